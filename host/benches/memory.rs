@@ -16,7 +16,7 @@ use cascade_host::internals::graph;
 use cascade_host::internals::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use cascade_host::internals::manifest;
 use cascade_host::internals::model::{Digest, RunId, Size, Source};
-use cascade_host::internals::plan::{self, Given, Interface};
+use cascade_host::internals::plan::{self, BindRequest, Interface};
 use cascade_host::internals::state::MemoryBackend;
 use cascade_host::internals::value::{Export, Signature, Type, wire};
 use peak_alloc::PeakAlloc;
@@ -101,8 +101,8 @@ fn static_tasks() {
     println!("planned: {} B (peak {} B)", each(before), peak_each(before));
     let manifest = resolved.graph.into_manifest();
     let run = RunId::new("bench").expect("a run id");
-    let given = Given::nothing(vec![Digest::of_bytes(b"none")], &run);
-    let bound = Arc::new(plan::bind(&plan, given, &source).expect("the plan has no inputs"));
+    let request = BindRequest::without_inputs(vec![Digest::of_bytes(b"none")], &run);
+    let bound = Arc::new(plan::bind(&plan, request, &source).expect("the plan has no inputs"));
     let shape =
         engine::shape(&bound, &vec![true; plan.tasks().len()], &Shown::default(), Size::bytes(16 << 30));
     println!("bound: {} B (peak {} B)", each(before), peak_each(before));

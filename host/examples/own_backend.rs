@@ -42,7 +42,7 @@ impl Backend for Audited {
     async fn open(&self, request: OpenRequest) -> Result<Opened, StateError> {
         let run = request.run.clone();
         let opened = self.0.open(request).await?;
-        println!("opened {run}: {:?}", opened.how);
+        println!("opened {run}: {:?}", opened.kind);
         Ok(opened)
     }
 

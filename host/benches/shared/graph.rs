@@ -8,7 +8,7 @@ use cascade_host::internals::graph;
 use cascade_host::internals::invoke::Invoker;
 use cascade_host::internals::manifest;
 use cascade_host::internals::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
-use cascade_host::internals::plan::{self, Bound, Given, Interface};
+use cascade_host::internals::plan::{self, BindRequest, Bound, Interface};
 use cascade_host::internals::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,10 +42,10 @@ impl Graph {
         let plan = Arc::new(plan.expect("the manifest is sound"));
         let run = RunId::new("bench").expect("a run id");
         let grants = plan.functions().iter().map(|_| Digest::of_bytes(b"none")).collect();
-        let bound = plan::bind(&plan, Given::nothing(grants, &run), &source);
+        let bound = plan::bind(&plan, BindRequest::without_inputs(grants, &run), &source);
         let bound = Arc::new(bound.expect("the plan has no inputs"));
-        let is_wanted = vec![true; plan.tasks().len()];
-        let shape = engine::shape(&bound, &is_wanted, &Shown::default(), Size::bytes(16 << 30));
+        let is_included = vec![true; plan.tasks().len()];
+        let shape = engine::shape(&bound, &is_included, &Shown::default(), Size::bytes(16 << 30));
         Self::from_parts(bound, shape, run)
     }
 

@@ -22,9 +22,9 @@ pub(crate) struct Host {
 struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {
-    fn wrote(&self, _stream: Stream, _text: &str) {}
+    fn on_output(&self, _stream: Stream, _text: &str) {}
 
-    fn progressed(&self, _fraction: f64, _message: &str) {}
+    fn on_progress(&self, _fraction: f64, _message: &str) {}
 }
 
 impl Host {

@@ -9,7 +9,7 @@ pub use crate::model::{Digest, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, Certainty, Claim, ClaimView, Counts, End,
     Entry, Error, ErrorKind, FailureRecord, Follow, Health, HostId, Journal, JournalPage, Key, Keys, Ledger,
-    LogPart, Loss, MemoryBackend, Mode, NodeId, NodeView, Note, Notice, OpenHow, OpenRequest, Opened,
+    LogPart, Loss, MemoryBackend, Mode, NodeId, NodeView, Note, Notice, OpenKind, OpenRequest, Opened,
     OutOfBounds, Outage, Outcome, Page, Phase, Progress, Removal, Reply, ResourceScope, ResourceShape,
     RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Usage, Value, Verdict,
     Version, Want, Writes,

@@ -10,31 +10,32 @@ use crate::state::{
 use std::collections::HashMap;
 
 /// Maximum number of failed elements listed. Their task reports the first failure in any case.
-const MOST_ELEMENTS: usize = 100;
+const MAX_FAILED_ELEMENTS: usize = 100;
 
 /// Maximum number of claims listed.
-const MOST_CLAIMS: usize = 1000;
+const MAX_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Story {
+pub struct RunDetails {
     /// The run's summary.
     pub run: RunSummary,
     /// Tasks in the plan's order, each followed by its failed and its claimed elements.
-    pub nodes: Vec<TaskStory>,
+    pub nodes: Vec<TaskDetails>,
     /// Whether more elements have failed than are listed.
     pub has_more: bool,
-    /// How its outputs have failed, if they have.
+    /// The failure of the outputs, if any.
     pub outputs: Option<OutputsFailed>,
 }
 
-/// The outputs of a run could not be made, though all its tasks have succeeded; none where the record of why cannot be read.
+/// Marks a run whose tasks have succeeded and whose outputs could not be computed. `None` if the failure record is
+/// unreadable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputsFailed(pub Option<FailureRecord>);
 
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaskStory {
+pub struct TaskDetails {
     /// `task` or `task[i]`.
     pub name: String,
     /// The state of the node.
@@ -66,31 +67,31 @@ pub enum TaskState {
     Open,
 }
 
-/// Lists at most `most` runs of a backend, latest first.
-pub async fn list_runs(backend: &dyn Backend, most: usize) -> Result<Vec<RunSummary>, Error> {
-    Ok(backend.runs(most).await?)
+/// Lists at most `max` runs of a backend, latest first.
+pub async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<RunSummary>, Error> {
+    Ok(backend.runs(max).await?)
 }
 
 /// Returns a run in detail. Fails if there is no such run.
-pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error> {
-    let gone = |error| no_run(run, error);
-    let summary = backend.run(run).await.map_err(gone)?;
+pub async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
+    let missing = |error| no_run(run, error);
+    let summary = backend.run(run).await.map_err(missing)?;
     let tasks = task_names(backend, run).await?;
-    let mut elements = backend.failed_elements(run, MOST_ELEMENTS + 1).await.map_err(gone)?;
-    let has_more = elements.len() > MOST_ELEMENTS;
-    elements.truncate(MOST_ELEMENTS);
+    let mut elements = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
+    let has_more = elements.len() > MAX_FAILED_ELEMENTS;
+    elements.truncate(MAX_FAILED_ELEMENTS);
     let mut claims = claims(backend, run, &tasks).await?;
-    // Claimed elements are shown besides the failed ones, since `nodes` lists only what it is asked for.
-    elements.extend(claims.keys().filter(|name| item_of(name).is_some()).cloned());
-    elements.sort_by_cached_key(|name| item_of(name));
+    // Claimed elements are shown besides the failed ones: `nodes` returns only the requested names.
+    elements.extend(claims.keys().filter(|name| item_part(name).is_some()).cloned());
+    elements.sort_by_cached_key(|name| item_part(name));
     elements.dedup();
     let of_task = |task: &String| {
-        let elements = elements.iter().filter(|name| task_of(name) == task).cloned();
+        let elements = elements.iter().filter(|name| task_part(name) == task).cloned();
         std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
     };
     let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
     let with_closing: Vec<String> = names.iter().cloned().chain([CLOSING.to_owned()]).collect();
-    let mut views = backend.nodes(run, &with_closing).await.map_err(gone)?;
+    let mut views = backend.nodes(run, &with_closing).await.map_err(missing)?;
     let closing = views.pop().map(|view| view.end);
     let outputs = match closing {
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
@@ -98,10 +99,10 @@ pub async fn tell_run(backend: &dyn Backend, run: &RunId) -> Result<Story, Error
     };
     let nodes = names.into_iter().zip(views).map(|(name, view)| {
         let claim = claims.remove(&name);
-        story(name, view, &summary).held(claim)
+        task_details(name, view, &summary).with_claim(claim)
     });
     let nodes = nodes.collect();
-    Ok(Story { run: summary, nodes, has_more, outputs })
+    Ok(RunDetails { run: summary, nodes, has_more, outputs })
 }
 
 /// Returns the current claims by node name.
@@ -110,7 +111,7 @@ async fn claims(
     run: &RunId,
     tasks: &[String],
 ) -> Result<HashMap<String, ClaimView>, Error> {
-    let claims = backend.claims(run, MOST_CLAIMS).await.map_err(|error| no_run(run, error))?;
+    let claims = backend.claims(run, MAX_CLAIMS).await.map_err(|error| no_run(run, error))?;
     let named = claims.into_iter().filter_map(|claim| {
         let task = tasks.get(claim.node.task.index())?;
         let name = claim.node.item.map_or_else(|| task.clone(), |item| format!("{task}[{item}]"));
@@ -119,40 +120,41 @@ async fn claims(
     Ok(named.collect())
 }
 
-/// What the guest of a task or element wrote.
+/// The guest output of a task or element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskLog {
-    /// What it wrote, oldest first.
+    /// The pieces, oldest first.
     pub parts: Vec<LogPart>,
-    /// Why there is nothing, where that is not for lack of something to say.
+    /// The reason for an empty log, unless the guest ran and wrote nothing.
     pub note: Option<String>,
 }
 
-/// What the guest of a task or element wrote. Where there is no such task or element, or it has not run, that is the
-/// error.
+/// Reads the guest output of a task or element. Fails if there is no such node, or if it has not run.
 pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
-    let gone = |error| no_run(run, error);
+    let missing = |error| no_run(run, error);
     let name = stored_name(name);
-    let parts = backend.log(run, &name).await.map_err(gone)?;
+    let parts = backend.log(run, &name).await.map_err(missing)?;
     if !parts.is_empty() {
         return Ok(TaskLog { parts, note: None });
     }
     let Found { view, elements } = find(backend, run, &name).await?;
     let note = match elements {
-        Some(count) => Some(format!("it runs once per element: {}", range(&name, count))),
-        None => silence(&story(name.clone(), view, &backend.run(run).await.map_err(gone)?), run)?,
+        Some(count) => Some(format!("the task runs once per element: {}", range(&name, count))),
+        None => {
+            empty_log_note(&task_details(name.clone(), view, &backend.run(run).await.map_err(missing)?), run)?
+        }
     };
     Ok(TaskLog { parts, note })
 }
 
-/// Why a task or element has no log, if that is known; the error of one that has not run.
-fn silence(story: &TaskStory, run: &RunId) -> Result<Option<String>, Error> {
-    match &story.state {
+/// Returns the known reason why a task or element has no log. Fails if it has not run.
+fn empty_log_note(details: &TaskDetails, run: &RunId) -> Result<Option<String>, Error> {
+    match &details.state {
         TaskState::Cached(_) => {
-            Ok(Some("its result came from the cache: what was written then is not kept with it".to_owned()))
+            Ok(Some("its result came from the cache, which stores no guest output".to_owned()))
         }
         TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
-            message: format!("`{}` of run `{run}` has not run: {}", story.name, without_result(story)),
+            message: format!("`{}` of run `{run}` has not run: {}", details.name, without_result(details)),
             help: format!("`cascade-host show {run}` shows every task"),
         }),
         TaskState::Done(_)
@@ -163,21 +165,19 @@ fn silence(story: &TaskStory, run: &RunId) -> Result<Option<String>, Error> {
     }
 }
 
-/// Why a task or element that has no result has none.
-pub(crate) fn without_result(story: &TaskStory) -> String {
-    match &story.state {
+/// Explains why a task or element has no result.
+pub(crate) fn without_result(details: &TaskDetails) -> String {
+    match &details.state {
         TaskState::Failed(Some(record)) => {
             let message = record.message.lines().next().unwrap_or_default();
-            format!("it has failed: {}: {message}", record.class)
+            format!("it failed: {}: {message}", record.class)
         }
-        TaskState::Failed(None) => "it has failed".to_owned(),
+        TaskState::Failed(None) => "it failed".to_owned(),
         TaskState::Skipped(reason) => format!("it was skipped: {reason}"),
         TaskState::Running => "a host works on it".to_owned(),
-        TaskState::Retrying => "it is to be tried again".to_owned(),
-        TaskState::Stopped => "it was begun, and nobody works on it any more".to_owned(),
-        TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => {
-            "nothing has happened to it".to_owned()
-        }
+        TaskState::Retrying => "its next attempt is pending".to_owned(),
+        TaskState::Stopped => "it started, and no host works on it any more".to_owned(),
+        TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => "it has not started".to_owned(),
     }
 }
 
@@ -187,14 +187,13 @@ pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) ->
 }
 
 async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    let record =
-        plan_record(backend, run, "Look at it with the version of cascade-host that made it.").await?;
+    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     Ok(record.task_names().map(str::to_owned).collect())
 }
 
-impl TaskStory {
+impl TaskDetails {
     /// Adds the claim. A claimed node counts as running: notes may lag, the ledger never does.
-    fn held(mut self, claim: Option<ClaimView>) -> Self {
+    fn with_claim(mut self, claim: Option<ClaimView>) -> Self {
         if claim.is_some() {
             self.state = match self.state {
                 TaskState::Running | TaskState::Retrying | TaskState::Stopped | TaskState::Open => {
@@ -210,15 +209,16 @@ impl TaskStory {
     }
 }
 
-fn task_of(name: &str) -> &str {
+fn task_part(name: &str) -> &str {
     name.split_once('[').map_or(name, |(task, _)| task)
 }
 
-fn item_of(name: &str) -> Option<u32> {
+fn item_part(name: &str) -> Option<u32> {
     name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
-pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory {
+/// Derives the details of a node from what is stored of it.
+pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> TaskDetails {
     let NodeView { end, note } = view;
     let state = match end {
         End::Done { bytes } if note.as_ref().is_some_and(|note| note.phase == Phase::Cached) => {
@@ -227,18 +227,18 @@ pub(crate) fn story(name: String, view: NodeView, run: &RunSummary) -> TaskStory
         End::Done { bytes } => TaskState::Done(bytes),
         End::Skipped(reason) => TaskState::Skipped(reason),
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
-        End::Open => note.as_ref().map_or(TaskState::Open, |note| open(note, run)),
+        End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskStory { name, state, note, claim: None }
+    TaskDetails { name, state, note, claim: None }
 }
 
 /// Derives the state of an open node from its last note.
-fn open(note: &Note, run: &RunSummary) -> TaskState {
+fn open_state(note: &Note, run: &RunSummary) -> TaskState {
     let is_alive = run.status == RunStatus::Running && run.hosts.contains(&note.host);
     match note.phase {
         Phase::Retrying if run.status == RunStatus::Running && !run.hosts.is_empty() => TaskState::Retrying,
-        // A note that reports an end may arrive before the result, since both travel separately. Still running until
-        // then.
+        // A note that reports an end may arrive before the result, since both travel separately. Until then the node
+        // counts as running.
         Phase::Ready | Phase::Running | Phase::Done | Phase::Cached if is_alive => TaskState::Running,
         Phase::Failed if note.failure.as_ref().is_none_or(|(class, _)| *class != FailureClass::Cancelled) => {
             TaskState::Open // failed in an earlier session, and will run again
@@ -271,11 +271,11 @@ mod tests {
 
     fn state(end: End, phase: Phase, run: &RunSummary) -> TaskState {
         let note = Some(Note::new(HostId("h1".into()), phase));
-        story("t".into(), NodeView { end, note }, run).state
+        task_details("t".into(), NodeView { end, note }, run).state
     }
 
     #[test]
-    fn the_end_outweighs_the_note() {
+    fn stored_end_overrides_the_note() {
         let run = run(RunStatus::Running, &["h1"]);
         assert_eq!(state(End::Done { bytes: 3 }, Phase::Running, &run), TaskState::Done(3));
         assert_eq!(state(End::Done { bytes: 3 }, Phase::Cached, &run), TaskState::Cached(3));
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_counts_as_long_as_its_host_lives() {
+    fn note_counts_while_its_host_is_alive() {
         let (alive, dead) = (run(RunStatus::Running, &["h1"]), run(RunStatus::Running, &["h2"]));
         assert_eq!(state(End::Open, Phase::Running, &alive), TaskState::Running);
         assert_eq!(state(End::Open, Phase::Running, &dead), TaskState::Stopped);
@@ -295,13 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn names_of_elements_have_a_task_and_an_item() {
-        assert_eq!((task_of("count[10]"), item_of("count[10]")), ("count", Some(10)));
-        assert_eq!((task_of("count"), item_of("count")), ("count", None));
+    fn element_name_has_a_task_and_an_index() {
+        assert_eq!((task_part("count[10]"), item_part("count[10]")), ("count", Some(10)));
+        assert_eq!((task_part("count"), item_part("count")), ("count", None));
     }
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("cli").section("JSON forms").says(&format!("at most {MOST_ELEMENTS} failed elements"));
+    fn manual_states_the_bounds_of_this_file() {
+        Page::of("cli").section("JSON forms").says(&format!("at most {MAX_FAILED_ELEMENTS} failed elements"));
     }
 }

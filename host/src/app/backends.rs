@@ -36,8 +36,7 @@ impl Default for Backends {
 }
 
 impl Backends {
-    /// Adds to what is wrong with a manifest the URIs that it gives and that cannot be used, as far as nobody outranks
-    /// them. Connects to nothing.
+    /// Adds the faults of a manifest's unusable URIs, unless a flag or variable overrides them. Opens no connection.
     pub fn check(&self, resolved: &mut Resolved, settings: &Settings, environment: &Environment) {
         let manifest = resolved.graph.manifest();
         let state = settings.state::<Unusable>(|| {
@@ -45,7 +44,7 @@ impl Backends {
                 let uri = or_password(StateUri::parse(text)?, environment);
                 self.state.backend(&uri).map(|_| uri)
             };
-            Ok(written(&manifest.state, "state", environment, open)?)
+            Ok(parse_written(&manifest.state, "state", environment, open)?)
         });
         let cache = settings.cache::<Unusable>(|| {
             let open = |text: &str| {
@@ -55,14 +54,14 @@ impl Backends {
                 };
                 self.cache.cache(&uri, None).map(|_| uri)
             };
-            Ok(written(&manifest.cache, "cache", environment, open)?)
+            Ok(parse_written(&manifest.cache, "cache", environment, open)?)
         });
         let faults = [state.err(), cache.err()].into_iter().flatten().filter_map(|Unusable(fault)| fault);
         resolved.faults.list.extend(faults.map(|fault| *fault));
         resolved.faults.sort();
     }
 
-    /// Where runs are kept: by flag, variable, manifest or file.
+    /// Opens the state backend: the URI is from a flag, variable, manifest or settings file.
     pub fn state(
         &self,
         settings: &Settings,
@@ -113,7 +112,7 @@ impl Backends {
     }
 }
 
-/// The URIs of both, for a manifest, with no password but their own.
+/// Returns both URIs for a manifest, without the password from the environment.
 pub(crate) fn uris(
     settings: &Settings,
     manifest: &Manifest,
@@ -128,8 +127,9 @@ fn state_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<StateUri, Error> {
-    settings
-        .state(|| written(section, "state", environment, StateUri::parse).map_err(|fault| refused(*fault)))
+    settings.state(|| {
+        parse_written(section, "state", environment, StateUri::parse).map_err(|fault| into_refusal(*fault))
+    })
 }
 
 fn cache_uri(
@@ -137,15 +137,16 @@ fn cache_uri(
     section: &BackendSection,
     environment: &Environment,
 ) -> Result<CacheUri, Error> {
-    settings
-        .cache(|| written(section, "cache", environment, CacheUri::parse).map_err(|fault| refused(*fault)))
+    settings.cache(|| {
+        parse_written(section, "cache", environment, CacheUri::parse).map_err(|fault| into_refusal(*fault))
+    })
 }
 
-/// The URI with the password that the environment holds for it, where it has none of its own. A line end behind it comes
-/// from the file that it was read from.
+/// Adds the password of the environment to a URI without one. Removes trailing newlines, which come from password
+/// files.
 fn with_password(uri: StateUri, environment: &Environment) -> Result<StateUri, SettingsFault> {
     match &uri {
-        // Nobody is asked for a password there.
+        // Needs no password.
         StateUri::Memory => return Ok(uri),
         StateUri::Redis(redis) if redis.password.is_some() => return Ok(uri),
         StateUri::Redis(_) => {}
@@ -178,33 +179,33 @@ impl From<Box<Fault>> for Unusable {
     }
 }
 
-/// The manifest's URI as `read` has it, with its variable read.
-fn written<T>(
+/// Parses the manifest's URI with `read`. Resolves its variable first, if it names one.
+fn parse_written<T>(
     section: &BackendSection,
-    what: &str,
+    role: &str,
     environment: &Environment,
     read: impl FnOnce(&str) -> Result<T, state::Error>,
 ) -> Result<Option<T>, Box<Fault>> {
     let Some(Spanned { value, span }) = &section.uri else {
         return Ok(None);
     };
-    let (text, place) = match value {
+    let (text, origin) = match value {
         UriSource::Text(text) => (text.as_str(), String::new()),
         UriSource::Env(variable) => {
             match environment.setting(variable).map_err(|fault| not_text(&fault, span))? {
                 Some(text) => (text, format!(" in `{variable}`")),
                 None => {
                     let message = format!(
-                        "the manifest takes the URI of its {what} from `{variable}`, which is not set"
+                        "the manifest takes the URI of its {role} from `{variable}`, which is not set"
                     );
-                    let help = format!("set `{variable}`, or give the URI by `--{what}`");
+                    let help = format!("set `{variable}`, or pass the URI by `--{role}`");
                     return Err(Box::new(Fault::spanned(span.clone(), message).help(help)));
                 }
             }
         }
     };
     read(text).map(Some).map_err(|error| {
-        let fault = Fault::spanned(span.clone(), format!("the {what} URI{place} cannot be used: {error}"));
+        let fault = Fault::spanned(span.clone(), format!("the {role} URI{origin} cannot be used: {error}"));
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
         let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
         let fault = error.help().into_iter().fold(fault, Fault::help);
@@ -219,8 +220,8 @@ fn not_text(variable: &NotText, span: &Span) -> Box<Fault> {
     Box::new(Fault::spanned(span.clone(), variable.to_string()).help(variable.help()))
 }
 
-/// The same, where the manifest was not checked before.
-fn refused(fault: Fault) -> Error {
+/// Converts a fault of a manifest that was not checked before.
+fn into_refusal(fault: Fault) -> Error {
     let refusal = Refusal::new(fault.message);
     Error::from(fault.helps.into_iter().fold(refusal, Refusal::help))
 }
@@ -248,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn uris_of_a_manifest_that_cannot_be_used_are_told_with_their_places_and_together() {
-        let nothing = Environment::default();
-        assert_eq!(faults("[state]\nuri = \"memory:\"\n[cache]\nuri = \"off\"", &nothing), "");
+    fn unusable_uris_of_a_manifest_are_reported_together_with_locations() {
+        let empty = Environment::default();
+        assert_eq!(faults("[state]\nuri = \"memory:\"\n[cache]\nuri = \"off\"", &empty), "");
         assert_eq!(
             faults(
                 "[state]\nttl = \"1h\"\nuri = \"http://:hunter2@h\"\n[cache]\nuri = \"redis://h:0\"",
-                &nothing
+                &empty
             ),
             "m.toml:5:7: the state URI cannot be used: reading the scheme of a backend's URI\n\
              m.toml:7:7: the cache URI cannot be used: reading a host of a Redis URI"
@@ -265,23 +266,23 @@ mod tests {
             "m.toml:4:7: the manifest takes the URI of its state from `A`, which is not set\n\
              m.toml:6:7: the cache URI in `B` cannot be used: reading a Redis URI"
         );
-        let outranked: Environment = [("CASCADE_STATE", "memory:"), ("CASCADE_CACHE", "off")].into();
-        assert_eq!(faults(both, &outranked), "");
+        let overridden: Environment = [("CASCADE_STATE", "memory:"), ("CASCADE_CACHE", "off")].into();
+        assert_eq!(faults(both, &overridden), "");
     }
 
     #[cfg(feature = "redis")]
     #[test]
-    fn a_uri_is_not_usable_if_no_backend_can_be_made_of_it() {
+    fn uri_without_a_working_backend_is_a_fault() {
         let missing =
             "[cache]\nuri = \"rediss://h?ca=/nowhere/ca.crt\"\n[state]\nuri = \"redis+sentinel://h/main\"";
-        let told = faults(missing, &Environment::default());
+        let reported = faults(missing, &Environment::default());
         assert!(
-            told.contains("m.toml:4:7: the cache URI cannot be used: reading `/nowhere/ca.crt`"),
-            "{told}"
+            reported.contains("m.toml:4:7: the cache URI cannot be used: reading `/nowhere/ca.crt`"),
+            "{reported}"
         );
         assert!(
-            told.contains("m.toml:6:7: the state URI cannot be used: preparing the connection"),
-            "{told}"
+            reported.contains("m.toml:6:7: the state URI cannot be used: preparing the connection"),
+            "{reported}"
         );
     }
 }

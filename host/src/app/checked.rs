@@ -11,7 +11,7 @@ use crate::manifest;
 use crate::manifest::Manifest;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
-use crate::plan::{Interface, Plan, Unsound};
+use crate::plan::{Interface, InvalidPlan, Plan};
 use crate::sandbox;
 use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, Import, LoadError, Offer, Sandbox};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sa
     let code = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
     let sandbox = Sandbox::new(code)?.with_budget(settings.memory).with_scratch(settings.scratch.clone());
     Ok(match compiler {
-        Some(program) => sandbox.with_workshop(compile_pool(settings, program)),
+        Some(program) => sandbox.with_compile_pool(compile_pool(settings, program)),
         None => sandbox,
     })
 }
@@ -48,15 +48,15 @@ pub fn own_compiler() -> Result<PathBuf, Refusal> {
 
 /// Creates the pool of compiler processes: one per core, each with a memory limit.
 pub(crate) fn compile_pool(settings: &Settings, program: PathBuf) -> CompilePool {
-    let usual = Bounds::default();
+    let default = Bounds::default();
     let bounds = Bounds {
-        component: settings.compile.component.unwrap_or(usual.component),
-        memory: settings.compile.memory(usual.memory),
-        time: settings.compile.timeout.unwrap_or(usual.time),
+        component: settings.compile.component.unwrap_or(default.component),
+        memory: settings.compile.memory(default.memory),
+        time: settings.compile.timeout.unwrap_or(default.time),
     };
-    let have_memory = memory_budget().as_bytes() / bounds.memory.as_bytes().max(1);
-    let at_once = usize::try_from(have_memory.clamp(1, u64::from(cores()))).unwrap_or(1);
-    CompilePool { program, bounds, at_once, cores: cores() }
+    let fitting = memory_budget().as_bytes() / bounds.memory.as_bytes().max(1);
+    let max_processes = usize::try_from(fitting.clamp(1, u64::from(cores()))).unwrap_or(1);
+    CompilePool { program, bounds, max_processes, cores: cores() }
 }
 
 /// Whether the components' build commands have just run.
@@ -78,8 +78,8 @@ pub fn check(
 ) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
-    let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::of).collect();
-    let loaded = parallel_map(sandbox.at_once(), &sources, |source| {
+    let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::new).collect();
+    let loaded = parallel_map(sandbox.max_parallel_loads(), &sources, |source| {
         source.as_ref().map(|source| load(source, builds, sandbox))
     });
     let components = sources.iter().zip(loaded);
@@ -88,13 +88,13 @@ pub fn check(
     grant_check::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
-    let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|unsound| {
-        let Unsound { mut faults, inputs } = unsound;
+    let plan = plan::compile_all(&graph, &interfaces, faults).map_err(|invalid| {
+        let InvalidPlan { mut faults, inputs } = invalid;
         inputs::find_faults(&inputs, environment, &mut faults);
         faults.sort();
         faults
     })?;
-    // Without faults every component is there.
+    // Without faults every component was loaded.
     let components = components.into_iter().flatten().collect();
     Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components })
 }
@@ -111,7 +111,7 @@ fn interface(component: &Component) -> Interface {
     Interface { digest: *component.digest(), exports: component.exports().to_vec() }
 }
 
-/// A component as the manifest has it.
+/// A component as the manifest declares it.
 struct Source<'a> {
     name: &'a Name,
     component: &'a manifest::Component,
@@ -119,8 +119,8 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// None where the manifest has no path that can be read: that was reported.
-    fn of((name, component): (&'a Name, &'a manifest::Component)) -> Option<Self> {
+    /// Returns `None` if the manifest has no readable path, which was reported.
+    fn new((name, component): (&'a Name, &'a manifest::Component)) -> Option<Self> {
         Some(Self { name, component, path: component.path.as_ref()? })
     }
 
@@ -130,7 +130,7 @@ impl<'a> Source<'a> {
 }
 
 fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
-    let bytes = read(source, builds, sandbox.largest())?;
+    let bytes = read(source, builds, sandbox.max_component_size())?;
     sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
 }
 
@@ -154,24 +154,24 @@ fn accept(
 fn unknown_import(source: &Source<'_>, import: &Import) -> Fault {
     let (name, import_name) = (source.name, &import.name);
     let fault = source
-        .fault(format!("the component `{name}` imports `{import_name}`, which this host does not know"));
+        .fault(format!("the component `{name}` imports `{import_name}`, which this host does not provide"));
     let fault = match &*import.functions {
         [] => fault,
-        functions => fault.note(format!("it asks for {}", functions.join(", "))),
+        functions => fault.note(format!("it imports the functions {}", functions.join(", "))),
     };
     fault.help(
-        "build it against WASI 0.2 and the interfaces in `wit/`, or link what it needs into the component",
+        "build it against WASI 0.2 and the interfaces in `wit/`, or link the missing interface into the component",
     )
 }
 
-fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fault>> {
+fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
     let Source { name, component, path } = source;
-    let bytes = read_component(&path.value, most).map_err(|error| {
+    let bytes = read_component(&path.value, max).map_err(|error| {
         let fault = source
             .fault(format!("cannot read the component `{name}`"))
             .note(format!("`{}`: {error}", path.value.display()));
         if error.kind() == std::io::ErrorKind::FileTooLarge {
-            return Box::new(fault.help(Exceeded::Component(most).help()));
+            return Box::new(fault.help(Exceeded::Component(max).help()));
         }
         if let Some(shortage) = Shortage::from_error(&error) {
             return Box::new(fault.help(shortage.help()));
@@ -181,9 +181,9 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
                 fault.help("run with `--build`, or `cascade-host build`, to run its build command first")
             }
             (Some(_), Builds::Run) => fault.help(BUILD_LEFT_NO_FILE),
-            (None, _) => fault.help("paths are relative to the manifest's folder").help(
-                "if it has to be built first, do that; a `build` key beside `path` lets `--build` do it",
-            ),
+            (None, _) => fault
+                .help("paths are relative to the manifest's folder")
+                .help("build the component first; with a `build` key beside `path`, `--build` does it"),
         })
     })?;
     let found = Digest::of_bytes(&bytes);
@@ -191,10 +191,10 @@ fn read(source: &Source<'_>, builds: Builds, most: Size) -> Result<Bytes, Box<Fa
         Some(pinned) if pinned.value != found => Err(Box::new(
             Fault::spanned(
                 pinned.span.clone(),
-                format!("the component `{name}` is not the one that is pinned here"),
+                format!("the component `{name}` does not match its pinned digest"),
             )
             .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
-            .help(format!("if that is the component that you want, write `sha256 = \"{found}\"`")),
+            .help(format!("to accept this file, write `sha256 = \"{found}\"`")),
         )),
         _ => Ok(bytes), // the digest matches, or none is pinned
     }

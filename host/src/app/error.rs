@@ -40,17 +40,17 @@ pub enum Error {
     /// Output cannot be written to stdout.
     #[error("cannot write to stdout")]
     Unprinted(#[source] std::io::Error),
-    /// Events cannot be written to the file that was asked for.
+    /// Events cannot be written to the requested file.
     #[error("cannot write all events to `{}`", path.display())]
     Unwritten {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// The run was lost by the backend while this host worked on it.
-    #[error("the run `{run}` cannot go on")]
+    #[error("the run `{run}` cannot continue")]
     Lost {
         /// The run.
         run: RunId,

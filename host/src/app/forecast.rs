@@ -37,7 +37,7 @@ pub async fn forecast(
     cache: Option<&dyn Cache>,
 ) -> Result<Forecast, Error> {
     let (stored, differences) = stored(session, backend).await?;
-    let fates = engine::forecast(&session.bound, &session.targets.is_wanted, stored, cache).await?;
+    let fates = engine::forecast(&session.bound, &session.targets.is_included, stored, cache).await?;
     let secrets = session.secrets();
     let tasks = fates.into_iter().map(|(task, fate)| match fate {
         Fate::Fails(message) => Planned { task, fate: Fate::Fails(secrets.hide(&message).into_owned()) },
@@ -57,7 +57,7 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
         Err(error) => return Err(error),
     };
     let Some(record) = record else {
-        return Ok((HashMap::new(), vec!["its stored plan is damaged or of another version".to_owned()]));
+        return Ok((HashMap::new(), vec!["the stored plan is damaged or of another version".to_owned()]));
     };
     let differences: Vec<String> =
         session.bound.differences(&record).iter().map(ToString::to_string).collect();
@@ -66,6 +66,6 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
     }
     let names: Vec<String> = session.bound.plan().tasks().iter().map(|task| task.name.to_string()).collect();
     let results = backend.results(&session.run, &names).await?;
-    let stored = (0..).map(TaskIdx::new).zip(results).filter_map(|(at, result)| Some((at, result?)));
+    let stored = (0..).map(TaskIdx::new).zip(results).filter_map(|(idx, result)| Some((idx, result?)));
     Ok((stored.collect(), Vec::new()))
 }

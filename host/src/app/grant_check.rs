@@ -52,8 +52,8 @@ impl Toml {
 
 /// Returns the grants that a component's imports need, each with the functions that need it.
 #[must_use]
-pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
-    let of_grant = |grant: Grant| {
+pub fn needed_grants(component: &Component) -> Vec<(Grant, Vec<String>)> {
+    let imports_of = |grant: Grant| {
         let imports = component.imports().iter().filter_map(|import| {
             let functions = import.served_by(grant);
             (!functions.is_empty()).then(|| format!("{} ({})", import.name, functions.join(", ")))
@@ -61,7 +61,7 @@ pub fn asked(component: &Component) -> Vec<(Grant, Vec<String>)> {
         let imports: Vec<String> = imports.collect();
         (!imports.is_empty()).then_some((grant, imports))
     };
-    Grant::ALL.into_iter().filter_map(of_grant).collect()
+    Grant::ALL.into_iter().filter_map(imports_of).collect()
 }
 
 /// A task and its component, as the manifest writes them.
@@ -75,10 +75,10 @@ struct TaskGrants<'a> {
     component: &'a Component,
 }
 
-/// Compares a task's grants with the component at position `at` of the manifest.
-pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Component) -> Needs {
+/// Compares a task's grants with the component at `index` in the manifest.
+pub(crate) fn needs(manifest: &Manifest, name: &Name, index: usize, component: &Component) -> Needs {
     let (Some(task), Some((component_name, written))) =
-        (manifest.tasks.get(name), manifest.components.get_index(at))
+        (manifest.tasks.get(name), manifest.components.get_index(index))
     else {
         return Needs::default();
     };
@@ -93,33 +93,35 @@ pub(crate) fn needs(manifest: &Manifest, name: &Name, at: usize, component: &Com
 ///
 /// - With several functions, the task may use one that never calls the import.
 /// - A refused call may be what the guest expects.
-/// - Imports that every language library makes tell nothing.
+/// - Imports that every language library makes prove nothing.
 pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mut Faults) {
     let manifest = graph.manifest();
-    let mut is_told = vec![false; components.len()];
+    let mut is_reported = vec![false; components.len()];
     for ((name, task), node) in manifest.tasks.iter().zip(graph.nodes()) {
-        let Some(at) = node.component else { continue };
+        let Some(index) = node.component else { continue };
         let (Some(Some(component)), Some((component_name, written))) =
-            (components.get(at), manifest.components.get_index(at))
+            (components.get(index), manifest.components.get_index(index))
         else {
             continue;
         };
-        // What could not be read may be the grant that is missing.
+        // An unreadable grant may be the missing one.
         if task.grants.as_ref().unwrap_or(&written.grants).is_partial || task.is_unread(Unread::Grants) {
             continue;
         }
-        // What a component is granted is told of once, whichever of its tasks wants it.
-        let is_told = is_told.get_mut(at).filter(|_| task.grants.is_none());
-        if component.exports().len() > 1 || is_told.is_some_and(|told| std::mem::replace(told, true)) {
+        // A missing grant of a component is reported once, not for each of its tasks.
+        let is_reported = is_reported.get_mut(index).filter(|_| task.grants.is_none());
+        if component.exports().len() > 1
+            || is_reported.is_some_and(|reported| std::mem::replace(reported, true))
+        {
             continue;
         }
-        let site = TaskGrants { name, task, component_name, shared: &written.grants, component };
-        let fatal = site
+        let task_grants = TaskGrants { name, task, component_name, shared: &written.grants, component };
+        let fatal = task_grants
             .needs()
             .missing
             .into_iter()
             .filter(|missing| missing.grant.row().without == WithoutGrant::Trap);
-        fatal.for_each(|missing| faults.push(site.fault(&missing)));
+        fatal.for_each(|missing| faults.push(task_grants.fault(&missing)));
     }
 }
 
@@ -129,12 +131,12 @@ impl TaskGrants<'_> {
     }
 
     fn needs(&self) -> Needs {
-        let (given, asked) = (self.grants().given(), asked(self.component));
-        let is_asked = |grant: &Grant| asked.iter().any(|(asked, _)| asked == grant);
-        let unused = given.iter().copied().filter(|grant| !is_asked(grant)).collect();
-        let missing = asked
+        let (granted, needed) = (self.grants().granted(), needed_grants(self.component));
+        let is_needed = |grant: &Grant| needed.iter().any(|(needed, _)| needed == grant);
+        let unused = granted.iter().copied().filter(|grant| !is_needed(grant)).collect();
+        let missing = needed
             .into_iter()
-            .filter(|(grant, _)| !grant.row().alternatives.iter().any(|other| given.contains(other)));
+            .filter(|(grant, _)| !grant.row().alternatives.iter().any(|other| granted.contains(other)));
         let missing = missing.map(|(grant, imports)| Missing { grant, imports, toml: self.toml(grant) });
         Needs { unused, missing: missing.collect() }
     }
@@ -152,8 +154,7 @@ impl TaskGrants<'_> {
         let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
         let fault = Fault::spanned(span.clone(), message);
         let written = &self.grants().span;
-        let fault =
-            if written.is_empty() { fault } else { fault.related(written.clone(), "what it is granted") };
+        let fault = if written.is_empty() { fault } else { fault.related(written.clone(), "its grants") };
         let imports = missing.imports.join(", ");
         let note = format!("`{}` has a single function, and imports {imports}", self.component_name);
         fault.note(note).help(format!("grant it:\n{}", missing.toml.lines().join("\n")))

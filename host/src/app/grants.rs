@@ -17,9 +17,9 @@ pub(crate) struct Resolved {
 
 /// Checks every grant of a manifest once, whether or not a task uses it.
 pub(crate) fn check(manifest: &Manifest, environment: &Environment, faults: &mut Faults) {
-    let of_components = manifest.components.values().map(|component| &component.grants);
-    let of_tasks = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
-    for written in of_components.chain(of_tasks) {
+    let component_grants = manifest.components.values().map(|component| &component.grants);
+    let task_grants = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
+    for written in component_grants.chain(task_grants) {
         resolve(written, &manifest.folder, environment, faults);
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn resolve(
     Resolved { grants, digest }
 }
 
-/// `NAME=value` sets a variable, `NAME` passes one on; one that this host does not have stays unset.
+/// `NAME=value` sets a variable, `NAME` passes one on; a variable that this host lacks stays unset.
 fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -> Vec<(String, String)> {
     let has_values = written.env.iter().any(|entry| entry.value.contains('='));
     let mut variables = Vec::with_capacity(written.env.len());
@@ -63,7 +63,7 @@ fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -
             Ok(value) => variables.extend(value.map(|value| (entry.value.clone(), value.to_owned()))),
             Err(variable) => {
                 let fault = Fault::spanned(entry.span.clone(), variable.to_string()).help(variable.help());
-                // Values that stand beside it may be secrets.
+                // Values on the same line may be secrets.
                 faults.push(if has_values { fault.secret() } else { fault });
             }
         }
@@ -79,19 +79,17 @@ fn buckets(written: &Grants) -> BTreeSet<String> {
 fn folders(written: &[Spanned<Preopen>], faults: &mut Faults) -> Vec<(PathBuf, String)> {
     for folder in written {
         let host = &folder.value.host;
-        let fault =
-            |is_wrong| Fault::spanned(folder.span.clone(), format!("`{}` {is_wrong}", host.display()));
+        let fault = |problem| Fault::spanned(folder.span.clone(), format!("`{}` {problem}", host.display()));
         match std::fs::read_dir(host) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => faults.push(
-                fault("is not a folder on this host: there is nothing of that name")
-                    .help("create it, or grant one that exists"),
+                fault("does not exist on this host").help("create the folder, or grant an existing one"),
             ),
             Err(error) if error.kind() == ErrorKind::NotADirectory => faults.push(
-                fault("is not a folder on this host, but a file")
-                    .help("grant the folder that it is in; single files cannot be granted"),
+                fault("is a file, not a folder")
+                    .help("grant the folder of the file; single files cannot be granted"),
             ),
-            Err(error) => faults.push(fault("is a folder that cannot be opened").note(error.to_string())),
+            Err(error) => faults.push(fault("cannot be opened").note(error.to_string())),
         }
     }
     written.iter().map(|folder| (folder.value.host.clone(), folder.value.guest.clone())).collect()
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_passed_on_or_set_and_their_values_count() {
+    fn variables_are_passed_on_or_set_and_their_values_change_the_digest() {
         let german = Environment::from([("LANG", "de"), ("SECRET", "x")]);
         let (granted, faults) = resolved(&env(&["LANG", "MODE=fast", "UNSET"]), &german);
         assert!(faults.is_empty());
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_below_the_manifest_count_without_it() {
+    fn folders_below_the_manifest_are_digested_relative_to_it() {
         let read = |host: &str| Grants {
             read: vec![Spanned::new(Preopen { host: host.into(), guest: "/data".into() }, 0..0)],
             ..Grants::default()
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_count_by_their_names() {
+    fn bucket_names_change_the_digest_whatever_their_order() {
         let keyvalue = |names: &[&str]| {
             let keyvalue = names.iter().map(|name| Spanned::new((*name).to_owned(), 0..0)).collect();
             Grants { keyvalue, ..Grants::default() }
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_grant_of_the_network_counts() {
+    fn every_network_grant_changes_the_digest() {
         let prefix = |text| Spanned::new(UrlPrefix::parse(text).unwrap(), 0..0);
         let endpoint = |text| Spanned::new(Endpoint::parse(text).unwrap(), 0..0);
         let all = [

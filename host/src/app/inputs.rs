@@ -16,9 +16,9 @@ pub(crate) fn gather(
     environment: &Environment,
     faults: &mut Faults,
 ) -> Vec<Option<Supplied>> {
-    let mut given = supplied(inputs, texts, faults);
+    let mut params = supplied(inputs, texts, faults);
     let found = inputs.iter().map(|input| match &input.kind {
-        InputKind::Param { name, .. } => given.remove(name.as_str()),
+        InputKind::Param { name, .. } => params.remove(name.as_str()),
         InputKind::Env { name, .. } => match environment.get(name) {
             Ok(value) => value.map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
             Err(variable) => {
@@ -44,20 +44,20 @@ pub(crate) fn gather(
     found.collect()
 }
 
-/// Adds what is wrong with inputs that no run is needed for.
+/// Adds the faults of inputs that are known without a run.
 pub(crate) fn find_faults(inputs: &[Input], environment: &Environment, faults: &mut Faults) {
     let found = gather(inputs, &Params::default(), environment, faults);
-    let told: Vec<_> = faults.list.iter().map(|fault| fault.place.clone()).collect();
+    let reported: Vec<_> = faults.list.iter().map(|fault| fault.location.clone()).collect();
     for (input, found) in inputs.iter().zip(found) {
         if !matches!(input.kind, InputKind::Param { .. })
             && let Err(more) = plan::fit(input, found)
         {
-            faults.list.extend(more.into_iter().filter(|fault| !told.contains(&fault.place)));
+            faults.list.extend(more.into_iter().filter(|fault| !reported.contains(&fault.location)));
         }
     }
 }
 
-/// Values of params by name: those of the file, replaced by those of `-p`.
+/// Returns the values of params by name. `-p` overrides the program, which overrides the file.
 fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<String, Supplied> {
     let known: HashMap<&str, &Input> =
         inputs.iter().filter_map(|input| Some((param_name(input)?, input))).collect();
@@ -69,12 +69,12 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
                     if !known.contains_key(name.as_str()) {
                         faults.push(unknown(&name, &format!("`{}`", path.display()), &known));
                     } else if values.insert(name.clone(), Supplied::Datum(datum)).is_some() {
-                        let message = format!("`{}` gives param `{name}` twice", path.display());
+                        let message = format!("`{}` sets param `{name}` twice", path.display());
                         faults.push(Fault::of_file(message).help("keep one of the two"));
                     }
                 }
             }
-            Err(fault) => faults.push(of_text(Fault::of_file(fault.message.clone()), fault)),
+            Err(fault) => faults.push(with_help(Fault::of_file(fault.message.clone()), fault)),
         }
     }
     for (name, value) in &texts.values {
@@ -89,7 +89,7 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
         let (name, text) = match params::split(pair) {
             Ok(pair) => pair,
             Err(fault) => {
-                faults.push(of_text(Fault::of_file(fault.message.clone()), fault));
+                faults.push(with_help(Fault::of_file(fault.message.clone()), fault));
                 continue;
             }
         };
@@ -98,13 +98,14 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
             continue;
         };
         if !seen.insert(name) {
-            faults.push(Fault::of_file(format!("param `{name}` is given twice by `-p`")));
+            faults.push(Fault::of_file(format!("`-p` sets param `{name}` twice")));
         }
         match params::value(&input.ty, text) {
             Ok(supplied) => drop(values.insert(name.to_owned(), supplied)),
             Err(fault) => {
-                let at = Fault::spanned(input.span.clone(), format!("param `{name}`: {}", fault.message));
-                faults.push(of_text(at, fault));
+                let located =
+                    Fault::spanned(input.span.clone(), format!("param `{name}`: {}", fault.message));
+                faults.push(with_help(located, fault));
             }
         }
     }
@@ -118,19 +119,18 @@ fn param_name(input: &Input) -> Option<&str> {
     }
 }
 
-fn of_text(fault: Fault, text: TextFault) -> Fault {
+fn with_help(fault: Fault, text: TextFault) -> Fault {
     match text.help {
         Some(help) => fault.help(help),
         None => fault,
     }
 }
 
-fn unknown(name: &str, by: &str, known: &HashMap<&str, &Input>) -> Fault {
+fn unknown(name: &str, origin: &str, known: &HashMap<&str, &Input>) -> Fault {
     let mut names: Vec<&str> = known.keys().copied().collect();
     names.sort_unstable();
-    let fault =
-        Fault::of_file(format!("{by} gives a value to `{name}`, which is not a param of this manifest"))
-            .suggest(name, names.iter().copied());
+    let fault = Fault::of_file(format!("{origin} sets `{name}`, which is not a param of this manifest"))
+        .suggest(name, names.iter().copied());
     if names.is_empty() {
         fault.note("the manifest has no params")
     } else {

@@ -1,5 +1,6 @@
 //! Appends a run's events to its journal, in the background and in batches.
-//! Nobody waits for it: if the backend is slow, `journal_buffer` drops events and reports the gap (backpressure).
+//! A run never waits for its journal: if the backend is slow, `journal_buffer` drops events and reports the gap
+//! (backpressure).
 
 use crate::app::journal_buffer::JournalBuffer;
 use crate::events::{Event, Fact, Recorder, Sink};
@@ -32,7 +33,7 @@ pub(crate) struct JournalWriter {
 struct Shared {
     // A mutex because events come from many threads; each critical section is one insertion.
     pending: Mutex<JournalBuffer>,
-    news: Notify,
+    has_events: Notify,
 }
 
 impl Shared {
@@ -47,7 +48,7 @@ struct JournalSink(Arc<Shared>);
 impl Sink for JournalSink {
     fn record(&self, event: &Event) {
         if self.0.pending().note(event) {
-            self.0.news.notify_one();
+            self.0.has_events.notify_one();
         }
     }
 }
@@ -55,14 +56,14 @@ impl Sink for JournalSink {
 impl JournalWriter {
     /// Starts the writer. Returns it with a recorder that also feeds the journal; errors are reported to `recorder`
     /// alone.
-    pub(crate) fn begin(
+    pub(crate) fn start(
         backend: &Arc<dyn Backend>,
         run: &RunId,
         host: &HostId,
         recorder: &Recorder,
     ) -> (Self, Recorder) {
         let pending = Mutex::new(JournalBuffer::new(run.clone(), host.clone()));
-        let shared = Arc::new(Shared { pending, news: Notify::new() });
+        let shared = Arc::new(Shared { pending, has_events: Notify::new() });
         let writing = Writing {
             backend: Arc::clone(backend),
             run: run.clone(),
@@ -72,18 +73,19 @@ impl JournalWriter {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(writing.write());
-        let both = recorder.with(Arc::new(JournalSink(Arc::clone(&shared))));
-        (Self { shared, recorder: recorder.clone(), tasks }, both)
+        let with_journal = recorder.with(Arc::new(JournalSink(Arc::clone(&shared))));
+        (Self { shared, recorder: recorder.clone(), tasks }, with_journal)
     }
 
     /// Appends the remaining events, for a limited time. Later events are lost.
     pub(crate) async fn close(mut self) {
         self.shared.pending().close();
-        self.shared.news.notify_one();
+        self.shared.has_events.notify_one();
         let rest = async { while self.tasks.join_next().await.is_some() {} };
         // The set stops the writer when it is dropped; a journal that ends early is no failure.
         if tokio::time::timeout(FLUSH, rest).await.is_err() {
-            let message = "the end of what happened is not stored with the run: the state backend did not take it in time";
+            let message =
+                "the last events of the run are not stored: the state backend did not accept them in time";
             self.recorder.run(Fact::Warning { code: "journal".into(), message: message.to_owned() });
         }
     }
@@ -130,11 +132,11 @@ impl Writing {
     /// Waits for the first event, then gathers more for a short time. Returns at once when closed.
     async fn gather(&self) {
         if !self.shared.pending().is_closed() {
-            self.shared.news.notified().await;
+            self.shared.has_events.notified().await;
         }
         let until = Instant::now() + GATHER;
         while !self.shared.pending().is_closed() {
-            if tokio::time::timeout_at(until, self.shared.news.notified()).await.is_err() {
+            if tokio::time::timeout_at(until, self.shared.has_events.notified()).await.is_err() {
                 return;
             }
         }
@@ -149,7 +151,7 @@ impl Writing {
             return Appended::RunIsGone;
         }
         if !std::mem::replace(&mut self.has_warned, true) {
-            let message = format!("what happens is not being stored with the run: {error}");
+            let message = format!("events of the run are not stored at the moment: {error}");
             self.recorder.run(Fact::Warning { code: "journal".into(), message });
         }
         Appended::Again
@@ -202,10 +204,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_told_is_in_the_journal_once_it_is_closed() {
+    async fn closed_journal_holds_all_events() {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let _opened = opened(backend.as_ref()).await;
-        let (writer, recorder) = JournalWriter::begin(&backend, &run_id(), &host(), &recorder());
+        let (writer, recorder) = JournalWriter::start(&backend, &run_id(), &host(), &recorder());
         recorder.run(Fact::RunStarted { name: "words".into(), tasks: 1 });
         recorder.task(subject(), Fact::TaskStarted);
         recorder.task(subject(), Fact::TaskLog { stream: "stdout".into(), text: "hello".into() });
@@ -220,12 +222,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_is_gone_ends_its_journal() {
+    async fn removed_run_ends_its_journal() {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        let (writer, recorder) = JournalWriter::begin(&backend, &run_id(), &host(), &recorder());
+        let (writer, recorder) = JournalWriter::start(&backend, &run_id(), &host(), &recorder());
         recorder.task(subject(), Fact::TaskStarted);
-        let began = Instant::now();
+        let start = Instant::now();
         writer.close().await;
-        assert!(began.elapsed() < FLUSH);
+        assert!(start.elapsed() < FLUSH);
     }
 }

@@ -66,7 +66,7 @@ impl JournalBuffer {
         self.is_closed
     }
 
-    /// Adds an event, and returns whether it is the first since the last batch.
+    /// Adds an event. Returns whether it is the first since the last batch.
     pub(crate) fn note(&mut self, event: &Event) -> bool {
         if self.is_closed {
             return false;
@@ -108,9 +108,9 @@ impl JournalBuffer {
 
     fn take_events(&mut self) -> Vec<bytes::Bytes> {
         let left_out = std::mem::take(&mut self.left_out);
-        let at = self.events.front().map(|event| event.at);
-        let mark = at.filter(|_| left_out > 0).map(|at| {
-            let message = format!("{left_out} events of elements were left out here");
+        let oldest = self.events.front().map(|event| event.at);
+        let mark = oldest.filter(|_| left_out > 0).map(|at| {
+            let message = format!("{left_out} events of elements were dropped here");
             Event { at, subject: None, fact: Fact::Warning { code: "events-left-out".into(), message } }
         });
         let events = mark.into_iter().chain(std::mem::take(&mut self.events));
@@ -193,10 +193,12 @@ impl JournalBuffer {
             }
             Fact::TaskCached { .. } => Some(ended(Phase::Cached)),
             Fact::TaskRetrying { failure, .. } => {
-                Some(Note { failure: Some(brief(failure)), ..ended(Phase::Retrying) })
+                Some(Note { failure: Some(summary(failure)), ..ended(Phase::Retrying) })
             }
-            Fact::TaskFailed(failure) => Some(Note { failure: Some(brief(failure)), ..ended(Phase::Failed) }),
-            // The new claim holder writes the note now; ours must not overwrite it.
+            Fact::TaskFailed(failure) => {
+                Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) })
+            }
+            // The new claim holder writes the note now; this host must not overwrite it.
             Fact::TaskLeaseLost => {
                 self.notes.remove(&name_of(subject));
                 None
@@ -228,7 +230,7 @@ fn name_of(subject: &Subject) -> String {
     }
 }
 
-fn brief(failure: &FailureFact) -> (FailureClass, String) {
+fn summary(failure: &FailureFact) -> (FailureClass, String) {
     let line = failure.error.lines().next().unwrap_or_default();
     (failure.class, excerpt(line, MAX_MESSAGE).into_owned())
 }
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note_follows_its_node() {
+    fn note_follows_the_events_of_its_node() {
         let mut pending = pending();
         let retrying = Fact::TaskRetrying { delay_ms: 1, failure: failure("boom\n  at f") };
         assert!(pending.note(&event(10, None, 1, Fact::TaskStarted)));
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_was_lost_is_noted_no_more() {
+    fn lost_node_gets_no_note() {
         let mut pending = pending();
         pending.note(&event(10, None, 1, Fact::TaskStarted));
         pending.note(&event(20, None, 1, Fact::TaskLeaseLost));
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_lines_and_those_of_elements_are_left_out_first() {
+    fn full_buffer_drops_events_of_elements_first() {
         let mut pending = pending();
         for item in 0..5_000 {
             pending.note(&event(0, Some(item), 1, finished()));
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn late_elements_are_noted_only_if_they_fail() {
+    fn high_elements_get_a_note_only_if_they_fail() {
         let mut pending = pending();
         pending.note(&event(0, Some(MAX_NOTED), 1, finished()));
         pending.note(&event(0, Some(MAX_NOTED + 1), 1, Fact::TaskFailed(failure("no"))));
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_bounded_and_what_is_missing_is_marked() {
+    fn log_lines_are_bounded_and_gaps_are_marked() {
         let mut pending = pending();
         let text = "x".repeat(1 << 20);
         for _ in 0..6 {
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_taken_once_it_is_closed() {
+    fn closed_buffer_accepts_no_events() {
         let mut pending = pending();
         pending.close();
         assert!(!pending.note(&event(0, None, 1, Fact::TaskReady)));

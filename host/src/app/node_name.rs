@@ -1,5 +1,5 @@
-//! Names of tasks and elements that users give: whether a stored run has them, and if not, what it has.
-//! What is stored of them is for `archive` and `stored`.
+//! Looks up the task and element names of users in a stored run, and lists the existing names on a mismatch.
+//! `archive` and `stored` interpret the stored data.
 
 use crate::app::Error;
 use crate::model::{RunId, nearest, shortlist};
@@ -10,13 +10,13 @@ use crate::value::wire::Reader;
 
 /// A task or an element of a stored run.
 pub(crate) struct Found {
-    /// What is stored of it.
+    /// The stored state of the node.
     pub(crate) view: NodeView,
-    /// How many elements it has, where it is a `for-each` whose list is complete.
+    /// Number of elements of a `for-each` task whose list is complete.
     pub(crate) elements: Option<usize>,
 }
 
-/// `task` or `task[i]` as it is stored; a name of another form as it is.
+/// Returns the stored form of `task` or `task[i]`, and any other text unchanged.
 pub(crate) fn stored_name(name: &str) -> String {
     match parts(name) {
         Some((task, Some(item))) => format!("{task}[{item}]"),
@@ -24,18 +24,17 @@ pub(crate) fn stored_name(name: &str) -> String {
     }
 }
 
-/// What a stored run has under a name, in the form of [`stored_name`]; where there is nothing, that is the error.
+/// Finds a name, in the form of [`stored_name`], in a stored run. Fails if the run has no such task or element.
 pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Found, Error> {
-    let record =
-        plan_record(backend, run, "Look at it with the version of cascade-host that made it.").await?;
+    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     let known = |task: &str| record.task_names().any(|known| known == task);
     let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
         return Err(no_task(run, name, &record));
     };
     let views = backend.nodes(run, &[name.to_owned()]).await.map_err(|error| no_run(run, error))?;
     let view = views.into_iter().next().unwrap_or(NodeView { end: End::Open, note: None });
-    let is_begun = view.end != End::Open || view.note.is_some();
-    if item.is_some() && is_begun {
+    let has_started = view.end != End::Open || view.note.is_some();
+    if item.is_some() && has_started {
         return Ok(Found { view, elements: None });
     }
     let elements =
@@ -50,18 +49,18 @@ pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Resu
     }
 }
 
-/// How many elements a task has.
+/// The number of elements of a task.
 #[derive(Clone, Copy)]
 enum Elements {
-    /// It is no `for-each`.
+    /// Not a `for-each` task.
     None,
-    /// Its list is complete, and has so many.
+    /// The length of the complete list.
     Known(usize),
-    /// Its list is not complete.
+    /// The list is not complete.
     Unknown,
 }
 
-/// The stored plan of a run.
+/// Reads the stored plan of a run.
 pub(crate) async fn plan_record(backend: &dyn Backend, run: &RunId, help: &str) -> Result<PlanRecord, Error> {
     let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
     PlanRecord::decode(&record).ok_or_else(|| {
@@ -70,16 +69,16 @@ pub(crate) async fn plan_record(backend: &dyn Backend, run: &RunId, help: &str) 
     })
 }
 
-/// The names of the first and the last of so many elements, in words.
+/// Describes the elements of a task: their number, and the first and last name.
 pub(crate) fn range(task: &str, count: usize) -> String {
     match count {
-        0 => format!("`{task}` has run over an empty list, and has no elements"),
+        0 => format!("`{task}` ran over an empty list and has no elements"),
         1 => format!("`{task}` has one element, `{task}[0]`"),
         _ => format!("`{task}` has {count} elements, `{task}[0]` to `{task}[{}]`", count - 1),
     }
 }
 
-/// A task and maybe an element of it; none for what no node can be called.
+/// Splits a name into task and element index. Returns `None` for a text that cannot be the name of a node.
 fn parts(name: &str) -> Option<(&str, Option<u64>)> {
     let Some((task, rest)) = name.split_once('[') else {
         return Some((name, None));
@@ -90,7 +89,7 @@ fn parts(name: &str) -> Option<(&str, Option<u64>)> {
     is_number.then(|| (task, Some(digits.parse().unwrap_or(u64::MAX))))
 }
 
-/// How many elements a `for-each` has.
+/// Counts the elements of a `for-each` task.
 async fn elements(backend: &dyn Backend, run: &RunId, task: &str) -> Result<Elements, Error> {
     let list = backend.results(run, &[task.to_owned()]).await.map_err(|error| no_run(run, error))?;
     let count = list.into_iter().next().flatten().and_then(|list| Reader::new(&list).array_len().ok());
@@ -106,30 +105,34 @@ fn no_task(run: &RunId, name: &str, record: &PlanRecord) -> Error {
     let tasks = shortlist(task, record.task_names());
     Error::Missing {
         message: format!("run `{run}` has no task `{name}`"),
-        help: format!("{meant}its tasks are {tasks}; an element of a for-each is `task[i]`, counted from 0"),
+        help: format!(
+            "{meant}its tasks are {tasks}; an element of a `for-each` task is `task[i]`, counted from 0"
+        ),
     }
 }
 
 fn no_element(run: &RunId, (task, item): (&str, u64), elements: Elements) -> Error {
     let absent = format!("task `{task}` of run `{run}` has no element {item}");
     let (message, help) = match elements {
-        Elements::None => (absent, format!("`{task}` is no `for-each`: it runs once, as `{task}`")),
+        Elements::None => (absent, format!("`{task}` is not a `for-each` task: it runs once, as `{task}`")),
         Elements::Known(count) => (absent, range(task, count)),
         Elements::Unknown => (
-            format!("nothing has happened to `{task}[{item}]` of run `{run}`, as far as is known"),
-            format!("`show {run}` says how far `{task}` has come: its list is not complete"),
+            format!("run `{run}` has no record of `{task}[{item}]`"),
+            format!("the list of `{task}` is not complete; `show {run}` shows its progress"),
         ),
     };
     Error::Missing { message, help }
 }
 
+/// Converts a backend error; a missing run gets a hint to the right backend.
 pub(crate) fn no_run(run: &RunId, error: crate::state::Error) -> Error {
     match error.kind {
         ErrorKind::NoRun => Error::Missing {
             message: format!("there is no run `{run}` in this state backend"),
-            help: "give the backend that the run was made with by `--state URI` or CASCADE_STATE; \
-                   `memory:` keeps nothing once its process has ended"
-                .to_owned(),
+            help:
+                "select the backend of the run by `--state URI` or CASCADE_STATE; `memory:` stores nothing \
+                   beyond its process"
+                    .to_owned(),
         },
         _ => Error::Backend(error), // all others are failures of the backend
     }
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_a_task_and_maybe_a_number() {
+    fn name_has_a_task_and_an_optional_index() {
         assert_eq!(parts("count[10]"), Some(("count", Some(10))));
         assert_eq!(parts("count"), Some(("count", None)));
         assert_eq!(parts("count[99999999999999999999]"), Some(("count", Some(u64::MAX))));

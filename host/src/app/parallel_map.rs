@@ -15,8 +15,8 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take = || {
-        let place = next.fetch_add(1, Ordering::Relaxed);
-        items.get(place).map(|item| (place, work(item)))
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        items.get(index).map(|item| (index, work(item)))
     };
     let mut done = thread::scope(|scope| {
         let more = 1..threads.min(items.len());
@@ -30,7 +30,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send>(
         }
         done
     });
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }
 

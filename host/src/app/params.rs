@@ -1,5 +1,5 @@
-//! Parses params as the user gives them: `-p NAME=VALUE`, and params files.
-//! Texts become literals here, parsed by the param's type. `plan` fits them to it.
+//! Parses the params of the user: `-p NAME=VALUE`, and params files.
+//! Converts texts to literals by the param's type. `plan` fits them to it.
 
 use crate::config::{as_text, explain_toml, read_input, read_text};
 use crate::model::{Datum, without_mark};
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 /// The params of a run: texts from a command line, and values from a program.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
-    /// `NAME=VALUE`, in order; only paths need not be text.
+    /// `NAME=VALUE`, in order; only paths may be other than UTF-8.
     pub pairs: Vec<OsString>,
-    /// A file of many.
+    /// A params file.
     pub file: Option<PathBuf>,
     /// Values by name; the last one of a name counts.
     pub values: Vec<(String, Supplied)>,
@@ -54,70 +54,69 @@ pub enum SerdeFault {
     /// The value's own `Serialize` failed.
     #[error(transparent)]
     Encode(#[from] rmp_serde::encode::Error),
-    /// The value has a form that no literal has, such as a map whose keys are no strings.
+    /// No literal has the form of the value, such as a map whose keys are not strings.
     #[error(transparent)]
     Decode(#[from] rmp_serde::decode::Error),
 }
 
-/// `NAME=VALUE` in two.
+/// Splits `NAME=VALUE`.
 pub(crate) fn split(pair: &OsStr) -> Result<(&str, &OsStr), TextFault> {
     let mut parts = pair.as_bytes().splitn(2, |byte| *byte == b'=').map(OsStr::from_bytes);
     let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-        let fault = TextFault::new("`-p` takes `NAME=VALUE`, and this one has no `=`".to_owned());
+        let fault = TextFault::new("`-p` takes `NAME=VALUE`, but this argument has no `=`".to_owned());
         return Err(fault.help("write `-p name=value`; quote it if the value has spaces"));
     };
-    let no_name = || TextFault::new("the name of a param given by `-p` is not UTF-8 text".to_owned());
-    Ok((name.to_str().ok_or_else(no_name)?, value))
+    let not_utf8 = || TextFault::new("the name of a `-p` param is not UTF-8 text".to_owned());
+    Ok((name.to_str().ok_or_else(not_utf8)?, value))
 }
 
-/// The param and the file that a `NAME=@FILE` names.
+/// Returns the param and the file of a `NAME=@FILE`.
 pub(crate) fn file_of(pair: &OsStr) -> Option<(&str, &Path)> {
     let (name, text) = split(pair).ok()?;
     Some((name, file(text)?))
 }
 
-/// The file that a text names.
+/// Returns the file of an `@FILE`; `@@` escapes an `@`.
 fn file(text: &OsStr) -> Option<&Path> {
     let path = text.as_bytes().strip_prefix(b"@").filter(|path| !path.starts_with(b"@"))?;
     Some(Path::new(OsStr::from_bytes(path)))
 }
 
-/// The value that a text gives to a param of type `ty`.
+/// Parses a text as the value of a param of type `ty`.
 pub(crate) fn value(ty: &Type, text: &OsStr) -> Result<Supplied, TextFault> {
     if let Some(path) = file(text) {
         return content(ty, path);
     }
     let text = text.to_str().ok_or_else(|| {
         let fault = TextFault::new("the value is not UTF-8 text".to_owned());
-        fault.help("put it into a file, and name that by `@FILE`")
+        fault.help("write it to a file, and pass `@FILE`")
     })?;
-    literal(ty, text.strip_prefix('@').unwrap_or(text)) // the second of two stays
+    literal(ty, text.strip_prefix('@').unwrap_or(text)) // the second `@` of two stays
 }
 
-/// Parses a literal: text as it is for strings, chars and enums, otherwise JSON.
+/// Parses a literal: JSON, except for strings, chars and enums, which are taken as they are.
 fn literal(ty: &Type, text: &str) -> Result<Supplied, TextFault> {
     if is_text(ty) {
         return Ok(Supplied::Datum(Datum::Text(text.to_owned())));
     }
     let datum = serde_json::from_str(without_mark(text)).map_err(|error| {
         let fault = TextFault::new(format!(
-            "the value is not JSON, which the type `{ty}` asks for: {}",
-            place(&error)
+            "the value is not JSON, which the type `{ty}` requires: {}",
+            line_and_column(&error)
         ));
         fault.help(example(ty))
     })?;
     Ok(Supplied::Datum(datum))
 }
 
-/// The content of a file: bytes and text as they are, with a byte order mark if there is one; otherwise JSON.
+/// Reads a file: bytes and text unchanged, even a byte order mark; other types as JSON.
 fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
     let unreadable = |error: std::io::Error| {
         let fault = TextFault::new(format!("cannot read `{}`: {error}", path.display()));
-        fault.help("a value that begins with `@` names a file; write `@@` for an `@` itself")
+        fault.help("a value that begins with `@` names a file; write `@@` for a literal `@`")
     };
     let text = |bytes| {
-        as_text(bytes)
-            .map_err(|error| TextFault::new(format!("`{}` cannot be read: {error}", path.display())))
+        as_text(bytes).map_err(|error| TextFault::new(format!("cannot read `{}`: {error}", path.display())))
     };
     let bytes = read_input(path).map_err(unreadable)?;
     if is_text(ty) || is_bytes(ty) {
@@ -126,8 +125,9 @@ fn content(ty: &Type, path: &Path) -> Result<Supplied, TextFault> {
         }
         return Ok(Supplied::Datum(Datum::Text(text(bytes)?.trim_end_matches(['\r', '\n']).to_owned())));
     }
-    let datum = serde_json::from_str(&text(bytes)?)
-        .map_err(|error| TextFault::new(format!("`{}` is not JSON: {}", path.display(), place(&error))))?;
+    let datum = serde_json::from_str(&text(bytes)?).map_err(|error| {
+        TextFault::new(format!("`{}` is not JSON: {}", path.display(), line_and_column(&error)))
+    })?;
     Ok(Supplied::Datum(datum))
 }
 
@@ -140,7 +140,7 @@ fn is_bytes(ty: &Type) -> bool {
 }
 
 /// Returns the position of a JSON error, without quoting the text.
-fn place(error: &serde_json::Error) -> String {
+fn line_and_column(error: &serde_json::Error) -> String {
     format!("line {} column {}", error.line(), error.column())
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<(String, Datum)>, TextFault> 
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let datum: Datum = if is_json {
         serde_json::from_str(&text)
-            .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", place(&error))))?
+            .map_err(|error| TextFault::new(format!("`{shown}` is not JSON: {}", line_and_column(&error))))?
     } else {
         toml::from_str(&text).map_err(|error| {
             let (line, message) = explain_toml(&text, &error);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_text_and_all_else_is_json() {
+    fn strings_are_taken_as_they_are_and_other_types_as_json() {
         assert_eq!(datum("string", "12"), Datum::Text("12".into()));
         assert_eq!(datum("enum { a, b }", "a"), Datum::Text("a".into()));
         assert_eq!(datum("string", "@@home"), Datum::Text("@home".into()));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_are_of_the_type() {
+    fn examples_have_their_type() {
         for ty in [
             "list<string>",
             "record { a: option<u8>, b: tuple<f64, char> }",
@@ -246,19 +246,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_refused_without_quoting_it() {
+    fn invalid_json_is_rejected_without_quoting_it() {
         let message = supplied("u32", "hunter2").unwrap_err();
         assert!(message.contains("u32") && !message.contains("hunter2"), "{message}");
     }
 
     #[test]
-    fn files_are_content_for_text_and_bytes_and_json_for_all_else() {
+    fn files_are_content_for_strings_and_bytes_and_json_for_other_types() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"[1, 2]\n").unwrap();
-        let at = format!("@{}", file.path().display());
-        assert!(matches!(supplied("string", &at).unwrap(), Supplied::Content(bytes) if bytes == b"[1, 2]\n"));
-        assert!(matches!(supplied("list<u8>", &at).unwrap(), Supplied::Content(_)));
-        assert_eq!(datum("list<u32>", &at), Datum::Array(vec![Datum::Int(1), Datum::Int(2)]));
+        let argument = format!("@{}", file.path().display());
+        assert!(
+            matches!(supplied("string", &argument).unwrap(), Supplied::Content(bytes) if bytes == b"[1, 2]\n")
+        );
+        assert!(matches!(supplied("list<u8>", &argument).unwrap(), Supplied::Content(_)));
+        assert_eq!(datum("list<u32>", &argument), Datum::Array(vec![Datum::Int(1), Datum::Int(2)]));
         assert!(supplied("string", "@/nonexistent").unwrap_err().contains("cannot read"));
     }
 

@@ -2,7 +2,7 @@
 //! The caller supplies the recorder of events and the interrupt.
 
 use crate::app::journal::JournalWriter;
-use crate::app::{Error, Refusal, Session, Sign, Vigil};
+use crate::app::{Error, HealthChange, HealthMonitor, Refusal, Session};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
@@ -12,7 +12,7 @@ use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
-use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenHow, OpenRequest, Opened};
+use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenKind, OpenRequest, Opened};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -53,41 +53,41 @@ pub struct RunRequest {
 /// The end of a run on this host.
 #[derive(Debug)]
 pub struct Report {
-    /// The kind of the end.
+    /// How the run ended.
     pub ended: Ended,
-    /// What came out, by name.
+    /// The outputs, by name.
     pub outputs: Outputs,
-    /// Whether this host took part in it. Otherwise nothing is known of the run: it may not even exist.
-    pub has_begun: bool,
+    /// Whether this host has worked on the run. Otherwise its state is unknown: it may not even exist.
+    pub has_started: bool,
 }
 
 /// Works on a run until it ends or this host is interrupted. The session must be prepared.
 pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
-    sandbox.keep_buckets(request.backend.buckets());
+    sandbox.set_buckets(request.backend.buckets());
     let mut interrupt = request.interrupt.clone();
     let opening = async {
         let notices = request.backend.preflight().await?;
         Ok::<_, Error>((notices, open(session, &request).await?))
     };
-    let mut waiting = vigil(&request, &request.recorder);
+    let mut monitor = state_monitor(&request, &request.recorder);
     let (notices, opened) = tokio::select! {
-        opened = waiting.beside(opening) => opened?,
-        // Whatever has been opened by then looks as if this host had died, which others are prepared for.
+        opened = monitor.beside(opening) => opened?,
+        // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
-            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_begun: false });
+            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_started: false });
         }
     };
-    waiting.catch_up();
-    drop(waiting);
+    monitor.catch_up();
+    drop(monitor);
     let RunRequest { recorder, backend, host, .. } = &request;
     // A journal in this process would be lost with it, so only lasting backends get one.
     let (journal, recorder) = if backend.outlives_process() {
-        let (journal, recorder) = JournalWriter::begin(backend, &session.run, host, recorder);
+        let (journal, recorder) = JournalWriter::start(backend, &session.run, host, recorder);
         (Some(journal), recorder)
     } else {
         (None, recorder.clone())
     };
-    tell_of_begin(session, &opened, &recorder);
+    record_start(session, &opened, &recorder);
     for Notice { code, message } in notices {
         recorder.run(Fact::Warning { code: code.into(), message });
     }
@@ -104,10 +104,10 @@ async fn work(
     opened: &Opened,
     request: RunRequest,
 ) -> Result<Report, Error> {
-    let began = Instant::now();
+    let start = Instant::now();
     let recorder = request.recorder.clone();
-    let (mut state_vigil, mut cache_vigil) =
-        (vigil(&request, &recorder), vigil_of_cache(&request, &recorder));
+    let mut state_monitor = state_monitor(&request, &recorder);
+    let mut cache_monitor = cache_monitor(&request, &recorder);
     let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
     let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
@@ -123,16 +123,16 @@ async fn work(
         shown: session.targets.shown.clone(),
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
-    let running = cache_vigil.beside(state_vigil.beside(engine::run(engine, settings)));
-    let Finished { ended, outputs: closed } = running.await.map_err(lost)?;
+    let running = cache_monitor.beside(state_monitor.beside(engine::run(engine, settings)));
+    let Finished { ended, outputs: closing_outputs } = running.await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
     };
     let shown = &session.targets.shown;
-    let outputs = match closed {
+    let outputs = match closing_outputs {
         Some(outputs) => outputs,
-        None => state_vigil
+        None => state_monitor
             .beside(engine::outputs(&session.bound, opened.ledger.as_ref(), shown))
             .await
             .map_err(lost)?,
@@ -142,22 +142,22 @@ async fn work(
             let error = recorder.hide(&failure.error);
             (name, OutputValue::Faulty(FailureFact { error, ..failure }))
         }
-        value => (name, value), // no other value has a text of the host's making
+        value => (name, value), // no other value has a text written by the host
     });
     let outputs: Outputs = outputs.collect();
     opened.ledger.leave().await;
-    let duration_ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-    state_vigil.catch_up();
+    let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    state_monitor.catch_up();
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
-        whole(session, &outputs)?;
+        check_outputs(session, &outputs)?;
     }
-    Ok(Report { ended, outputs, has_begun: true })
+    Ok(Report { ended, outputs, has_started: true })
 }
 
-/// Fails where a run has succeeded and an output of it cannot be made: another host has closed it, by the outputs of its
-/// own manifest, or the backend has lost or changed a result since.
-fn whole(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
+/// Fails if an output of a successful run cannot be computed: another host has closed the run by the outputs of its own
+/// manifest, or the backend has lost or changed a result since.
+fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Error> {
     let missing = outputs.iter().find_map(|(name, value)| match value {
         OutputValue::Value(..) | OutputValue::Skipped(_) => None,
         OutputValue::Faulty(failure) => Some((name, failure.error.as_str())),
@@ -167,9 +167,11 @@ fn whole(session: &Session, outputs: &[(String, OutputValue)]) -> Result<(), Err
         None => Ok(()),
         Some((name, why)) => {
             let message =
-                format!("run `{}` has succeeded, and its output `{name}` cannot be made", session.run);
+                format!("run `{}` succeeded, but its output `{name}` cannot be computed", session.run);
             let error = state::Error::new(ErrorKind::Refused, message).caused_by(why);
-            Err(error.hint("Start the run again under the same id: what has finished is kept.").into())
+            Err(error
+                .hint("Start the run again under the same id. Finished tasks keep their results.")
+                .into())
         }
     }
 }
@@ -197,8 +199,9 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
 fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
     let refusal = Refusal::new(format!("run `{}` exists with another plan", session.run));
     let refusal = match PlanRecord::decode(stored) {
-        None => refusal
-            .note("its stored plan is damaged or of another version, so the difference cannot be named"),
+        None => {
+            refusal.note("the stored plan is damaged or of another version, so the differences are unknown")
+        }
         Some(stored) => {
             let differences = session.bound.differences(&stored);
             let more = differences.len().saturating_sub(MAX_DIFFERENCES);
@@ -208,40 +211,42 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
         }
     };
     refusal.help(
-        "`--update` accepts the changed plan and keeps every result whose own call is unchanged, `--fresh` starts \
-         over, another `--run-id` leaves the stored run as it is",
+        "`--update` accepts the changed plan and keeps the results of unchanged calls, `--fresh` starts over, another \
+         `--run-id` leaves the stored run unchanged",
     )
 }
 
-fn tell_of_begin(session: &Session, opened: &Opened, recorder: &Recorder) {
+/// Records that the run has started or was resumed.
+fn record_start(session: &Session, opened: &Opened, recorder: &Recorder) {
     let name = session.manifest.name.clone();
-    let wanted = session.targets.is_wanted.iter().filter(|wanted| **wanted).count();
-    let tasks = u32::try_from(wanted).unwrap_or(u32::MAX);
-    recorder.run(match opened.how {
-        OpenHow::Created | OpenHow::Joined => Fact::RunStarted { name, tasks },
-        OpenHow::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
+    let included = session.targets.is_included.iter().filter(|is_included| **is_included).count();
+    let tasks = u32::try_from(included).unwrap_or(u32::MAX);
+    recorder.run(match opened.kind {
+        OpenKind::Created | OpenKind::Joined => Fact::RunStarted { name, tasks },
+        OpenKind::Resumed { kept } => Fact::RunResumed { name, tasks, kept },
     });
 }
 
-/// Looks after the state backend of a run.
-fn vigil<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
-    Vigil::new("the state backend", request.backend.health(), |sign| {
-        recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "state-away".into(), message },
-            Sign::Back => Fact::StateReconnected,
+/// Creates the health monitor of a run's state backend.
+fn state_monitor<'a>(request: &RunRequest, recorder: &'a Recorder) -> HealthMonitor<'a> {
+    HealthMonitor::new("the state backend", request.backend.health(), |change| {
+        recorder.run(match change {
+            HealthChange::Unavailable(message) => Fact::Warning { code: "state-away".into(), message },
+            HealthChange::Available => Fact::StateReconnected,
         });
     })
 }
 
-/// Looks after the cache of a run.
-fn vigil_of_cache<'a>(request: &RunRequest, recorder: &'a Recorder) -> Vigil<'a> {
+/// Creates the health monitor of a run's cache.
+fn cache_monitor<'a>(request: &RunRequest, recorder: &'a Recorder) -> HealthMonitor<'a> {
     let health = request.cache.as_ref().and_then(|cache| cache.health());
-    Vigil::new("the cache", health, |sign| {
-        recorder.run(match sign {
-            Sign::Away(message) => Fact::Warning { code: "cache-away".into(), message },
-            Sign::Back => {
-                Fact::Warning { code: "cache-back".into(), message: "the cache serves again".to_owned() }
-            }
+    HealthMonitor::new("the cache", health, |change| {
+        recorder.run(match change {
+            HealthChange::Unavailable(message) => Fact::Warning { code: "cache-away".into(), message },
+            HealthChange::Available => Fact::Warning {
+                code: "cache-back".into(),
+                message: "the cache is available again".to_owned(),
+            },
         });
     })
 }

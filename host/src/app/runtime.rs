@@ -10,10 +10,10 @@ use tokio::runtime::Runtime;
 /// Threads for the writers of logs and events, and for blocking calls.
 const SPARE_THREADS: usize = 4;
 
-/// Threads that one guest may block: those of its streams, of its own waiting, and of its end.
-const BLOCKING_PER_GUEST: usize = 6;
+/// Threads that one guest may block: its streams, its own blocking call, and its end.
+const BLOCKING_OF_GUEST: usize = 6;
 
-/// Threads for calls that outlive their guests, for name look-ups, and for the host itself.
+/// Threads for calls that outlive their guests, for name lookups, and for the host itself.
 const BLOCKING_OF_HOST: usize = 512;
 
 /// Creates a runtime for guests. Refused if the system does not provide its threads, plus a few for writers and
@@ -24,16 +24,16 @@ pub fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     }
     runtime::Builder::new_multi_thread()
         .worker_threads(threads)
-        .max_blocking_threads(blocking_threads(threads))
+        .max_blocking_threads(max_blocking_threads(threads))
         .enable_all()
         .build()
         .map_err(cannot_start)
 }
 
-/// Returns the maximum number of threads for blocking calls: enough that guests never starve others, whatever their
-/// calls wait for. They are started on demand.
-fn blocking_threads(guests: usize) -> usize {
-    guests.saturating_mul(BLOCKING_PER_GUEST).saturating_add(BLOCKING_OF_HOST)
+/// Returns the maximum number of threads for blocking calls. Large enough that blocked guests never starve others.
+/// Threads start on demand.
+fn max_blocking_threads(guests: usize) -> usize {
+    guests.saturating_mul(BLOCKING_OF_GUEST).saturating_add(BLOCKING_OF_HOST)
 }
 
 fn cannot_start(error: std::io::Error) -> Refusal {

@@ -10,7 +10,7 @@ use crate::invoke;
 use crate::manifest::{Grants, Manifest};
 use crate::model::{Digest, Fault, Faults, RunId, Secrets, Size};
 use crate::plan;
-use crate::plan::{Bound, Given, Plan};
+use crate::plan::{BindRequest, Bound, Plan};
 use crate::sandbox::{Component, Metering, Sandbox};
 use crate::state::{RunShape, StateUri};
 use crate::value::{Type, leaves};
@@ -31,7 +31,7 @@ pub struct SessionRequest<'a> {
 }
 
 /// Maximum size of a value in Redis (`proto-max-bulk-len`).
-const MOST_IN_REDIS: Size = Size::bytes(512 << 20);
+const MAX_REDIS_VALUE: Size = Size::bytes(512 << 20);
 
 /// A run of a manifest, not yet started.
 pub struct Session {
@@ -55,27 +55,28 @@ impl Session {
         let targets = targets(&plan, request.targets)?;
         let mut faults = Faults::none(manifest.source.clone());
         let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
-        let (grants, digests) = granted(&plan, &manifest, request.environment, &mut faults);
-        let given = Given {
+        let (grants, digests) = resolve_grants(&plan, &manifest, request.environment, &mut faults);
+        let bind_request = BindRequest {
             inputs,
             grants: digests,
             variables: grants.iter().map(|granted| granted.env.as_slice()).collect(),
             folder: &manifest.folder,
             run: &request.run,
         };
-        let bound = match plan::bind(&plan, given, &manifest.source) {
+        let bound = match plan::bind(&plan, bind_request, &manifest.source) {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),
             Err(mut more) => {
                 // Report a malformed input once, not also as missing.
-                let is_told = |fault: &Fault| faults.list.iter().any(|told| told.place == fault.place);
-                more.list.retain(|fault| !is_told(fault));
+                let is_reported =
+                    |fault: &Fault| faults.list.iter().any(|reported| reported.location == fault.location);
+                more.list.retain(|fault| !is_reported(fault));
                 faults.list.extend(more.list);
                 faults.sort();
                 return Err(faults.into());
             }
         };
-        let shape = engine::shape(&bound, &targets.is_wanted, &targets.shown, request.memory);
+        let shape = engine::shape(&bound, &targets.is_included, &targets.shown, request.memory);
         Ok(Self {
             manifest,
             run: request.run.clone(),
@@ -87,15 +88,16 @@ impl Session {
         })
     }
 
-    /// What must not be shown: all texts, bytes and numbers in secret params, and the values of granted variables.
+    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted
+    /// variables.
     #[must_use]
     pub fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
-        // A value of another type than its input's is no value of a run.
+        // A bound value always has the type of its input.
         let params = secret.flat_map(|(input, bytes)| leaves(&input.ty, bytes).unwrap_or_default());
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
-        let variables = functions.flat_map(|(function, granted)| variables(&function.grants, granted));
+        let variables = functions.flat_map(|(function, granted)| hidden_variables(&function.grants, granted));
         Secrets::new(params.chain(variables.map(String::into_bytes)))
     }
 
@@ -114,38 +116,38 @@ impl Session {
     #[must_use]
     pub fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
-        let found = component.and_then(|at| Some((at, self.components.get(at)?)));
-        let fit = |(at, component)| grant_check::needs(&self.manifest, &task.name, at, component);
-        found.map(fit).unwrap_or_default()
+        let found = component.and_then(|index| Some((index, self.components.get(index)?)));
+        let compare = |(index, component)| grant_check::needs(&self.manifest, &task.name, index, component);
+        found.map(compare).unwrap_or_default()
     }
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
     pub fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
-        let most = match uri {
+        let max = match uri {
             StateUri::Memory => return Ok(()),
-            StateUri::Redis(_) => MOST_IN_REDIS,
+            StateUri::Redis(_) => MAX_REDIS_VALUE,
         };
         let mut faults = Faults::none(self.manifest.source.clone());
         for (task, written) in self.bound.plan().tasks().iter().zip(self.manifest.tasks.values()) {
             let output = task.limits.output;
-            if output > most {
+            if output > max {
                 let message = format!(
-                    "task `{}`: `limits.output` = {output} is more than Redis keeps in one value",
+                    "task `{}`: `limits.output` = {output} exceeds the maximum size of a Redis value",
                     task.name
                 );
-                let help = format!("at most {most}, or keep the run in `memory:`");
+                let help = format!("write at most {max}, or use the state `memory:`");
                 faults.push(Fault::spanned(written.span.clone(), message).help(help));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
-    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run begins, since code
+    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run starts, since code
     /// that counts fuel may have to be compiled first.
     pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
-        sandbox.require_room()?;
+        sandbox.require_address_space()?;
         let plan = self.bound.plan();
-        let is_metered = metered(plan);
+        let is_metered = metered_functions(plan);
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
             let metering = if is_metered { Metering::Fuel } else { Metering::Time };
             if let Some(component) = self.components.get(function.component) {
@@ -156,23 +158,23 @@ impl Session {
     }
 }
 
-/// Minimum length at which values written in the manifest are hidden. A short one, as in `MODE=fast`, is no secret
+/// Minimum length at which values written in the manifest are hidden. A short value, as in `MODE=fast`, is no secret
 /// and may be part of any word.
-const LEAST_OF_WRITTEN: usize = 8;
+const MIN_HIDDEN_LENGTH: usize = 8;
 
 /// Returns the values of granted variables to hide.
-fn variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
+fn hidden_variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
     let is_written = |name: &str| {
         let mut entries = written.env.iter().filter_map(|entry| entry.value.split_once('='));
         entries.any(|(written, _)| written == name)
     };
     let is_hidden = |(name, value): &&(String, String)| {
-        !is_written(name) || Secrets::has_at_least(value, LEAST_OF_WRITTEN)
+        !is_written(name) || Secrets::has_at_least(value, MIN_HIDDEN_LENGTH)
     };
     granted.env.iter().filter(is_hidden).map(|(_, value)| value.clone()).collect()
 }
 
-fn granted(
+fn resolve_grants(
     plan: &Plan,
     manifest: &Manifest,
     environment: &Environment,
@@ -190,7 +192,7 @@ fn granted(
 }
 
 /// Returns for each function whether a task that calls it counts fuel.
-fn metered(plan: &Plan) -> Vec<bool> {
+fn metered_functions(plan: &Plan) -> Vec<bool> {
     let mut is_metered = vec![false; plan.functions().len()];
     for task in plan.tasks().iter().filter(|task| task.limits.fuel.is_some()) {
         if let Some(function) = is_metered.get_mut(task.function) {
@@ -206,13 +208,13 @@ mod tests {
     use crate::cli::manual::Page;
 
     #[test]
-    fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("limits").section("Limits of a Redis state").says(&MOST_IN_REDIS.to_string());
+    fn manual_states_the_bounds_of_this_file() {
+        Page::of("limits").section("Limits of a Redis state").says(&MAX_REDIS_VALUE.to_string());
         Page::of("state")
             .section("What the server needs")
             .line("values")
             .cell(1)
-            .says(&MOST_IN_REDIS.to_string());
-        Page::of("manifest").section("limits").row("output").says(&MOST_IN_REDIS.to_string());
+            .says(&MAX_REDIS_VALUE.to_string());
+        Page::of("manifest").section("limits").row("output").says(&MAX_REDIS_VALUE.to_string());
     }
 }

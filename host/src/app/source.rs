@@ -35,6 +35,6 @@ fn text(path: &Path) -> Result<String, Refusal> {
     }
     as_text(bytes).map_err(|_| {
         Refusal::new(format!("`{}` is not UTF-8 text", path.display()))
-            .help("a manifest is a TOML file; components are named in it, not given in its place")
+            .help("a manifest is a TOML file that names its components; a component is not a manifest")
     })
 }

@@ -2,7 +2,7 @@
 //! `cli/print` formats them.
 
 use crate::app::Error;
-use crate::app::archive::{story, without_result};
+use crate::app::archive::{task_details, without_result};
 use crate::app::node_name::{find, no_run, plan_record, stored_name};
 use crate::model::RunId;
 use crate::state::Backend;
@@ -26,7 +26,7 @@ pub async fn stored_results(
     let names = match task {
         Some(task) => vec![stored_name(task)],
         None => {
-            let help = "Name a task: its result can be read without the plan.";
+            let help = "Name a task: its result is readable without the plan.";
             plan_record(backend, run, help).await?.task_names().map(str::to_owned).collect()
         }
     };
@@ -36,17 +36,17 @@ pub async fn stored_results(
         stored.filter_map(|(name, value)| Some(StoredResult { name: name.clone(), value: value? })).collect();
     match (task, names.first()) {
         (Some(_), Some(name)) if stored.is_empty() => Err(no_result(backend, run, name).await?),
-        _ => Ok(stored), // what was asked for, or as much as there is
+        _ => Ok(stored), // the requested result, or all that exist
     }
 }
 
-/// Why there is no result of a task or element.
+/// Returns the error that explains why a task or element has no result.
 async fn no_result(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Error, Error> {
     let view = find(backend, run, name).await?.view;
     let summary = backend.run(run).await.map_err(|error| no_run(run, error))?;
-    let story = story(name.to_owned(), view, &summary);
+    let details = task_details(name.to_owned(), view, &summary);
     Ok(Error::Missing {
-        message: format!("run `{run}` has no result of `{name}`: {}", without_result(&story)),
-        help: format!("`cascade-host output {run}` shows the results that it has"),
+        message: format!("run `{run}` has no result of `{name}`: {}", without_result(&details)),
+        help: format!("`cascade-host output {run}` shows the existing results"),
     })
 }

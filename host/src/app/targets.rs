@@ -10,19 +10,19 @@ use std::collections::HashMap;
 /// The selected tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct Targets {
-    /// By task position: whether the task belongs to the run.
-    pub(crate) is_wanted: Vec<bool>,
-    /// The outputs all of whose tasks belong to the run, and tasks that were named and that no such output reads.
+    /// By task index: whether the run includes the task.
+    pub(crate) is_included: Vec<bool>,
+    /// Outputs whose tasks are all included, and named tasks that no such output reads.
     pub(crate) shown: Shown,
 }
 
 /// Selects the tasks that `names` name and their dependencies; every task if there are no names.
 pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal> {
     if names.is_empty() {
-        return Ok(Targets { is_wanted: vec![true; plan.tasks().len()], shown: Shown::all(plan) });
+        return Ok(Targets { is_included: vec![true; plan.tasks().len()], shown: Shown::all(plan) });
     }
     let positions: HashMap<&str, TaskIdx> =
-        (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(at, task)| (task.name.as_str(), at)).collect();
+        (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(idx, task)| (task.name.as_str(), idx)).collect();
     let (known, unknown): (Vec<&String>, Vec<&String>) =
         names.iter().partition(|name| positions.contains_key(name.as_str()));
     if !unknown.is_empty() {
@@ -33,20 +33,20 @@ pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal>
 }
 
 fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
-    let is_wanted = plan.with_needs(&extra);
+    let is_included = plan.with_needs(&extra);
     let mut is_shown = Vec::with_capacity(plan.outputs().len());
     for output in plan.outputs() {
         let mut reads = Vec::new();
         output.binding.each_task(&mut |task| reads.push(task));
-        let is_whole = reads.iter().all(|task| is_wanted.get(task.index()).copied().unwrap_or(false));
-        if is_whole {
+        let is_complete = reads.iter().all(|task| is_included.get(task.index()).copied().unwrap_or(false));
+        if is_complete {
             extra.retain(|task| !reads.contains(task));
         }
-        is_shown.push(is_whole);
+        is_shown.push(is_complete);
     }
     // A function without a result has no output to show.
     extra.retain(|task| plan.task(*task).is_some_and(|task| task.output.is_some()));
-    Targets { is_wanted, shown: Shown { declared: is_shown, tasks: extra } }
+    Targets { is_included, shown: Shown { declared: is_shown, tasks: extra } }
 }
 
 fn refuse(unknown: &[&String], plan: &Plan) -> Refusal {
@@ -62,6 +62,6 @@ fn refuse(unknown: &[&String], plan: &Plan) -> Refusal {
             None => refusal, // nothing resembles it
         },
     });
-    let likely = unknown.first().map_or("", |name| name.as_str());
-    refusal.help(format!("its tasks are {}", shortlist(likely, tasks())))
+    let first = unknown.first().map_or("", |name| name.as_str());
+    refusal.help(format!("its tasks are {}", shortlist(first, tasks())))
 }

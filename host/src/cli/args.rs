@@ -248,8 +248,8 @@ pub(crate) struct RunsArguments {
     pub(crate) backend: BackendArguments,
 
     /// Maximum number of runs to list
-    #[arg(short = 'n', long, value_name = "N", default_value_t = DEFAULT_RUNS)]
-    pub(crate) most: usize,
+    #[arg(short = 'n', long = "most", value_name = "N", default_value_t = DEFAULT_RUNS)]
+    pub(crate) max: usize,
 
     /// Print JSON
     #[arg(long)]

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 pub fn start() -> ExitCode {
     // The host starts itself as a compiler of one component, and as the supervisor of a build command.
     // Users never see these two modes.
-    if let Some(request) = CompileRequest::of_arguments(arguments()) {
-        return ExitCode::from(request.fill(io::stdin(), io::stdout(), io::stderr()));
+    if let Some(request) = CompileRequest::from_arguments(arguments()) {
+        return ExitCode::from(request.execute(io::stdin(), io::stdout(), io::stderr()));
     }
     if let Some(request) = BuildRequest::from_arguments(arguments()) {
         request.run(io::stdin(), io::stdout(), io::stderr().into());

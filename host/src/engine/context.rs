@@ -91,8 +91,8 @@ impl Context {
     }
 
     /// Returns whether a task belongs to this run.
-    pub(crate) fn is_wanted(&self, task: TaskIdx) -> bool {
-        self.shape.tasks.get(task.index()).is_some_and(|task| task.is_wanted)
+    pub(crate) fn is_included(&self, task: TaskIdx) -> bool {
+        self.shape.tasks.get(task.index()).is_some_and(|task| task.is_included)
     }
 
     /// Returns the expansion of a task, computed once for all its elements.

@@ -311,7 +311,7 @@ mod tests {
             rank: 0,
             class: 0,
             is_for_each: false,
-            is_wanted: true,
+            is_included: true,
         };
         let permit =
             ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: ResourceScope::Own };
@@ -329,7 +329,7 @@ mod tests {
         Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
     }
 
-    fn wanted_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {
+    fn requested_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {
         let Want { slots, free } = dispatcher.want(ahead);
         (slots, free)
     }
@@ -344,11 +344,11 @@ mod tests {
     fn waiting_claim_releases_its_slot_and_reacquires_it_only_if_free() {
         let mut dispatcher = Dispatcher::new(shape(), 2);
         start(&mut dispatcher, &claim(0));
-        assert_eq!(wanted_capacity(&dispatcher, 0), (1, vec![0]));
+        assert_eq!(requested_capacity(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.release_slot(Token(0)));
-        assert_eq!(wanted_capacity(&dispatcher, 0), (2, vec![1]));
+        assert_eq!(requested_capacity(&dispatcher, 0), (2, vec![1]));
         assert!(dispatcher.reacquire_slot(Token(0)));
-        assert_eq!(wanted_capacity(&dispatcher, 0), (1, vec![0]));
+        assert_eq!(requested_capacity(&dispatcher, 0), (1, vec![0]));
         assert!(dispatcher.release_slot(Token(0)));
         start(&mut dispatcher, &claim(1));
         assert!(!dispatcher.reacquire_slot(Token(0)), "the permit is taken");
@@ -360,23 +360,23 @@ mod tests {
     #[test]
     fn prefetched_claim_has_no_slot_before_another_ends() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
-        assert_eq!(wanted_capacity(&dispatcher, 2), (3, vec![3]));
+        assert_eq!(requested_capacity(&dispatcher, 2), (3, vec![3]));
         start(&mut dispatcher, &claim(0));
         dispatcher.add(&claim(1));
-        assert_eq!((wanted_capacity(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
+        assert_eq!((requested_capacity(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
         assert!(dispatcher.is_full() && !dispatcher.has_slot_for(Token(1)));
         dispatcher.free_slot(Token(0));
         assert!(dispatcher.has_slot_for(Token(1)));
         dispatcher.remove(Token(0));
-        assert_eq!((wanted_capacity(&dispatcher, 0), dispatcher.prefetched()), ((0, vec![0]), 0));
+        assert_eq!((requested_capacity(&dispatcher, 0), dispatcher.prefetched()), ((0, vec![0]), 0));
     }
 
     #[test]
     fn nothing_is_prefetched_beside_a_taken_over_claim() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
         dispatcher.add(&Claim { takeovers: 1, ..claim(0) });
-        assert_eq!(wanted_capacity(&dispatcher, 2), (0, vec![0]));
+        assert_eq!(requested_capacity(&dispatcher, 2), (0, vec![0]));
         dispatcher.remove(Token(0));
-        assert_eq!(wanted_capacity(&dispatcher, 2), (3, vec![3]));
+        assert_eq!(requested_capacity(&dispatcher, 2), (3, vec![3]));
     }
 }

@@ -59,10 +59,10 @@ pub enum Reason {
     InputsRun(Vec<TaskIdx>),
 }
 
-/// Returns the fate of each wanted task, in the order in which a host with one slot would start them.
+/// Returns the fate of each included task, in the order in which a host with one slot would start them.
 pub async fn forecast(
     bound: &Bound,
-    is_wanted: &[bool],
+    is_included: &[bool],
     stored: impl IntoIterator<Item = (TaskIdx, Bytes)>,
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
@@ -71,8 +71,8 @@ pub async fn forecast(
         Forecaster { bound, cache, known, undecided: HashSet::new(), digests: Digests::default() };
     let mut fates = HashMap::new();
     for idx in bound.plan().order() {
-        let is_wanted = is_wanted.get(idx.index()).copied().unwrap_or(false);
-        if let (true, Some(task)) = (is_wanted, bound.plan().task(*idx)) {
+        let is_included = is_included.get(idx.index()).copied().unwrap_or(false);
+        if let (true, Some(task)) = (is_included, bound.plan().task(*idx)) {
             let fate = forecaster.forecast_task(*idx, task).await?;
             if let Fate::DependsOn(_) = fate {
                 forecaster.undecided.insert(*idx);

@@ -11,7 +11,7 @@ pub(crate) struct AttemptListener {
 }
 
 impl Listener for AttemptListener {
-    fn wrote(&self, stream: Stream, text: &str) {
+    fn on_output(&self, stream: Stream, text: &str) {
         let stream = match stream {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
@@ -23,7 +23,7 @@ impl Listener for AttemptListener {
         }
     }
 
-    fn progressed(&self, fraction: f64, message: &str) {
+    fn on_progress(&self, fraction: f64, message: &str) {
         let fact = Fact::TaskProgress { fraction, message: message.to_owned() };
         self.recorder.task(self.subject.clone(), fact);
     }

@@ -98,8 +98,8 @@ impl Job<'_> {
             // A needed task that was fetched and is still open has not ended: the node must wait for it.
             let needs: HashSet<TaskIdx> = needs.into_iter().collect();
             let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
-            if let Some(unwanted) = open.iter().find(|task| !self.ctx.is_wanted(**task)) {
-                return Ok(self.failed(FailureClass::Input, &self.unwanted(*unwanted), None));
+            if let Some(excluded) = open.iter().find(|task| !self.ctx.is_included(**task)) {
+                return Ok(self.failed(FailureClass::Input, &self.excluded(*excluded), None));
             }
             if !open.is_empty() {
                 return Ok((Outcome::Await(open), Vec::new()));
@@ -108,7 +108,7 @@ impl Job<'_> {
         }
     }
 
-    fn unwanted(&self, task: TaskIdx) -> String {
+    fn excluded(&self, task: TaskIdx) -> String {
         let name = self.ctx.bound.plan().task(task).map_or("?", |task| task.name.as_str());
         format!("the task needs task `{name}`, which is not a target of this run")
     }

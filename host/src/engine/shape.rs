@@ -7,14 +7,14 @@ use crate::plan::{Bound, Plan, Task};
 use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::HashMap;
 
-/// Returns the shape of `bound`, restricted to the tasks marked in `is_wanted`. A run that shows outputs has a node
+/// Returns the shape of `bound`, restricted to the tasks marked in `is_included`. A run that shows outputs has a node
 /// that closes it.
 ///
 /// The host's memory is the last resource, counted in MiB: a task needs its `limits.memory`. A task whose limit
 /// exceeds the host's memory takes all of it, and so runs alone. A host with more memory takes the task instead, if
 /// there is one. The sandbox limits the task to the host's memory.
 #[must_use]
-pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> RunShape {
+pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -> RunShape {
     let plan = bound.plan();
     let has_closing = !shown.is_empty();
     let mut classes = Classes::default();
@@ -23,8 +23,8 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
         .tasks()
         .iter()
         .zip(bound.fingerprints())
-        .zip(is_wanted)
-        .map(|((task, fingerprint), is_wanted)| TaskShape {
+        .zip(is_included)
+        .map(|((task, fingerprint), is_included)| TaskShape {
             name: task.name.clone(),
             fingerprint: *fingerprint,
             waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
@@ -32,7 +32,7 @@ pub fn shape(bound: &Bound, is_wanted: &[bool], shown: &Shown, memory: Size) -> 
             rank: rank(task),
             class: classes.class_of(needs(task, plan)),
             is_for_each: task.is_for_each(),
-            is_wanted: *is_wanted,
+            is_included: *is_included,
         })
         .collect();
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {

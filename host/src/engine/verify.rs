@@ -90,7 +90,7 @@ fn combined_usage(first: Usage, second: Usage) -> Usage {
 pub(crate) struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {
-    fn wrote(&self, _: Stream, _: &str) {}
+    fn on_output(&self, _: Stream, _: &str) {}
 
-    fn progressed(&self, _: f64, _: &str) {}
+    fn on_progress(&self, _: f64, _: &str) {}
 }

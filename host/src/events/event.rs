@@ -99,7 +99,7 @@ pub enum Fact {
     /// The task has failed for good.
     #[serde(rename = "task.failed")]
     TaskFailed(FailureFact),
-    /// All tasks succeeded, but an output cannot be made of their results, so the run fails.
+    /// All tasks succeeded, but an output cannot be computed of their results, so the run fails.
     #[serde(rename = "output.failed")]
     OutputFailed {
         /// Name of the output.

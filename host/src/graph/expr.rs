@@ -50,7 +50,7 @@ pub struct Node {
     /// the nearer ones are known and do not decide.
     pub waits_for: Vec<TaskIdx>,
     /// Condition under which the task is needed; none if it always is.
-    pub demand: Option<Arc<NeededIf>>,
+    pub needed_if: Option<Arc<NeededIf>>,
     /// Number of tasks on the longest path from this one to an end of the graph, itself included.
     pub height: u32,
 }
@@ -145,8 +145,8 @@ pub enum Expr {
 impl<G> Drop for NeededIf<G> {
     fn drop(&mut self) {
         let mut open = self.take_consumers();
-        while let Some(demand) = open.pop() {
-            if let Some(mut last) = Arc::into_inner(demand) {
+        while let Some(needed_if) = open.pop() {
+            if let Some(mut last) = Arc::into_inner(needed_if) {
                 open.append(&mut last.take_consumers());
             }
         }

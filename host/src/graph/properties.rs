@@ -76,8 +76,8 @@ fn may_read(graph: &Graph, index: usize) -> HashSet<TaskIdx> {
     reads
 }
 
-fn deciders(demand: &NeededIf, into: &mut HashSet<TaskIdx>) {
-    for clause in &demand.any {
+fn deciders(needed_if: &NeededIf, into: &mut HashSet<TaskIdx>) {
+    for clause in &needed_if.any {
         for gate in &clause.gates {
             uses::each_task(&gate.selector.value, &mut |task| {
                 into.insert(task);
@@ -114,9 +114,9 @@ fn are_open(gates: &[Gate], ended: &Ended, chosen: u16) -> Result<bool, Vec<Task
     Ok(true)
 }
 
-fn is_needed(demand: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
+fn is_needed(needed_if: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
     let mut missing = Vec::new();
-    for clause in &demand.any {
+    for clause in &needed_if.any {
         let rest = |is_open| match &clause.consumer {
             Some(consumer) if is_open => is_needed(consumer, ended, chosen),
             _ => Ok(is_open),
@@ -133,8 +133,8 @@ fn is_needed(demand: &NeededIf, ended: &Ended, chosen: u16) -> Result<bool, Vec<
 /// Returns whether a task is executed, or all tasks that it must wait for, as the engine determines it.
 fn evaluate(graph: &Graph, index: TaskIdx, ended: &Ended, chosen: u16) -> Result<bool, Vec<TaskIdx>> {
     let node = &graph.nodes()[index.index()];
-    if let Some(demand) = &node.demand
-        && !is_needed(demand, ended, chosen)?
+    if let Some(needed_if) = &node.needed_if
+        && !is_needed(needed_if, ended, chosen)?
     {
         return Ok(false);
     }
@@ -193,7 +193,7 @@ proptest! {
         let Resolved { graph, .. } = resolve(sample(&text(&edges, &order, acyclic)));
         for node in graph.nodes() {
             let mut needed = HashSet::new();
-            node.demand.iter().for_each(|demand| deciders(demand, &mut needed));
+            node.needed_if.iter().for_each(|needed_if| deciders(needed_if, &mut needed));
             prop_assert!(needed.iter().all(|task| node.waits_for.contains(task)));
         }
     }
@@ -227,7 +227,7 @@ proptest! {
             }
         }
         for (task, is_run) in ended {
-            let is_lazy = graph.nodes()[task.index()].demand.is_some();
+            let is_lazy = graph.nodes()[task.index()].needed_if.is_some();
             prop_assert!(!is_lazy || is_run == is_read.contains(&task), "{}", task);
         }
     }

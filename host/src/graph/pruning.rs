@@ -34,7 +34,7 @@ pub(crate) struct Needed {
 }
 
 struct Entry {
-    demand: Arc<NeededIf>,
+    needed_if: Arc<NeededIf>,
     /// Tasks read by the condition's own selectors.
     deciders: Vec<TaskIdx>,
     /// Entries of the consumers.
@@ -57,7 +57,7 @@ impl Needed {
 
     /// Returns the condition under which a task is needed; none if it always is.
     pub(crate) fn needed_if(&self, task: TaskIdx) -> Option<Arc<NeededIf>> {
-        self.entry(task).map(|entry| Arc::clone(&entry.demand))
+        self.entry(task).map(|entry| Arc::clone(&entry.needed_if))
     }
 
     /// Returns the tasks that decide whether a task is needed and that it waits for from the start.
@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
         let waits = self.waits(&deciders, &consumers);
         let any = uses.into_iter().map(|used| self.clause(used)).collect();
         self.conditions.entries.push(Entry {
-            demand: Arc::new(NeededIf { any }),
+            needed_if: Arc::new(NeededIf { any }),
             deciders,
             consumers,
             waits,
@@ -168,7 +168,7 @@ impl<'a> Builder<'a> {
 
     fn clause(&self, used: Use) -> NeededClause {
         let consumer = used.consumer.and_then(|consumer| self.conditions.entries.get(consumer));
-        NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.demand)) }
+        NeededClause { gates: used.gates, consumer: consumer.map(|entry| Arc::clone(&entry.needed_if)) }
     }
 
     /// Returns the tasks that must end before the selectors are known. A selector that varies per element needs the

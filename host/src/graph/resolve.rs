@@ -64,7 +64,7 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
             resources: task.body.resources,
             waits_for: links.waits_for(&task.after, conditions.waits(index)),
             after: task.after,
-            demand: conditions.needed_if(index),
+            needed_if: conditions.needed_if(index),
             height,
         })
         .collect();

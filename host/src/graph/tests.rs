@@ -22,7 +22,7 @@ fn faulty(text: &str) -> (Graph, Vec<String>) {
 
 /// Returns the fault's message with the text that it points at, and all its help.
 fn described(text: &str, fault: &Fault) -> String {
-    let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
+    let at = fault.location.as_ref().map_or("", |location| &text[location.span.clone()]);
     let more: Vec<String> = fault.helps.iter().chain(&fault.notes).map(|more| format!(" ({more})")).collect();
     format!("{at}: {}{}", fault.message, more.concat())
 }
@@ -42,7 +42,7 @@ fn waits(graph: &Graph, name: &str) -> String {
 }
 
 fn condition(graph: &Graph, name: &str) -> Option<Arc<NeededIf>> {
-    graph.nodes()[index(graph, name).index()].demand.clone()
+    graph.nodes()[index(graph, name).index()].needed_if.clone()
 }
 
 /// Formats a condition: `s=one&t=two (…)` per clause with its consumer's condition, clauses joined by `|`; `always`
@@ -190,8 +190,8 @@ fn cycle_is_reported_once_with_its_path() {
     let Resolved { graph, faults } = resolve(sample(text));
     let [fault] = &*faults.list else { panic!("one fault: {faults}") };
     assert_eq!(fault.message, "tasks wait for each other in a cycle: a -> c -> b -> a");
-    let labels: Vec<&str> = fault.related.iter().map(|place| place.label.as_str()).collect();
-    assert_eq!(fault.place.as_ref().unwrap().label, "`a` needs `c`");
+    let labels: Vec<&str> = fault.related.iter().map(|location| location.label.as_str()).collect();
+    assert_eq!(fault.location.as_ref().unwrap().label, "`a` needs `c`");
     assert_eq!(labels, ["`c` runs after `b`", "`b` needs `a`"]);
     // The reported cycle is broken up, and the rest is checked.
     assert_eq!(names(&graph, graph.order()), "a b c d e");

@@ -154,10 +154,10 @@ pub enum Stream {
 /// Receiver of a guest's output. Called on the guest's thread, so it must return at once.
 pub trait Listener: Send + Sync {
     /// Receives a piece of output: whole lines if the guest wrote whole lines.
-    fn wrote(&self, stream: Stream, text: &str);
+    fn on_output(&self, stream: Stream, text: &str);
 
     /// Receives the guest's own report of its progress, from 0 to 1.
-    fn progressed(&self, fraction: f64, message: &str);
+    fn on_progress(&self, fraction: f64, message: &str);
 }
 
 /// Calls functions, each call in a sandbox of its own.

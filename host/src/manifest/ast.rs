@@ -390,7 +390,7 @@ impl Manifest {
 impl Grants {
     /// Returns the granted keys, in the order of [`Grant::ALL`]. Destructured, so that no new key is forgotten.
     #[must_use]
-    pub fn given(&self) -> Vec<Grant> {
+    pub fn granted(&self) -> Vec<Grant> {
         let Self {
             span: _,
             is_partial: _,
@@ -425,7 +425,7 @@ impl Grants {
     /// Returns whether a task with these grants gives the same output for the same inputs on every host.
     #[must_use]
     pub fn is_pure(&self) -> bool {
-        self.given().into_iter().all(|grant| grant.row().is_pure)
+        self.granted().into_iter().all(|grant| grant.row().is_pure)
     }
 }
 

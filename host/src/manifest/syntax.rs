@@ -70,7 +70,7 @@ impl Syntax {
         let reported: Vec<Range<usize>> = self
             .faults
             .iter()
-            .filter_map(|fault| Some(line_of(text, fault.place.as_ref()?.span.start)))
+            .filter_map(|fault| Some(line_of(text, fault.location.as_ref()?.span.start)))
             .collect();
         let is_new = |error: &Error| !reported.contains(&line_of(text, error.span.start));
         let later = sorted(errors).take(MAX_FAULTS).filter(is_new);
@@ -83,8 +83,8 @@ impl Syntax {
     }
 
     fn add(&mut self, text: &str, fault: Fault) {
-        if let Some(place) = &fault.place {
-            self.mark_broken(text, place.span.start);
+        if let Some(location) = &fault.location {
+            self.mark_broken(text, location.span.start);
         }
         self.completeness = Completeness::Partial;
         self.faults.push(fault);
@@ -118,7 +118,7 @@ impl Syntax {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
         let mut known = (0..0, false); // the last line, often that of the next fault too
         for fault in faults {
-            for offset in fault.place.iter().chain(&fault.related).map(|place| place.span.start) {
+            for offset in fault.location.iter().chain(&fault.related).map(|location| location.span.start) {
                 if !known.0.contains(&offset) {
                     let line = line_of(text, offset);
                     let is_secret =

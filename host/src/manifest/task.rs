@@ -139,10 +139,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
             let message = "`for-each` needs an item name before the reference";
             return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
         }
-        let fault = Fault::spanned(
-            slot.span.clone(),
-            "`for-each` runs for_each_slot a list, not for_each_slot a string",
-        );
+        let fault = Fault::spanned(slot.span.clone(), "`for-each` runs over a list, not over a string");
         reader
             .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
         return Some((key_name(reader, slot)?, faulty(slot)));
@@ -152,7 +149,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
     if let Expr::Literal(datum) = &list.value
         && !matches!(datum, Datum::Array(_))
     {
-        let message = format!("`for-each` runs for_each_slot a list, not for_each_slot {}", datum.kind());
+        let message = format!("`for-each` runs over a list, not over {}", datum.kind());
         reader.fault::<()>(Fault::spanned(slot.span.clone(), message));
         return Some((name?, faulty(slot)));
     }

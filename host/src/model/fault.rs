@@ -58,7 +58,7 @@ impl<T> Spanned<T> {
 
 /// A span in the source with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The bytes.
     pub span: Span,
     /// A short text beside the marker; may be empty.
@@ -71,9 +71,9 @@ pub struct Fault {
     /// The message, a lowercase sentence without a full stop.
     pub message: String,
     /// The labelled span; `None` for a fault of the whole file.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// Related spans, such as the first definition of a duplicate.
-    pub related: Vec<Place>,
+    pub related: Vec<Location>,
     /// Explanatory facts, such as the two types of a mistyped edge.
     pub notes: Vec<String>,
     /// Help texts.
@@ -85,14 +85,14 @@ pub struct Fault {
 impl Fault {
     /// Creates a fault at `span`.
     pub fn spanned(span: Span, message: impl Into<String>) -> Self {
-        Self { place: Some(Place { span, label: String::new() }), ..Self::of_file(message) }
+        Self { location: Some(Location { span, label: String::new() }), ..Self::of_file(message) }
     }
 
     /// Creates a fault of the whole file.
     pub fn of_file(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            place: None,
+            location: None,
             related: Vec::new(),
             notes: Vec::new(),
             helps: Vec::new(),
@@ -110,8 +110,8 @@ impl Fault {
     /// Sets the text beside the marker.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        if let Some(place) = &mut self.place {
-            place.label = label.into();
+        if let Some(location) = &mut self.location {
+            location.label = label.into();
         }
         self
     }
@@ -120,7 +120,7 @@ impl Fault {
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         let label = label.into();
-        self.related.push(Place { span, label });
+        self.related.push(Location { span, label });
         self
     }
 
@@ -149,7 +149,7 @@ impl Fault {
 }
 
 /// Maximum number of candidates that a message lists.
-pub const MOST_LISTED: usize = 8;
+pub const MAX_LISTED: usize = 8;
 
 /// Returns the similarity of two words, up to 1: Jaro-Winkler, or 0.9 for a single typo, which that rates too low in
 /// short words.
@@ -178,10 +178,10 @@ pub fn shortlist<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) ->
 /// Lists candidates whose similarity is known already, as [`shortlist`] does.
 pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -> String {
     let mut scored: Vec<(f64, T)> = scored.into_iter().collect();
-    let more = scored.len().saturating_sub(MOST_LISTED);
+    let more = scored.len().saturating_sub(MAX_LISTED);
     if more > 0 {
         scored.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-        scored.truncate(MOST_LISTED);
+        scored.truncate(MAX_LISTED);
     }
     let listed: Vec<&str> = scored.iter().map(|(_, name)| name.as_ref()).collect();
     let listed = listed.join(", ");
@@ -217,7 +217,7 @@ impl Faults {
 
     /// Sorts the faults by span; those of the whole file come first.
     pub fn sort(&mut self) {
-        self.list.sort_by_key(|fault| fault.place.as_ref().map(|place| place.span.start));
+        self.list.sort_by_key(|fault| fault.location.as_ref().map(|location| location.span.start));
     }
 }
 
@@ -229,8 +229,8 @@ impl fmt::Display for Faults {
                 f.write_str("\n")?;
             }
             f.write_str(&self.source.name)?;
-            if let Some(place) = &fault.place {
-                let (line, column) = self.source.line_column(place.span.start);
+            if let Some(location) = &fault.location {
+                let (line, column) = self.source.line_column(location.span.start);
                 write!(f, ":{line}:{column}")?;
             }
             write!(f, ": {}", fault.message)?;

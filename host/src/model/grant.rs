@@ -31,9 +31,9 @@ pub enum Grant {
 /// The behaviour of an import that is called without its grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithoutGrant {
-    /// The call gets a harmless substitute, described by this text. Language runtimes import these interfaces whether
-    /// a program uses them or not, so the import does not show what the guest needs.
-    Modest(&'static str),
+    /// The call gets a substitute that says nothing about the host, described by this text. Language runtimes import
+    /// these interfaces whether a program uses them or not, so the import does not show what the guest needs.
+    Substitute(&'static str),
     /// The call is denied, as WASI denies a process without permission. The guest may expect that.
     Refusal,
     /// The call traps, because the interface cannot report a denial. Only a guest's own code imports it.
@@ -85,7 +85,7 @@ impl Grant {
             Self::Env => GrantRow {
                 key: "env",
                 example: "env = [\"NAME\"]",
-                without: WithoutGrant::Modest("no variables"),
+                without: WithoutGrant::Substitute("no variables"),
                 is_pure: true,
                 services: &[("wasi:cli/environment", &["get-environment"])],
                 alternatives: &[Self::Env],
@@ -93,7 +93,7 @@ impl Grant {
             Self::Args => GrantRow {
                 key: "args",
                 example: "args = [\"--flag\"]",
-                without: WithoutGrant::Modest("no arguments"),
+                without: WithoutGrant::Substitute("no arguments"),
                 is_pure: true,
                 services: &[("wasi:cli/environment", &["get-arguments"])],
                 alternatives: &[Self::Args],
@@ -101,7 +101,7 @@ impl Grant {
             Self::Read => GrantRow {
                 key: "read",
                 example: "read = [\"data\"]",
-                without: WithoutGrant::Modest("no folders"),
+                without: WithoutGrant::Substitute("no folders"),
                 is_pure: false,
                 services: &[("wasi:filesystem/", &[])],
                 alternatives: &[Self::Read, Self::Write],
@@ -109,7 +109,7 @@ impl Grant {
             Self::Write => GrantRow {
                 key: "write",
                 example: "write = [\"out\"]",
-                without: WithoutGrant::Modest("no folders"),
+                without: WithoutGrant::Substitute("no folders"),
                 is_pure: false,
                 services: &[("wasi:filesystem/", &[])],
                 alternatives: &[Self::Read, Self::Write],
@@ -131,9 +131,13 @@ impl Grant {
                 alternatives: &[Self::Tcp],
             },
             Self::Dns => switch("dns", "dns = true", WithoutGrant::Refusal, &[Self::Dns], DNS),
-            Self::Clock => {
-                switch("clock", "clock = true", WithoutGrant::Modest("logical clocks"), &[Self::Clock], CLOCK)
-            }
+            Self::Clock => switch(
+                "clock",
+                "clock = true",
+                WithoutGrant::Substitute("logical clocks"),
+                &[Self::Clock],
+                CLOCK,
+            ),
             Self::Random => switch("random", "random = true", SEEDED, &[Self::Random], RANDOM),
             Self::Context => {
                 switch("context", "context = true", WithoutGrant::Trap, &[Self::Context], CONTEXT)
@@ -160,7 +164,7 @@ const DNS: &[Service] = &[("wasi:sockets/ip-name-lookup", &[])];
 const CLOCK: &[Service] = &[("wasi:clocks/", &[])];
 const RANDOM: &[Service] = &[("wasi:random/", &[])];
 const CONTEXT: &[Service] = &[("cascade:task/context", &[])];
-const SEEDED: WithoutGrant = WithoutGrant::Modest("randomness that the call seeds");
+const SEEDED: WithoutGrant = WithoutGrant::Substitute("randomness that the call seeds");
 
 /// Returns the row of an impure boolean grant.
 const fn switch(
@@ -178,7 +182,7 @@ impl WithoutGrant {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Modest(text) => text,
+            Self::Substitute(text) => text,
             Self::Refusal => "calls are refused",
             Self::Trap => "a call traps",
         }

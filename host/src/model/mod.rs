@@ -40,7 +40,7 @@ pub use encoding::{other_encoding, without_mark};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use excerpt::excerpt;
 pub use fault::{
-    Fault, Faults, MOST_LISTED, Place, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
+    Fault, Faults, Location, MAX_LISTED, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
 pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{MAX_LINE, last_lines, one_line};

@@ -22,7 +22,7 @@ pub enum Supplied {
 }
 
 /// The inputs, grants and identity of a run.
-pub struct Given<'a> {
+pub struct BindRequest<'a> {
     /// Values by position in [`Plan::inputs`]; `None` for an input without a value.
     pub inputs: Vec<Option<Supplied>>,
     /// Digests of the resolved grants, by position in [`Plan::functions`].
@@ -35,11 +35,11 @@ pub struct Given<'a> {
     pub run: &'a RunId,
 }
 
-impl<'a> Given<'a> {
+impl<'a> BindRequest<'a> {
     /// Returns the values of a run without inputs.
     #[cfg(any(test, feature = "internals"))]
     #[must_use]
-    pub fn nothing(grants: Vec<Digest>, run: &'a RunId) -> Self {
+    pub fn without_inputs(grants: Vec<Digest>, run: &'a RunId) -> Self {
         Self { inputs: Vec::new(), grants, variables: Vec::new(), folder: Path::new(""), run }
     }
 }
@@ -116,9 +116,9 @@ impl Bound {
 }
 
 /// Fits the given inputs to their types and computes all digests. Returns every fault at once.
-pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound, Faults> {
+pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, source: &Source) -> Result<Bound, Faults> {
     let mut faults = Faults::none(source.clone());
-    let mut supplied = given.inputs.into_iter();
+    let mut supplied = request.inputs.into_iter();
     let mut inputs = Vec::with_capacity(plan.inputs().len());
     for input in plan.inputs() {
         match fit(input, supplied.next().flatten()) {
@@ -133,17 +133,17 @@ pub fn bind(plan: &Arc<Plan>, given: Given<'_>, source: &Source) -> Result<Bound
         .inputs()
         .iter()
         .zip(&inputs)
-        .map(|(input, bytes)| input_digest(input, bytes, given.run))
+        .map(|(input, bytes)| input_digest(input, bytes, request.run))
         .collect();
-    let parts = Parts { plan, inputs: digests, grants: &given.grants };
+    let parts = Parts { plan, inputs: digests, grants: &request.grants };
     let keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
     let fingerprints = parts.fingerprints(&keys);
     let digest = run_digest(plan, &keys, &fingerprints);
     let tasks = plan.tasks().iter().map(|task| task.name.to_string()).zip(keys);
-    let names = sources::names(plan, given.folder);
-    let read = Read { inputs: &inputs, variables: &given.variables, run: given.run };
+    let names = sources::names(plan, request.folder);
+    let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
     let record = PlanRecord::new(tasks, sources::digests(&read, &names)).encode().into();
-    Ok(Bound { plan: Arc::clone(plan), inputs, grants: given.grants, digest, fingerprints, names, record })
+    Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
 }
 
 /// Fits the value of an input to its type, or returns all its faults.

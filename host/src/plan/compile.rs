@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// A graph that cannot be compiled: its faults, and its known inputs, whose values may have faults too.
 #[derive(Debug)]
-pub struct Unsound {
+pub struct InvalidPlan {
     /// The faults.
     pub faults: Faults,
     /// The inputs whose types are known.
@@ -33,11 +33,15 @@ pub struct Unsound {
 /// `faults`, and tasks that call those components cause no further faults. All faults are returned together.
 #[cfg(any(test, feature = "internals"))]
 pub fn compile(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Faults> {
-    compile_all(graph, interfaces, faults).map_err(|unsound| unsound.faults)
+    compile_all(graph, interfaces, faults).map_err(|invalid| invalid.faults)
 }
 
 /// Types every edge of `graph`, as [`compile`] does. On failure, returns the known inputs too.
-pub fn compile_all(graph: &Graph, interfaces: &[Option<Interface>], faults: Faults) -> Result<Plan, Unsound> {
+pub fn compile_all(
+    graph: &Graph,
+    interfaces: &[Option<Interface>],
+    faults: Faults,
+) -> Result<Plan, InvalidPlan> {
     let mut compiler = Compiler::new(graph, interfaces, faults);
     let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|index| compiler.task(index)).collect();
     let outputs = compiler.outputs();
@@ -198,10 +202,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn needed_if(&mut self, node: &Node) -> Result<Option<Arc<NeededIf>>, Reported> {
-        match &node.demand {
+        match &node.needed_if {
             None => Ok(None),
-            Some(demand) => {
-                let typed = self.conditions.compile(&mut self.scope, demand, &self.lists);
+            Some(needed_if) => {
+                let typed = self.conditions.compile(&mut self.scope, needed_if, &self.lists);
                 typed.map(Some).ok_or(Reported)
             }
         }
@@ -237,7 +241,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn finish(self, tasks: Vec<Option<Task>>, outputs: Vec<Option<Output>>) -> Result<Plan, Unsound> {
+    fn finish(self, tasks: Vec<Option<Task>>, outputs: Vec<Option<Output>>) -> Result<Plan, InvalidPlan> {
         let manifest = self.scope.graph.manifest();
         let mut faults = self.scope.faults;
         let tasks: Option<Vec<Task>> = tasks.into_iter().collect();
@@ -257,7 +261,7 @@ impl<'a> Compiler<'a> {
         }
         faults.sort();
         faults.list.dedup();
-        Err(Unsound { faults, inputs: self.scope.inputs.finish() })
+        Err(InvalidPlan { faults, inputs: self.scope.inputs.finish() })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::graph::sample::sample;
 use crate::manifest::{OnError, Parsed};
 use crate::model::{Datum, Digest, RunId, Size};
 use crate::plan::sample::compiled_with;
-use crate::plan::{Bound, Given, PlanRecord, Supplied, bind};
+use crate::plan::{BindRequest, Bound, PlanRecord, Supplied, bind};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,12 @@ fn bound(parsed: Parsed, inputs: Inputs) -> Bound {
     let grants = plan.functions().iter().map(|_| Digest::of_bytes(inputs.grants.as_bytes())).collect();
     let run = RunId::new(inputs.run).unwrap();
     let values = inputs.values.into_iter().map(|value| value.map(Supplied::Datum)).collect();
-    bind(&Arc::new(plan), Given { inputs: values, ..Given::nothing(grants, &run) }, &source).unwrap()
+    bind(
+        &Arc::new(plan),
+        BindRequest { inputs: values, ..BindRequest::without_inputs(grants, &run) },
+        &source,
+    )
+    .unwrap()
 }
 
 fn of_text(text: &str) -> Bound {
@@ -177,7 +182,9 @@ fn misfitting_values_are_reported_without_secrets() {
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, Some(Supplied::Datum(Datum::Array(vec![Datum::Text("hunter2".into())])))];
-    let faults = bind(&plan, Given { inputs, ..Given::nothing(Vec::new(), &run) }, &source).unwrap_err();
+    let faults =
+        bind(&plan, BindRequest { inputs, ..BindRequest::without_inputs(Vec::new(), &run) }, &source)
+            .unwrap_err();
     let [missing, secret] = &*faults.list else { panic!("two faults: {faults}") };
     assert_eq!(missing.message, "param `p` has no value");
     assert!(
@@ -194,7 +201,9 @@ fn unset_variables_and_unreadable_files_are_reported() {
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, None, Some(Supplied::Content(vec![0xff]))];
-    let faults = bind(&plan, Given { inputs, ..Given::nothing(Vec::new(), &run) }, &source).unwrap_err();
+    let faults =
+        bind(&plan, BindRequest { inputs, ..BindRequest::without_inputs(Vec::new(), &run) }, &source)
+            .unwrap_err();
     let messages: Vec<&str> = faults.list.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(messages, ["the environment variable `LANG` is not set", "the file `f` is not UTF-8 text"]);
 }

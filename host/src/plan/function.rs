@@ -2,7 +2,7 @@
 //! Arguments are typed in `binding`.
 
 use crate::manifest::Call;
-use crate::model::{Fault, MOST_LISTED, Span, resemblance, shortlist_by};
+use crate::model::{Fault, MAX_LISTED, Span, resemblance, shortlist_by};
 use crate::value::{Export, Signature};
 
 /// Finds the export that a call names, or explains why there is none.
@@ -56,7 +56,7 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
         let known = if call.interface.is_some() { long.as_str() } else { &*export.function };
         (resemblance(&written, known), long)
     });
-    let all = if long.len() > MOST_LISTED { "; `cascade-host inspect` shows all" } else { "" };
+    let all = if long.len() > MAX_LISTED { "; `cascade-host inspect` shows all" } else { "" };
     fault.note(format!("the component exports {}{all}", shortlist_by(scored)))
 }
 

@@ -24,11 +24,11 @@ mod tests;
 #[cfg(test)]
 mod digests;
 
-pub use bound::{Bound, Given, Supplied, bind, fit};
+pub use bound::{BindRequest, Bound, Supplied, bind, fit};
 pub use callee::Interface;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
-pub use compile::{Unsound, compile_all};
+pub use compile::{InvalidPlan, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
     Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,

@@ -56,10 +56,10 @@ impl<'p> Search<'p> {
 
     fn condition(&mut self, first: Option<&'p Arc<NeededIf>>) {
         let mut open: Vec<&'p Arc<NeededIf>> = first.into_iter().collect();
-        while let Some(demand) = open.pop() {
-            if self.seen.insert(Arc::as_ptr(demand)) {
-                demand.any.iter().flat_map(|clause| &clause.gates).for_each(|gate| self.gate(gate));
-                open.extend(demand.any.iter().filter_map(|clause| clause.consumer.as_ref()));
+        while let Some(needed_if) = open.pop() {
+            if self.seen.insert(Arc::as_ptr(needed_if)) {
+                needed_if.any.iter().flat_map(|clause| &clause.gates).for_each(|gate| self.gate(gate));
+                open.extend(needed_if.any.iter().filter_map(|clause| clause.consumer.as_ref()));
             }
         }
     }

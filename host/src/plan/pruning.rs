@@ -22,11 +22,11 @@ impl NeededConditions {
     pub(crate) fn compile(
         &mut self,
         scope: &mut Scope<'_>,
-        demand: &Arc<graph::NeededIf>,
+        needed_if: &Arc<graph::NeededIf>,
         lists: &[Lists],
     ) -> Option<Arc<NeededIf>> {
         let reported = scope.faults.list.len();
-        let mut path: Vec<&Arc<graph::NeededIf>> = vec![demand];
+        let mut path: Vec<&Arc<graph::NeededIf>> = vec![needed_if];
         while let Some(top) = path.last().copied() {
             let depth = path.len();
             let consumers = top.any.iter().filter_map(|clause| clause.consumer.as_ref());
@@ -38,16 +38,17 @@ impl NeededConditions {
             }
         }
         scope.faults.list.truncate(reported);
-        self.typed.get(&Arc::as_ptr(demand)).cloned().flatten()
+        self.typed.get(&Arc::as_ptr(needed_if)).cloned().flatten()
     }
 
     fn typed_condition(
         &self,
         scope: &mut Scope<'_>,
-        demand: &graph::NeededIf,
+        needed_if: &graph::NeededIf,
         lists: &[Lists],
     ) -> Option<Arc<NeededIf>> {
-        let any = demand.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
+        let any =
+            needed_if.any.iter().map(|clause| self.clause(scope, clause, lists)).collect::<Option<_>>()?;
         Some(Arc::new(NeededIf { any }))
     }
 

@@ -5,7 +5,7 @@ use crate::graph::resolve;
 use crate::graph::sample::sample;
 use crate::manifest::Parsed;
 use crate::model::{Digest, Fault, RunId};
-use crate::plan::{Bound, Given, Interface, Plan, bind, compile};
+use crate::plan::{BindRequest, Bound, Interface, Plan, bind, compile};
 use crate::value::{Export, Signature, Type, Unsupported};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
 pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
     let plan = Arc::new(plan(functions, text));
     let run = RunId::new("r").unwrap();
-    bind(&plan, Given::nothing(Vec::new(), &run), &sample(text).manifest.source).unwrap()
+    bind(&plan, BindRequest::without_inputs(Vec::new(), &run), &sample(text).manifest.source).unwrap()
 }
 
 /// Returns each fault with the text that it points at, its label and notes, and its help after an arrow.
@@ -75,8 +75,8 @@ pub(crate) fn faults(functions: &[&str], text: &str) -> Vec<String> {
 }
 
 fn described(text: &str, fault: &Fault) -> String {
-    let at = fault.place.as_ref().map_or("", |place| &text[place.span.clone()]);
-    let label = fault.place.as_ref().map_or("", |place| &place.label);
+    let at = fault.location.as_ref().map_or("", |location| &text[location.span.clone()]);
+    let label = fault.location.as_ref().map_or("", |location| &location.label);
     let more: Vec<&str> = [label].into_iter().chain(fault.notes.iter().map(String::as_str)).collect();
     let helps = fault.helps.iter().map(|help| format!(" => {help}")).collect::<Vec<_>>().concat();
     let more = more.iter().filter(|more| !more.is_empty());

@@ -344,8 +344,8 @@ fn tasks_of_unloadable_components_cause_no_further_faults() {
 fn faults_of_all_stages_come_in_the_order_of_the_text() {
     let faults =
         bad("a: call=c.takes-number n='x'\nb: call=c.takes-text t=nowhere\nc: call=c.takes-text t=1");
-    let places: Vec<&str> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
-    assert_eq!(places, ["'x'", "nowhere", "1"]);
+    let locations: Vec<&str> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
+    assert_eq!(locations, ["'x'", "nowhere", "1"]);
 }
 
 #[test]

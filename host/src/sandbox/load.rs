@@ -144,7 +144,7 @@ impl Sandbox {
 
     /// Sets the pool of worker processes that compile components, each within its bounds.
     #[must_use]
-    pub fn with_workshop(self, pool: CompilePool) -> Self {
+    pub fn with_compile_pool(self, pool: CompilePool) -> Self {
         Self { compiler: Compiler::Child(pool), ..self }
     }
 
@@ -156,7 +156,7 @@ impl Sandbox {
 
     /// Returns the maximum size of a component.
     #[must_use]
-    pub fn largest(&self) -> Size {
+    pub fn max_component_size(&self) -> Size {
         match &self.compiler {
             Compiler::InProcess => Bounds::default().component,
             Compiler::Child(pool) => pool.bounds.component,
@@ -165,10 +165,10 @@ impl Sandbox {
 
     /// Returns how many components may be loaded at the same time.
     #[must_use]
-    pub fn at_once(&self) -> usize {
+    pub fn max_parallel_loads(&self) -> usize {
         match &self.compiler {
             Compiler::InProcess => 1,
-            Compiler::Child(pool) => pool.at_once.max(1),
+            Compiler::Child(pool) => pool.max_processes.max(1),
         }
     }
 
@@ -199,7 +199,7 @@ impl Sandbox {
     }
 
     /// Fails if the address space is too small for as many guests as may run at the same time.
-    pub fn require_room(&self) -> Result<(), LoadError> {
+    pub fn require_address_space(&self) -> Result<(), LoadError> {
         match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
             Allocation::Pooling => Ok(()),
             Allocation::OnDemand => address_space::require(self.engines.calls),
@@ -207,7 +207,7 @@ impl Sandbox {
     }
 
     /// Sets the backend of the guests' buckets. Only the first call has an effect.
-    pub fn keep_buckets(&self, buckets: Arc<dyn Buckets>) {
+    pub fn set_buckets(&self, buckets: Arc<dyn Buckets>) {
         self.buckets.get_or_init(|| buckets);
     }
 

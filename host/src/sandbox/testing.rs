@@ -22,11 +22,11 @@ impl RecordingListener {
 }
 
 impl Listener for RecordingListener {
-    fn wrote(&self, stream: Stream, text: &str) {
+    fn on_output(&self, stream: Stream, text: &str) {
         self.0.lock().unwrap().push(format!("{stream:?} {text}"));
     }
 
-    fn progressed(&self, fraction: f64, message: &str) {
+    fn on_progress(&self, fraction: f64, message: &str) {
         self.0.lock().unwrap().push(format!("{fraction} {message}"));
     }
 }

@@ -66,7 +66,7 @@ pub struct RunSummary {
     pub status: RunStatus,
     /// The run's epoch.
     pub epoch: u64,
-    /// The wanted tasks by outcome.
+    /// The included tasks by outcome.
     pub counts: Counts,
     /// Time of creation.
     pub created: Timestamp,
@@ -90,7 +90,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Returns the number of wanted tasks.
+    /// Returns the number of included tasks.
     #[must_use]
     pub const fn total(&self) -> u32 {
         self.done.saturating_add(self.failed).saturating_add(self.skipped).saturating_add(self.open)

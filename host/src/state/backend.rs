@@ -27,7 +27,7 @@ pub trait Backend: Archive + Journal {
     /// are cleared when a run is resumed that had ended or has no live host.
     ///
     /// The host works on the run until [`Opened::ledger`] is dropped. Other hosts may not notice that until its leases
-    /// have expired. A host that joins adopts the wanted tasks and the policy of the run's creator. A request to update
+    /// have expired. A host that joins adopts the included tasks and the policy of the run's creator. A request to update
     /// or restart a run that another host works on fails with [`crate::state::ErrorKind::Held`] and changes nothing.
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
@@ -101,18 +101,18 @@ pub struct Opened {
     /// The run's ledger, as this host sees it.
     pub ledger: Arc<dyn Ledger>,
     /// The state in which the run was found.
-    pub how: OpenHow,
+    pub kind: OpenKind,
     /// The run's epoch.
     pub epoch: u64,
     /// The policy in force.
     pub policy: FailurePolicy,
-    /// The wanted tasks that already have a result, in ascending order.
+    /// The included tasks that already have a result, in ascending order.
     pub stored: Vec<TaskIdx>,
 }
 
 /// The state in which a run was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpenHow {
+pub enum OpenKind {
     /// No stored run; it was created.
     Created,
     /// An earlier run, of which some task results were kept.

@@ -18,13 +18,13 @@ pub struct Health {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
     /// The backend's URI without secrets.
-    pub place: Arc<str>,
+    pub uri: Arc<str>,
     /// Start of the outage.
     pub since: Instant,
     /// The cause, as a lowercase fragment.
     pub cause: String,
     /// The earliest deadline of the waiting requests; `None` if no request with a deadline waits.
-    pub ends: Option<Instant>,
+    pub deadline: Option<Instant>,
     /// Timeout of a request during an outage.
-    pub patience: Duration,
+    pub timeout: Duration,
 }

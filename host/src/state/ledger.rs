@@ -42,7 +42,7 @@ pub enum Stage {
         /// Number of elements.
         items: u32,
     },
-    /// The node is [`crate::state::RunShape::closing`]: every wanted task has ended and none has failed. The holder decides
+    /// The node is [`crate::state::RunShape::closing`]: every included task has ended and none has failed. The holder decides
     /// whether the run succeeds, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
     Closing,
 }
@@ -181,14 +181,14 @@ pub enum Verdict {
 /// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Running, or how it ended. It ends when nothing is claimed any more and every wanted task has ended, or a failure
+    /// Running, or how it ended. It ends when nothing is claimed any more and every included task has ended, or a failure
     /// or a request has stopped it; and it has succeeded only once its closing node, if it has one, has passed.
     pub status: RunStatus,
     /// The reason why no new node is handed out, if there is one.
     pub stop: Option<Stop>,
-    /// Number of wanted tasks that have not ended.
+    /// Number of included tasks that have not ended.
     pub open: u32,
-    /// Number of wanted tasks.
+    /// Number of included tasks.
     pub total: u32,
 }
 

@@ -29,7 +29,7 @@ pub mod conformance;
 pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
 pub use backend::Backend;
 pub use backend::Mode;
-pub use backend::OpenHow;
+pub use backend::OpenKind;
 pub use backend::OpenRequest;
 pub use backend::Opened;
 pub use buckets::{

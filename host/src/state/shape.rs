@@ -38,7 +38,7 @@ pub struct TaskShape {
     /// Whether the task is handed out to be expanded into elements. The task itself then takes no resources.
     pub is_for_each: bool,
     /// Whether the run includes the task. Other tasks are ignored.
-    pub is_wanted: bool,
+    pub is_included: bool,
 }
 
 /// One resource, as the scheduler sees it.

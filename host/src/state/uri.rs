@@ -40,7 +40,7 @@ pub enum BackendKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RedisUri {
     /// The topology and its addresses.
-    pub place: RedisTopology,
+    pub topology: RedisTopology,
     /// The user, if not the default one.
     pub user: Option<Secret>,
     /// The password.
@@ -201,7 +201,7 @@ impl fmt::Display for RedisUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let login = if self.user.is_some() || self.password.is_some() { "***@" } else { "" };
         let db = self.db;
-        match &self.place {
+        match &self.topology {
             RedisTopology::Server(address) => {
                 let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
                 write!(f, "{scheme}://{login}{address}/{db}")
@@ -277,14 +277,14 @@ fn redis(form: Form, rest: &str) -> Result<RedisUri, Error> {
     };
     let (user, password) = login.map_or(Ok((None, None)), read_login)?;
     let mut query = Query::read(query)?;
-    let (place, db) = place(form, hosts, path, &mut query)?;
+    let (topology, db) = topology(form, hosts, path, &mut query)?;
     let tls = tls(form, &mut query)?;
     let connect_timeout = query.duration("connect-timeout")?.unwrap_or(CONNECT_TIMEOUT);
     let timeout = query.duration("timeout")?;
     let lease = lease(&mut query)?;
     let durability = durability(query.take("durability").as_deref())?;
     query.finish()?;
-    Ok(RedisUri { place, user, password, db, tls, connect_timeout, timeout, lease, durability })
+    Ok(RedisUri { topology, user, password, db, tls, connect_timeout, timeout, lease, durability })
 }
 
 fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
@@ -296,7 +296,7 @@ fn read_login(login: &str) -> Result<(Option<Secret>, Option<Secret>), Error> {
     Ok((user, password))
 }
 
-fn place(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(RedisTopology, u32), Error> {
+fn topology(form: Form, hosts: &str, path: &str, query: &mut Query) -> Result<(RedisTopology, u32), Error> {
     let steps = path.strip_prefix('/').unwrap_or(path);
     match form {
         Form::Server { .. } => Ok((RedisTopology::Server(address(hosts, PORT)?), number(steps)?)),

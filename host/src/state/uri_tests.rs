@@ -36,7 +36,7 @@ fn every_scheme_parses() {
         assert_eq!(StateUri::parse(text).unwrap().to_string(), shown);
     }
     assert_eq!(
-        redis("redis+cluster://a,b:1").place,
+        redis("redis+cluster://a,b:1").topology,
         RedisTopology::Cluster(vec![address("a", 6379), address("b", 1)])
     );
 }

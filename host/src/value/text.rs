@@ -18,7 +18,7 @@ const MAX_MEMBERS: usize = 1000;
 #[error("{message}")]
 pub struct TypeFault {
     /// Position in bytes.
-    pub at: usize,
+    pub offset: usize,
     /// Description of the error, and what would be correct.
     pub message: String,
 }
@@ -322,7 +322,7 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(&self, message: String) -> Result<T, TypeFault> {
-        Err(TypeFault { at: self.offset, message })
+        Err(TypeFault { offset: self.offset, message })
     }
 }
 
@@ -448,7 +448,7 @@ mod tests {
             ("tuple<>", 6, "expected a type, found `>`"),
         ] {
             let fault = Type::parse(text).unwrap_err();
-            assert_eq!((fault.at, fault.message.as_str()), (at, message), "{text}");
+            assert_eq!((fault.offset, fault.message.as_str()), (at, message), "{text}");
         }
     }
 

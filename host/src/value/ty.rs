@@ -101,10 +101,10 @@ pub struct Export {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A type that cannot cross an edge.
-    #[error("`{place}` has the type `{ty}`, which cannot cross an edge")]
+    #[error("`{position}` has the type `{ty}`, which cannot cross an edge")]
     Type {
         /// `parameter x` or `the result`.
-        place: String,
+        position: String,
         /// Kind of the type: `own`, `stream`, ….
         ty: String,
     },

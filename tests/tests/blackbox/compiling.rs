@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Maximum memory of the host in KiB: hardly more than the component's bytes.
-const MOST_MEMORY: u64 = 400 << 10;
+const MAX_MEMORY: u64 = 400 << 10;
 
 /// A component that no machine compiles within the time of a test.
 pub(crate) fn slow() -> Vec<u8> {
@@ -62,7 +62,7 @@ fn refused(component: &[u8], variables: &[(&str, &str)], says: &str) -> Duration
     let finished = finished.expect(2).says([says]);
     eprintln!("{says}: {took:?}, {} MiB", memory >> 10);
     assert!(finished.stderr.contains("help: "), "{}", finished.stderr);
-    assert!(memory < MOST_MEMORY, "{memory} KiB");
+    assert!(memory < MAX_MEMORY, "{memory} KiB");
     let left = fs::read_dir(project.folder().join("code")).map_or(0, Iterator::count);
     assert!(left <= 1, "only the secret is in the cache");
     took
@@ -106,7 +106,7 @@ fn nested_blocks_hit_a_limit_or_compile() {
     let host = inspecting(&project, &bombs::deep_blocks(2_000_000)).env("CASCADE_COMPILE_TIMEOUT", "3s");
     let (finished, memory) = measured(host);
     assert!([Some(0), Some(2)].contains(&finished.code), "{}", finished.stderr);
-    assert!(memory < MOST_MEMORY, "{memory} KiB");
+    assert!(memory < MAX_MEMORY, "{memory} KiB");
 }
 
 #[test]

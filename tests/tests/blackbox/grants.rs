@@ -56,7 +56,7 @@ fn check_refuses_a_run_that_could_only_trap_and_prints_the_grant() {
     ]);
     assert!(!finished.stderr.contains("task `u`"), "once is enough:\n{}", finished.stderr);
     let with_others = attempt("[components.g.grants]\nclock = true\n").command("check").run().expect(2);
-    with_others.says(["context = true  # in `components.g.grants`", "what it is granted"]);
+    with_others.says(["context = true  # in `components.g.grants`", "its grants"]);
     attempt("").run().expect(2).says(["cannot run without"]);
     attempt("[components.g.grants]\ncontext = true\n").run().expect(0);
 }

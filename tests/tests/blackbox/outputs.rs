@@ -1,4 +1,4 @@
-//! Outputs decide whether a run succeeded: an output that cannot be made fails it, for every observer.
+//! Outputs decide whether a run succeeded: an output that cannot be computed fails it, for every observer.
 //! The printed formats are tested in `printing`.
 
 use crate::gates::{self, GRANTS, open};

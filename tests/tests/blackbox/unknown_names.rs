@@ -27,11 +27,11 @@ fn unknown_task_or_element_lists_the_existing_ones() {
         ("each[3]", "`each` has 3 elements, `each[0]` to `each[2]`"),
         ("each[999999]", "`each` has 3 elements"),
         ("each[99999999999999999999]", "`each` has 3 elements"),
-        ("none[0]", "`none` has run over an empty list"),
+        ("none[0]", "`none` ran over an empty list"),
         ("quiet[0]", "it runs once, as `quiet`"),
         ("quite", "did you mean `quiet`?"),
-        ("each[x]", "an element of a for-each is `task[i]`"),
-        ("each[-1]", "an element of a for-each is `task[i]`"),
+        ("each[x]", "an element of a `for-each` task is `task[i]`"),
+        ("each[-1]", "an element of a `for-each` task is `task[i]`"),
         ("", "its tasks are each, none, never, bad, next, quiet"),
     ] {
         for command in ["logs", "output"] {
@@ -45,7 +45,7 @@ fn unknown_task_or_element_lists_the_existing_ones() {
         run_command(&server, &["logs", "r1", name]).expect(4).says(["has not run", says]);
         run_command(&server, &["output", "r1", name]).expect(4).says(["has no result", says]);
     }
-    run_command(&server, &["output", "r1", "bad"]).expect(4).says(["it has failed: error: "]);
+    run_command(&server, &["output", "r1", "bad"]).expect(4).says(["it failed: error: "]);
     // A task that ran without output is no error.
     for (name, text) in [("each[1]", "b\nb\n"), ("each[01]", "b\nb\n"), ("quiet", ""), ("bad", "")] {
         assert_eq!(run_command(&server, &["logs", "r1", name]).expect(0).text(), text, "{name}");
@@ -72,9 +72,9 @@ fn unstarted_element_is_not_reported_as_silent() {
     running.until("started    texts[1]");
     run_command(&server, &["logs", "r1", "texts[7]"])
         .expect(4)
-        .says(["nothing has happened to `texts[7]`", "show r1"]);
+        .says(["has no record of `texts[7]`", "show r1"]);
     run_command(&server, &["logs", "r1", "all"]).expect(4).says(["has not run"]);
-    run_command(&server, &["output", "r1", "all"]).expect(4).says(["nothing has happened to it"]);
+    run_command(&server, &["output", "r1", "all"]).expect(4).says(["it has not started"]);
     open(&project, "bc");
     running.wait().expect(0);
     run_command(&server, &["logs", "r1", "all"]).expect(0);

@@ -50,8 +50,8 @@ fn hanging_server_fails_after_its_timeout_in_every_phase() {
     for port in [serve(silent), serve(greets)] {
         let uri = format!("redis://127.0.0.1:{port}?connect-timeout=4s");
         let finished = project.host().args(["--state", &uri]).run().expect(3);
-        let finished =
-            finished.says(["has not served for 1s (no answer); given up in 3s", "stopped or overloaded"]);
+        let finished = finished
+            .says(["has been unavailable for 1s (no answer); giving up in 3s", "stopped or overloaded"]);
         assert!(finished.took >= Duration::from_secs(4), "{:?}", finished.took);
         assert!(finished.took < Duration::from_secs(7), "{:?}", finished.took);
     }
@@ -99,18 +99,20 @@ fn state_outage_and_recovery_are_reported() {
     running.until("finished   texts[1]");
     server.kill();
     open(&project, "c");
-    for warning in ["has not served for 1s (", "has not served for 2s (", "has not served for 4s ("] {
+    for warning in
+        ["has been unavailable for 1s (", "has been unavailable for 2s (", "has been unavailable for 4s ("]
+    {
         let stderr = running.until(warning);
         let line = stderr.lines().find(|line| line.contains(warning)).unwrap_or_default();
         assert!(line.contains(&format!("the state backend `{}/0`", server.uri())), "{line}");
-        assert!(line.contains("; given up in 5"), "{line}");
+        assert!(line.contains("; giving up in 5"), "{line}");
     }
     server.run();
-    running.until("the state backend serves again");
+    running.until("the state backend is available again");
     server.signal("STOP");
     running.until("(no answer)");
     server.signal("CONT");
-    running.until("the state backend serves again");
+    running.until("the state backend is available again");
     open(&project, ALL);
     assert_eq!(running.wait().expect(0).json(), whole());
     let events = project.events();
@@ -127,11 +129,11 @@ fn cache_outage_is_reported_while_commands_wait() {
     let cache = server.uri();
     server.kill();
     let mut running = project.host().args(["--cache", &format!("{cache}?connect-timeout=20s")]).start();
-    running.until(&format!("the cache `{cache}/0` has not served for 1s ("));
+    running.until(&format!("the cache `{cache}/0` has been unavailable for 1s ("));
     let mut asking = Host::new(["runs", "--state", &format!("{cache}?connect-timeout=20s")]).start();
     asking.until("warning: the state backend");
     server.run();
-    running.until("the cache serves again");
+    running.until("the cache is available again");
     running.wait().expect(0);
     asking.wait().expect(0);
 }

@@ -118,8 +118,8 @@ fn duplicate_key_is_refused_by_name() {
         project.file(name, content.as_bytes());
     }
     for (given, named) in [
-        (&["--params-file", "p.json"][..], "`p.json` gives param `a` twice"),
-        (&["--params-file", "escaped.json"], "`escaped.json` gives param `a` twice"),
+        (&["--params-file", "p.json"][..], "`p.json` sets param `a` twice"),
+        (&["--params-file", "escaped.json"], "`escaped.json` sets param `a` twice"),
         (&["--params-file", "deep.json"], "duplicate field `x`"),
         (&["--params-file", "p.toml"], "line 2: duplicate key `a`"),
         (&["--params-file", "deep.toml"], "line 4: duplicate key `x`"),

@@ -25,7 +25,7 @@ pub(crate) fn memory_pool(sandbox: &Sandbox) -> Vec<Finding> {
         None => Finding::new(About::Machine, "pool of memory", Verdict::Proven, "guests run in a pool"),
         Some(why) => {
             let text = format!("no pool is available, so each call takes longer: {why}");
-            let text = match sandbox.require_room() {
+            let text = match sandbox.require_address_space() {
                 Ok(()) => text,
                 Err(shortage) => format!("{text}; {}", error_line(&shortage)),
             };
@@ -56,9 +56,9 @@ pub(crate) fn code_cache(sandbox: &Sandbox) -> Finding {
 }
 
 /// Checks that hostile components end at the compiler's limits.
-pub(crate) fn compiler(workshop: &CompilePool) -> Vec<Finding> {
-    let bounded = |bounds: Bounds| CompilePool { bounds, ..workshop.clone() };
-    let default = workshop.bounds;
+pub(crate) fn compiler(pool: &CompilePool) -> Vec<Finding> {
+    let bounded = |bounds: Bounds| CompilePool { bounds, ..pool.clone() };
+    let default = pool.bounds;
     let slow = Bounds { time: TIME, ..default };
     let small = Bounds { memory: MEMORY, ..default };
     let is_time: fn(&Exceeded) -> bool = |exceeded| matches!(exceeded, Exceeded::Time(_));
@@ -92,12 +92,12 @@ struct Bomb {
 }
 
 /// Compiles the component under limits, and repeats the attempt if its end came too late.
-fn compile_bomb(bomb: &Bomb, workshop: CompilePool) -> Finding {
-    let time = workshop.bounds.time;
+fn compile_bomb(bomb: &Bomb, pool: CompilePool) -> Finding {
+    let time = pool.bounds.time;
     let prepared = wat::parse_str(&bomb.text).map_err(|error| error.to_string()).and_then(|binary| {
         let sandbox =
             Sandbox::new(Settings { calls: 1, code_cache: None }).map_err(|error| error_line(&error))?;
-        Ok((sandbox.with_workshop(workshop), binary.into()))
+        Ok((sandbox.with_compile_pool(pool), binary.into()))
     });
     let (sandbox, binary) = match prepared {
         Ok(prepared) => prepared,

@@ -23,9 +23,9 @@ const SLACK: u64 = 48 << 20;
 struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {
-    fn wrote(&self, _stream: Stream, _text: &str) {}
+    fn on_output(&self, _stream: Stream, _text: &str) {}
 
-    fn progressed(&self, _fraction: f64, _message: &str) {}
+    fn on_progress(&self, _fraction: f64, _message: &str) {}
 }
 
 /// Runs a probe.

@@ -2,13 +2,13 @@
 //! The tests themselves are in `app/doctor`.
 
 use crate::app;
-use crate::app::{Backends, Error, Finding, Verdict};
+use crate::app::{Backends, Error, Finding, Verdict, runtime_for_guests};
 use crate::cli::args::DoctorArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::console::report;
 use crate::cli::context::Context;
 use crate::cli::print::{Ink, Style, escape_control};
-use crate::cli::process::{Exit, health_monitor, runtime_for_guests, stdout_style, while_stdout_is_read};
+use crate::cli::process::{Exit, health_monitor, stdout_style, while_stdout_is_read};
 use crate::manifest::BackendSection;
 use serde_json::json;
 use std::time::Duration;

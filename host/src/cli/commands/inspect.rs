@@ -15,7 +15,7 @@ use crate::sandbox::{Import, Offer};
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
     let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
-    let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
+    let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
     let loaded = sandbox.load(bytes);
@@ -28,7 +28,7 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
         component: &name,
         exports: component.exports(),
         imports: &imports,
-        grants: &app::asked(&component),
+        grants: &app::needed_grants(&component),
     };
     if arguments.json {
         print_json(signature::to_json(&inspection, component.digest()).as_bytes())

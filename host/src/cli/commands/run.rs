@@ -2,7 +2,9 @@
 //! Owns the log and the progress of the run; `app` runs it.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend};
+use crate::app::{
+    Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend, runtime_for_guests,
+};
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
@@ -11,8 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::log::Listeners;
 use crate::cli::print::outputs;
 use crate::cli::process::{
-    Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint,
-    runtime_for_guests, stdout_reader,
+    Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint, stdout_reader,
 };
 use crate::config;
 use crate::config::host_id;
@@ -154,7 +155,7 @@ struct Finished<'a> {
 /// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     let Finished { ctx, arguments, session, state } = finished;
-    if !report.has_begun {
+    if !report.has_started {
         ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }

@@ -25,7 +25,7 @@ pub(crate) fn runs(ctx: &Context, arguments: &RunsArguments) -> Result<Exit, Err
     let runs = wait_for(
         &ctx.console,
         state.backend.as_ref(),
-        app::list_runs(state.backend.as_ref(), arguments.most),
+        app::list_runs(state.backend.as_ref(), arguments.max),
     )?;
     let table = RunsTable::new(&runs);
     let text = if arguments.json {

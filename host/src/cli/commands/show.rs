@@ -14,12 +14,12 @@ use crate::model::{Clock as _, SystemClock};
 /// Prints a stored run.
 pub(crate) fn show(ctx: &Context, arguments: &ShowArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
-    let story = wait_for(
+    let details = wait_for(
         &ctx.console,
         state.backend.as_ref(),
-        app::tell_run(state.backend.as_ref(), &arguments.run),
+        app::read_run(state.backend.as_ref(), &arguments.run),
     )?;
-    let table = ShowTable::new(&story);
+    let table = ShowTable::new(&details);
     let text = if arguments.json {
         let json = table.to_json();
         let json = json.map_err(|error| Refusal::new("cannot write the run as JSON").caused_by(error))?;

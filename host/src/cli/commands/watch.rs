@@ -2,7 +2,7 @@
 //! `app` decides when the run has ended.
 
 use crate::app;
-use crate::app::{Backends, Company, Error, Watcher};
+use crate::app::{Backends, Error, HostPresence, Watcher};
 use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::console::Console;
@@ -45,7 +45,7 @@ struct EventPrinter {
 }
 
 impl Watcher for EventPrinter {
-    fn tell(&mut self, events: &[Bytes]) -> Result<(), Error> {
+    fn on_events(&mut self, events: &[Bytes]) -> Result<(), Error> {
         let Some(merged_log) = &mut self.merged_log else {
             let lines: Vec<u8> =
                 events.iter().flat_map(|event| event.iter().copied().chain([b'\n'])).collect();
@@ -55,13 +55,13 @@ impl Watcher for EventPrinter {
         if text.is_empty() { Ok(()) } else { print(text.as_bytes()).map(drop) }
     }
 
-    fn company(&mut self, company: Company) {
+    fn on_presence(&mut self, presence: HostPresence) {
         let run = &self.run;
         self.console.note(
             "hosts",
-            &match company {
-                Company::Nobody => format!("no host is working on run {run}; waiting for one"),
-                Company::Hosts => format!("a host is working on run {run} again"),
+            &match presence {
+                HostPresence::Absent => format!("no host is working on run {run}; waiting for one"),
+                HostPresence::Present => format!("a host is working on run {run} again"),
             },
         );
     }

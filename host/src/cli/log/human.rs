@@ -124,7 +124,9 @@ fn render_fact(fact: &Fact, counts: &RunCounts) -> Rendering {
             Rendering::new(Ink::Faint, "progress", format!("{:.0}%  {message}", fraction * 100.0))
         }
         Fact::TaskLog { text, .. } => Rendering::new(Ink::Faint, "wrote", text.as_str()),
-        Fact::StateReconnected => Rendering::new(Ink::Warn, "warning", "the state backend serves again"),
+        Fact::StateReconnected => {
+            Rendering::new(Ink::Warn, "warning", "the state backend is available again")
+        }
         Fact::Warning { message, .. } => Rendering::new(Ink::Warn, "warning", message.as_str()),
     }
 }

@@ -1,7 +1,7 @@
 //! Opens the sinks of a run's events: the log, the progress, the events file.
 //! Each sink's format is in its own file.
 
-use crate::app::{Error, Reads, ReadsRequest, Refusal, Session};
+use crate::app::{Error, InputFiles, InputFilesRequest, Refusal, Session};
 use crate::cli::args::RunArguments;
 use crate::cli::context::Context;
 use crate::cli::escaped_json::EscapedJson;
@@ -57,7 +57,7 @@ impl Listeners {
                 return Ok(Self { sinks, failure, events: None });
             }
             Some(path) => {
-                let file = events_file(path, &reads(ctx, arguments, session)?)?;
+                let file = events_file(path, &input_files(ctx, arguments, session)?)?;
                 let shown = path.display().to_string();
                 let write_error = Arc::clone(&failure);
                 let console = ctx.console.clone();
@@ -108,8 +108,8 @@ fn progress_display(format: LogFormat, progress: Progress) -> Shown {
     }
 }
 
-fn reads(ctx: &Context, arguments: &RunArguments, session: &Session) -> Result<Reads, Error> {
-    Reads::new(&ReadsRequest {
+fn input_files(ctx: &Context, arguments: &RunArguments, session: &Session) -> Result<InputFiles, Error> {
+    InputFiles::new(&InputFilesRequest {
         settings: &ctx.settings,
         environment: &ctx.environment,
         manifest: &arguments.scope.manifest,
@@ -127,13 +127,13 @@ fn refuse_closed((stream, name, _): StandardStream) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn events_file(path: &Path, reads: &Reads) -> Result<File, Refusal> {
+fn events_file(path: &Path, inputs: &InputFiles) -> Result<File, Refusal> {
     for stream in [STDOUT, STDERR] {
         if is_named(path, stream) {
             refuse_closed(stream)?;
         }
     }
-    if let Some(read) = reads.find(path) {
+    if let Some(read) = inputs.find(path) {
         let message = format!("`--events {}` would replace {read}, which this run reads", path.display());
         return Err(Refusal::new(message).help("name another file; each run replaces it"));
     }

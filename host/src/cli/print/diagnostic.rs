@@ -3,7 +3,7 @@
 
 use crate::cli::print::json_error::JsonError;
 use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line, escape_control_styled};
-use crate::model::{Fault, Faults, Place, Source, Span};
+use crate::model::{Fault, Faults, Location, Source, Span};
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
 use annotate_snippets::Level;
@@ -42,19 +42,21 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
 pub(crate) fn json_errors(faults: &Faults) -> Vec<JsonError> {
     let lines = Lines::of(&faults.source, &faults.source.name);
     let json_error = |fault: &Fault| {
-        let place = fault.place.as_ref().map(|place| lines.line_column(&lines.mark(Kind::Primary, place)));
-        let label = fault.place.iter().map(|place| place.label.clone()).filter(|label| !label.is_empty());
-        let related = fault.related.iter().map(|place| {
-            let (line, column) = lines.line_column(&lines.mark(Kind::Related, place));
-            format!("{line}:{column}: {}", place.label)
+        let location =
+            fault.location.as_ref().map(|location| lines.line_column(&lines.mark(Kind::Primary, location)));
+        let label =
+            fault.location.iter().map(|location| location.label.clone()).filter(|label| !label.is_empty());
+        let related = fault.related.iter().map(|location| {
+            let (line, column) = lines.line_column(&lines.mark(Kind::Related, location));
+            format!("{line}:{column}: {}", location.label)
         });
         JsonError {
             message: fault.message.clone(),
             notes: label.chain(related).chain(fault.notes.iter().cloned()).collect(),
             help: fault.helps.clone(),
             file: Some(faults.source.name.clone()),
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
+            line: location.map(|(line, _)| line),
+            column: location.map(|(_, column)| column),
         }
     };
     faults.list.iter().map(json_error).collect()
@@ -73,7 +75,7 @@ fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
             group = group.element(snippet(&piece, lines));
         }
     }
-    if fault.place.is_none() {
+    if fault.location.is_none() {
         group = group.element(Origin::path(lines.name));
     }
     let notes = fault.notes.iter().map(|note| Level::NOTE.message(escape_control(note)));
@@ -81,7 +83,7 @@ fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
     group.elements(notes).elements(helps)
 }
 
-/// Adds places with their labels but without source lines.
+/// Adds locations with their labels but without source lines.
 fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
     marks.iter().fold(group, |group, mark| {
         let (line, column) = lines.line_column(mark);
@@ -101,7 +103,7 @@ fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -
     })
 }
 
-/// A place, cut to one line.
+/// A location, cut to one line.
 #[derive(Debug, Clone)]
 struct Mark<'a> {
     kind: Kind,
@@ -123,14 +125,14 @@ impl Mark<'_> {
     }
 }
 
-/// Returns the places of a fault, its own first.
+/// Returns the locations of a fault, its own first.
 fn marks<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Vec<Mark<'a>> {
-    let own = fault.place.iter().map(|place| lines.mark(Kind::Primary, place));
-    let related = fault.related.iter().map(|place| lines.mark(Kind::Related, place));
+    let own = fault.location.iter().map(|location| lines.mark(Kind::Primary, location));
+    let related = fault.related.iter().map(|location| lines.mark(Kind::Related, location));
     own.chain(related).collect()
 }
 
-/// Groups marks that are near each other; the group with the fault's own place comes first.
+/// Groups marks that are near each other; the group with the fault's own location comes first.
 fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     let mut pieces: Vec<Vec<Mark<'_>>> = Vec::new();
     for mark in marks {
@@ -199,12 +201,12 @@ impl<'a> Lines<'a> {
         Self { name, text, starts }
     }
 
-    /// Cuts a place to the line in which it begins, at character boundaries.
-    fn mark(&self, kind: Kind, place: &'a Place) -> Mark<'a> {
-        let start = self.char_boundary(place.span.start);
+    /// Cuts a location to the line in which it begins, at character boundaries.
+    fn mark(&self, kind: Kind, location: &'a Location) -> Mark<'a> {
+        let start = self.char_boundary(location.span.start);
         let line = self.starts.partition_point(|offset| *offset <= start).saturating_sub(1);
-        let end = self.char_boundary(place.span.end).min(self.range(line, line).end);
-        Mark { kind, line, span: start..end.max(start), label: &place.label }
+        let end = self.char_boundary(location.span.end).min(self.range(line, line).end);
+        Mark { kind, line, span: start..end.max(start), label: &location.label }
     }
 
     /// Returns the bytes of the lines `first..=last`, without the last newline.

@@ -49,7 +49,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
 fn missing_row(missing: Missing) -> MissingRow {
     let Missing { grant, imports, toml } = missing;
     let weight = match grant.row().without {
-        WithoutGrant::Modest(_) => Weight::Optional,
+        WithoutGrant::Substitute(_) => Weight::Optional,
         WithoutGrant::Refusal | WithoutGrant::Trap => Weight::Needed,
     };
     let toml = toml.lines();
@@ -124,7 +124,7 @@ fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> F
 
 /// Returns the purity of a task, with the keys of the grants that make it impure.
 fn purity(grants: &Grants) -> Purity {
-    let impure = grants.given().into_iter().filter(|grant| !grant.row().is_pure);
+    let impure = grants.granted().into_iter().filter(|grant| !grant.row().is_pure);
     let because: Vec<String> = impure.map(|grant| grant.key().to_owned()).collect();
     if because.is_empty() { Purity::Pure } else { Purity::Impure(because) }
 }

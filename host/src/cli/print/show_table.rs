@@ -1,7 +1,7 @@
 //! `show`: a stored run with all its tasks, as a table for people and as JSON for programs.
 //! `app` supplies the task states. The JSON form is stable: new facts get new keys, and old keys stay.
 
-use crate::app::{OutputsFailed, Story, TaskState, TaskStory};
+use crate::app::{OutputsFailed, RunDetails, TaskDetails, TaskState};
 use crate::cli::log::{show_bytes, show_millis};
 use crate::cli::print::columns::{column, hang, pad};
 use crate::cli::print::runs_table::{RunRow, painted};
@@ -85,13 +85,13 @@ impl FailureRow {
 
 impl ShowTable {
     /// Creates a table of a stored run.
-    pub(crate) fn new(story: &Story) -> Self {
+    pub(crate) fn new(details: &RunDetails) -> Self {
         Self {
             v: VERSION,
-            run: RunRow::from(&story.run),
-            tasks: story.nodes.iter().map(TaskRow::from).collect(),
-            more_failed: story.has_more,
-            outputs_failure: story.outputs.as_ref().map(FailureRow::from),
+            run: RunRow::from(&details.run),
+            tasks: details.nodes.iter().map(TaskRow::from).collect(),
+            more_failed: details.has_more,
+            outputs_failure: details.outputs.as_ref().map(FailureRow::from),
         }
     }
 
@@ -124,19 +124,19 @@ impl ShowTable {
     }
 }
 
-impl From<&TaskStory> for TaskRow {
-    fn from(story: &TaskStory) -> Self {
-        let (note, claim) = (story.note.as_ref(), story.claim.as_ref());
+impl From<&TaskDetails> for TaskRow {
+    fn from(details: &TaskDetails) -> Self {
+        let (note, claim) = (details.note.as_ref(), details.claim.as_ref());
         let usage = note.and_then(|note| note.usage);
         let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
         Self {
-            name: story.name.clone(),
-            state: word(&story.state),
-            reason: match story.state {
+            name: details.name.clone(),
+            state: word(&details.state),
+            reason: match details.state {
                 TaskState::Skipped(reason) => Some(reason),
                 _ => None, // only skips have a reason
             },
-            attempts: attempts(story),
+            attempts: attempts(details),
             host: claim
                 .map(|claim| &claim.host)
                 .or(note.map(|note| &note.host))
@@ -147,11 +147,11 @@ impl From<&TaskStory> for TaskRow {
             duration_ms: usage.map(|usage| usage.duration_ms),
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             fuel: usage.and_then(|usage| usage.fuel),
-            output_bytes: match story.state {
+            output_bytes: match details.state {
                 TaskState::Done(bytes) | TaskState::Cached(bytes) => Some(bytes),
                 _ => None, // only results have a size
             },
-            failure: failure(story),
+            failure: failure(details),
         }
     }
 }
@@ -169,11 +169,11 @@ const fn word(state: &TaskState) -> &'static str {
     }
 }
 
-fn attempts(story: &TaskStory) -> u32 {
-    if let Some(claim) = &story.claim {
+fn attempts(details: &TaskDetails) -> u32 {
+    if let Some(claim) = &details.claim {
         return claim.attempt;
     }
-    match (&story.state, &story.note) {
+    match (&details.state, &details.note) {
         (_, Some(note)) => note.attempts,
         (TaskState::Failed(Some(record)), None) => record.attempt,
         (_, None) => 0,
@@ -181,8 +181,8 @@ fn attempts(story: &TaskStory) -> u32 {
 }
 
 /// Returns the whole failure record of a failed task, or the last attempt's failure of an open one.
-fn failure(story: &TaskStory) -> Option<FailureRow> {
-    match &story.state {
+fn failure(details: &TaskDetails) -> Option<FailureRow> {
+    match &details.state {
         TaskState::Failed(Some(record)) => {
             Some(FailureRow { class: record.class, message: record.message.clone() })
         }
@@ -192,7 +192,7 @@ fn failure(story: &TaskStory) -> Option<FailureRow> {
         | TaskState::Retrying
         | TaskState::Stopped
         | TaskState::Open => {
-            let (class, message) = story.note.as_ref()?.failure.clone()?;
+            let (class, message) = details.note.as_ref()?.failure.clone()?;
             Some(FailureRow { class, message })
         }
     }
@@ -258,8 +258,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
-    fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskStory {
-        TaskStory { name: name.into(), state, note, claim: None }
+    fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
+        TaskDetails { name: name.into(), state, note, claim: None }
     }
 
     fn note(phase: Phase) -> Note {
@@ -283,13 +283,13 @@ mod tests {
         }))
     }
 
-    fn story() -> Story {
+    fn task_details() -> RunDetails {
         let usage = Usage { duration_ms: 1.24, memory_bytes: 17 << 20, fuel: Some(42) };
         let trap = "wasm `unreachable` instruction executed\n    0: boom\n    1: run \u{1b}[2J";
         let failed = Note { attempts: 3, ..note(Phase::Failed) };
         let timeout = (FailureClass::Timeout, "it took longer than 1s".to_owned());
         let retrying = Note { failure: Some(timeout), ..note(Phase::Retrying) };
-        Story {
+        RunDetails {
             run: RunSummary {
                 run: RunId::new("20261124T021500-k3f9x2ab").unwrap(),
                 name: Some("wordcount".into()),
@@ -307,7 +307,7 @@ mod tests {
                 node("count[3]", record(trap), Some(failed)),
                 node("extra", TaskState::Skipped(SkipReason::ConditionFalse), None),
                 node("merge", TaskState::Running, Some(note(Phase::Running))),
-                TaskStory {
+                TaskDetails {
                     claim: Some(claim()),
                     ..node("held", TaskState::Running, Some(note(Phase::Running)))
                 },
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn table_for_people_fits_its_width() {
-        let shown = ShowTable::new(&story()).render(NOW, Style::Plain);
+        let shown = ShowTable::new(&task_details()).render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/show.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
     }
@@ -338,7 +338,7 @@ mod tests {
         };
         let shown = |record| {
             let outputs = Some(OutputsFailed(record));
-            ShowTable::new(&Story { outputs, ..story() }).render(NOW, Style::Plain)
+            ShowTable::new(&RunDetails { outputs, ..task_details() }).render(NOW, Style::Plain)
         };
         let text = shown(Some(record));
         let end = "outputs  failed\n         input: output `top`: the output of task `merge` has nothing at `[0]`\n         \
@@ -349,14 +349,18 @@ mod tests {
 
     #[test]
     fn colour_does_not_move_columns() {
-        let table = ShowTable::new(&story());
+        let table = ShowTable::new(&task_details());
         let stripped = anstream::adapter::strip_str(&table.render(NOW, Style::Coloured)).to_string();
         assert_eq!(stripped, table.render(NOW, Style::Plain));
     }
 
     #[test]
     fn json_form_is_stable() {
-        let story = Story { nodes: story().nodes.drain(2..5).collect(), has_more: false, ..story() };
-        assert_eq!(ShowTable::new(&story).to_json().unwrap(), include_str!("testdata/show.json"));
+        let details = RunDetails {
+            nodes: task_details().nodes.drain(2..5).collect(),
+            has_more: false,
+            ..task_details()
+        };
+        assert_eq!(ShowTable::new(&details).to_json().unwrap(), include_str!("testdata/show.json"));
     }
 }

@@ -188,7 +188,7 @@ fn header(inspection: &Inspection<'_>) -> String {
 /// Returns whether a guest can do without the grant.
 fn is_optional(grant: Grant) -> bool {
     match grant.row().without {
-        WithoutGrant::Modest(_) => true,
+        WithoutGrant::Substitute(_) => true,
         WithoutGrant::Refusal | WithoutGrant::Trap => false,
     }
 }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn functions_are_grouped_by_interface_with_their_call() {
-        let unsupported = Unsupported::Type { place: "the result".into(), ty: "own".into() };
+        let unsupported = Unsupported::Type { position: "the result".into(), ty: "own".into() };
         let (a, b) = (Some("acme:text/words@1.0.0"), Some("acme:text/lines@1.0.0"));
         let exports = [
             export(a, "count", &[("chunk", "string")], "list<tuple<string, u32>>"),

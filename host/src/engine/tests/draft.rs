@@ -4,8 +4,8 @@
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
 use crate::plan::{
-    Binding, Bound, CacheRule, ForEach, Function, Gate, Given, NeededClause, NeededIf, OnError, Output, Plan,
-    Resource, Retry, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
+    Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -74,8 +74,8 @@ impl Draft {
         let grants = plan.functions.iter().map(|_| Digest::of_bytes(b"no grants")).collect();
         let source = Source { name: "cascade.toml".into(), text: "".into() };
         let run = run_id();
-        let given = Given::nothing(grants, &run);
-        Arc::new(bind(&Arc::new(plan), given, &source).unwrap())
+        let request = BindRequest::without_inputs(grants, &run);
+        Arc::new(bind(&Arc::new(plan), request, &source).unwrap())
     }
 }
 

@@ -157,11 +157,11 @@ impl Fixture {
     /// Opens the run as another host.
     pub(crate) async fn open(&self, bound: &Arc<Bound>) -> (Opened, Arc<RunShape>) {
         let count = bound.plan().tasks().len();
-        let is_wanted: Vec<bool> = match &self.targets {
+        let is_included: Vec<bool> = match &self.targets {
             None => vec![true; count],
             Some(targets) => (0..count).map(|index| targets.contains(&index)).collect(),
         };
-        let shape = Arc::new(shape(bound, &is_wanted, &self.shown(bound), self.memory));
+        let shape = Arc::new(shape(bound, &is_included, &self.shown(bound), self.memory));
         let number = {
             let mut hosts = self.hosts.lock().unwrap();
             *hosts += 1;

@@ -24,11 +24,11 @@ fn faults_never_show_a_password() {
     for folder in std::fs::read_dir(tests().join("cases/manifest")).unwrap() {
         let text = std::fs::read_to_string(folder.unwrap().path().join("manifest.toml")).unwrap();
         for fault in parsed(&text).faults.list {
-            let place = fault
-                .place
+            let location = fault
+                .location
                 .clone()
-                .map_or("", |place| text.get(place.span.start..).unwrap().lines().next().unwrap_or(""));
-            assert!(fault.is_secret || !place.contains("hunter2"), "{}", fault.message);
+                .map_or("", |location| text.get(location.span.start..).unwrap().lines().next().unwrap_or(""));
+            assert!(fault.is_secret || !location.contains("hunter2"), "{}", fault.message);
             assert!(!format!("{fault:?}").contains("hunter2"), "{}", fault.message);
         }
     }

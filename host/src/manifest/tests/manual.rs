@@ -15,7 +15,7 @@ use crate::manifest::value::{KINDS, MAX_DEPTH};
 use crate::model::{Limits, show_duration};
 
 /// Returns the manual's section for the keys of a table, and a text with `KEY` in that table.
-fn place(table: &str) -> (Page, &'static str) {
+fn section_of(table: &str) -> (Page, &'static str) {
     let manifest = |heading: &str| Page::of("manifest").section(heading);
     match table {
         "TOP" => (manifest("Top level"), "KEY"),
@@ -44,7 +44,7 @@ fn each_key() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[test]
 fn every_key_has_a_row_with_its_type_default_and_meaning() {
     for (table, key) in each_key() {
-        let (page, _) = place(table);
+        let (page, _) = section_of(table);
         match table {
             // These keys have the rows of tasks.
             "DEFAULTS" => page.names([key]),
@@ -83,7 +83,7 @@ fn every_grant_and_limit_is_in_its_page() {
 #[test]
 fn every_known_key_is_parsed() {
     for (table, key) in each_key() {
-        let (_, text) = place(table);
+        let (_, text) = section_of(table);
         let head = if matches!(key, "cascade" | "name") && table == "TOP" { "cascade = 1\n" } else { HEAD };
         let head = if key == "cascade" { "" } else { head };
         let text = format!("{head}{}\n", text.replace("KEY", &format!("{key} = 2000-01-01")));

@@ -25,12 +25,12 @@ fn show(faults: &Faults, skipped: usize) -> String {
             let (line, column) = faults.source.line_column(start);
             format!("{}:{column}", line - skipped)
         };
-        let Fault { message, place, related, notes, helps, is_secret } = fault;
-        let place = place.as_ref().map_or("-".to_owned(), |place| at(place.span.start));
+        let Fault { message, location, related, notes, helps, is_secret } = fault;
+        let location = location.as_ref().map_or("-".to_owned(), |location| at(location.span.start));
         let secret = if *is_secret { " (line not shown)" } else { "" };
-        writeln!(shown, "{place} {message}{secret}").unwrap();
-        for place in related {
-            writeln!(shown, "  at {}: {}", at(place.span.start), place.label).unwrap();
+        writeln!(shown, "{location} {message}{secret}").unwrap();
+        for location in related {
+            writeln!(shown, "  at {}: {}", at(location.span.start), location.label).unwrap();
         }
         for note in notes {
             writeln!(shown, "  note: {note}").unwrap();

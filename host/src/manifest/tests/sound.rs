@@ -302,8 +302,9 @@ fn damaged_text_never_panics() {
         }
         let text = text.replacen("quick", "quick ä", 1);
         for fault in parsed(&text).faults.list {
-            let places = fault.place.into_iter().chain(fault.related);
-            places.for_each(|place| assert!(text.get(place.span).is_some(), "{}\n{text}", fault.message));
+            let locations = fault.location.into_iter().chain(fault.related);
+            locations
+                .for_each(|location| assert!(text.get(location.span).is_some(), "{}\n{text}", fault.message));
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct CompilePool {
     /// Bounds on one component.
     pub bounds: Bounds,
     /// Maximum number of components compiled at the same time.
-    pub at_once: usize,
+    pub max_processes: usize,
     /// Number of cores of the machine. Each compiler uses all of them.
     pub cores: u32,
 }

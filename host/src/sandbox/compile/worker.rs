@@ -49,7 +49,7 @@ pub struct CompileRequest {
 
 impl CompileRequest {
     /// Parses a request from the arguments of a process. Returns `None` for a user's arguments.
-    pub fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1).map_while(|word| word.into_string().ok());
         if words.next()? != WORKER_FLAG {
             return None;
@@ -74,7 +74,12 @@ impl CompileRequest {
     }
 
     /// Executes the request and returns the exit code for this process.
-    pub fn fill(self, input: impl Read + Send + 'static, output: impl Write, mut stderr: impl Write) -> u8 {
+    pub fn execute(
+        self,
+        input: impl Read + Send + 'static,
+        output: impl Write,
+        mut stderr: impl Write,
+    ) -> u8 {
         let (code, message) = match self.work(input, output) {
             Ok(()) => return DONE,
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
@@ -193,7 +198,7 @@ mod tests {
         };
         let words = |words: &[String]| {
             let words = words.iter().map(OsString::from);
-            CompileRequest::of_arguments(std::iter::once(OsString::from("host")).chain(words))
+            CompileRequest::from_arguments(std::iter::once(OsString::from("host")).chain(words))
         };
         let arguments = request.arguments();
         assert_eq!(words(&arguments), Some(request));

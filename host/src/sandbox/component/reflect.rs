@@ -157,9 +157,12 @@ fn signature(
     }
 }
 
-fn unsupported(place: String, reason: NotExpanded) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
+fn unsupported(
+    position: String,
+    reason: NotExpanded,
+) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
     match reason {
-        NotExpanded::Kind(ty) => Ok(Err(Unsupported::Type { place, ty: ty.to_owned() })),
+        NotExpanded::Kind(ty) => Ok(Err(Unsupported::Type { position, ty: ty.to_owned() })),
         NotExpanded::Budget => Err(BudgetExceeded),
     }
 }

@@ -5,13 +5,13 @@ use crate::model::{RunId, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{
     Fixture, Harness, Host, LEASE, PATIENCE, element, must, must_fail, only, task, value,
 };
-use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenHow, Outcome, Removal, Stop};
+use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenKind, Outcome, Removal, Stop};
 use std::time::Duration;
 
 /// A run's summary has its tasks by outcome, its times and its live hosts.
-pub async fn a_run_is_told_with_its_counts_and_hosts(harness: &dyn Harness) {
+pub async fn run_summary_has_counts_and_hosts(harness: &dyn Harness) {
     let mut bench =
-        Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_wanted = false);
+        Fixture::new(harness, &[&[], &[], &[], &[], &[]]).await.with(4, |task| task.is_included = false);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Done(value(task(0)))).await;
@@ -48,7 +48,7 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
 }
 
 /// Nodes are returned in the order of the names, without results; nodes with nothing stored are open.
-pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
+pub async fn node_views_omit_results(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -65,7 +65,7 @@ pub async fn nodes_are_told_without_their_results(harness: &dyn Harness) {
 }
 
 /// Failed elements are returned by name, at most as many as requested.
-pub async fn failed_elements_are_named(harness: &dyn Harness) {
+pub async fn failed_elements_are_listed(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -82,7 +82,7 @@ pub async fn failed_elements_are_named(harness: &dyn Harness) {
 }
 
 /// Claims are returned with holder, attempt and lease. Settled claims, and those of hosts that have left, are not.
-pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
+pub async fn claims_are_listed_with_their_holders(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
     let (host, other) = (bench.open().await, bench.open().await);
     let claims = host.claim().await;
@@ -106,7 +106,7 @@ pub async fn claims_are_told_with_their_holders(harness: &dyn Harness) {
 }
 
 /// A run can be cancelled from outside: its hosts are woken to stop, and it ends once they have.
-pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
+pub async fn run_is_cancelled_by_the_archive(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
     let root = only(host.claim().await);
@@ -120,12 +120,12 @@ pub async fn a_run_is_cancelled_from_outside(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Cancelled);
     bench.gone(host).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 0 });
     host.done(&only(host.claim().await)).await;
 }
 
 /// Cancelling a run without hosts ends it at once; a run that has ended is not changed.
-pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Harness) {
+pub async fn cancelled_run_without_hosts_ends_immediately(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 2);
@@ -141,7 +141,7 @@ pub async fn a_run_without_hosts_has_ended_once_it_is_cancelled(harness: &dyn Ha
 }
 
 /// A removed run is gone, and its id is free again.
-pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
+pub async fn removed_run_is_gone(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
@@ -150,11 +150,11 @@ pub async fn a_removed_run_is_gone(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.runs(9).await), []);
     assert_eq!(must_fail(bench.backend.record(&bench.run()).await).kind, ErrorKind::NoRun);
     let host = bench.open().await;
-    assert_eq!((host.opened.how, host.opened.stored.len()), (OpenHow::Created, 0));
+    assert_eq!((host.opened.kind, host.opened.stored.len()), (OpenKind::Created, 0));
 }
 
 /// A run with live hosts is removed only by force. Its hosts then find out, and do not begin it again.
-pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn Harness) {
+pub async fn run_with_live_hosts_is_removed_only_by_force(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     assert_eq!(host.claim().await.len(), 1);
@@ -167,11 +167,11 @@ pub async fn a_run_that_a_host_works_on_is_removed_only_if_it_must(harness: &dyn
     assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
     drop(host);
     let host = bench.open().await;
-    assert_eq!((host.opened.how, host.claim().await.len()), (OpenHow::Created, 1));
+    assert_eq!((host.opened.kind, host.claim().await.len()), (OpenKind::Created, 1));
 }
 
 /// Every request for a run that does not exist fails with `NoRun`.
-pub async fn a_run_that_is_not_there_is_not_told_of(harness: &dyn Harness) {
+pub async fn missing_run_is_an_error_for_every_query(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     let errors = [

@@ -56,7 +56,7 @@ fn bytes(text: &str) -> Bytes {
 }
 
 /// A value exists from its first write until it is deleted.
-pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
+pub async fn value_is_stored_until_deleted(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let exists = async |name| must(bench.buckets.exists(&bench.bucket, &key(name)).await);
     assert_eq!((bench.get("k").await, exists("k").await), (None, false));
@@ -69,7 +69,7 @@ pub async fn a_value_is_there_until_it_is_taken_away(harness: &impl Harness) {
 }
 
 /// Many keys are written and read in one operation, in order.
-pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
+pub async fn many_keys_are_written_and_read_together(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     bench.write(&[("b", Some("0"))]).await;
     bench.write(&[("a", Some("1")), ("b", None), ("c", Some("2")), ("c", Some("3"))]).await;
@@ -82,7 +82,7 @@ pub async fn many_keys_are_written_and_read_at_once(harness: &impl Harness) {
 }
 
 /// Buckets with different names are separate; one name is one bucket.
-pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
+pub async fn buckets_of_the_same_name_are_shared(harness: &impl Harness) {
     let (backend, bench) = BucketFixture::new(harness).await;
     let same = BucketFixture { buckets: backend.buckets(), ..bench.clone() };
     let other = BucketFixture { bucket: must(BucketName::new("other")), ..bench.clone() };
@@ -91,7 +91,7 @@ pub async fn buckets_of_one_name_are_one(harness: &impl Harness) {
 }
 
 /// Keys are listed in order and by pages; keys that exist throughout are listed once.
-pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
+pub async fn keys_are_listed_in_ordered_pages(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let empty = must(bench.buckets.list(&bench.bucket, None).await);
     assert_eq!((empty.keys.len(), empty.next), (0, None));
@@ -123,7 +123,7 @@ pub async fn keys_are_listed_in_order_by_pages(harness: &impl Harness) {
 }
 
 /// A number is incremented, and is stored as text.
-pub async fn a_number_is_added_to(harness: &impl Harness) {
+pub async fn increment_adds_to_a_number(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.increment("n", 5).await, 5);
     assert_eq!(bench.increment("n", -7).await, -2);
@@ -135,7 +135,7 @@ pub async fn a_number_is_added_to(harness: &impl Harness) {
 }
 
 /// A value that is no number, or whose sum would overflow, stays unchanged.
-pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
+pub async fn increment_of_a_non_number_is_rejected(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     for text in ["", "x", "1.5", " 1", "007", "+1", "-0", "9223372036854775807", "9223372036854775808"] {
         bench.write(&[("k", Some(text))]).await;
@@ -146,7 +146,7 @@ pub async fn what_is_no_number_is_not_added_to(harness: &impl Harness) {
 }
 
 /// A swap succeeds only with the expected value.
-pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harness) {
+pub async fn swap_replaces_only_the_expected_value(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     assert_eq!(bench.swap("k", Some("a"), "b").await, Swapped::Other(None));
     assert_eq!(bench.swap("k", None, "a").await, Swapped::Done);
@@ -157,7 +157,7 @@ pub async fn a_value_is_swapped_where_it_is_the_expected_one(harness: &impl Harn
 }
 
 /// Concurrent increments and swaps are all kept.
-pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harness) {
+pub async fn concurrent_writes_are_all_stored(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let mut many = JoinSet::new();
     for at in 0..20 {
@@ -186,7 +186,7 @@ pub async fn what_many_write_at_the_same_time_is_all_there(harness: &impl Harnes
 }
 
 /// A read of too many bytes is declined, and succeeds in smaller portions.
-pub async fn values_that_are_too_many_at_once_are_declined(harness: &impl Harness) {
+pub async fn oversized_operations_are_rejected(harness: &impl Harness) {
     let (_backend, bench) = BucketFixture::new(harness).await;
     let value = "v".repeat(MAX_VALUE);
     let names: Vec<String> = (0..9).map(|at| format!("k{at}")).collect();

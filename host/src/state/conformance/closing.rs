@@ -25,7 +25,7 @@ async fn end(bench: &Fixture) -> End {
 
 /// The last node is handed out once all tasks have ended, to whoever asks next, for no slot; only then has the run
 /// succeeded. It is no task: nothing is stored of it, and nobody counts it.
-pub async fn a_run_is_closed_before_it_has_succeeded(harness: &dyn Harness) {
+pub async fn run_succeeds_only_after_its_closing_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.closed();
     let mut host = bench.open().await;
     let claims = host.claim().await;
@@ -47,7 +47,7 @@ pub async fn a_run_is_closed_before_it_has_succeeded(harness: &dyn Harness) {
 }
 
 /// If the last node fails, the run has failed, whatever its policy; the record is kept under a name that no task has.
-pub async fn a_run_fails_if_its_last_node_does(harness: &dyn Harness) {
+pub async fn failed_closing_node_fails_the_run(harness: &dyn Harness) {
     for policy in [FailurePolicy::Finish, FailurePolicy::KeepGoing, FailurePolicy::FailFast] {
         let mut bench = Fixture::new(harness, &[&[]]).await.closed();
         bench.policy = policy;
@@ -63,7 +63,7 @@ pub async fn a_run_fails_if_its_last_node_does(harness: &dyn Harness) {
 }
 
 /// A run that is resumed is closed again, if all its results are stored too.
-pub async fn a_resumed_run_is_closed_again(harness: &dyn Harness) {
+pub async fn resumed_run_is_closed_again(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let last = closing(&host).await;
@@ -77,7 +77,7 @@ pub async fn a_resumed_run_is_closed_again(harness: &dyn Harness) {
 }
 
 /// A run in which a task has failed is not closed.
-pub async fn a_run_that_has_failed_is_not_closed(harness: &dyn Harness) {
+pub async fn failed_run_is_not_closed(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.closed();
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -87,7 +87,7 @@ pub async fn a_run_that_has_failed_is_not_closed(harness: &dyn Harness) {
 }
 
 /// A run that is cancelled before it is closed was cancelled.
-pub async fn a_run_may_be_cancelled_before_it_is_closed(harness: &dyn Harness) {
+pub async fn run_can_be_cancelled_before_it_is_closed(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let last = closing(&host).await;
@@ -96,7 +96,7 @@ pub async fn a_run_may_be_cancelled_before_it_is_closed(harness: &dyn Harness) {
 }
 
 /// The last node of a host that is gone is taken over.
-pub async fn another_host_closes_what_a_lost_one_has_not(harness: &dyn Harness) {
+pub async fn closing_node_of_a_lost_host_is_taken_over(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let (one, other) = (bench.open().await, bench.open().await);
     let first = closing(&one).await;
@@ -107,7 +107,7 @@ pub async fn another_host_closes_what_a_lost_one_has_not(harness: &dyn Harness) 
 }
 
 /// The last node passes, fails or is released, and no task passes.
-pub async fn a_closing_is_settled_as_such(harness: &dyn Harness) {
+pub async fn closing_node_accepts_only_its_own_outcomes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.closed();
     let host = bench.open().await;
     let root = only(host.claim().await);

@@ -19,7 +19,7 @@ async fn expand(host: &Host, items: u32, max_parallel: u32) -> Vec<Claim> {
 }
 
 /// Elements are handed out one by one, in order; the task follows once they have ended.
-pub async fn elements_are_handed_out_in_order_and_the_task_follows(harness: &dyn Harness) {
+pub async fn elements_are_claimed_in_order_and_then_their_task(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let mut host = bench.open().await;
     host.slots = 2;
@@ -39,7 +39,7 @@ pub async fn elements_are_handed_out_in_order_and_the_task_follows(harness: &dyn
 }
 
 /// A task without elements is handed out as expanded at once.
-pub async fn a_list_without_elements_is_expanded_at_once(harness: &dyn Harness) {
+pub async fn empty_list_is_expanded_immediately(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let host = bench.open().await;
     let whole = only(expand(&host, 0, 0).await);
@@ -47,7 +47,7 @@ pub async fn a_list_without_elements_is_expanded_at_once(harness: &dyn Harness) 
 }
 
 /// At most `max_parallel` elements are claimed at the same time, over all hosts.
-pub async fn elements_at_the_same_time_are_bounded_over_all_hosts(harness: &dyn Harness) {
+pub async fn parallel_elements_are_bounded_across_hosts(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let claims = expand(&one, 5, 2).await;
@@ -62,7 +62,7 @@ pub async fn elements_at_the_same_time_are_bounded_over_all_hosts(harness: &dyn 
 }
 
 /// A failed element makes its task claimable at once, unless the policy keeps going.
-pub async fn a_failed_element_hands_out_its_task_unless_the_run_keeps_going(harness: &dyn Harness) {
+pub async fn failed_element_ends_its_task_unless_the_run_keeps_going(harness: &dyn Harness) {
     for policy in [FailurePolicy::Finish, FailurePolicy::KeepGoing] {
         let mut bench = list(harness).await;
         bench.policy = policy;
@@ -89,7 +89,7 @@ pub async fn a_failed_element_hands_out_its_task_unless_the_run_keeps_going(harn
 }
 
 /// An element is retried without its siblings.
-pub async fn an_element_is_retried_on_its_own(harness: &dyn Harness) {
+pub async fn element_is_retried_on_its_own(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let host = bench.open().await;
     let claims = expand(&host, 2, 0).await;
@@ -100,7 +100,7 @@ pub async fn an_element_is_retried_on_its_own(harness: &dyn Harness) {
 }
 
 /// An element may await a task too.
-pub async fn an_element_that_awaits_comes_back(harness: &dyn Harness) {
+pub async fn awaiting_element_returns(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let claims = host.claim().await;

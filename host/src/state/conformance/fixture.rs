@@ -211,7 +211,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         rank: 0,
         class: 0,
         is_for_each: false,
-        is_wanted: true,
+        is_included: true,
     });
     RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
 }

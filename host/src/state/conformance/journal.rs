@@ -48,7 +48,7 @@ async fn noted(bench: &Fixture, name: &str) -> Option<Note> {
 }
 
 /// The latest note of each node is kept, and the name of the run.
-pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
+pub async fn latest_note_of_a_node_is_kept(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let _host = bench.open().await;
     let notes = vec![("t0".to_owned(), note(Phase::Running)), ("t1[3]".to_owned(), note(Phase::Cached))];
@@ -61,7 +61,7 @@ pub async fn the_latest_note_of_a_node_is_kept(harness: &dyn Harness) {
 }
 
 /// Guest output is kept by node, in order.
-pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
+pub async fn logs_are_stored_by_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     append(&bench, Batch { logs: vec![logs("t0", "one"), logs("t0[1]", "x")], ..batch(1) }).await;
@@ -72,7 +72,7 @@ pub async fn logs_are_kept_by_node(harness: &dyn Harness) {
 }
 
 /// A repeated batch is appended once, even if it arrives late.
-pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
+pub async fn repeated_batch_is_appended_once(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     for number in [1, 1, 2, 1] {
@@ -86,7 +86,7 @@ pub async fn a_repeated_batch_is_appended_once(harness: &dyn Harness) {
 }
 
 /// A log keeps its newest part, and a gap at its beginning.
-pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
+pub async fn full_log_keeps_its_newest_part(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     let long = "x".repeat(MAX_LOG / 2 - 99);
@@ -98,7 +98,7 @@ pub async fn a_log_keeps_its_newest_part(harness: &dyn Harness) {
 }
 
 /// The logs of a run are bounded: what does not fit is dropped and marked by a gap.
-pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
+pub async fn logs_of_a_run_are_bounded(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let _host = bench.open().await;
     let long = "x".repeat(MAX_LOG / 2 - 99);
@@ -117,7 +117,7 @@ pub async fn the_logs_of_a_run_are_bounded(harness: &dyn Harness) {
 }
 
 /// A journal survives resuming, and is discarded by a fresh start.
-pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
+pub async fn journal_lasts_until_a_fresh_run(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let notes = vec![("t0".to_owned(), note(Phase::Running))];
@@ -134,7 +134,7 @@ pub async fn a_journal_lasts_until_a_run_begins_afresh(harness: &dyn Harness) {
 }
 
 /// Appending to a journal does not create a run.
-pub async fn a_journal_makes_no_run(harness: &dyn Harness) {
+pub async fn journal_creates_no_run(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     assert_eq!(must_fail(bench.backend.append(&run, &batch(1)).await).kind, ErrorKind::NoRun);

@@ -4,11 +4,11 @@
 use crate::state::conformance::fixture::{
     BRIEF, Fixture, Harness, PATIENCE, in_time, must, only, task, value,
 };
-use crate::state::{Certainty, Entry, HostId, Loss, OpenHow, Outcome, Stage, Verdict};
+use crate::state::{Certainty, Entry, HostId, Loss, OpenKind, Outcome, Stage, Verdict};
 use std::time::Duration;
 
 /// A node whose lease is not renewed is taken over; the first holder's result is fenced.
-pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn Harness) {
+pub async fn expired_claim_is_taken_over_and_its_first_holder_fenced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     let first = only(one.claim().await);
@@ -25,7 +25,7 @@ pub async fn a_lost_node_is_taken_over_and_its_first_holder_fenced(harness: &dyn
 }
 
 /// A renewed lease does not expire.
-pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
+pub async fn renewed_lease_is_kept(harness: &dyn Harness) {
     in_time(harness, &[&[]], async |mut bench| {
         let (one, other) = (bench.open().await, bench.open().await);
         let first = only(one.claim().await);
@@ -43,7 +43,7 @@ pub async fn a_renewed_lease_is_held(harness: &dyn Harness) {
 }
 
 /// Steps that settle nothing, such as renewals, keep the pending propagation of a wide task.
-pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness) {
+pub async fn renewal_hides_no_change_from_followers(harness: &dyn Harness) {
     let wide: Vec<&[u32]> = [&[][..], &[]].into_iter().chain(std::iter::repeat_n(&[0][..], 2500)).collect();
     let mut bench = Fixture::new(harness, &wide).await;
     let mut host = bench.open().await;
@@ -63,7 +63,7 @@ pub async fn renewing_loses_nothing_that_is_to_be_followed(harness: &dyn Harness
 }
 
 /// A host that keeps its leases holds present and future claims without explicit renewal.
-pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
+pub async fn background_renewal_keeps_claims(harness: &dyn Harness) {
     in_time(harness, &[&[], &[0]], async |mut bench| {
         let (one, other) = (bench.open().await, bench.open().await);
         let mut claim = only(one.claim().await);
@@ -84,7 +84,7 @@ pub async fn kept_claims_are_held_without_renewing(harness: &dyn Harness) {
 }
 
 /// A host that keeps its leases is informed of lost claims.
-pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
+pub async fn losses_are_reported_to_a_host_with_background_renewal(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     let first = only(one.claim().await);
@@ -103,7 +103,7 @@ pub async fn what_a_keeping_host_has_lost_is_told(harness: &dyn Harness) {
 
 /// Claims of a dead host are handed out as soon as a host that knows of its death opens the run. Other hosts keep their
 /// claims.
-pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn Harness) {
+pub async fn claims_of_dead_hosts_are_taken_over_immediately(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
     (one.slots, other.slots) = (1, 1);
@@ -111,14 +111,14 @@ pub async fn what_hosts_held_that_are_gone_is_handed_out_at_once(harness: &dyn H
     let second = only(other.claim().await);
     bench.is_gone = |host| *host.0 == *"host-1";
     let third = bench.open().await;
-    assert_eq!(third.opened.how, OpenHow::Joined);
+    assert_eq!(third.opened.kind, OpenKind::Joined);
     let taken = only(third.ask().await.claims);
     assert_eq!((taken.node, taken.from), (first.node, Some(HostId("host-1".into()))));
     other.done(&second).await;
 }
 
 /// A result after the lease has expired counts while no other host has the node.
-pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn Harness) {
+pub async fn late_result_counts_until_the_node_is_taken_over(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let mut host = bench.open_brief().await;
     let claims = host.claim().await;
@@ -130,7 +130,7 @@ pub async fn a_late_result_counts_while_nobody_else_has_the_node(harness: &dyn H
 }
 
 /// A release keeps the count of takeovers, because it proves nothing about the node. Any other settlement resets it.
-pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dyn Harness) {
+pub async fn settlement_other_than_a_release_resets_the_takeovers(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other, last) = (bench.open_brief().await, bench.open_brief().await, bench.open().await);
     only(one.claim().await);
@@ -144,7 +144,7 @@ pub async fn a_settlement_other_than_a_release_resets_the_takeovers(harness: &dy
 }
 
 /// A settlement that is repeated because its reply was lost is a duplicate, and writes nothing.
-pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness) {
+pub async fn repeated_settlement_is_a_duplicate(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -162,7 +162,7 @@ pub async fn a_settlement_that_is_repeated_is_a_duplicate(harness: &dyn Harness)
 }
 
 /// A token of an earlier life of the run is fenced.
-pub async fn a_token_of_an_earlier_life_is_fenced(harness: &dyn Harness) {
+pub async fn token_of_an_earlier_life_is_fenced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let one = bench.open().await;
     let first = only(one.claim().await);

@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Higher ranks go first; equals go in the order in which they became ready.
-pub async fn higher_ranks_go_first_and_equals_in_order(harness: &dyn Harness) {
+pub async fn higher_ranks_are_claimed_first_and_equal_ranks_in_order(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[], &[]]).await.with(2, |task| task.rank = 7);
     let host = bench.open().await;
     assert_eq!(nodes(&host.claim().await), [task(2), task(0), task(1), task(3)]);
 }
 
 /// A task is handed out exactly when everything it waits for has ended.
-pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness) {
+pub async fn task_is_claimable_once_all_dependencies_have_ended(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[0, 1]]).await;
     let host = bench.open().await;
     let first = host.claim().await;
@@ -26,7 +26,7 @@ pub async fn a_task_follows_once_all_before_it_have_ended(harness: &dyn Harness)
 }
 
 /// A host that is handed a dependent finds the results that it reads.
-pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: &dyn Harness) {
+pub async fn result_is_stored_before_a_dependent_is_claimable(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
@@ -40,7 +40,7 @@ pub async fn a_result_is_stored_before_a_dependent_is_handed_to_anyone(harness: 
 }
 
 /// At most as many nodes are handed out as requested; the others wait.
-pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
+pub async fn claims_never_exceed_the_slots(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let mut host = bench.open().await;
     host.slots = 0;
@@ -51,18 +51,18 @@ pub async fn no_more_than_the_slots_are_handed_out(harness: &dyn Harness) {
 }
 
 /// One commit hands out as many nodes as the ledger says, if there are as many.
-pub async fn as_many_are_handed_out_at_once_as_the_ledger_says(harness: &dyn Harness) {
-    let most = Fixture::new(harness, &[&[]]).await.open().await.ledger.max_claims();
-    let tasks: Vec<&[u32]> = (0..=most).map(|_| &[][..]).collect();
+pub async fn one_commit_claims_up_to_the_ledgers_maximum(harness: &dyn Harness) {
+    let max = Fixture::new(harness, &[&[]]).await.open().await.ledger.max_claims();
+    let tasks: Vec<&[u32]> = (0..=max).map(|_| &[][..]).collect();
     let mut bench = Fixture::new(harness, &tasks).await;
     let mut host = bench.open().await;
-    host.slots = most;
-    assert_eq!(nodes(&host.ask().await.claims), (0..most).map(task).collect::<Vec<_>>());
-    assert_eq!(host.ledger.max_claims(), most);
+    host.slots = max;
+    assert_eq!(nodes(&host.ask().await.claims), (0..max).map(task).collect::<Vec<_>>());
+    assert_eq!(host.ledger.max_claims(), max);
 }
 
 /// A task after a skipped one is tainted and takes no slot.
-pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harness) {
+pub async fn task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0], &[1]]).await;
     let mut host = bench.open().await;
     let root = only(host.claim().await);
@@ -79,7 +79,7 @@ pub async fn a_task_after_a_skip_is_tainted_and_takes_no_slot(harness: &dyn Harn
 }
 
 /// A tainted task that is released is handed out as ready, once there is a slot.
-pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harness) {
+pub async fn released_tainted_task_waits_for_a_slot(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let mut host = bench.open().await;
     let root = only(host.claim().await);
@@ -92,7 +92,7 @@ pub async fn a_tainted_task_that_is_released_waits_for_a_slot(harness: &dyn Harn
 }
 
 /// A retried task returns after its delay, with the next attempt number.
-pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harness: &dyn Harness) {
+pub async fn retried_task_returns_after_its_delay_with_the_next_attempt(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let delay = Duration::from_millis(400);
@@ -109,7 +109,7 @@ pub async fn a_retried_task_comes_back_after_its_delay_with_the_next_number(harn
 }
 
 /// A released task returns with the same attempt number, to any host.
-pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harness) {
+pub async fn released_task_returns_with_the_same_attempt(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let first = only(one.claim().await);
@@ -120,7 +120,7 @@ pub async fn a_released_task_comes_back_with_the_same_number(harness: &dyn Harne
 }
 
 /// A task that awaits others returns once they all have ended.
-pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: &dyn Harness) {
+pub async fn awaiting_task_returns_when_the_awaited_ones_have_ended(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -132,7 +132,7 @@ pub async fn a_task_that_awaits_others_comes_back_when_they_have_ended(harness: 
 }
 
 /// A task that awaits only ended tasks returns at once.
-pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn Harness) {
+pub async fn task_awaiting_ended_tasks_returns_immediately(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -142,7 +142,7 @@ pub async fn a_task_that_awaits_what_has_ended_comes_back_at_once(harness: &dyn 
 }
 
 /// A task that awaits a skipped one returns tainted.
-pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn Harness) {
+pub async fn task_awaiting_a_skipped_task_returns_tainted(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -151,9 +151,10 @@ pub async fn a_task_that_awaits_a_skipped_one_comes_back_tainted(harness: &dyn H
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Tainted]));
 }
 
-/// Unwanted tasks are ignored.
-pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_wanted = false);
+/// Excluded tasks are ignored.
+pub async fn excluded_tasks_are_ignored(harness: &dyn Harness) {
+    let mut bench =
+        Fixture::new(harness, &[&[], &[], &[0, 1]]).await.with(0, |task| task.is_included = false);
     let host = bench.open().await;
     let first = only(host.claim().await);
     assert_eq!(first.node, task(1));
@@ -164,7 +165,7 @@ pub async fn unwanted_tasks_are_as_if_they_did_not_exist(harness: &dyn Harness) 
 }
 
 /// Commits are atomic: an invalid settlement fails the whole batch.
-pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
+pub async fn invalid_settlement_rejects_the_whole_batch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -177,8 +178,8 @@ pub async fn a_batch_with_a_misuse_changes_nothing(harness: &dyn Harness) {
     host.done(&claims[0]).await;
 }
 
-/// Progress counts wanted tasks, and the run ends when all have ended.
-pub async fn progress_counts_wanted_tasks(harness: &dyn Harness) {
+/// Progress counts included tasks, and the run ends when all have ended.
+pub async fn progress_counts_included_tasks(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let host = bench.open().await;
     let reply = host.ask().await;

@@ -10,7 +10,7 @@ fn failed() -> Outcome {
 }
 
 /// By default a failure starts nothing new; running tasks finish and are committed.
-pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dyn Harness) {
+pub async fn failure_lets_running_tasks_finish_and_starts_no_new_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0], &[1], &[]]).await;
     bench.policy = FailurePolicy::Finish;
     let mut host = bench.open().await;
@@ -29,7 +29,7 @@ pub async fn a_failure_lets_running_tasks_finish_and_starts_nothing(harness: &dy
 }
 
 /// `FailFast` stops running tasks; the run ends once they are released.
-pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
+pub async fn stop_policy_cancels_running_tasks_after_a_failure(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;
     let host = bench.open().await;
@@ -41,7 +41,7 @@ pub async fn a_failure_may_stop_running_tasks(harness: &dyn Harness) {
 }
 
 /// `KeepGoing` finishes every branch that does not need the failed task.
-pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
+pub async fn keep_going_policy_continues_after_a_failure(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[1]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
@@ -52,7 +52,7 @@ pub async fn a_run_may_keep_going_after_a_failure(harness: &dyn Harness) {
 }
 
 /// A cancelled run hands out nothing, and ends once nothing is claimed.
-pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness) {
+pub async fn cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     one.slots = 1;
@@ -70,7 +70,7 @@ pub async fn a_cancelled_run_ends_once_nothing_is_claimed(harness: &dyn Harness)
 }
 
 /// Joining hosts follow the creator's policy.
-pub async fn a_host_that_joins_follows_the_creators_policy(harness: &dyn Harness) {
+pub async fn joining_host_adopts_the_creators_policy(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     bench.policy = FailurePolicy::FailFast;
     let one = bench.open().await;

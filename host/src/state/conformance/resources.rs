@@ -11,7 +11,7 @@ async fn three(harness: &dyn Harness, resource: ResourceShape) -> Fixture {
 }
 
 /// Admission by own resources: a host gets at most what it has free, and nothing of what it does not list.
-pub async fn what_hosts_count_for_themselves_bounds_what_they_get(harness: &dyn Harness) {
+pub async fn host_resources_bound_the_claims_of_that_host(harness: &dyn Harness) {
     let mut bench = three(harness, own(1)).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
     assert_eq!(nodes(&one.ask().await.claims), [task(2)]);
@@ -22,7 +22,7 @@ pub async fn what_hosts_count_for_themselves_bounds_what_they_get(harness: &dyn 
 }
 
 /// All hosts together get at most the total of a shared resource, whatever they report as free.
-pub async fn shared_resources_are_counted_over_all_hosts(harness: &dyn Harness) {
+pub async fn shared_resources_are_counted_across_hosts(harness: &dyn Harness) {
     let mut bench = three(harness, shared(1)).await;
     let (mut one, mut other) = (bench.open().await, bench.open().await);
     (one.free, other.free) = (vec![9], vec![9]);
@@ -35,7 +35,7 @@ pub async fn shared_resources_are_counted_over_all_hosts(harness: &dyn Harness) 
 }
 
 /// A node that lacks a resource is reported once.
-pub async fn a_blocked_node_is_named_once(harness: &dyn Harness) {
+pub async fn blocked_node_is_reported_once(harness: &dyn Harness) {
     let mut bench = three(harness, own(1)).await;
     let mut host = bench.open().await;
     host.free = vec![1];
@@ -47,7 +47,7 @@ pub async fn a_blocked_node_is_named_once(harness: &dyn Harness) {
 }
 
 /// A task that is handed out to be expanded takes no resources; its elements do.
-pub async fn a_task_to_be_expanded_takes_no_resources(harness: &dyn Harness) {
+pub async fn expanding_task_takes_no_resources(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await.resource(shared(1));
     let mut bench = bench.with(0, |task| (task.class, task.is_for_each) = (1, true));
     let mut host = bench.open().await;
@@ -72,7 +72,7 @@ async fn asking(harness: &dyn Harness, resource: ResourceShape, amounts: &[u32])
 }
 
 /// A node that needs more than a host's total is never handed to that host, whatever it reports as free.
-pub async fn a_node_waits_for_a_host_that_has_what_it_asks_for(harness: &dyn Harness) {
+pub async fn node_waits_for_a_host_with_enough_resources(harness: &dyn Harness) {
     let mut bench = asking(harness, own(1), &[2, 1]).await;
     let mut small = bench.open_with(1).await;
     small.free = vec![9];
@@ -82,7 +82,7 @@ pub async fn a_node_waits_for_a_host_that_has_what_it_asks_for(harness: &dyn Har
 }
 
 /// Each host is limited by its own total, not by that of the run's creator.
-pub async fn hosts_may_have_different_amounts(harness: &dyn Harness) {
+pub async fn hosts_may_have_different_resource_totals(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(2), &[3, 3, 3]).await;
     let small = bench.open_with(2).await;
     let mut large = bench.open_with(7).await;
@@ -94,7 +94,7 @@ pub async fn hosts_may_have_different_amounts(harness: &dyn Harness) {
 }
 
 /// A node that needs more of an elastic resource than any host has takes all of one host's, once all is free.
-pub async fn a_node_that_asks_for_too_much_takes_all_there_is(harness: &dyn Harness) {
+pub async fn oversized_node_takes_the_whole_resource(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 1]).await;
     let mut host = bench.open_with(4).await;
     host.free = vec![3];
@@ -112,7 +112,7 @@ pub async fn a_node_that_asks_for_too_much_takes_all_there_is(harness: &dyn Harn
 
 /// A node that needs more than a host's total is left to a host with a larger total, even if that is too small too. The
 /// larger host gives it all it has; the smaller one gets nothing, whatever it reports as free.
-pub async fn a_node_is_left_to_a_host_that_has_more(harness: &dyn Harness) {
+pub async fn oversized_node_is_left_to_a_larger_host(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 99]).await;
     let mut small = bench.open_with(4).await;
     let large = bench.open_with(16).await;
@@ -125,7 +125,7 @@ pub async fn a_node_is_left_to_a_host_that_has_more(harness: &dyn Harness) {
 }
 
 /// Once the larger host has left, a waiting host is woken and handed the nodes that were left.
-pub async fn what_was_left_to_a_larger_host_is_taken_once_that_is_gone(harness: &dyn Harness) {
+pub async fn oversized_node_is_claimed_once_the_larger_host_has_left(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 9]).await;
     let small = bench.open_with(4).await;
     let mut large = bench.open_with(8).await;
@@ -138,7 +138,7 @@ pub async fn what_was_left_to_a_larger_host_is_taken_once_that_is_gone(harness: 
 }
 
 /// A larger host is preferred only if it could run the node.
-pub async fn a_larger_host_that_lacks_another_resource_is_not_waited_for(harness: &dyn Harness) {
+pub async fn larger_host_without_another_resource_is_ignored(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9]).await.resource(own(1));
     bench.shape.classes[1] = vec![(0, 9), (1, 1)];
     let mut small = bench.open_with(4).await;

@@ -5,7 +5,7 @@ use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx}
 use crate::state::conformance::fixture::{
     Fixture, Harness, element, must, must_fail, nodes, only, task, value,
 };
-use crate::state::{Entry, ErrorKind, Mode, OpenHow, Outcome};
+use crate::state::{Entry, ErrorKind, Mode, OpenKind, Outcome};
 
 /// Results are read by name, in the order of the names; the plan record is returned unchanged.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
@@ -24,7 +24,7 @@ pub async fn results_are_read_by_name(harness: &dyn Harness) {
 }
 
 /// Reading a run that does not exist fails with `NoRun`.
-pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
+pub async fn missing_run_is_an_error(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await;
     let run = must(RunId::new("nobody"));
     assert_eq!(must_fail(bench.backend.results(&run, &[]).await).kind, ErrorKind::NoRun);
@@ -32,11 +32,11 @@ pub async fn a_run_that_is_not_there_is_no_run(harness: &dyn Harness) {
 }
 
 /// A resumed run keeps its results; failed, skipped and missing tasks are open again.
-pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness: &dyn Harness) {
+pub async fn resumed_run_keeps_results_and_discards_skips_and_failures(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[], &[0, 1]]).await;
     bench.policy = FailurePolicy::Finish;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Created);
+    assert_eq!(host.opened.kind, OpenKind::Created);
     let claims = host.claim().await;
     host.done(&claims[0]).await;
     host.settle(&claims[2], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -44,8 +44,8 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
     host.settle(&tainted, Outcome::Skipped(SkipReason::UpstreamFailed)).await;
     let host = bench.open().await;
     assert_eq!(
-        (host.opened.how, &host.opened.stored),
-        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(0)])
+        (host.opened.kind, &host.opened.stored),
+        (OpenKind::Resumed { kept: 1 }, &vec![TaskIdx::new(0)])
     );
     let reply = host.ask().await;
     assert_eq!((reply.progress.status, reply.progress.open), (RunStatus::Running, 3));
@@ -59,7 +59,7 @@ pub async fn a_resumed_run_keeps_results_and_forgets_skips_and_failures(harness:
 }
 
 /// A resumed run keeps stored elements and hands out only the others.
-pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
+pub async fn resumed_run_keeps_elements(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
     let host = bench.open().await;
     let expand = Outcome::Expand { items: 5, max_parallel: None };
@@ -69,7 +69,7 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
     }
     bench.gone(host).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 0 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 0 });
     let claims = host.settle(&only(host.claim().await), expand).await.claims;
     assert_eq!(nodes(&claims), [element(0, 0), element(0, 3)]);
     assert_eq!(host.entry(element(0, 4)).await, Entry::Done(value(element(0, 4))));
@@ -78,18 +78,18 @@ pub async fn a_resumed_run_keeps_elements(harness: &dyn Harness) {
 }
 
 /// A run that has succeeded has nothing left to do.
-pub async fn a_run_that_succeeded_is_kept_whole(harness: &dyn Harness) {
+pub async fn resumed_successful_run_keeps_everything(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     host.done(&only(host.claim().await)).await;
     let host = bench.open().await;
-    assert_eq!(host.opened.how, OpenHow::Resumed { kept: 1 });
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 1 });
     let reply = host.ask().await;
     assert_eq!((reply.claims, reply.progress.status), (vec![], RunStatus::Succeeded));
 }
 
 /// A run with another digest is refused, with the stored plan record.
-pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harness) {
+pub async fn different_digest_is_rejected_with_the_stored_record(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     let record = bench.digest.as_bytes().to_vec();
@@ -101,7 +101,7 @@ pub async fn another_digest_is_refused_with_the_stored_record(harness: &dyn Harn
 }
 
 /// An update accepts another digest under a new epoch, and keeps the results of tasks with an unchanged fingerprint.
-pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn Harness) {
+pub async fn update_keeps_unchanged_results_in_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let epoch = host.opened.epoch;
@@ -119,8 +119,8 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
     assert_eq!(
-        (host.opened.how, &host.opened.stored),
-        (OpenHow::Resumed { kept: 1 }, &vec![TaskIdx::new(2)])
+        (host.opened.kind, &host.opened.stored),
+        (OpenKind::Resumed { kept: 1 }, &vec![TaskIdx::new(2)])
     );
     assert_eq!(host.entry(task(2)).await, Entry::Done(value(task(0))));
     assert_eq!(nodes(&host.claim().await), [task(0), task(1)]);
@@ -128,7 +128,7 @@ pub async fn an_update_keeps_what_is_unchanged_under_a_new_epoch(harness: &dyn H
 }
 
 /// A fresh start keeps nothing and begins a new epoch.
-pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) {
+pub async fn fresh_run_keeps_nothing_in_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     bench.mode = Mode::Fresh;
     let host = bench.open().await;
@@ -136,24 +136,24 @@ pub async fn a_fresh_run_keeps_nothing_under_a_new_epoch(harness: &dyn Harness) 
     host.done(&only(host.claim().await)).await;
     let host = bench.open().await;
     assert!(host.opened.epoch > epoch);
-    assert_eq!((host.opened.how, &host.opened.stored), (OpenHow::Created, &vec![]));
+    assert_eq!((host.opened.kind, &host.opened.stored), (OpenKind::Created, &vec![]));
     assert_eq!(host.entry(task(0)).await, Entry::Open);
     assert_eq!(nodes(&host.claim().await), [task(0)]);
 }
 
 /// A run with live hosts is joined; it is neither updated nor restarted.
-pub async fn a_run_that_another_host_works_on_is_joined_and_not_replaced(harness: &dyn Harness) {
+pub async fn run_with_a_live_host_is_joined_and_not_replaced(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let one = bench.open().await;
     let claims = one.claim().await;
     one.done(&claims[0]).await;
     let other = bench.open().await;
-    assert_eq!((other.opened.how, &other.opened.stored), (OpenHow::Joined, &vec![TaskIdx::new(0)]));
+    assert_eq!((other.opened.kind, &other.opened.stored), (OpenKind::Joined, &vec![TaskIdx::new(0)]));
     assert_eq!(other.opened.epoch, one.opened.epoch);
     bench.mode = Mode::Fresh;
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     bench.mode = Mode::Update;
-    assert_eq!(bench.open().await.opened.how, OpenHow::Joined);
+    assert_eq!(bench.open().await.opened.kind, OpenKind::Joined);
     bench.digest = Digest::of_bytes(b"another plan");
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     one.done(&claims[1]).await;

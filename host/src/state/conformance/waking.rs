@@ -21,7 +21,7 @@ async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -
 }
 
 /// A waiting host is woken when another host makes a node ready.
-pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
+pub async fn change_wakes_other_hosts(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
@@ -34,7 +34,7 @@ pub async fn a_change_wakes_other_hosts(harness: &dyn Harness) {
 }
 
 /// A change between the reply and the wait is not missed, nor one after a dropped wait.
-pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
+pub async fn change_since_the_version_wakes_immediately(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (mut one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
@@ -51,7 +51,7 @@ pub async fn a_change_since_the_version_wakes_at_once(harness: &dyn Harness) {
 }
 
 /// The end of a retry delay wakes waiters.
-pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
+pub async fn elapsed_retry_delay_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
@@ -60,7 +60,7 @@ pub async fn a_delay_that_is_over_wakes(harness: &dyn Harness) {
 }
 
 /// An expired lease wakes waiters.
-pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
+pub async fn expired_lease_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open_brief().await, bench.open().await);
     only(one.claim().await);
@@ -68,7 +68,7 @@ pub async fn a_lease_that_has_passed_wakes(harness: &dyn Harness) {
 }
 
 /// A cancellation wakes every host.
-pub async fn a_cancellation_wakes(harness: &dyn Harness) {
+pub async fn cancellation_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[0]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);

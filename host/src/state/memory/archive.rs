@@ -112,7 +112,7 @@ fn summary(id: &RunId, run: &Run) -> RunSummary {
 
 fn counts(machine: &Machine) -> Counts {
     let mut counts = Counts::default();
-    for (_, task) in machine.shape.tasks.iter().zip(&machine.tasks).filter(|(shape, _)| shape.is_wanted) {
+    for (_, task) in machine.shape.tasks.iter().zip(&machine.tasks).filter(|(shape, _)| shape.is_included) {
         let count = match task.entry {
             Entry::Open => &mut counts.open,
             Entry::Done(_) => &mut counts.done,

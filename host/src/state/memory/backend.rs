@@ -5,7 +5,7 @@ use crate::model::{Clock, RunId, SystemClock};
 use crate::state::memory::buckets::MemoryBuckets;
 use crate::state::memory::ledger::{MemoryLedger, Run};
 use crate::state::memory::life::{Life, Plan};
-use crate::state::{Backend, Buckets, Error, ErrorKind, Notice, OpenHow, OpenRequest, Opened};
+use crate::state::{Backend, Buckets, Error, ErrorKind, Notice, OpenKind, OpenRequest, Opened};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -75,23 +75,23 @@ impl fmt::Debug for MemoryBackend {
 impl Backend for MemoryBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let mut runs = self.runs();
-        let (run, how) = match runs.get(&request.run) {
-            None => (Arc::new(Run::new(Life::first(&request), &self.clock)), OpenHow::Created),
+        let (run, kind) = match runs.get(&request.run) {
+            None => (Arc::new(Run::new(Life::first(&request), &self.clock)), OpenKind::Created),
             Some(run) => match run.plan(&request)? {
-                Plan::Join => (Arc::clone(run), OpenHow::Joined),
+                Plan::Join => (Arc::clone(run), OpenKind::Joined),
                 Plan::Restart => {
                     let life = run.life().next(&request, Plan::Restart);
-                    (Arc::new(Run::new(life, &self.clock)), OpenHow::Created)
+                    (Arc::new(Run::new(life, &self.clock)), OpenKind::Created)
                 }
                 Plan::Resume => {
                     let life = run.life().next(&request, Plan::Resume);
-                    let how = life.resumed();
-                    (Arc::new(run.next(life)), how)
+                    let kind = life.resumed();
+                    (Arc::new(run.next(life)), kind)
                 }
             },
         };
         runs.insert(request.run.clone(), Arc::clone(&run));
-        Ok(MemoryLedger::opened(run, request, how))
+        Ok(MemoryLedger::opened(run, request, kind))
     }
 
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error> {

@@ -69,7 +69,7 @@ impl Machine {
         }
     }
 
-    // A lapsed node is taken over here: its former claim is lost, and fenced from now on.
+    // A node with an expired claim is taken over here: its former claim is lost, and fenced from now on.
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
         let task = self.task_mut(id.task)?;
@@ -83,16 +83,16 @@ impl Machine {
         };
         node.phase = Phase::Claimed;
         node.is_reported = false;
-        let lapsed = node.lapsed.take();
-        if lapsed.is_some() {
+        let expired_claim = node.expired_claim.take();
+        if expired_claim.is_some() {
             node.takeovers = node.takeovers.saturating_add(1);
         }
         let (attempt, takeovers) = (node.attempt, node.takeovers);
         self.take_resources(id, stage);
-        let from = lapsed.and_then(|token| self.leases.lose(token)).map(|held| held.host);
+        let from = expired_claim.and_then(|token| self.leases.lose(token)).map(|held| held.host);
         let until = caller.now.saturating_add(caller.lease);
         let token =
-            self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_lapsed: false });
+            self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_expired: false });
         Some(Claim { node: id, token, attempt, takeovers, from, stage })
     }
 

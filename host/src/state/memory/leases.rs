@@ -18,7 +18,7 @@ pub(crate) struct Held {
     /// End of the lease.
     pub(crate) until: Duration,
     /// Whether the lease has expired. The node is queued for takeover, but its holder may settle it until then.
-    pub(crate) is_lapsed: bool,
+    pub(crate) is_expired: bool,
 }
 
 /// All claims of a run. Tokens are consecutive numbers.
@@ -110,19 +110,19 @@ impl Leases {
         if let Some(held) = self.held.get_mut(&token) {
             self.ends.remove(&(held.until, token));
             held.until = until;
-            held.is_lapsed = false;
+            held.is_expired = false;
             self.ends.insert((until, token));
         }
     }
 
     /// Marks the lease of a claim as expired. Returns nothing if it was already.
-    pub(crate) fn lapse(&mut self, token: Token) -> Option<Held> {
+    pub(crate) fn expire(&mut self, token: Token) -> Option<Held> {
         let held = self.held.get_mut(&token)?;
-        if held.is_lapsed {
+        if held.is_expired {
             return None;
         }
         self.ends.remove(&(held.until, token));
-        held.is_lapsed = true;
+        held.is_expired = true;
         Some(held.clone())
     }
 

@@ -7,7 +7,7 @@ use crate::state::memory::leases::Held;
 use crate::state::memory::life::{Life, Plan};
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::{
-    Certainty, ClaimView, Entry, Error, ErrorKind, HostId, Ledger, Loss, NodeId, OpenHow, OpenRequest,
+    Certainty, ClaimView, Entry, Error, ErrorKind, HostId, Ledger, Loss, NodeId, OpenKind, OpenRequest,
     Opened, Reply, Settlement, Token, Version, Want,
 };
 use async_trait::async_trait;
@@ -189,7 +189,7 @@ pub(crate) struct MemoryLedger {
 
 impl MemoryLedger {
     /// Opens the ledger of a run.
-    pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, how: OpenHow) -> Opened {
+    pub(crate) fn opened(run: Arc<Run>, request: OpenRequest, kind: OpenKind) -> Opened {
         run.open_hosts().push(request.host.clone());
         let have = request.shape.amounts();
         let mut life = run.life();
@@ -200,7 +200,7 @@ impl MemoryLedger {
         run.loss_senders().insert(request.host.clone(), sender);
         let (keeps_leases, losses) = (AtomicBool::new(false), Mutex::new(Some(losses)));
         let ledger = Self { run, host: request.host, have, lease: request.lease, keeps_leases, losses };
-        Opened { ledger: Arc::new(ledger), how, epoch, policy, stored }
+        Opened { ledger: Arc::new(ledger), kind, epoch, policy, stored }
     }
 
     fn caller(&self, now: Duration) -> Caller<'_> {

@@ -5,7 +5,7 @@ use crate::model::{Digest, Name, TaskIdx};
 use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Task;
-use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, OpenHow, OpenRequest};
+use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, OpenKind, OpenRequest};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,9 +79,9 @@ impl Life {
         }
     }
 
-    /// Returns the [`OpenHow`] of a life that follows another one.
-    pub(crate) fn resumed(&self) -> OpenHow {
-        OpenHow::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
+    /// Returns the [`OpenKind`] of a life that follows another one.
+    pub(crate) fn resumed(&self) -> OpenKind {
+        OpenKind::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
     }
 
     /// Returns the result stored under `task` or `task[i]`, if there is one.

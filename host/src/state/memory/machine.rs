@@ -58,7 +58,7 @@ pub(crate) struct Committed {
 }
 
 impl Machine {
-    /// A life of a run that begins with `tasks`, one per task of the shape, and with tokens from `first_token`.
+    /// Creates a life of a run from `tasks`, one per task of the shape. Tokens begin at `first_token`.
     pub(crate) fn new(
         shape: Arc<RunShape>,
         policy: FailurePolicy,
@@ -93,7 +93,7 @@ impl Machine {
     fn queue_ready(&mut self) {
         let shape = Arc::clone(&self.shape);
         let mut ready = Vec::new();
-        for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_wanted) {
+        for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_included) {
             self.total = self.total.saturating_add(1);
             if self.is_ended(at) {
                 continue;
@@ -108,7 +108,7 @@ impl Machine {
         }
         for task in ready {
             if self.tasks.get(task.index()).is_some_and(|task| task.left == 0) {
-                self.line_up(NodeId { task, item: None });
+                self.enqueue(NodeId { task, item: None });
             }
         }
         self.conclude();
@@ -122,7 +122,7 @@ impl Machine {
         want: Want,
     ) -> Result<Committed, Error> {
         batch.iter().try_for_each(|settlement| self.check(settlement))?;
-        // Overdue leases lapse first. Their holders, this host included, may still settle them below.
+        // Overdue leases expire first. Their holders, this host included, may still settle them below.
         self.advance(caller.now);
         let settle = |settlement| self.settle(caller.now, settlement);
         let verdicts = batch.into_iter().map(settle).collect();
@@ -144,8 +144,8 @@ impl Machine {
             match self.leases.get(*token).cloned() {
                 None => lost.push(*token),
                 Some(held) => {
-                    if held.is_lapsed {
-                        self.take_back(&held);
+                    if held.is_expired {
+                        self.return_to_holder(&held);
                     }
                     self.leases.renew(*token, caller.now.saturating_add(caller.lease));
                 }
@@ -175,7 +175,7 @@ impl Machine {
             self.hosts.swap_remove(at);
         }
         for token in self.leases.held_by(host) {
-            self.lapse(token);
+            self.expire_lease(token);
         }
         self.version += 1;
         self.conclude();
@@ -188,14 +188,14 @@ impl Machine {
             return;
         }
         while let Some(token) = self.leases.overdue(now) {
-            self.lapse(token);
+            self.expire_lease(token);
         }
         while self.stop.is_none()
             && let Some((due, node)) = self.delayed.first().copied()
             && due <= now
         {
             self.delayed.pop_first();
-            self.line_up(node);
+            self.enqueue(node);
         }
     }
 
@@ -228,11 +228,11 @@ impl Machine {
         Version(self.version)
     }
 
-    /// Returns the wanted tasks with a result.
+    /// Returns the included tasks with a result.
     pub(crate) fn stored(&self) -> Vec<TaskIdx> {
         let tasks = (0..).map(TaskIdx::new).zip(self.shape.tasks.iter().zip(&self.tasks));
         tasks
-            .filter(|(_, (shape, task))| shape.is_wanted && matches!(task.entry, Entry::Done(_)))
+            .filter(|(_, (shape, task))| shape.is_included && matches!(task.entry, Entry::Done(_)))
             .map(|(at, _)| at)
             .collect()
     }
@@ -247,28 +247,28 @@ impl Machine {
             None if self.open > 0 => return,
             Some(_) if !is_settled => return,
             Some(Stop::Cancelled) if self.open > 0 || !self.is_closed() => RunStatus::Cancelled,
-            _ if self.has_failed => RunStatus::Failed, // all has ended, or a failure has stopped the run
-            _ if !self.is_closed() => return self.begin_to_close(),
+            _ if self.has_failed => RunStatus::Failed, // all nodes have ended, or a failure has stopped the run
+            _ if !self.is_closed() => return self.start_closing(),
             _ => RunStatus::Succeeded,
         };
         self.leases.lose_all();
         self.version += 1;
     }
 
-    /// Whether a task is the node that closes the run.
+    /// Returns whether a task is the node that closes the run.
     pub(crate) fn is_closing(&self, task: TaskIdx) -> bool {
         self.shape.has_closing && task == self.shape.closing().task
     }
 
-    /// Whether nothing more decides whether the run has succeeded.
+    /// Returns whether the closing node has ended, or there is none.
     fn is_closed(&self) -> bool {
         !self.shape.has_closing || self.is_ended(self.shape.closing().task)
     }
 
-    fn begin_to_close(&mut self) {
+    fn start_closing(&mut self) {
         let closing = self.shape.closing();
         if self.node_mut(closing).is_some_and(|node| node.phase == Phase::Waiting) {
-            self.line_up(closing);
+            self.enqueue(closing);
         }
     }
 

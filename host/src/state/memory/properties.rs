@@ -29,7 +29,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
             rank: pick(random, 3).into(),
             class: u16::try_from(pick(random, 3)).unwrap(),
             is_for_each: pick(random, 3) == 0,
-            is_wanted: true,
+            is_included: true,
         })
         .collect();
     for idx in 1..tasks {

@@ -19,8 +19,8 @@ impl Machine {
         let Some(held) = self.leases.settle(token) else {
             return self.leases.verdict(token);
         };
-        // A lapsed claim has returned its resources already, and its node is queued for takeover.
-        if held.is_lapsed {
+        // An expired claim has returned its resources already, and its node is queued for takeover.
+        if held.is_expired {
             self.dequeue(held.node);
         } else {
             self.release_resources(&held);
@@ -32,7 +32,7 @@ impl Machine {
             if !matches!(outcome, Outcome::Release) {
                 node.takeovers = 0;
             }
-            node.lapsed = None;
+            node.expired_claim = None;
             node.phase = Phase::Waiting;
         }
         match outcome {
@@ -51,7 +51,7 @@ impl Machine {
                 if let Some(node) = self.node_mut(node) {
                     node.is_tainted = false;
                 }
-                self.line_up(node);
+                self.enqueue(node);
             }
             Outcome::Await(tasks) => self.wait(node, &tasks),
             Outcome::Expand { items, max_parallel } => self.expand(node.task, items, max_parallel),
@@ -60,17 +60,17 @@ impl Machine {
     }
 
     /// Lets the lease of a claim expire: other hosts may take over the node.
-    pub(crate) fn lapse(&mut self, token: Token) {
-        let Some(held) = self.leases.lapse(token) else {
+    pub(crate) fn expire_lease(&mut self, token: Token) {
+        let Some(held) = self.leases.expire(token) else {
             return;
         };
         self.release_resources(&held);
         self.version += 1;
         match self.node_mut(held.node) {
             Some(node) => {
-                node.lapsed = Some(token);
+                node.expired_claim = Some(token);
                 node.phase = Phase::Waiting;
-                self.line_up(held.node);
+                self.enqueue(held.node);
             }
             // The node has ended in the meantime, so the claim is not needed.
             None => {
@@ -79,18 +79,18 @@ impl Machine {
         }
     }
 
-    /// Gives a lapsed node back to its holder.
-    pub(crate) fn take_back(&mut self, held: &Held) {
+    /// Gives a node with an expired claim back to its holder.
+    pub(crate) fn return_to_holder(&mut self, held: &Held) {
         self.dequeue(held.node);
         if let Some(node) = self.node_mut(held.node) {
-            node.lapsed = None;
+            node.expired_claim = None;
             node.phase = Phase::Claimed;
         }
         self.take_resources(held.node, held.stage);
     }
 
     /// Queues a node.
-    pub(crate) fn line_up(&mut self, node: NodeId) {
+    pub(crate) fn enqueue(&mut self, node: NodeId) {
         self.version += 1;
         let is_closing = self.is_closing(node.task);
         let (rank, class) = match self.shape.tasks.get(node.task.index()) {
@@ -115,7 +115,7 @@ impl Machine {
             if let (Some(expansion), Some(item)) = (&mut task.expansion, node.item) {
                 expansion.repeated.insert(item);
             }
-            self.line_up_elements(node.task);
+            self.enqueue_elements(node.task);
         }
     }
 
@@ -129,14 +129,14 @@ impl Machine {
                 if let (Some(expansion), Some(item)) = (expansion, node.item) {
                     expansion.repeated.remove(&item);
                 }
-                self.line_up_elements(node.task);
+                self.enqueue_elements(node.task);
             }
             Some(Phase::Waiting | Phase::Claimed | Phase::Ended) | None => {}
         }
     }
 
     /// Queues the elements of a task exactly while one of them may be handed out.
-    pub(crate) fn line_up_elements(&mut self, idx: TaskIdx) {
+    pub(crate) fn enqueue_elements(&mut self, idx: TaskIdx) {
         let Some(shape) = self.shape.tasks.get(idx.index()) else {
             return;
         };
@@ -161,8 +161,8 @@ impl Machine {
         let mut awaits = 0;
         let mut is_tainted = false;
         for task in tasks {
-            let is_wanted = self.task_shape(task).is_some_and(|task| task.is_wanted);
-            if is_wanted && !self.is_ended(task) {
+            let is_included = self.task_shape(task).is_some_and(|task| task.is_included);
+            if is_included && !self.is_ended(task) {
                 awaits += 1;
                 self.waiters.entry(task).or_default().push(node);
             } else {
@@ -174,7 +174,7 @@ impl Machine {
             node.is_tainted |= is_tainted;
         }
         if awaits == 0 {
-            self.line_up(node);
+            self.enqueue(node);
         }
     }
 
@@ -199,9 +199,9 @@ impl Machine {
         }));
         task.skip_stored();
         if ended == items {
-            self.line_up(task_node(idx));
+            self.enqueue(task_node(idx));
         } else {
-            self.line_up_elements(idx);
+            self.enqueue_elements(idx);
         }
     }
 
@@ -244,7 +244,7 @@ impl Machine {
         expansion.live.remove(&item);
         expansion.ended += 1;
         if (expansion.ended == expansion.items || stops) && task.node.phase == Phase::Waiting {
-            self.line_up(task_node(idx));
+            self.enqueue(task_node(idx));
         }
     }
 
@@ -266,14 +266,14 @@ impl Machine {
                 task.left = task.left.saturating_sub(1);
                 task.node.is_tainted |= !is_done;
             }
-            self.line_up_if_ready(task_node(*dependent));
+            self.enqueue_if_ready(task_node(*dependent));
         }
         for waiter in self.waiters.remove(&idx).unwrap_or_default() {
             if let Some(node) = self.node_mut(waiter) {
                 node.awaits = node.awaits.saturating_sub(1);
                 node.is_tainted |= !is_done;
             }
-            self.line_up_if_ready(waiter);
+            self.enqueue_if_ready(waiter);
         }
     }
 
@@ -289,16 +289,16 @@ impl Machine {
         }
     }
 
-    fn line_up_if_ready(&mut self, node: NodeId) {
-        let is_wanted = self.task_shape(node.task).is_some_and(|task| task.is_wanted);
+    fn enqueue_if_ready(&mut self, node: NodeId) {
+        let is_included = self.task_shape(node.task).is_some_and(|task| task.is_included);
         let Some(task) = self.task_mut(node.task) else {
             return;
         };
         let left = if node.item.is_none() { task.left } else { 0 };
         let is_ready =
             task.node_mut(node.item).is_some_and(|node| node.phase == Phase::Waiting && node.awaits == 0);
-        if is_wanted && left == 0 && is_ready {
-            self.line_up(node);
+        if is_included && left == 0 && is_ready {
+            self.enqueue(node);
         }
     }
 
@@ -308,7 +308,7 @@ impl Machine {
         let expansion = self.task_mut(held.node.task).and_then(|task| task.expansion.as_mut());
         if let (Some(expansion), Some(_), Stage::Ready) = (expansion, held.node.item, held.stage) {
             expansion.running = expansion.running.saturating_sub(1);
-            self.line_up_elements(held.node.task);
+            self.enqueue_elements(held.node.task);
         }
     }
 
@@ -318,7 +318,7 @@ impl Machine {
         let expansion = self.task_mut(node.task).and_then(|task| task.expansion.as_mut());
         if let (Some(expansion), Some(_), Stage::Ready) = (expansion, node.item, stage) {
             expansion.running += 1;
-            self.line_up_elements(node.task);
+            self.enqueue_elements(node.task);
         }
     }
 

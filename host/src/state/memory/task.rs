@@ -21,7 +21,7 @@ pub(crate) struct Node {
     /// Open tasks that the node awaits, besides the shape's edges.
     pub(crate) awaits: u32,
     /// The claim whose lease has expired.
-    pub(crate) lapsed: Option<Token>,
+    pub(crate) expired_claim: Option<Token>,
     /// The phase of the node.
     pub(crate) phase: Phase,
 }
@@ -50,7 +50,7 @@ impl Node {
             is_tainted: false,
             is_reported: false,
             awaits: 0,
-            lapsed: None,
+            expired_claim: None,
             phase,
         }
     }

@@ -97,7 +97,7 @@ impl Backend for RedisBackend {
         drop(background);
         Ok(Opened {
             ledger: Arc::new(ledger),
-            how: entered.how,
+            kind: entered.kind,
             epoch: entered.epoch,
             policy: entered.policy,
             stored: entered.stored,

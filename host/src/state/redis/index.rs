@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_has_the_newest_page_at_the_same_place() {
+    fn script_has_the_newest_page_at_the_same_position() {
         assert!(READ_PAGE.text().contains(&format!("/ {NEWEST} +")));
     }
 

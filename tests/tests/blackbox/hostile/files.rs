@@ -50,5 +50,5 @@ fn oversized_file_is_not_read() {
 fn unknown_import_is_refused_before_anything_runs() {
     let guest = named("h", Guest::UnknownImport);
     let project = Project::new(&format!("{guest}[tasks.t]\ncall = \"h.run\"\n"));
-    project.run().expect(2).says(["imports `", "which this host does not know"]);
+    project.run().expect(2).says(["imports `", "which this host does not provide"]);
 }

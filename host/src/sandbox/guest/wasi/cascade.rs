@@ -37,7 +37,7 @@ impl progress::Host for State {
         // One event, however many lines it has.
         self.outputs.logs.charge((message.len() + 8).max(MIN_LINE_COST))?;
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        self.call.listener.progressed(fraction, &message);
+        self.call.listener.on_progress(fraction, &message);
         Ok(())
     }
 }
@@ -58,7 +58,7 @@ impl logging::Host for State {
             format!("{level} {context}: {message}")
         };
         self.outputs.logs.charge_lines(&text)?;
-        self.call.listener.wrote(Stream::Log, &text);
+        self.call.listener.on_output(Stream::Log, &text);
         Ok(())
     }
 }

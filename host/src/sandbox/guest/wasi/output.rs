@@ -95,7 +95,7 @@ impl GuestOutput {
             let rest = line.split_off(end + 1);
             let complete = std::mem::replace(&mut *line, rest);
             drop(line);
-            self.listener.wrote(self.stream, &String::from_utf8_lossy(&complete));
+            self.listener.on_output(self.stream, &String::from_utf8_lossy(&complete));
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Drop for GuestOutput {
         }
         let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
         if !line.is_empty() {
-            self.listener.wrote(self.stream, &String::from_utf8_lossy(&line));
+            self.listener.on_output(self.stream, &String::from_utf8_lossy(&line));
         }
     }
 }

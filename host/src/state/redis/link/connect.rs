@@ -30,7 +30,7 @@ pub(crate) fn client(uri: &RedisUri) -> Result<Client, Error> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let doing = || format!("preparing the connection to `{uri}`");
     let refused = |error| Error::new(ErrorKind::Refused, doing()).caused_by(error);
-    let address = match &uri.place {
+    let address = match &uri.topology {
         RedisTopology::Server(address) => match &uri.tls {
             None => ConnectionAddr::Tcp(address.host.clone(), address.port),
             Some(_) => ConnectionAddr::TcpTls {

@@ -142,7 +142,7 @@ impl Link {
 
     /// Returns the topology.
     pub(crate) const fn topology(&self) -> &RedisTopology {
-        &self.uri.place
+        &self.uri.topology
     }
 
     /// Returns how often the shared connection was reopened.

@@ -137,7 +137,7 @@ impl ServerError {
 
     /// Adds a hint to an error of connecting, which depends on the URI.
     pub(crate) fn while_connecting(self, uri: &RedisUri) -> Self {
-        let (is_socket, is_tls) = (matches!(uri.place, RedisTopology::Socket(_)), uri.tls.is_some());
+        let (is_socket, is_tls) = (matches!(uri.topology, RedisTopology::Socket(_)), uri.tls.is_some());
         if self.category == Category::WrongLogin
             && let Some(found) = uri.password.as_ref().and_then(|password| find_invisible(password.expose()))
         {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// The health of one server.
 pub(super) struct Monitor {
-    place: Arc<str>,
+    uri: Arc<str>,
     timeout: Duration,
     health: watch::Sender<Health>,
     // A mutex because requests come and go on many threads; each section is short.
@@ -31,8 +31,8 @@ pub(super) struct Waiter<'a> {
 
 impl Monitor {
     /// Creates the monitor of a server; `timeout` is the time limit of requests during an outage.
-    pub(super) fn new(place: &str, timeout: Duration) -> Self {
-        Self { place: place.into(), timeout, health: watch::Sender::default(), waiting: Mutex::default() }
+    pub(super) fn new(uri: &str, timeout: Duration) -> Self {
+        Self { uri: uri.into(), timeout, health: watch::Sender::default(), waiting: Mutex::default() }
     }
 
     /// Subscribes to the health of the server.
@@ -51,11 +51,11 @@ impl Monitor {
 
     /// Records that a request has had no reply since then, or a temporary refusal.
     pub(super) fn failed(&self, since: Instant, cause: String) {
-        let ends = self.ends();
+        let deadline = self.earliest_deadline();
         self.health.send_if_modified(|health| {
             let since = health.outage.as_ref().map_or(since, |outage| outage.since.min(since));
-            let (place, patience) = (Arc::clone(&self.place), self.timeout);
-            let outage = Outage { place, since, cause, ends, patience };
+            let (uri, timeout) = (Arc::clone(&self.uri), self.timeout);
+            let outage = Outage { uri, since, cause, deadline, timeout };
             let is_change = health.outage.as_ref() != Some(&outage);
             health.outage = Some(outage);
             is_change
@@ -71,7 +71,7 @@ impl Monitor {
         Waiter { monitor: self, number }
     }
 
-    fn ends(&self) -> Option<Instant> {
+    fn earliest_deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.ends.iter().map(|(_, ends)| *ends).min()
     }
@@ -99,11 +99,11 @@ mod tests {
         monitor.failed(start, "refused".into());
         monitor.failed(start + Duration::from_secs(3), "no answer".into());
         let outage = health.borrow().outage.clone().unwrap();
-        assert_eq!((outage.since, &*outage.cause, outage.ends), (start, "no answer", Some(ends)));
+        assert_eq!((outage.since, &*outage.cause, outage.deadline), (start, "no answer", Some(ends)));
         drop(waiter);
         drop(later);
         monitor.failed(start, "refused".into());
-        assert_eq!(health.borrow().outage.clone().unwrap().ends, None);
+        assert_eq!(health.borrow().outage.clone().unwrap().deadline, None);
         monitor.served(1);
         assert_eq!(*health.borrow(), Health { reconnects: 1, outage: None });
     }

@@ -12,7 +12,7 @@ pub(crate) const DONE: u8 = 3;
 /// Flag of a node whose lease has expired.
 pub(crate) const FLAG_LAPSED: u8 = 4;
 
-/// Kinds of a task: wanted, `for-each`, with stored elements, with a shared resource, and the node that closes the run.
+/// Kinds of a task: included in the run, `for-each`, with stored elements, with a shared resource, and the node that closes the run.
 pub(crate) const KIND_WANTED: u8 = 1;
 pub(crate) const KIND_EACH: u8 = 2;
 pub(crate) const KIND_KEPT: u8 = 4;
@@ -124,7 +124,7 @@ mod tests {
             rank: 0,
             class: 0,
             is_for_each: false,
-            is_wanted: true,
+            is_included: true,
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let first = TaskShape { rank: 7, class: 1, is_for_each: true, ..task("a", &[1, 2]) };
         let shared = ResourceShape { name: Name::new("r").unwrap(), amount: 5, scope: ResourceScope::Shared };
         let shape = RunShape {
-            tasks: vec![first, task("b", &[]), TaskShape { is_wanted: false, ..task("c", &[]) }],
+            tasks: vec![first, task("b", &[]), TaskShape { is_included: false, ..task("c", &[]) }],
             classes: vec![vec![], vec![(0, 4)]],
             resources: vec![shared],
             has_closing: true,

@@ -66,7 +66,7 @@ impl Layout {
     /// Lays out a shape.
     pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
         let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
-        let is_open = |idx: TaskIdx, task: &TaskShape| task.is_wanted && !kept.tasks.contains(&idx);
+        let is_open = |idx: TaskIdx, task: &TaskShape| task.is_included && !kept.tasks.contains(&idx);
         // Count open dependencies: tasks with a result block no others.
         let mut left = vec![0_u32; shape.tasks.len()];
         for (_, task) in indexed().filter(|(idx, task)| is_open(*idx, task)) {
@@ -98,7 +98,7 @@ impl Layout {
         for ((idx, task), left) in indexed().zip(&left) {
             let kind = kind(shape, task) | flag(kept.elements.contains(&idx), KIND_KEPT);
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
-            if task.is_wanted && phase == DONE {
+            if task.is_included && phase == DONE {
                 layout.stored.push(idx);
             }
             let takeovers = kept.takeovers.get(&idx).copied().unwrap_or(0);
@@ -116,8 +116,8 @@ impl Layout {
     }
 
     fn push(&mut self, task: &TaskShape, kind: u8, mutable: &MutablePart) {
-        self.total += u32::from(task.is_wanted);
-        self.open += u32::from(task.is_wanted && mutable.phase == WAITING);
+        self.total += u32::from(task.is_included);
+        self.open += u32::from(task.is_included && mutable.phase == WAITING);
         let edge = self.edge();
         self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
         let count = self.edge() - edge;
@@ -172,7 +172,7 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
-    flag(task.is_wanted, KIND_WANTED) | flag(task.is_for_each, KIND_EACH) | flag(shares, KIND_SHARES)
+    flag(task.is_included, KIND_WANTED) | flag(task.is_for_each, KIND_EACH) | flag(shares, KIND_SHARES)
 }
 
 fn flag(is_set: bool, bit: u8) -> u8 {
@@ -203,11 +203,11 @@ fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec(value).unwrap_or_default()
 }
 
-/// Returns the wanted tasks with a result, according to the records of a life.
+/// Returns the included tasks with a result, according to the records of a life.
 pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     let phases = records.chunks_exact(RECORD_BYTES).map(|record| record.first() == Some(&DONE));
     let tasks = (0..).map(TaskIdx::new).zip(&shape.tasks).zip(phases);
-    tasks.filter(|((_, task), is_done)| task.is_wanted && *is_done).map(|((idx, _), _)| idx).collect()
+    tasks.filter(|((_, task), is_done)| task.is_included && *is_done).map(|((idx, _), _)| idx).collect()
 }
 
 /// Encodes fingerprints by name.

@@ -7,7 +7,7 @@ use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, prints, takeovers};
 use crate::state::redis::run::wire::amounts_text;
 use crate::state::redis::scripts::{BEGIN, INSPECT, STEP};
-use crate::state::{Error, ErrorKind, HostId, Mode, OpenHow, OpenRequest, RunShape, Version};
+use crate::state::{Error, ErrorKind, HostId, Mode, OpenKind, OpenRequest, RunShape, Version};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(crate) struct Entered {
     pub(crate) epoch: u64,
     pub(crate) policy: FailurePolicy,
     pub(crate) version: Version,
-    pub(crate) how: OpenHow,
+    pub(crate) kind: OpenKind,
     pub(crate) stored: Vec<TaskIdx>,
     pub(crate) results: u64,
 }
@@ -220,7 +220,15 @@ impl Open<'_> {
         let records = answers.next().and_then(Answer::bytes).unwrap_or_default();
         let stored = done(&records, &self.request.shape);
         let results = number(answers.next());
-        Ok(Entered { life, epoch, policy, version: Version(version), how: OpenHow::Joined, stored, results })
+        Ok(Entered {
+            life,
+            epoch,
+            policy,
+            version: Version(version),
+            kind: OpenKind::Joined,
+            stored,
+            results,
+        })
     }
 
     /// Begins a new life; none if another host was faster.
@@ -279,17 +287,17 @@ impl Open<'_> {
             return Ok(None);
         }
         let (version, results) = (Version(number(parts.next())), number(parts.next()));
-        let how = if is_fresh || is_first {
-            OpenHow::Created
+        let kind = if is_fresh || is_first {
+            OpenKind::Created
         } else {
-            OpenHow::Resumed { kept: u32::try_from(layout.stored.len()).unwrap_or(u32::MAX) }
+            OpenKind::Resumed { kept: u32::try_from(layout.stored.len()).unwrap_or(u32::MAX) }
         };
         Ok(Some(Entered {
             life: life.to_owned(),
             epoch,
             policy: request.policy,
             version,
-            how,
+            kind,
             stored: layout.stored,
             results,
         }))

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn missing_rights_are_named_and_the_shown_line_grants_them() {
+    async fn missing_permissions_are_named_and_the_suggested_line_grants_them() {
         let server = Server::durable();
         let user =
             ["ACL", "SETUSER", "cascade", "on", ">hunter2", "~cascade:*", "+@all", "-zrangebylex", "-info"];

@@ -32,7 +32,7 @@ async fn server() -> Server {
 }
 
 #[tokio::test]
-async fn an_increment_whose_answer_is_lost_counts_once() {
+async fn increment_with_a_lost_reply_counts_once() {
     let server = server().await;
     let proxy = Proxy::before_word(server.port(), "increment").await;
     let backend = at(&proxy.uri());
@@ -52,7 +52,7 @@ async fn an_increment_whose_answer_is_lost_counts_once() {
 }
 
 #[tokio::test]
-async fn a_swap_whose_answer_is_lost_is_told_to_be_done() {
+async fn swap_with_a_lost_reply_reports_success() {
     let server = server().await;
     let proxy = Proxy::before_word(server.port(), "swap").await;
     let buckets = at(&proxy.uri()).buckets();
@@ -68,7 +68,7 @@ async fn a_swap_whose_answer_is_lost_is_told_to_be_done() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_written_again_undoes_nothing() {
+async fn repeated_write_reverts_no_later_value() {
     let server = server().await;
     let proxy = Proxy::before_word(server.port(), "write").await;
     let (buckets, other) = (at(&proxy.uri()).buckets(), at(&server.uri()).buckets());
@@ -89,7 +89,7 @@ async fn a_value_that_is_written_again_undoes_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_written_last_is_remembered_for_a_while_and_buckets_for_ever() {
+async fn last_writes_are_remembered_briefly_and_buckets_forever() {
     let server = Server::start();
     let buckets = at(&server.uri()).buckets();
     for _ in 0..20 {
@@ -107,7 +107,7 @@ async fn what_was_written_last_is_remembered_for_a_while_and_buckets_for_ever() 
 }
 
 #[tokio::test]
-async fn a_key_that_something_else_has_is_refused() {
+async fn foreign_key_is_rejected() {
     let server = Server::start();
     server.cli(&["SET", "cascade:bucket:b", "x"]);
     let buckets = at(&server.uri()).buckets();
@@ -122,12 +122,12 @@ async fn a_key_that_something_else_has_is_refused() {
 }
 
 #[tokio::test]
-async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
+async fn lost_server_is_retried_until_the_timeout_names_the_cause() {
     let mut server = Server::durable();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let over = |later| {
-        let patience = RetryPolicy { at_start: Duration::from_secs(30), later };
-        RedisBuckets::over(Link::new(&uri, "test", patience).unwrap())
+        let policy = RetryPolicy { at_start: Duration::from_secs(30), later };
+        RedisBuckets::over(Link::new(&uri, "test", policy).unwrap())
     };
     let (patient, brief) = (over(Duration::from_secs(30)), over(Duration::from_millis(1500)));
     let (name, number) = (bucket(), key("n"));
@@ -147,11 +147,11 @@ async fn a_lost_server_is_waited_for_and_given_up_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_server_without_memory_writes_nothing_of_an_operation() {
+async fn server_without_memory_writes_no_part_of_an_operation() {
     let server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
-    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
-    let buckets = RedisBuckets::over(Link::new(&uri, "test", patience).unwrap());
+    let policy = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(200) };
+    let buckets = RedisBuckets::over(Link::new(&uri, "test", policy).unwrap());
     buckets.write(&bucket(), &writes("k", "v")).await.unwrap();
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     let removal = Writes::new(vec![(key("k"), None)]).unwrap();

@@ -79,7 +79,7 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         task.rank = i64::from(pick(&mut random, 3)) - 1;
         task.class = [0, 1, 2, 3, 4][usize::try_from(random.below(5)).unwrap()];
         task.is_for_each = random.below(3) == 0;
-        task.is_wanted = random.below(12) > 0;
+        task.is_included = random.below(12) > 0;
         if is_plain(seed) {
             task.class = if seed % 4 == 1 { 0 } else { 3 };
             task.is_for_each = false;
@@ -255,11 +255,11 @@ impl<'a> Twins<'a> {
         let Pair { memory, redis, .. } = &self.pairs[who];
         let one = self.sides.memory.block_on(memory.ledger.renew(&ours)).unwrap();
         let two = self.sides.redis.block_on(redis.ledger.renew(&theirs)).unwrap();
-        let place = |lost: &[Token], held: &[Token]| -> Vec<usize> {
+        let positions = |lost: &[Token], held: &[Token]| -> Vec<usize> {
             lost.iter().map(|lost| held.iter().position(|token| token == lost).unwrap()).collect()
         };
-        let lost = place(&one, &ours);
-        assert_eq!(lost, place(&two, &theirs), "seed {}: lost claims", self.seed);
+        let lost = positions(&one, &ours);
+        assert_eq!(lost, positions(&two, &theirs), "seed {}: lost claims", self.seed);
         lost
     }
 

@@ -83,7 +83,7 @@ fn done(claim: &Claim) -> (&Claim, Outcome) {
 }
 
 #[tokio::test]
-async fn results_take_the_fast_path_and_all_else_the_general_one() {
+async fn results_take_the_fast_path_and_other_outcomes_the_general_path() {
     let layers: Vec<Vec<u32>> = (0..30).map(|at: u32| at.checked_sub(10).into_iter().collect()).collect();
     let layers: Vec<&[u32]> = layers.iter().map(Vec::as_slice).collect();
     let mut run = Watched::new(&layers, 3).await;
@@ -101,7 +101,7 @@ async fn results_take_the_fast_path_and_all_else_the_general_one() {
 }
 
 #[tokio::test]
-async fn other_outcomes_take_the_general_path_and_results_after_them_the_fast_one() {
+async fn other_outcomes_take_the_general_path_and_later_results_the_fast_path() {
     let tasks = [&[][..]; 20];
     let mut run = Watched::new(&tasks, 1).await;
     let mut claims = run.commit(vec![]).await.1.claims;
@@ -115,18 +115,18 @@ async fn other_outcomes_take_the_general_path_and_results_after_them_the_fast_on
 }
 
 #[tokio::test]
-async fn the_fast_path_takes_as_many_claims_as_the_ledger_says() {
-    let tasks = vec![&[][..]; 2100];
+async fn fast_path_claims_up_to_the_ledgers_maximum() {
+    let tasks = [&[][..]; 2100];
     let mut run = Watched::new(&tasks, 0).await;
     // A step queues a bounded number of tasks.
     while run.path(vec![]).await == General {}
-    let most = run.host.ledger.max_claims();
-    run.host.slots = most;
+    let max = run.host.ledger.max_claims();
+    run.host.slots = max;
     let (path, reply) = run.commit(vec![]).await;
-    assert_eq!((path, reply.claims.len()), (Fast, to_usize(most)));
+    assert_eq!((path, reply.claims.len()), (Fast, to_usize(max)));
     run.host.slots = 0;
     assert_eq!(run.path(reply.claims.iter().map(done).collect()).await, Fast);
-    run.host.slots = most + 1;
+    run.host.slots = max + 1;
     let (path, reply) = run.commit(vec![]).await;
-    assert_eq!((path, reply.claims.len()), (General, to_usize(most) + 1));
+    assert_eq!((path, reply.claims.len()), (General, to_usize(max) + 1));
 }

@@ -64,7 +64,7 @@ async fn work_on(host: &Host, claims: Vec<Claim>) -> Vec<NodeId> {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_loses_no_claim_and_commits_nothing_twice() {
+async fn lost_reply_loses_no_claim_and_commits_nothing_twice() {
     let server = Server::start();
     let proxy = Proxy::before(server.port()).await;
     let mut runs = 0;
@@ -87,7 +87,7 @@ async fn an_answer_that_is_lost_loses_no_claim_and_commits_nothing_twice() {
 }
 
 #[tokio::test]
-async fn scripts_that_are_flushed_are_loaded_again() {
+async fn flushed_scripts_are_reloaded() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
     let host = bench.open().await;
@@ -97,7 +97,7 @@ async fn scripts_that_are_flushed_are_loaded_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing() {
+async fn killed_server_loses_nothing_with_its_file() {
     let mut server = Server::durable();
     let (mut bench, health) = watched(&server.uri(), &[&[], &[], &[0, 1]]).await;
     let host = bench.open().await;
@@ -108,7 +108,7 @@ async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing()
     let early = tokio::time::timeout(Duration::from_millis(300), commit.as_mut()).await;
     assert!(early.is_err(), "{early:?} without a server");
     let outage = health.borrow().outage.clone().unwrap();
-    let left = outage.ends.unwrap().saturating_duration_since(tokio::time::Instant::now());
+    let left = outage.deadline.unwrap().saturating_duration_since(tokio::time::Instant::now());
     assert!(left > Duration::from_secs(40) && left < Duration::from_mins(1), "{left:?}");
     server.restart();
     let reply = commit.await;
@@ -120,7 +120,7 @@ async fn a_server_that_is_killed_and_comes_back_with_its_file_has_lost_nothing()
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_empty_is_told_and_the_run_begins_again() {
+async fn empty_restarted_server_starts_a_new_life_with_a_warning() {
     let mut server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
     let host = bench.open().await;
@@ -142,7 +142,7 @@ async fn a_server_that_comes_back_empty_is_told_and_the_run_begins_again() {
 }
 
 #[tokio::test]
-async fn keys_that_are_evicted_are_noticed_and_what_is_missing_runs_again() {
+async fn evicted_keys_are_detected_and_recomputed() {
     for lost in ["results", "coord", "meta", "tasks", "times"] {
         let server = Server::start();
         let mut bench = bench(&server.uri(), &[&[], &[0], &[1]]).await;
@@ -176,7 +176,7 @@ fn fall_back(server: &Server) {
 }
 
 #[tokio::test]
-async fn a_server_that_has_missed_the_last_writes_is_noticed_and_told() {
+async fn server_that_missed_the_last_writes_is_detected() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[], &[0, 1]]).await;
     let host = bench.open().await;
@@ -194,7 +194,7 @@ async fn a_server_that_has_missed_the_last_writes_is_noticed_and_told() {
 }
 
 #[tokio::test]
-async fn results_that_a_host_has_seen_and_that_are_missed_are_noticed_and_told() {
+async fn missing_results_that_a_host_has_seen_are_detected() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[]]).await;
     let one = bench.open().await;
@@ -210,7 +210,7 @@ async fn results_that_a_host_has_seen_and_that_are_missed_are_noticed_and_told()
 }
 
 #[tokio::test]
-async fn claims_of_a_life_that_was_lost_are_told_at_once() {
+async fn claims_of_a_lost_life_are_reported_immediately() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
     let host = bench.open().await;
@@ -224,7 +224,7 @@ async fn claims_of_a_life_that_was_lost_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_task_that_host_after_host_loses_is_told_so_though_none_of_them_met() {
+async fn takeovers_are_counted_across_hosts_that_never_met() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[]]).await;
     for lost in 0..3 {
@@ -242,7 +242,7 @@ async fn a_task_that_host_after_host_loses_is_told_so_though_none_of_them_met() 
 }
 
 #[tokio::test]
-async fn elements_that_are_stored_are_passed_over_without_waiting() {
+async fn stored_elements_are_skipped_without_waiting() {
     let server = Server::start();
     let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.is_for_each = true);
     let mut list = list;
@@ -265,7 +265,7 @@ async fn elements_that_are_stored_are_passed_over_without_waiting() {
 }
 
 #[tokio::test]
-async fn a_server_without_memory_is_waited_for_and_leases_are_held_meanwhile() {
+async fn server_without_memory_is_retried_and_leases_are_kept() {
     let server = Server::start();
     let mut bench = bench(&server.uri(), &[&[], &[0]]).await;
     let host = bench.open().await;
@@ -285,7 +285,7 @@ async fn a_server_without_memory_is_waited_for_and_leases_are_held_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_read_only_or_busy_is_waited_for() {
+async fn read_only_or_busy_server_is_retried() {
     let server = Server::with(&["--save", "", "--busy-reply-threshold", "50"]);
     let mut bench = bench(&server.uri(), &[&[], &[0], &[1]]).await;
     let host = bench.open().await;
@@ -308,7 +308,7 @@ async fn a_server_that_is_read_only_or_busy_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_loading_is_waited_for() {
+async fn loading_server_is_retried() {
     // Loading takes 15 seconds, and the server answers every half second.
     let mut server = Server::with(&["--save", "", "--appendonly", "yes", "--key-load-delay", "500"]);
     server.cli(&["EVAL", "for i = 1, 30000 do redis.call('SET', 'k' .. i, i) end", "0"]);
@@ -332,7 +332,7 @@ fn refusals(line: &str) -> Option<u64> {
 }
 
 #[tokio::test]
-async fn keys_of_others_and_of_other_versions_are_refused_and_left_alone() {
+async fn foreign_keys_and_other_versions_are_rejected_and_unchanged() {
     for (command, hint) in [
         ("SET cascade:run:run-1:results x", "another run id"),
         ("SET cascade:run:run-1:hosts x", "another run id"),
@@ -350,14 +350,14 @@ async fn keys_of_others_and_of_other_versions_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_server_that_stays_away_is_given_up_with_the_cause() {
+async fn unavailable_server_fails_with_the_cause() {
     let mut server = Server::start();
     let StateUri::Redis(uri) = StateUri::parse(&server.uri()).unwrap() else { panic!() };
     let uri: RedisUri = *uri;
-    let patience = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
+    let policy = RetryPolicy { at_start: Duration::from_secs(5), later: Duration::from_millis(600) };
     let backend = RedisBackend::over(
-        Link::new(&uri, "test", patience).unwrap(),
-        Link::new(&uri, "test", patience).unwrap(),
+        Link::new(&uri, "test", policy).unwrap(),
+        Link::new(&uri, "test", policy).unwrap(),
     );
     let mut bench = Fixture::new(&There(Arc::new(backend)), &[&[]]).await;
     let host = bench.open().await;
@@ -390,7 +390,7 @@ async fn every_key_of_a_run_has_a_time_to_live_and_the_run_is_listed() {
 }
 
 #[tokio::test]
-async fn a_wide_graph_is_lined_up_in_portions_and_worked_off() {
+async fn wide_graph_is_queued_in_portions_and_completed() {
     let server = Server::start();
     let waits_for: Vec<&[u32]> =
         std::iter::once(&[][..]).chain(std::iter::repeat_n(&[0_u32][..], 3500)).collect();

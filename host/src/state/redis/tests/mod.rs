@@ -51,8 +51,8 @@ impl Backend for Owned {
 
 #[async_trait]
 impl Archive for Owned {
-    async fn runs(&self, most: usize) -> Result<Vec<RunSummary>, Error> {
-        self.backend.runs(most).await
+    async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error> {
+        self.backend.runs(max).await
     }
 
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
@@ -63,16 +63,16 @@ impl Archive for Owned {
         self.backend.nodes(run, names).await
     }
 
-    async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, Error> {
-        self.backend.failed_elements(run, most).await
+    async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
+        self.backend.failed_elements(run, max).await
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         self.backend.log(run, name).await
     }
 
-    async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, Error> {
-        self.backend.claims(run, most).await
+    async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {
+        self.backend.claims(run, max).await
     }
 
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error> {

@@ -134,7 +134,7 @@ async fn refused(uri: &str) -> (Error, Duration) {
 }
 
 #[tokio::test]
-async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
+async fn valid_login_works_and_invalid_logins_fail_immediately() {
     let server = guarded();
     let port = server.port();
     works(&format!("redis://cascade:s3cret@127.0.0.1:{port}")).await;
@@ -148,7 +148,7 @@ async fn a_user_with_its_password_works_and_others_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_given_up_after_the_stated_time() {
+async fn absent_server_fails_after_the_connect_timeout() {
     let (error, took) = refused("redis://u:hunter2@127.0.0.1:1?connect-timeout=400ms").await;
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(9), "{took:?}");
@@ -186,7 +186,7 @@ fn certificates() -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn encrypted_connections_work_and_mistakes_are_named() {
+async fn encrypted_connections_work_and_mistakes_are_reported() {
     let (server, tls) = encrypted();
     let ca = server.folder().join("ca.crt").display().to_string();
     let stranger = server.folder().join("stranger.crt").display().to_string();

@@ -225,7 +225,7 @@ impl State {
     fn log_keyvalue(&mut self, level: &str, text: &str) -> Result<(), LimitHit> {
         let text = format!("{level} wasi:keyvalue: {text}");
         self.outputs.logs.charge(text.len())?;
-        self.call.listener.wrote(Stream::Log, &text);
+        self.call.listener.on_output(Stream::Log, &text);
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ impl Refusals {
         }
         logged.push(line.clone());
         drop(logged);
-        self.listener.wrote(Stream::Log, &line);
+        self.listener.on_output(Stream::Log, &line);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The files that a run reads or executes, so that nothing written on its behalf replaces one of them.
-//! Files are compared by identity, since one file has many names; each is read elsewhere.
+//! Lists the files that a run reads or executes, so that no output of the run replaces one.
+//! Compares files by identity, since one file has many names. Other modules read them.
 
 use crate::app::backends::uris;
 use crate::app::{Error, Params, Session, params};
@@ -12,32 +12,32 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What a run is made of.
-pub struct ReadsRequest<'a> {
+/// The parts of a run that name files.
+pub struct InputFilesRequest<'a> {
     /// The settings of this host.
     pub settings: &'a Settings,
     /// The variables of this host.
     pub environment: &'a Environment,
     /// The manifest's path.
     pub manifest: &'a Path,
-    /// What the user gives for params.
+    /// The params of the user.
     pub params: &'a Params,
     /// The run.
     pub session: &'a Session,
 }
 
 /// The files that a run reads or executes.
-pub struct Reads {
+pub struct InputFiles {
     files: Vec<(String, PathBuf)>,
     code_cache: Option<PathBuf>,
 }
 
-impl Reads {
-    /// All files of a run.
-    pub fn new(request: &ReadsRequest<'_>) -> Result<Self, Error> {
-        let ReadsRequest { settings, environment, manifest, params, session } = request;
+impl InputFiles {
+    /// Collects all files of a run.
+    pub fn new(request: &InputFilesRequest<'_>) -> Result<Self, Error> {
+        let InputFilesRequest { settings, environment, manifest, params, session } = request;
         let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
-        let mut add = |what: &str, path: &Path| files.push((what.to_owned(), path.to_owned()));
+        let mut add = |role: &str, path: &Path| files.push((role.to_owned(), path.to_owned()));
         for (name, component) in &session.manifest.components {
             component.path.iter().for_each(|path| add(&format!("the component `{name}`"), &path.value));
         }
@@ -46,36 +46,36 @@ impl Reads {
                 add("the input", path);
             }
         }
-        params.file.iter().for_each(|path| add("the file of params", path));
+        params.file.iter().for_each(|path| add("the params file", path));
         for (name, path) in params.pairs.iter().filter_map(|pair| params::file_of(pair)) {
             add(&format!("the value of param `{name}`,"), path);
         }
         settings.file.iter().for_each(|path| add("the settings file", path));
         let (state, cache) = uris(settings, &session.manifest, environment)?;
         for uri in [Some(&state), cache_state(&cache)].into_iter().flatten() {
-            certificates(uri).for_each(|(what, path)| add(what, path));
+            certificates(uri).for_each(|(role, path)| add(role, path));
         }
         program().iter().for_each(|path| add("the program of this host", path));
         Ok(Self { files, code_cache: settings.code_cache.clone() })
     }
 
-    /// What a path leads to, if that is a file of the run: words for a message, with the file's own path.
+    /// Returns a description of the run's file behind a path, if it is one: its role and its own path.
     #[must_use]
     pub fn find(&self, path: &Path) -> Option<String> {
-        let wanted = identity(path)?;
-        let is_it = |path: &Path| identity(path) == Some(wanted);
-        let named = self.files.iter().find(|(_, path)| is_it(path));
-        if let Some((what, path)) = named {
+        let target = identity(path)?;
+        let is_same = |path: &Path| identity(path) == Some(target);
+        let named = self.files.iter().find(|(_, path)| is_same(path));
+        if let Some((role, path)) = named {
             let shown = path.strip_prefix(".").unwrap_or(path);
-            return Some(format!("{what} `{}`", shown.display()));
+            return Some(format!("{role} `{}`", shown.display()));
         }
         let codes = self.code_cache.iter().flat_map(|folder| sandbox::code_files(folder));
-        let code = codes.into_iter().find(|path| is_it(path))?;
+        let code = codes.into_iter().find(|path| is_same(path))?;
         Some(format!("the compiled code `{}`", code.display()))
     }
 }
 
-/// Device and number of a regular file; nothing else has a content that could be lost.
+/// Returns the device and inode of a regular file; only such files have content that could be lost.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let found = fs::metadata(path).ok()?;
     found.is_file().then(|| (found.dev(), found.ino()))
@@ -99,5 +99,5 @@ fn certificates(uri: &StateUri) -> impl Iterator<Item = (&'static str, &Path)> {
         ("the certificate", identity.map(|(cert, _)| cert.as_path())),
         ("the key", identity.map(|(_, key)| key.as_path())),
     ];
-    files.into_iter().filter_map(|(what, path)| Some((what, path?)))
+    files.into_iter().filter_map(|(role, path)| Some((role, path?)))
 }
