@@ -31,7 +31,7 @@ impl Server {
 
     /// Starts a server with an append-only file, so that it can be killed and restarted.
     pub(crate) fn durable() -> Self {
-        Self::with(&["--save", "", "--appendonly", "yes"])
+        Self::with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// Starts a server with custom options; `{folder}` is replaced by the server's folder.
