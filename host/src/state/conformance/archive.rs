@@ -3,7 +3,7 @@
 
 use crate::model::{RunId, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{
-    Fixture, Harness, Host, LEASE, PATIENCE, element, must, must_fail, only, task, value,
+    Fixture, Harness, Host, LEASE, TIMEOUT, element, must, must_fail, only, task, value,
 };
 use crate::state::{ClaimView, Counts, End, ErrorKind, HostId, OpenKind, Outcome, Removal, Stop};
 use std::time::Duration;
@@ -17,16 +17,16 @@ pub async fn run_summary_has_counts_and_hosts(harness: &dyn Harness) {
     host.settle(&claims[0], Outcome::Done(value(task(0)))).await;
     host.settle(&claims[1], Outcome::Skipped(SkipReason::Pruned)).await;
     host.settle(&claims[2], Outcome::Failed(b"why"[..].into())).await;
-    let told = must(bench.backend.run(&bench.run()).await);
-    assert_eq!((&told.run, told.status), (&bench.run(), RunStatus::Running));
-    assert_eq!((told.epoch, told.name), (host.opened.epoch, None));
-    assert_eq!(told.counts, Counts { done: 1, failed: 1, skipped: 1, open: 1 });
-    assert_eq!(told.hosts, [HostId(host.id.as_str().into())]);
-    assert!(told.created <= told.active);
+    let found = must(bench.backend.run(&bench.run()).await);
+    assert_eq!((&found.run, found.status), (&bench.run(), RunStatus::Running));
+    assert_eq!((found.epoch, found.name), (host.opened.epoch, None));
+    assert_eq!(found.counts, Counts { done: 1, failed: 1, skipped: 1, open: 1 });
+    assert_eq!(found.hosts, [HostId(host.id.as_str().into())]);
+    assert!(found.created <= found.active);
     host.settle(&claims[3], Outcome::Done(value(task(3)))).await;
     bench.gone(host).await;
-    let told = must(bench.backend.run(&bench.run()).await);
-    assert_eq!((told.status, told.counts.total(), told.hosts), (RunStatus::Failed, 4, vec![]));
+    let found = must(bench.backend.run(&bench.run()).await);
+    assert_eq!((found.status, found.counts.total(), found.hosts), (RunStatus::Failed, 4, vec![]));
 }
 
 /// Runs are listed by their last activity, and at most as many as requested.
@@ -39,11 +39,11 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
         let host = bench.open().await;
         host.done(&only(host.claim().await)).await;
     }
-    let told = must(bench.backend.runs(9).await);
-    assert!(told.is_sorted_by(|one, other| one.active >= other.active), "{told:?}");
-    let mut told: Vec<&str> = told.iter().map(|run| run.run.as_str()).collect();
-    told.sort_unstable();
-    assert_eq!(told, ["run-a", "run-b", "run-c"]);
+    let found = must(bench.backend.runs(9).await);
+    assert!(found.is_sorted_by(|one, other| one.active >= other.active), "{found:?}");
+    let mut found: Vec<&str> = found.iter().map(|run| run.run.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["run-a", "run-b", "run-c"]);
     assert_eq!(must(bench.backend.runs(2).await).len(), 2);
 }
 
@@ -57,9 +57,9 @@ pub async fn node_views_omit_results(harness: &dyn Harness) {
     let elements = host.settle(&claims[2], Outcome::Expand { items: 2, max_parallel: None }).await.claims;
     host.settle(&elements[0], Outcome::Done(b"12345"[..].into())).await;
     let names = ["t2[0]", "t1", "t0", "t2[1]", "t2", "none", "t2[x"].map(str::to_owned);
-    let told = must(bench.backend.nodes(&bench.run(), &names).await);
-    assert!(told.iter().all(|node| node.note.is_none()));
-    let ends: Vec<End> = told.into_iter().map(|node| node.end).collect();
+    let found = must(bench.backend.nodes(&bench.run(), &names).await);
+    assert!(found.iter().all(|node| node.note.is_none()));
+    let ends: Vec<End> = found.into_iter().map(|node| node.end).collect();
     let (failed, skipped) = (End::Failed(b"why"[..].into()), End::Skipped(SkipReason::ConditionFalse));
     assert_eq!(ends, [End::Done { bytes: 5 }, failed, skipped, End::Open, End::Open, End::Open, End::Open]);
 }
@@ -88,21 +88,21 @@ pub async fn claims_are_listed_with_their_holders(harness: &dyn Harness) {
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;
     host.settle(&claims[0], Outcome::Retry(Duration::ZERO)).await;
-    let mut told = must(bench.backend.claims(&bench.run(), 9).await);
-    told.sort_by_key(|claim| claim.node);
-    let nodes: Vec<_> = told.iter().map(|claim| (claim.node, claim.attempt, claim.takeovers)).collect();
+    let mut found = must(bench.backend.claims(&bench.run(), 9).await);
+    found.sort_by_key(|claim| claim.node);
+    let nodes: Vec<_> = found.iter().map(|claim| (claim.node, claim.attempt, claim.takeovers)).collect();
     assert_eq!(nodes, [(task(0), 2, 0), (element(1, 0), 1, 0)]);
     let is_held_by = |host: &Host| {
         let id = host.id.clone();
         move |claim: &ClaimView| *claim.host.0 == *id && claim.lease <= LEASE
     };
-    assert!(told.iter().all(is_held_by(&host)), "{told:?}");
+    assert!(found.iter().all(is_held_by(&host)), "{found:?}");
     assert_eq!(must(bench.backend.claims(&bench.run(), 1).await).len(), 1);
     bench.gone(host).await;
     assert_eq!(must(bench.backend.claims(&bench.run(), 9).await), []);
     assert_eq!(other.ask().await.claims.len(), 2);
-    let told = must(bench.backend.claims(&bench.run(), 9).await);
-    assert!(told.len() == 2 && told.iter().all(is_held_by(&other)), "{told:?}");
+    let found = must(bench.backend.claims(&bench.run(), 9).await);
+    assert!(found.len() == 2 && found.iter().all(is_held_by(&other)), "{found:?}");
 }
 
 /// A run can be cancelled from outside: its hosts are woken to stop, and it ends once they have.
@@ -112,7 +112,7 @@ pub async fn run_is_cancelled_by_the_archive(harness: &dyn Harness) {
     let root = only(host.claim().await);
     let seen = host.ask().await.version;
     assert_eq!(must(bench.backend.cancel(&bench.run()).await), RunStatus::Running);
-    must(must(tokio::time::timeout(PATIENCE, host.ledger.changed(seen)).await));
+    must(must(tokio::time::timeout(TIMEOUT, host.ledger.changed(seen)).await));
     let reply = host.ask().await;
     assert_eq!((reply.progress.status, reply.progress.stop), (RunStatus::Running, Some(Stop::Cancelled)));
     let reply = host.settle(&root, Outcome::Release).await;
@@ -162,7 +162,7 @@ pub async fn run_with_live_hosts_is_removed_only_by_force(harness: &dyn Harness)
     assert_eq!(must(bench.backend.run(&bench.run()).await).counts.open, 1);
     let seen = host.ask().await.version;
     must(bench.backend.remove(&bench.run(), Removal::Any).await);
-    must(must(tokio::time::timeout(PATIENCE, host.ledger.changed(seen)).await));
+    must(must(tokio::time::timeout(TIMEOUT, host.ledger.changed(seen)).await));
     assert_eq!(must_fail(host.try_commit(vec![]).await).kind, ErrorKind::NoRun);
     assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
     drop(host);

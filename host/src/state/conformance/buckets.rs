@@ -100,7 +100,7 @@ pub async fn keys_are_listed_in_ordered_pages(harness: &impl Harness) {
         let writes: Vec<_> = chunk.iter().map(|name| (name.as_str(), Some("v"))).collect();
         bench.write(&writes).await;
     }
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     let mut after = None;
     loop {
         let page = must(bench.buckets.list(&bench.bucket, after.as_ref()).await);
@@ -108,13 +108,13 @@ pub async fn keys_are_listed_in_ordered_pages(harness: &impl Harness) {
         // Keys are deleted while the listing goes on.
         let removals: Vec<_> = page.keys.iter().map(|key| (key.as_str(), None)).collect();
         bench.write(&removals).await;
-        told.extend(page.keys.iter().map(|key| key.as_str().to_owned()));
+        listed.extend(page.keys.iter().map(|key| key.as_str().to_owned()));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    assert_eq!(told, names);
+    assert_eq!(listed, names);
     assert_eq!(must(bench.buckets.list(&bench.bucket, None).await).keys, []);
     bench.increment("n", 1).await;
     bench.swap("s", None, "v").await;

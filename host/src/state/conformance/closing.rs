@@ -23,8 +23,8 @@ async fn end(bench: &Fixture) -> End {
     only(must(bench.backend.nodes(&bench.run(), &[CLOSING.to_owned()]).await)).end
 }
 
-/// The last node is handed out once all tasks have ended, to whoever asks next, for no slot; only then has the run
-/// succeeded. It is no task: nothing is stored of it, and nobody counts it.
+/// The closing node is claimable once all tasks have ended. It takes no slot, and the run succeeds only after it. It is
+/// not a task: it has no stored result and is not counted.
 pub async fn run_succeeds_only_after_its_closing_node(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.closed();
     let mut host = bench.open().await;

@@ -20,7 +20,7 @@ pub trait Harness: Send + Sync {
 }
 
 /// Timeout for something that must happen, but might not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Default lease: no case takes as long, on any machine.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
@@ -170,7 +170,7 @@ impl Fixture {
             }
         };
         // A host that could not report leaving is gone once its lease has expired.
-        must(tokio::time::timeout(self.lease + PATIENCE, left).await);
+        must(tokio::time::timeout(self.lease + TIMEOUT, left).await);
     }
 
     fn request(&self, host: HostId) -> OpenRequest {
@@ -270,7 +270,7 @@ impl Host {
                 must(self.ledger.changed(reply.version).await);
             }
         };
-        must(tokio::time::timeout(PATIENCE, wait).await)
+        must(tokio::time::timeout(TIMEOUT, wait).await)
     }
 
     /// Returns the stored state of a node.

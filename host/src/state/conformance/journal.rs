@@ -2,7 +2,7 @@
 //! Other access to stored runs has its cases in `archive.rs`.
 
 use crate::model::{RunId, RunStatus, Timestamp};
-use crate::state::conformance::fixture::{Fixture, Harness, PATIENCE, must, must_fail, only};
+use crate::state::conformance::fixture::{Fixture, Harness, TIMEOUT, must, must_fail, only};
 use crate::state::{
     Batch, ErrorKind, Follow, HostId, JournalPage, LogLine, LogPart, MAX_LOG, MAX_LOGS, Mode, Note, Phase,
     Piece, Removal,
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Less than the interval at which a backend looks for news by itself.
-const LOOKS: Duration = Duration::from_secs(4);
+const MAX_DELAY: Duration = Duration::from_secs(4);
 
 /// Most attempts of a timing check, because a busy machine may be late.
 const TRIALS: u32 = 5;
@@ -146,11 +146,11 @@ pub async fn journal_creates_no_run(harness: &dyn Harness) {
 pub async fn events_are_followed_from_the_oldest(harness: &dyn Harness) {
     let mut took = follow(harness).await;
     for _ in 1..TRIALS {
-        if took >= LOOKS {
+        if took >= MAX_DELAY {
             took = follow(harness).await;
         }
     }
-    assert!(took < LOOKS, "it was told {took:?} after it had happened");
+    assert!(took < MAX_DELAY, "the event arrived {took:?} late");
 }
 
 /// Follows a run to its end, and returns how long everything after the beginning took.
@@ -159,20 +159,20 @@ async fn follow(harness: &dyn Harness) -> Duration {
     let host = bench.open().await;
     append(&bench, batch(1)).await;
     let mut follower = bench.backend.follow(&bench.run());
-    let told = must(follower.next().await);
-    assert_eq!((told.events.len(), told.status), (1, RunStatus::Running));
-    assert_eq!(told.hosts, [HostId("host-1".into())]);
-    let began = Instant::now();
-    let (told, ()) = tokio::join!(until(&mut *follower, |told| !told.events.is_empty()), async {
+    let page = must(follower.next().await);
+    assert_eq!((page.events.len(), page.status), (1, RunStatus::Running));
+    assert_eq!(page.hosts, [HostId("host-1".into())]);
+    let start = Instant::now();
+    let (page, ()) = tokio::join!(until(&mut *follower, |page| !page.events.is_empty()), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         append(&bench, Batch { events: vec![b"{}"[..].into(), b"[]"[..].into()], ..batch(2) }).await;
     });
-    assert_eq!(told.events, [&b"{}"[..], b"[]"]);
-    let (told, _) = tokio::join!(until(&mut *follower, |told| told.status != RunStatus::Running), async {
+    assert_eq!(page.events, [&b"{}"[..], b"[]"]);
+    let (page, _) = tokio::join!(until(&mut *follower, |page| page.status != RunStatus::Running), async {
         host.done(&only(host.claim().await)).await
     });
-    assert_eq!((told.status, told.events.len()), (RunStatus::Succeeded, 0));
-    let took = began.elapsed();
+    assert_eq!((page.status, page.events.len()), (RunStatus::Succeeded, 0));
+    let took = start.elapsed();
     must(bench.backend.remove(&bench.run(), Removal::Any).await);
     let gone = async {
         loop {
@@ -181,16 +181,16 @@ async fn follow(harness: &dyn Harness) -> Duration {
             }
         }
     };
-    assert_eq!(must(tokio::time::timeout(PATIENCE, gone).await).kind, ErrorKind::NoRun);
+    assert_eq!(must(tokio::time::timeout(TIMEOUT, gone).await).kind, ErrorKind::NoRun);
     took
 }
 
 /// Reads pages until one matches.
 async fn until(follower: &mut dyn Follow, is_it: fn(&JournalPage) -> bool) -> JournalPage {
     loop {
-        let told = must(follower.next().await);
-        if is_it(&told) {
-            return told;
+        let page = must(follower.next().await);
+        if is_it(&page) {
+            return page;
         }
     }
 }

@@ -2,7 +2,7 @@
 //! The outcomes of settlements have their cases in `order.rs`.
 
 use crate::state::conformance::fixture::{
-    BRIEF, Fixture, Harness, PATIENCE, in_time, must, only, task, value,
+    BRIEF, Fixture, Harness, TIMEOUT, in_time, must, only, task, value,
 };
 use crate::state::{Certainty, Entry, HostId, Loss, OpenKind, Outcome, Stage, Verdict};
 use std::time::Duration;
@@ -91,11 +91,11 @@ pub async fn losses_are_reported_to_a_host_with_background_renewal(harness: &dyn
     let second = only(other.claim().await);
     assert_eq!(second.takeovers, 1);
     let mut losses = must(one.ledger.keep_leases());
-    let mut told = async || must(tokio::time::timeout(PATIENCE, losses.recv()).await);
+    let mut next_loss = async || must(tokio::time::timeout(TIMEOUT, losses.recv()).await);
     let doubted = Some(Loss { token: first.token, certainty: Certainty::Unconfirmed });
-    let mut loss = told().await;
+    let mut loss = next_loss().await;
     if loss == doubted {
-        loss = told().await; // the backend did not answer at once
+        loss = next_loss().await; // the backend did not answer at once
     }
     assert_eq!(loss, Some(Loss { token: first.token, certainty: Certainty::Taken }));
     other.done(&second).await;

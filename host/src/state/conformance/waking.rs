@@ -2,7 +2,7 @@
 //! Spurious wake-ups are allowed and not tested.
 
 use crate::model::RunStatus;
-use crate::state::conformance::fixture::{Fixture, Harness, Host, PATIENCE, must, only, task};
+use crate::state::conformance::fixture::{Fixture, Harness, Host, TIMEOUT, must, only, task};
 use crate::state::{Outcome, Stop, Version};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn until(host: &Host, mut seen: Version, mut is_there: impl AsyncFnMut() -
             }
         }
     };
-    must(tokio::time::timeout(PATIENCE, woken).await);
+    must(tokio::time::timeout(TIMEOUT, woken).await);
 }
 
 /// A waiting host is woken when another host makes a node ready.

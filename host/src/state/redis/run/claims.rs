@@ -96,7 +96,7 @@ impl Claims {
         if was_held {
             self.lost.insert(token);
         }
-        // A token of ours that is neither held nor lost was settled earlier: that reply was lost.
+        // A token of this host that is neither held nor lost was settled earlier: that reply was lost.
         if self.is_drawn(token) && !self.lost.contains(&token) { Verdict::Duplicate } else { Verdict::Fenced }
     }
 

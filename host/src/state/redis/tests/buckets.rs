@@ -42,8 +42,8 @@ async fn increment_with_a_lost_reply_counts_once() {
             proxy.cut(Cut { commits, bytes });
             for _ in 0..=commits {
                 sum += 1;
-                let told = backend.buckets().increment(&bucket(), &key("n"), 1).await.unwrap();
-                assert_eq!(told, sum, "increment {commits}, byte {bytes}");
+                let total = backend.buckets().increment(&bucket(), &key("n"), 1).await.unwrap();
+                assert_eq!(total, sum, "increment {commits}, byte {bytes}");
             }
             assert!(!proxy.is_armed(), "nothing was cut");
         }
@@ -140,10 +140,10 @@ async fn lost_server_is_retried_until_the_timeout_names_the_cause() {
     assert_eq!(second.await.unwrap(), 2);
     assert_eq!(brief.increment(&name, &number, 1).await.unwrap(), 3);
     server.kill();
-    let began = Instant::now();
+    let start = Instant::now();
     let error = brief.increment(&name, &number, 1).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

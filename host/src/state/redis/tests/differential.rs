@@ -125,7 +125,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
 }
 
 /// The comparable part of a reply: everything but tokens and versions, with blocked nodes sorted.
-fn told(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
+fn comparable(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
     let claims: Vec<_> = reply
         .claims
         .iter()
@@ -251,15 +251,15 @@ impl<'a> Twins<'a> {
 
     /// Renews claims on both sides and returns the positions of the lost ones.
     fn renew(&self, who: usize, tokens: &[(Token, Token)]) -> Vec<usize> {
-        let (ours, theirs): (Vec<Token>, Vec<Token>) = tokens.iter().copied().unzip();
+        let (memory_side, redis_side): (Vec<Token>, Vec<Token>) = tokens.iter().copied().unzip();
         let Pair { memory, redis, .. } = &self.pairs[who];
-        let one = self.sides.memory.block_on(memory.ledger.renew(&ours)).unwrap();
-        let two = self.sides.redis.block_on(redis.ledger.renew(&theirs)).unwrap();
+        let one = self.sides.memory.block_on(memory.ledger.renew(&memory_side)).unwrap();
+        let two = self.sides.redis.block_on(redis.ledger.renew(&redis_side)).unwrap();
         let positions = |lost: &[Token], held: &[Token]| -> Vec<usize> {
             lost.iter().map(|lost| held.iter().position(|token| token == lost).unwrap()).collect()
         };
-        let lost = positions(&one, &ours);
-        assert_eq!(lost, positions(&two, &theirs), "seed {}: lost claims", self.seed);
+        let lost = positions(&one, &memory_side);
+        assert_eq!(lost, positions(&two, &redis_side), "seed {}: lost claims", self.seed);
         lost
     }
 
@@ -332,11 +332,11 @@ impl<'a> Twins<'a> {
         for host in [&mut pair.memory, &mut pair.redis] {
             (host.slots, host.free) = (slots, free.clone());
         }
-        let ours = batch.iter().map(|(token, _, outcome)| (*token, outcome.clone())).collect();
-        let theirs = batch.into_iter().map(|(_, token, outcome)| (token, outcome)).collect();
-        let one = self.sides.memory.block_on(pair.memory.commit(ours));
-        let two = self.sides.redis.block_on(pair.redis.commit(theirs));
-        assert_eq!(told(&one), told(&two), "seed {}, step {step}", self.seed);
+        let memory_side = batch.iter().map(|(token, _, outcome)| (*token, outcome.clone())).collect();
+        let redis_side = batch.into_iter().map(|(_, token, outcome)| (token, outcome)).collect();
+        let one = self.sides.memory.block_on(pair.memory.commit(memory_side));
+        let two = self.sides.redis.block_on(pair.redis.commit(redis_side));
+        assert_eq!(comparable(&one), comparable(&two), "seed {}, step {step}", self.seed);
         let seen = &mut self.sides.seen;
         seen.taken_over +=
             u32::try_from(one.claims.iter().filter(|claim| claim.from.is_some()).count()).unwrap();

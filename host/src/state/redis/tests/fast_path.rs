@@ -116,7 +116,7 @@ async fn other_outcomes_take_the_general_path_and_later_results_the_fast_path() 
 
 #[tokio::test]
 async fn fast_path_claims_up_to_the_ledgers_maximum() {
-    let tasks = [&[][..]; 2100];
+    let tasks = vec![&[][..]; 2100];
     let mut run = Watched::new(&tasks, 0).await;
     // A step queues a bounded number of tasks.
     while run.path(vec![]).await == General {}

@@ -219,7 +219,8 @@ async fn claims_of_a_lost_life_are_reported_immediately() {
     server.cli(&["DEL", "cascade:run:run-1:coord"]);
     host.ask().await;
     // Earlier than lease renewal would ask by itself, which is each third of a lease.
-    let loss = tokio::time::timeout(Duration::from_secs(15), losses.recv()).await.expect("it is told");
+    let loss =
+        tokio::time::timeout(Duration::from_secs(15), losses.recv()).await.expect("the loss is reported");
     assert_eq!(loss.map(|loss| (loss.token, loss.certainty)), Some((claims[0].token, Certainty::Taken)));
 }
 
@@ -257,11 +258,11 @@ async fn stored_elements_are_skipped_without_waiting() {
     let again = list.open().await;
     let whole = again.claim().await;
     again.commit(vec![(whole[0].token, expand())]).await;
-    let began = Instant::now();
+    let start = Instant::now();
     let whole = again.claim().await;
     assert_eq!(whole[0].stage, crate::state::Stage::Expanded { items: 5000 });
     // Earlier than a host continues by itself, which is each third of a lease.
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -272,14 +273,14 @@ async fn server_without_memory_is_retried_and_leases_are_kept() {
     let claims = host.claim().await;
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(host.ledger.renew(&[claims[0].token]).await.unwrap(), []);
-    let began = Instant::now();
+    let start = Instant::now();
     let (reply, server) = tokio::join!(host.commit(done(&claims)), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert_eq!(server.cli(&["HLEN", "cascade:run:run-1:results"]), "0");
         server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
         server
     });
-    assert!(began.elapsed() >= Duration::from_millis(400));
+    assert!(start.elapsed() >= Duration::from_millis(400));
     assert_eq!((reply.verdicts, reply.claims.len()), (vec![Verdict::Committed], 1));
     drop(server);
 }
@@ -363,12 +364,12 @@ async fn unavailable_server_fails_with_the_cause() {
     let host = bench.open().await;
     let claims = host.claim().await;
     server.kill();
-    let began = Instant::now();
+    let start = Instant::now();
     let error = host.try_commit(done(&claims)).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.to_string().contains(&server.uri()), "{error}");
     assert!(std::error::Error::source(&error).is_some());
-    assert!(began.elapsed() >= Duration::from_millis(600) && began.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() >= Duration::from_millis(600) && start.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -127,10 +127,10 @@ async fn works(uri: &str) {
 }
 
 async fn refused(uri: &str) -> (Error, Duration) {
-    let began = Instant::now();
+    let start = Instant::now();
     let mut bench = Fixture::new(&There::at(uri), &[&[]]).await;
     let error = bench.ask().await.err().expect("this was to be refused");
-    (error, began.elapsed())
+    (error, start.elapsed())
 }
 
 #[tokio::test]
