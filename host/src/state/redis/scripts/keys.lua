@@ -2,5 +2,6 @@
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
   unpack(KEYS)
-local LAYOUT = '1'
+-- Layout 2 has the closing node, which hosts of layout 1 do not know.
+local LAYOUT = '2'
 
