@@ -338,7 +338,7 @@ async fn foreign_keys_and_other_versions_are_rejected_and_unchanged() {
         ("SET cascade:run:run-1:results x", "another run id"),
         ("SET cascade:run:run-1:hosts x", "another run id"),
         ("HSET cascade:run:run-1:meta a b", "another run id"),
-        ("HSET cascade:run:run-1:meta v 2", "version"),
+        ("HSET cascade:run:run-1:meta v 1", "version"),
         ("HSET cascade:run:run-1:results t0 x", "--fresh"),
     ] {
         let server = Server::start();
