@@ -1,6 +1,7 @@
 //! Keeps a run in a state backend of one's own. This one adds an audit to [`MemoryBackend`]: who opened which run.
 //!
-//! A backend for another store implements the same traits. The port is unstable: later versions extend it.
+//! A backend for another store implements the same traits: see `host/docs/library.md`. The port is unstable: later
+//! versions extend it.
 //!
 //! ```text
 //! $ cargo run --example own_backend
@@ -12,11 +13,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use cascade_host::port::{
-    Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Journal, LogPart,
+    Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
     MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wordcount.toml");
 
@@ -28,6 +30,7 @@ fn main() -> Result<(), Error> {
         run.wait()?;
     }
     let runs = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .map(|runtime| runtime.block_on(backend.runs(10)));
     println!("results of {} run", runs.map_or(0, |runs| runs.map_or(0, |runs| runs.len())));
@@ -35,7 +38,7 @@ fn main() -> Result<(), Error> {
 }
 
 /// A backend that prints each opening, and leaves the rest to the one inside.
-struct Audited(MemoryBackend);
+pub(crate) struct Audited(pub(crate) MemoryBackend);
 
 #[async_trait]
 impl Backend for Audited {
@@ -58,8 +61,17 @@ impl Backend for Audited {
         self.0.preflight().await
     }
 
+    // Methods with a default are forwarded too: otherwise outages and facts of the backend inside are not shown.
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        self.0.health()
+    }
+
     fn buckets(&self) -> Arc<dyn Buckets> {
         self.0.buckets()
+    }
+
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, StateError> {
+        self.0.describe().await
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// The reason why a pipeline cannot be checked or run, or why an output cannot be read.
 ///
-/// The failure of a task is no error: [`crate::Report::status`] and [`crate::Report::failures`] have it.
+/// A failed task is not an error; see [`crate::Report::status`] and [`crate::Report::failures`].
 ///
 /// ```
 /// # use cascade_host::{ErrorKind, Pipeline};
@@ -58,7 +58,7 @@ impl Error {
         }
     }
 
-    /// Returns what would help, in a sentence for people; none where the message says it all.
+    /// Returns a suggestion for the user, or `None` if the message suffices.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match &*self.0 {

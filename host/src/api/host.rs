@@ -1,14 +1,14 @@
 //! A host inside of a Rust program: the sandbox, its budget, and the runtime that runs are executed on.
 //! Pipelines are checked and run on it; the command line has its own setup in `cli`.
 
-use crate::api::{Error, Pipeline};
+use crate::api::Error;
 use crate::app;
 use crate::app::{Backends, Refusal, runtime_for_guests};
 use crate::config::{Environment, Overrides, Settings, SettingsFile, spare_files};
 use crate::sandbox::Sandbox;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, Runtime};
 
@@ -133,16 +133,6 @@ impl Host {
     #[must_use]
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
-    }
-
-    /// Reads and checks the manifest at a path. Blocks while components are compiled.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Pipeline, Error> {
-        Pipeline::check(self, app::read(path.as_ref())?)
-    }
-
-    /// Checks a manifest in text, whose paths are relative to `folder`. Blocks while components are compiled.
-    pub fn parse(&self, text: &str, folder: impl AsRef<Path>) -> Result<Pipeline, Error> {
-        Pipeline::check(self, app::parse("manifest", text, folder.as_ref()))
     }
 
     pub(crate) fn settings(&self) -> &Settings {

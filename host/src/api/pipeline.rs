@@ -1,7 +1,7 @@
 //! A checked manifest, ready to be run any number of times.
 //! `app/checked` checks it; `run` describes one run of it.
 
-use crate::api::{Error, Host, Run};
+use crate::api::{Error, Host};
 use crate::app;
 use crate::app::{Builds, Checked};
 use crate::graph::Resolved;
@@ -80,11 +80,17 @@ impl Pipeline {
     pub fn outputs(&self) -> impl Iterator<Item = (&str, String)> {
         self.checked.plan.outputs().iter().map(|output| (output.name.as_str(), output.ty.to_string()))
     }
+}
 
-    /// Describes a run; nothing starts before [`Run::start`], [`Run::wait`] or `.await`.
-    #[must_use]
-    pub fn run(&self) -> Run {
-        Run::new(self.clone())
+impl Host {
+    /// Reads and checks the manifest at a path. Blocks while components are compiled.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Pipeline, Error> {
+        Pipeline::check(self, app::read(path.as_ref())?)
+    }
+
+    /// Checks a manifest in text, whose paths are relative to `folder`. Blocks while components are compiled.
+    pub fn parse(&self, text: &str, folder: impl AsRef<Path>) -> Result<Pipeline, Error> {
+        Pipeline::check(self, app::parse("manifest", text, folder.as_ref()))
     }
 }
 

@@ -3,14 +3,33 @@
 //!
 //! A state backend is an object that implements [`Backend`], which includes [`Archive`] and [`Journal`]. It hands out a
 //! [`Ledger`] for each open run, and [`Buckets`] for guests. `host/examples/own_backend.rs` wraps [`MemoryBackend`].
+//!
+//! The contracts also use names of the crate's root: [`crate::RunStatus`], [`crate::SkipReason`],
+//! [`crate::FailurePolicy`], [`crate::FailureClass`], [`crate::Name`] and [`crate::Timestamp`].
 
 pub use crate::cache::{Cache, Found, Insert, MakeRequest, MemoryCache, Stored};
 pub use crate::model::{Digest, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, Certainty, Claim, ClaimView, Counts, End,
     Entry, Error, ErrorKind, FailureRecord, Follow, Health, HostId, Journal, JournalPage, Key, Keys, Ledger,
-    LogPart, Loss, MemoryBackend, Mode, NodeId, NodeView, Note, Notice, OpenKind, OpenRequest, Opened,
-    OutOfBounds, Outage, Outcome, Page, Phase, Progress, Removal, Reply, ResourceScope, ResourceShape,
-    RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Usage, Value, Verdict,
-    Version, Want, Writes,
+    LogLine, LogPart, Loss, MemoryBackend, Mode, NodeId, NodeView, Note, Notice, OpenKind, OpenRequest,
+    Opened, OutOfBounds, Outage, Outcome, Page, Phase, Piece, Progress, Removal, Reply, ResourceScope,
+    ResourceShape, RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Usage,
+    Value, Verdict, Version, Want, Writes,
 };
+
+/// The bounds that the contracts name.
+pub mod limits {
+    pub use crate::state::{
+        MAX_BYTES, MAX_EVENTS, MAX_KEY, MAX_KEYS, MAX_LOG, MAX_LOGS, MAX_SLOTLESS_CLAIMS, MAX_VALUE,
+    };
+}
+
+/// The conformance suites of state backends and caches, which decide whether one is correct. With the feature `internals`.
+///
+/// `cascade_host::state_conformance!` and `cascade_host::cache_conformance!` turn the cases into tests.
+#[cfg(any(test, feature = "internals"))]
+pub mod conformance {
+    pub use crate::cache::conformance as cache;
+    pub use crate::state::conformance as state;
+}

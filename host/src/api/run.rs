@@ -7,16 +7,17 @@ use crate::api::storage::Choice;
 use crate::api::{Error, Events, Pipeline, Report, ResultCache, RunHandle, State};
 use crate::app;
 use crate::app::{Params, Refusal, RunRequest, Session, SessionRequest, StateBackend};
-use crate::cache::Cache;
+use crate::cache::{Cache, with_ttl};
 use crate::config::host_id;
 use crate::engine::{Interrupt, Verification};
 use crate::events::{Recorder, Sink};
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, SystemClock};
 use crate::plan::Supplied;
-use crate::state::{HostId, Mode, StateUri};
+use crate::state::{HostId, LEASES, Mode, StateUri};
 use serde::Serialize;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// A run to be started. Every setting has the default of the command line.
@@ -48,7 +49,16 @@ pub struct Run {
     policy: FailurePolicy,
     targets: Vec<String>,
     verification: Verification,
+    lease: Option<Duration>,
     sinks: Vec<Arc<dyn Sink>>,
+}
+
+impl Pipeline {
+    /// Describes a run; nothing starts before [`Run::start`], [`Run::wait`] or `.await`.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        Run::new(self.clone())
+    }
 }
 
 impl Run {
@@ -64,12 +74,14 @@ impl Run {
             policy: FailurePolicy::default(),
             targets: Vec::new(),
             verification: Verification::default(),
+            lease: None,
             sinks: Vec::new(),
         }
     }
 
-    /// Sets a param to a Rust value: structs are records, unit variants enum cases, other variants variant cases with
-    /// their payload, `serde_json::Value` is what it holds. Names must be those of WIT, so rename fields to kebab-case.
+    /// Sets a param to a Rust value. Structs become records, unit variants become enum cases, other variants become variant
+    /// cases with a payload, and a `serde_json::Value` becomes the value that it contains. Names must be those of WIT, so
+    /// rename fields to kebab-case.
     ///
     /// The value is checked against the param's type when the run starts. A later value replaces an earlier one.
     ///
@@ -149,6 +161,14 @@ impl Run {
         self
     }
 
+    /// Sets the lease: how long a host without heartbeat keeps its claims, from one second to one hour. Default: `?lease=` of
+    /// the state's URI, else 10 seconds.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
     /// Executes pure tasks twice, and fails those whose results differ.
     #[must_use]
     pub fn verify(mut self) -> Self {
@@ -188,6 +208,10 @@ impl Run {
         let session = Session::new((*pipeline.checked).clone(), &request)?;
         let state = state(&pipeline, self.state)?;
         session.check_limits(&state.uri)?;
+        let lease = self.lease.unwrap_or_else(|| state.uri.lease());
+        if !LEASES.contains(&lease) {
+            return Err(Error::refused(format!("a lease of {lease:?}: a lease is from 1s to 1h long")));
+        }
         let cache = cache(&pipeline, self.cache)?;
         let sandbox = host.sandbox().for_another_run();
         session.prepare(&sandbox)?;
@@ -196,7 +220,7 @@ impl Run {
         let sinks = self.sinks.into_iter().chain([failure_sink]).collect();
         let (interrupt, interrupted) = watch::channel(Interrupt::None);
         let request = RunRequest {
-            lease: state.uri.lease(),
+            lease,
             backend: state.backend,
             cache,
             mode,
@@ -238,7 +262,7 @@ fn state(pipeline: &Pipeline, chosen: Option<State>) -> Result<StateBackend, Err
     Ok(match chosen.map(|State(choice)| choice) {
         None => host.backends().state(host.settings(), &checked.manifest.state, host.variables())?,
         Some(Choice::Uri(uri)) => host.backends().state_at(&uri, host.variables())?,
-        // An object has no URI; the settings of `memory:` are the defaults of all.
+        // An object has no URI; `memory:` has the default lease, and no limits of its own.
         Some(Choice::Object(backend)) => StateBackend { backend, uri: StateUri::Memory },
     })
 }
@@ -249,6 +273,6 @@ fn cache(pipeline: &Pipeline, chosen: Option<ResultCache>) -> Result<Option<Arc<
     Ok(match chosen.map(|ResultCache(choice)| choice) {
         None => host.backends().cache(host.settings(), section, host.variables())?,
         Some(Choice::Uri(uri)) => host.backends().cache_at(&uri, section, host.variables())?,
-        Some(Choice::Object(cache)) => Some(cache),
+        Some(Choice::Object(cache)) => Some(with_ttl(cache, section.ttl)),
     })
 }

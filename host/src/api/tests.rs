@@ -2,12 +2,16 @@
 //! Documentation tests and `host/examples` show the usual ways.
 
 use crate::api::{Error, ErrorKind, Host, Param, Pipeline};
+use crate::cache::{Cache, Found, Insert, MakeRequest, MemoryCache, Stored};
 use crate::events::Fact;
-use crate::model::RunStatus;
+use crate::model::{Digest, RunId, RunStatus};
+use crate::state;
 use crate::state::{Backend, MemoryBackend};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A component whose functions return their argument, add one, trap, and never return.
@@ -190,6 +194,78 @@ fn a_run_in_memory_is_resumed_by_its_id_on_the_same_host_or_backend() {
         pipeline.run().param("x", 2).run_id("r").fresh().wait().unwrap().output::<u32>("t").unwrap(),
         3
     );
+}
+
+/// A cache that records the TTL of each entry.
+#[derive(Default)]
+struct Recording {
+    cache: MemoryCache,
+    /// A mutex, because many threads put entries; each section is one push.
+    ttls: Mutex<Vec<Option<Duration>>>,
+}
+
+#[async_trait]
+impl Cache for Recording {
+    async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, state::Error> {
+        self.cache.get(keys).await
+    }
+
+    async fn put(&self, inserts: Vec<Insert>) -> Result<(), state::Error> {
+        self.ttls.lock().unwrap().extend(inserts.iter().map(|insert| insert.ttl));
+        self.cache.put(inserts).await
+    }
+
+    async fn find(&self, request: &MakeRequest) -> Result<Found, state::Error> {
+        self.cache.find(request).await
+    }
+
+    async fn put_made(&self, request: &MakeRequest, insert: Insert) -> Result<(), state::Error> {
+        self.ttls.lock().unwrap().push(insert.ttl);
+        self.cache.put_made(request, insert).await
+    }
+
+    async fn give_up(&self, request: &MakeRequest) -> Result<(), state::Error> {
+        self.cache.give_up(request).await
+    }
+}
+
+#[test]
+fn a_cache_object_gets_the_ttl_of_the_manifest() {
+    let task = "tasks.t = { call = \"c.inc\", args.x = 1, cache = true }";
+    for (section, ttl) in [("cache.ttl = \"7m\"\n", Some(Duration::from_mins(7))), ("", None)] {
+        let cache = Arc::new(Recording::default());
+        let shared: Arc<dyn Cache> = Arc::<Recording>::clone(&cache);
+        let pipeline = host().parse(&format!("{HEAD}{section}{task}"), folder().path()).unwrap();
+        pipeline.run().cache(shared).wait().unwrap();
+        assert_eq!(*cache.ttls.lock().unwrap(), [ttl]);
+    }
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn the_lease_of_a_run_replaces_the_default() {
+    let server = crate::state::redis::server::Server::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let uri = state::StateUri::parse(&server.uri()).unwrap();
+    let backend = state::Factory::new().backend(&uri).unwrap();
+    for (seconds, at_least) in [(None, 0), (Some(60), 20)] {
+        let id = format!("r{at_least}");
+        let run = one_task(&host(), "hang").run().param("x", 1).run_id(&id).state(server.uri());
+        let mut run = match seconds {
+            Some(seconds) => run.lease(Duration::from_secs(seconds)),
+            None => run,
+        };
+        let mut events = run.events();
+        let running = run.start().unwrap();
+        while !matches!(events.next_blocking().unwrap().fact, Fact::TaskStarted) {}
+        let claims = runtime.block_on(backend.claims(&RunId::new(&id).unwrap(), 9)).unwrap();
+        running.abort();
+        let range = Duration::from_secs(at_least)..=Duration::from_secs(seconds.unwrap_or(10));
+        assert!(claims.len() == 1 && range.contains(&claims[0].lease), "{claims:?}");
+    }
+    let short = one_task(&host(), "inc").run().param("x", 1).lease(Duration::from_millis(9));
+    let (kind, message) = text(short.wait().unwrap_err());
+    assert!(kind == ErrorKind::Refused && message.contains("from 1s to 1h"), "{message}");
 }
 
 #[test]

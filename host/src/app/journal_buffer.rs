@@ -321,7 +321,7 @@ mod tests {
             pending.note(&event(0, None, 1, Fact::TaskLog { stream: "stdout".into(), text: text.clone() }));
         }
         let batch = pending.take().unwrap();
-        let kept = crate::state::read_log(batch.logs[0].1.as_bytes());
+        let kept = LogPart::read(batch.logs[0].1.as_bytes());
         assert_eq!(kept.len(), 4);
         assert_eq!(kept.last(), Some(&LogPart::Gap));
         assert!(batch.events.is_empty());

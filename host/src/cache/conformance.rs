@@ -27,7 +27,8 @@ pub trait Harness: Send + Sync {
     async fn cache(&self) -> Arc<dyn Cache>;
 }
 
-/// Turns each case into a test: `cache_conformance!(tokio::test(start_paused = true), harness)`.
+/// Turns each case into a test: `cache_conformance!(tokio::test, harness)`, where `harness` is an expression that is
+/// evaluated for each case. A store without I/O can have `tokio::test(start_paused = true)`.
 #[macro_export]
 macro_rules! cache_conformance {
     ($attribute:meta, $harness:expr) => {
@@ -47,7 +48,7 @@ macro_rules! cache_conformance {
         $(
             #[$attribute]
             async fn $case() {
-                $crate::cache::conformance::$case(&$harness).await;
+                $crate::port::conformance::cache::$case(&$harness).await;
             }
         )*
     };

@@ -2,7 +2,7 @@
 //! The caller chooses the caches; nothing registers itself. `state` keeps the registry.
 
 use crate::cache::memory::MemoryCache;
-use crate::cache::ttl::WithTtl;
+use crate::cache::with_ttl;
 use crate::cache::{Cache, CacheUri};
 use crate::state::{BackendKind, Error, Registry, StateUri};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ impl Factory {
     }
 
     /// Registers a kind of cache.
+    ///
+    /// `open` must return at once and neither connect nor create anything: `check` calls it too, to verify the URI.
     pub fn register(
         &mut self,
         kind: BackendKind,
@@ -46,11 +48,7 @@ impl Factory {
             CacheUri::Off => return Ok(None),
             CacheUri::At(uri) => uri,
         };
-        let cache = self.0.get(uri)?;
-        Ok(Some(match ttl {
-            Some(ttl) => Arc::new(WithTtl { cache, ttl }),
-            None => cache,
-        }))
+        Ok(Some(with_ttl(self.0.get(uri)?, ttl)))
     }
 }
 

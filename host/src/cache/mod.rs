@@ -17,4 +17,5 @@ pub use factory::Factory;
 pub use key::{KeyParts, key};
 pub use memory::MemoryCache;
 pub use port::{Cache, Found, Insert, MakeRequest, Stored};
+pub(crate) use ttl::with_ttl;
 pub use uri::CacheUri;

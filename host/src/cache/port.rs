@@ -24,7 +24,7 @@ pub struct Insert {
     pub key: Digest,
     /// The result.
     pub stored: Stored,
-    /// The TTL; none for the cache's default.
+    /// The TTL; none if the entry does not expire. A default TTL, `[cache] ttl`, is filled in before the cache is called.
     pub ttl: Option<Duration>,
 }
 
@@ -51,23 +51,27 @@ pub enum Found {
 }
 
 /// A cache of results, shared between runs. There is one per URI and process.
+///
+/// As with [`crate::state::Ledger`], methods are called on tokio runtimes, must not block, and may be dropped. A cache may
+/// lose entries at any time. TTLs and holds use one clock that all hosts of the store see alike and that does not jump.
 #[async_trait]
 pub trait Cache: Send + Sync {
     /// Returns the entries of keys, in order. A damaged, foreign or expired entry is none.
     async fn get(&self, keys: &[Digest]) -> Result<Vec<Option<Stored>>, Error>;
 
-    /// Stores results. An existing entry is replaced, and its TTL restarts.
+    /// Stores results, each atomically. An existing entry is replaced, and its TTL restarts.
     async fn put(&self, inserts: Vec<Insert>) -> Result<(), Error>;
 
-    /// Looks up a key. On a miss, the first maker acquires the right to compute the entry (single-flight), without a
-    /// further round trip. The right lasts until the result is put or given up, or the maker has been silent for its
+    /// Looks up a key. On a miss, the first maker acquires the right to compute the entry (single-flight). Look-up and
+    /// acquisition are one atomic step. The right lasts until the result is put or given up, or the maker has been silent for its
     /// hold; asking again renews the hold.
     async fn find(&self, request: &MakeRequest) -> Result<Found, Error>;
 
-    /// Stores a computed result, as [`Self::put`] does, and ends the right to compute it.
+    /// Stores a computed result, as [`Self::put`] does, and ends the maker's right to compute it, if it still has that
+    /// right: both in one atomic step.
     async fn put_made(&self, request: &MakeRequest, insert: Insert) -> Result<(), Error>;
 
-    /// Gives up computing the entry, so that another maker may.
+    /// Gives up computing the entry, so that another maker may. Does nothing if the maker has lost the right.
     async fn give_up(&self, request: &MakeRequest) -> Result<(), Error>;
 
     /// Waits until the entry may have been computed or given up, or until `max_wait` has passed. Cancel safe.

@@ -9,10 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Returns a cache that keeps entries without a TTL for `ttl`; the cache itself if there is none.
+pub(crate) fn with_ttl(cache: Arc<dyn Cache>, ttl: Option<Duration>) -> Arc<dyn Cache> {
+    match ttl {
+        Some(ttl) => Arc::new(WithTtl { cache, ttl }),
+        None => cache,
+    }
+}
+
 /// The wrapped cache and the default TTL.
-pub(crate) struct WithTtl {
-    pub(crate) cache: Arc<dyn Cache>,
-    pub(crate) ttl: Duration,
+struct WithTtl {
+    cache: Arc<dyn Cache>,
+    ttl: Duration,
 }
 
 #[async_trait]

@@ -1,17 +1,5 @@
 //! The archive port: lists, inspects, cancels and removes stored runs, for processes that do not work on them.
 //! Events, notes and logs are appended through `journal.rs`; the app decides how to show them.
-//!
-//! # Redis commands
-//!
-//! | question | commands, pipelined |
-//! |---|---|
-//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
-//! | `run` | `HMGET …:meta`, and the live hosts |
-//! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
-//! | `failed_elements` | `HSCAN …:failed`, bounded |
-//! | `log` | `HGET …:logs` |
-//! | `cancel`, `claims` | one atomic step, by the script that hosts use |
-//! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
 
 use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
 use crate::state::{Error, HostId, LogPart, NodeId, Note};
@@ -21,7 +9,9 @@ use std::time::Duration;
 
 /// Read and removal access to stored runs. Nodes are named `task` or `task[i]`, as in the results.
 ///
-/// Methods that take a run fail with [`crate::state::ErrorKind::NoRun`] if it does not exist.
+/// Every read sees all commits that were answered before it began, from any process. Only notes, events and logs may lag,
+/// and `hosts` may show a dead host until its lease has passed. Methods that take a run fail with
+/// [`crate::state::ErrorKind::NoRun`] if it does not exist.
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Returns the most recently active runs, newest first, at most `max`.
@@ -31,6 +21,9 @@ pub trait Archive: Send + Sync {
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error>;
 
     /// Returns the stored state of each node, in the order of `names`. A node without stored state is open.
+    ///
+    /// A name may be any text; one that names no node is open. [`crate::state::CLOSING`] names the closing node, of which
+    /// only a failure is stored; it is no task, and is not counted.
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error>;
 
     /// Returns the names of failed elements, at most `max`. If more have failed, the choice is unspecified.
@@ -50,8 +43,8 @@ pub trait Archive: Send + Sync {
 
     /// Removes a run and everything stored for it.
     ///
-    /// Fails with [`crate::state::ErrorKind::Held`] while a host works on the run, except with [`Removal::Any`]. In
-    /// that case its hosts are woken, and their next commit fails with [`crate::state::ErrorKind::NoRun`].
+    /// Fails with [`crate::state::ErrorKind::Held`] if the run is busy, except with [`Removal::Any`]. In that case its
+    /// hosts are woken, and their next commit fails with [`crate::state::ErrorKind::NoRun`].
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error>;
 }
 
@@ -62,7 +55,7 @@ pub struct RunSummary {
     pub run: RunId,
     /// The manifest's name; none until the journal's first batch has stored it.
     pub name: Option<String>,
-    /// The run's status. A run that is running without hosts was abandoned by them.
+    /// The run's status. If it is [`RunStatus::Running`] and there are no hosts, all hosts have left or died.
     pub status: RunStatus,
     /// The run's epoch.
     pub epoch: u64,
@@ -70,7 +63,7 @@ pub struct RunSummary {
     pub counts: Counts,
     /// Time of creation.
     pub created: Timestamp,
-    /// Time of the last write.
+    /// Time of the last commit, or of a later heartbeat.
     pub active: Timestamp,
     /// The live hosts of the run.
     pub hosts: Vec<HostId>,
@@ -140,7 +133,7 @@ pub enum End {
 /// Which runs may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Only runs without live hosts.
+    /// Only runs that are not busy, as [`crate::state::Backend::open`] defines it: ended, or without live hosts.
     Idle,
     /// Any run.
     Any,

@@ -17,21 +17,48 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A store of runs. There is one per URI and process, shared by all runs.
+/// A store of runs. There is one per URI and process, shared by all runs; several objects may share a store.
+///
+/// # Calls
+///
+/// For each run: [`Self::buckets`], [`Self::preflight`], [`Self::open`], then those of the [`Ledger`]. A backend that
+/// [outlives the process](Journal::outlives_process) gets [`Journal::append`] in parallel. `doctor` calls
+/// [`Self::preflight`] and [`Self::describe`]; other commands read by [`Archive`] and [`Journal::follow`].
+///
+/// # Threads and runtimes
+///
+/// As in [`Ledger`]: methods are called on tokio runtimes, must not block, and may be dropped.
 #[async_trait]
 pub trait Backend: Archive + Journal {
     /// Creates, joins or resumes a run.
     ///
-    /// A digest other than the stored one is rejected with [`crate::state::ErrorKind::OtherDigest`], unless
-    /// [`OpenRequest::mode`] allows it. Stored results are kept, including those of elements. Stored skips and failures
-    /// are cleared when a run is resumed that had ended or has no live host.
+    /// A host is *live* while it has the ledger open, and has neither left nor let its host lease pass. The ledger renews that
+    /// lease from its opening on, for [`OpenRequest::lease`] each time. Hosts for which [`OpenRequest::is_gone`] returns true do
+    /// not count, and their claims may be taken over at once. A run is *busy* if its status is
+    /// [`crate::model::RunStatus::Running`] and at least one host is live; otherwise it is *idle*.
+    ///
+    /// | mode | no run | idle, same digest | idle, other digest | busy, same digest | busy, other digest |
+    /// |---|---|---|---|---|---|
+    /// | [`Mode::Resume`] | Created | Resumed | [`OtherDigest`] | Joined | [`OtherDigest`] |
+    /// | [`Mode::Update`] | Created | Resumed | Resumed, new epoch | Joined | [`Held`] |
+    /// | [`Mode::Fresh`] | Created | Created, new epoch | Created, new epoch | [`Held`] | [`Held`] |
+    ///
+    /// A request that fails changes nothing. Joining keeps everything that is stored, and adopts the included tasks and the
+    /// policy of the request that began the life. Resuming begins a new life: it keeps results, including those of
+    /// elements. Stored skips and failures are cleared when the request resumes a run that has ended or has no live host.
+    ///
+    /// Results are stored by name, because positions of tasks change with the plan. With another digest, the new life keeps
+    /// the result of a task, and of its elements, if a task of that name has the same fingerprint; all others are removed.
     ///
     /// The host works on the run until [`Opened::ledger`] is dropped. Other hosts may not notice that until its leases
-    /// have expired. A host that joins adopts the included tasks and the policy of the run's creator. A request to update
-    /// or restart a run that another host works on fails with [`crate::state::ErrorKind::Held`] and changes nothing.
+    /// have expired.
+    ///
+    /// [`OtherDigest`]: crate::state::ErrorKind::OtherDigest
+    /// [`Held`]: crate::state::ErrorKind::Held
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
-    /// Returns the stored results of nodes named `task` or `task[i]`, in the order of `names`.
+    /// Returns the stored results of nodes named `task` or `task[i]`, in the order of `names`. A name may be any text; one
+    /// that names no node has no result.
     ///
     /// Fails with [`crate::state::ErrorKind::NoRun`] if the run does not exist.
     async fn results(&self, run: &RunId, names: &[String]) -> Result<Vec<Option<Bytes>>, Error>;
@@ -39,7 +66,7 @@ pub trait Backend: Archive + Journal {
     /// Returns the plan record of a run, as its creator stored it.
     async fn record(&self, run: &RunId) -> Result<Bytes, Error>;
 
-    /// Checks the backend and returns notices for the user. Called once per run, before it is opened.
+    /// Checks the backend and returns notices for the user. Called once per run, before it is opened, and by `doctor`.
     ///
     /// Fails with [`crate::state::ErrorKind::Refused`] if the backend is unusable; the hint says what to change.
     async fn preflight(&self) -> Result<Vec<Notice>, Error>;
@@ -49,7 +76,7 @@ pub trait Backend: Archive + Journal {
         None
     }
 
-    /// Returns the buckets of tasks, the same for all runs.
+    /// Returns the buckets of tasks, the same for all runs. Called before [`Self::preflight`], and must not block.
     fn buckets(&self) -> Arc<dyn Buckets>;
 
     /// Describes the backend for people, as names and values; empty if there is nothing to show.
@@ -73,14 +100,18 @@ pub struct OpenRequest {
     pub mode: Mode,
     /// The reaction to a failure; joining hosts follow the creator's policy.
     pub policy: FailurePolicy,
-    /// The TTL of the run after its last write.
+    /// The TTL: a run without writes for this long reads as absent ([`crate::state::ErrorKind::NoRun`]), and its id is free.
+    ///
+    /// Commits, renewals and heartbeats count as writes, so a run with a live host does not expire. Appends to the journal
+    /// need not count. The TTL is that of the request that began the life; joining does not change it. An expired run's data
+    /// is removed by a later `open` or `runs` at the latest. A backend that does not outlive the process may ignore the TTL.
     pub ttl: Duration,
     /// The requesting host.
     pub host: HostId,
-    /// The lease of a claim, unless it is renewed.
+    /// The lease of each claim and of the host itself, unless they are renewed.
     pub lease: Duration,
-    /// Returns whether a host is a process of this machine that has ended, so that its lease need not be awaited.
-    /// Returns false for unknown hosts.
+    /// Returns whether a host is a process of this machine that has ended, so that nobody has to wait for its lease to
+    /// expire. Returns false for unknown hosts.
     pub is_gone: fn(&HostId) -> bool,
 }
 
@@ -113,11 +144,11 @@ pub struct Opened {
 /// The state in which a run was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenKind {
-    /// No stored run; it was created.
+    /// No stored run, or one that [`Mode::Fresh`] has discarded; the run was created.
     Created,
     /// An earlier run, of which some task results were kept.
     Resumed {
-        /// Number of task results that were kept.
+        /// Number of included tasks whose results were kept; elements are not counted.
         kept: u32,
     },
     /// A run with other live hosts.

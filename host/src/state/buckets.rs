@@ -73,7 +73,7 @@ pub struct Value(Bytes);
 #[derive(Debug, Clone)]
 pub struct Keys(Vec<Key>);
 
-/// Writes to at most [`MAX_KEYS`] keys and of at most [`MAX_BYTES`]: a value sets the key, none deletes it.
+/// Writes to at most [`MAX_KEYS`] keys and of at most [`MAX_BYTES`]: `Some` sets the key, `None` deletes it.
 #[derive(Debug, Clone)]
 pub struct Writes(BTreeMap<Key, Option<Value>>);
 
@@ -211,7 +211,8 @@ impl From<Key> for Keys {
 impl Page {
     /// Makes a page of the first [`MAX_KEYS`] of `keys`, which are sorted; one key beyond them shows that there is
     /// another page.
-    pub(crate) fn sorted(mut keys: Vec<Key>) -> Self {
+    #[must_use]
+    pub fn sorted(mut keys: Vec<Key>) -> Self {
         let is_more = keys.len() > MAX_KEYS;
         keys.truncate(MAX_KEYS);
         let next = keys.last().filter(|_| is_more).cloned();
@@ -235,20 +236,22 @@ impl Writes {
         }
     }
 
-    /// Returns each key once, with its new value or none.
+    /// Returns each key once: `Some` sets it, `None` deletes it.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, Option<&Value>)> {
         self.0.iter().map(|(key, value)| (key, value.as_ref()))
     }
 }
 
 impl Error {
-    /// Creates the error of a read of more bytes than one operation returns.
-    pub(crate) fn too_much(bytes: usize) -> Self {
+    /// Creates the error of [`Buckets::get`] for more bytes than [`MAX_BYTES`].
+    #[must_use]
+    pub fn too_much(bytes: usize) -> Self {
         Self::new(ErrorKind::Declined, OutOfBounds::Bytes(bytes).to_string()).hint("Request fewer keys.")
     }
 
-    /// Creates the error of an increment of a value that is not a number.
-    pub(crate) fn not_a_number() -> Self {
+    /// Creates the error of [`Buckets::increment`] for a value that is not a number, or a sum that overflows.
+    #[must_use]
+    pub fn not_a_number() -> Self {
         Self::new(
             ErrorKind::Declined,
             "the value is not a whole number in decimal digits, or the sum does not fit 64 bits",

@@ -29,6 +29,9 @@ impl Factory {
     }
 
     /// Registers a kind of backend.
+    ///
+    /// `open` must return at once and neither connect nor create anything: `check` calls it too, to verify the URI. The
+    /// backend connects when it is first used.
     pub fn register(
         &mut self,
         kind: BackendKind,

@@ -17,6 +17,9 @@ pub struct NodeId {
     pub item: Option<u32>,
 }
 
-/// The right to settle a claimed node once. Every claim has a new token, so a stale one is fenced.
+/// The right to settle a claimed node once, so that a stale settlement is fenced.
+///
+/// The ledger draws the token. It is unique among all claims of the run in all lives and epochs, and never valid again. A
+/// shared store must not draw it from data that it may lose, such as a counter on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub u64);

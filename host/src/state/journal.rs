@@ -1,22 +1,6 @@
 //! The journal port: the events of a run, notes on its nodes, and the logs of its guests.
 //! The engine decides what happens, and the app collects it. Losing the journal harms no run: results are in
 //! `ledger.rs`.
-//!
-//! # What Redis stores
-//!
-//! One script appends a batch. The script writes nothing if `…:meta` does not exist, or if the field `#<host>` of
-//! `…:notes` is not below the batch's number. It renews the TTL of the keys that it writes to.
-//!
-//! | key | type | content |
-//! |---|---|---|
-//! | `cascade:run:<id>:meta` | hash | field `name`: the manifest's name |
-//! | `cascade:run:<id>:events` | stream | one entry per event, its line in field `json`; `MAXLEN ~` [`MAX_EVENTS`] |
-//! | `cascade:run:<id>:notes` | hash | node → [`Note`], MessagePack; `#<host>` → the number of its last batch |
-//! | `cascade:run:<id>:logs` | hash | node → its log, as [`crate::state::Piece`]s; `#bytes` → their total size |
-//!
-//! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at the front and replaced by one nil
-//! (`c0`). Once the run's logs hold [`MAX_LOGS`] bytes, further pieces are dropped, and the node's log ends with one
-//! nil.
 
 use crate::model::{RunId, RunStatus};
 use crate::state::{Error, HostId, Note, Piece};
@@ -33,18 +17,27 @@ pub const MAX_LOG: usize = 2 << 20;
 /// Maximum size of all logs of a run. Bounds the storage of all its guests together.
 pub const MAX_LOGS: usize = 64 << 20;
 
-/// The journal of runs: hosts append to it, and readers follow it. Kept as long as the run.
+/// The journal of runs: hosts append to it, and readers follow it.
+///
+/// The journal stays through resuming and updating, and is discarded by [`crate::state::Mode::Fresh`] and
+/// [`crate::state::Archive::remove`]. Losing it does not affect results.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Returns whether the journal outlives this process. If not, appending is unnecessary.
+    /// Returns whether the store outlives this process.
+    ///
+    /// If not, hosts append no events, notes and logs, and hints say that the results of a run are lost with the process.
     fn outlives_process(&self) -> bool;
 
-    /// Appends a batch atomically. A batch that is repeated under the same number is appended once.
+    /// Appends a batch atomically. It is ignored if its number is not above the last one of this host.
+    ///
+    /// About the last [`MAX_EVENTS`] events are kept, and the latest note of each node. A node's log is kept by
+    /// [`Piece::append_to`], with [`MAX_LOG`] as the bound. Once all logs of the run hold [`MAX_LOGS`], pieces are dropped,
+    /// and their log is ended by [`Piece::end`].
     ///
     /// Fails with [`crate::state::ErrorKind::NoRun`] if the run does not exist; the run is not created.
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error>;
 
-    /// Returns a reader that starts at the oldest event kept.
+    /// Returns a reader that starts at the oldest event kept. Returns at once; the reader connects when it is polled.
     fn follow(&self, run: &RunId) -> Box<dyn Follow>;
 }
 
@@ -61,9 +54,9 @@ pub trait Follow: Send {
 /// The new events and the run's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalPage {
-    /// New events in order: lines of `--events` without newlines. More may be available at once.
+    /// New events in order: lines of `--events` without newlines. The next call may return further events without waiting.
     pub events: Vec<Bytes>,
-    /// The run's status after these events or later.
+    /// The run's status, read after these events were stored.
     pub status: RunStatus,
     /// The run's live hosts at that moment.
     pub hosts: Vec<HostId>,

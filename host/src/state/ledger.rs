@@ -63,7 +63,7 @@ pub enum Outcome {
     Done(Bytes),
     /// The task is skipped, for this reason.
     Skipped(SkipReason),
-    /// The task has finally failed, with this error record.
+    /// The task has failed, and will not be retried; with this error record.
     Failed(Bytes),
     /// The attempt failed. The node is handed out again after the delay, with the next attempt number.
     Retry(Duration),
@@ -74,7 +74,7 @@ pub enum Outcome {
     /// The node is handed out again once these tasks have ended too.
     Await(Vec<TaskIdx>),
     /// Replaces the node by this many elements, each handed out separately. The node itself follows once they have
-    /// ended. Elements with a stored result are not handed out again.
+    /// ended. Elements with a stored result are not handed out again; stored elements at or beyond `items` are ignored.
     Expand {
         /// Number of elements.
         items: u32,
@@ -84,13 +84,14 @@ pub enum Outcome {
 }
 
 impl Settlement {
-    /// Rejects what the contract forbids: an outcome that does not suit the claimed node or its stage.
+    /// Fails with [`ErrorKind::Misuse`] for what the contract forbids: an outcome that does not suit the claimed node or
+    /// its stage.
     ///
     /// Backends check a whole batch before they write anything. Tokens that hold nothing have no node to check.
-    pub(crate) fn check(&self, shape: &RunShape, node: NodeId, stage: Stage) -> Result<(), Error> {
+    pub fn check(&self, shape: &RunShape, node: NodeId, stage: Stage) -> Result<(), Error> {
         let misuse = |doing: &str| Err(Error::new(ErrorKind::Misuse, doing));
         if !self.outcome.suits(stage) {
-            return misuse("settling a node as no node of its stage is settled");
+            return misuse("settling a claim with an outcome that its stage does not allow");
         }
         match &self.outcome {
             Outcome::Expand { .. } => {
@@ -126,14 +127,18 @@ impl Outcome {
     }
 }
 
-/// Most claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone nor fill its
-/// memory.
-pub(crate) const MAX_SLOTLESS_CLAIMS: u32 = 256;
+/// Maximum number of claims without a slot in one reply. A wide graph of skipped tasks must neither go to one host alone
+/// nor fill its memory.
+pub const MAX_SLOTLESS_CLAIMS: u32 = 256;
 
 /// What a host asks for along with its settlements.
 #[derive(Debug, Clone, Default)]
 pub struct Want {
-    /// Most nodes to claim.
+    /// Maximum number of nodes with a slot to claim.
+    ///
+    /// Slotless claims ([`Stage::Tainted`], [`Stage::Expanded`], [`Stage::Closing`]) come first and in addition, at most
+    /// [`crate::port::limits::MAX_SLOTLESS_CLAIMS`]. The others follow by rank, then in the order in which they became
+    /// ready. A blocked node is passed over for nodes of other classes.
     pub slots: u32,
     /// The free amount of each resource, by position in the shape. Shared resources are ignored; missing entries count
     /// as zero. For prefetch, a host may report more than is free. The host is never handed a node that needs more than
@@ -146,8 +151,8 @@ pub struct Want {
 pub struct Reply {
     /// The verdict on each settlement, in order.
     pub verdicts: Vec<Verdict>,
-    /// Claimed nodes, best first. Tainted and expanded nodes come before all others and take neither slots nor
-    /// resources. After a failure that stops the run, only these are handed out.
+    /// Claimed nodes, in the order that [`Want::slots`] describes. Slotless ones take no resources either. After a failure
+    /// that stops the run, only these are handed out; after a cancellation, none.
     pub claims: Vec<Claim>,
     /// Nodes that were held back for lack of a resource. Each is reported once, to one host. Of the elements of a task
     /// only the next one is reported.
@@ -172,17 +177,17 @@ pub struct Blocked {
 pub enum Verdict {
     /// Committed; dependents may start.
     Committed,
-    /// The same settlement was committed before: the reply was lost, the result was not.
+    /// The token was settled before, with whatever outcome. Nothing was written.
     Duplicate,
-    /// Fenced: the token was lost to another claim, or the epoch has ended. Nothing was written.
+    /// The token was lost to another claim, or belongs to an earlier life. Nothing was written.
     Fenced,
 }
 
 /// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Running, or how it ended. It ends when nothing is claimed any more and every included task has ended, or a failure
-    /// or a request has stopped it; and it has succeeded only once its closing node, if it has one, has passed.
+    /// Running, or how the run ended. The run ends when no claim is left and either all included tasks have ended or the
+    /// run was stopped. It succeeds only after its closing node, if any, has passed.
     pub status: RunStatus,
     /// The reason why no new node is handed out, if there is one.
     pub stop: Option<Stop>,
@@ -232,20 +237,51 @@ pub struct Loss {
 /// Certainty that a claim was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
-    /// Another host has claimed the node, or the life of the run is over. A settlement will be fenced.
+    /// Another host has claimed the node, the run has ended, or its life is over. A settlement will be fenced.
     Taken,
-    /// The lease has expired by this host's clock, and the backend has confirmed no renewal. Another host may have
+    /// The lease has expired by this host's clock, and the last attempt to renew it got no reply. Another host may have
     /// claimed the node; until one has, a settlement is accepted.
     Unconfirmed,
 }
 
 /// One run, as one host sees it.
+///
+/// # Calls
+///
+/// A host calls [`Self::keep_leases`] first. Then it calls [`Self::commit`], one at a time, beside [`Self::fetch`] (many)
+/// and [`Self::changed`] (one, dropped and renewed). At the end it calls [`Self::leave`] and drops the ledger.
+///
+/// # Threads and runtimes
+///
+/// Methods are called on a tokio runtime with timers and I/O. They must not block: put blocking work on
+/// `spawn_blocking` or a thread of your own. Calls may come from several runtimes, so nothing may depend on the runtime
+/// of the first call. Any future may be dropped; a step that has begun then happens completely or not at all. Dropping
+/// the ledger must not block.
+///
+/// # Time
+///
+/// Leases and delays use one clock that all hosts of the store see alike and that does not jump: the server's, or for a
+/// store on one machine a monotonic clock. Wall time is only for what people read.
+///
+/// # Lives
+///
+/// A life of a run lasts from an opening without live hosts to the next such opening, or to a loss of data. A ledger that
+/// detects a loss opens the run again by itself: it answers the settlements of the ended life with [`Verdict::Fenced`],
+/// reports the claims of that life as [`Certainty::Taken`], and goes on in the new life.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Settles claims and claims new nodes in one atomic step.
     ///
-    /// Results are stored before any dependent is handed out to any host. Repeating a commit whose reply was lost is
-    /// safe: settlements already committed are answered with [`Verdict::Duplicate`].
+    /// Results are stored before any dependent is handed out to any host. Each settlement gets a verdict; fenced and
+    /// duplicate ones write nothing and do not affect the others. If one is forbidden ([`Settlement::check`]), the commit
+    /// fails and writes nothing.
+    ///
+    /// The caller does not repeat a commit: an error ends the host's work. So a backend repeats lost requests itself, and
+    /// returns the original reply with its claims. A second commit of settled tokens gets [`Verdict::Duplicate`], at least
+    /// for the tokens of this host's last commit in this life, whatever the outcome.
+    ///
+    /// The first poll may happen under a lock and with a waker that does nothing. Return `Pending` from it unless the reply
+    /// needs no I/O; a later poll brings a real waker.
     async fn commit(&self, batch: Vec<Settlement>, want: Want) -> Result<Reply, Error>;
 
     /// Returns how many nodes with a slot one commit hands out, if as many are ready and fit. Asking for more is safe, but
@@ -256,15 +292,20 @@ pub trait Ledger: Send + Sync {
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
 
     /// Starts the heartbeat: renews the leases of all present and future claims of this host until they are settled,
-    /// lost or given up with the ledger. Renewal does not depend on how busy or blocked this process's threads are.
+    /// lost, or abandoned because the ledger was dropped. Renewal does not depend on how busy or blocked this process's
+    /// threads are.
     ///
-    /// Lost claims are sent on the returned channel, once and as soon as they are known; their guests must be stopped.
-    /// Called at most once per ledger. Fails only if this process cannot renew leases. Hosts that do not call this use
-    /// [`Ledger::renew`].
+    /// Losses are sent on the returned channel as soon as they are known, and the host stops their guests: for each token
+    /// at most one [`Certainty::Unconfirmed`], then at most one [`Certainty::Taken`]. `Unconfirmed` is sent after a failed
+    /// attempt to renew a lease that has expired by this host's clock.
+    ///
+    /// Called at most once per ledger. Fails only if this process cannot renew leases.
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error>;
 
-    /// Renews the leases of `held` and returns the claims that were lost. A claim with an expired lease is lost only
+    /// Renews the leases of `held` once and returns the claims that were lost. A claim with an expired lease is lost only
     /// once the node has been handed out to another holder.
+    ///
+    /// Hosts of this crate call [`Self::keep_leases`] instead. The conformance suite calls this to control the time.
     async fn renew(&self, held: &[Token]) -> Result<Vec<Token>, Error>;
 
     /// Waits until a node may have become claimable, or the run's progress may have changed, since `seen`.
@@ -272,11 +313,13 @@ pub trait Ledger: Send + Sync {
     /// Spurious wake-ups are possible. Cancel safe: dropping the future loses no wake-up.
     async fn changed(&self, seen: Version) -> Result<(), Error>;
 
-    /// Cancels the run for all its hosts.
+    /// Cancels the run for all its hosts, as [`crate::port::Archive::cancel`] does.
+    ///
+    /// Hosts of this crate do not call this: the command `cancel` uses the archive. The conformance suite calls both.
     async fn cancel(&self) -> Result<(), Error>;
 
     /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm
-    /// it.
+    /// it. Only dropping follows. Other hosts may take over this host's claims at once.
     async fn leave(&self) {}
 
     /// Returns the backend's notices since the last call; each is returned once.

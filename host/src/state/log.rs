@@ -91,6 +91,61 @@ impl Piece {
     pub const fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// Appends the piece to a node's log, and drops whole pieces from the front until at most `max` bytes are left.
+    /// Dropped pieces leave one gap.
+    #[must_use]
+    pub fn append_to(&self, log: &[u8], max: usize) -> Vec<u8> {
+        let mut log = [log, &self.0].concat();
+        let mut front = 0;
+        while log.len() - front > max {
+            let rest = log.get(front..).unwrap_or_default();
+            match rest.first() {
+                Some(&NIL) => front += 1,
+                _ => front += piece_len(rest).unwrap_or(rest.len()).min(rest.len()), // a piece, or foreign bytes to the end
+            }
+        }
+        if front > 0 {
+            log.splice(..front, [NIL]);
+        }
+        log
+    }
+
+    /// Marks the end of a node's log with a gap, unless it already has one there.
+    #[must_use]
+    pub fn end(log: &[u8]) -> Vec<u8> {
+        let is_marked = matches!(LogPart::read(log).last(), Some(LogPart::Gap));
+        if is_marked { log.to_vec() } else { [log, &[NIL]].concat() }
+    }
+}
+
+impl LogPart {
+    /// Decodes a stored log. Damaged pieces and those of a later version become gaps.
+    #[must_use]
+    pub fn read(mut bytes: &[u8]) -> Vec<Self> {
+        let mut parts = Vec::new();
+        while let Some((mark, rest)) = bytes.split_first() {
+            match (*mark, piece_len(bytes)) {
+                (NIL, _) => {
+                    put_gap(&mut parts);
+                    bytes = rest;
+                }
+                (_, Some(len)) => {
+                    let (piece, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+                    match piece.get(5..).and_then(lines) {
+                        Some(lines) => parts.extend(lines),
+                        None => put_gap(&mut parts),
+                    }
+                    bytes = rest;
+                }
+                (_, None) => {
+                    put_gap(&mut parts);
+                    return parts;
+                }
+            }
+        }
+        parts
+    }
 }
 
 /// Returns the last [`MAX_LINE`] bytes of a text, from a character boundary.
@@ -107,33 +162,6 @@ fn put(bytes: &mut Vec<u8>, lines: &[Line<'_>]) {
     bytes.push(BIN);
     bytes.extend(u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes());
     bytes.extend(content);
-}
-
-/// Decodes a stored log. Damaged pieces and those of a later version become gaps.
-#[must_use]
-pub fn read_log(mut bytes: &[u8]) -> Vec<LogPart> {
-    let mut parts = Vec::new();
-    while let Some((mark, rest)) = bytes.split_first() {
-        match (*mark, piece_len(bytes)) {
-            (NIL, _) => {
-                put_gap(&mut parts);
-                bytes = rest;
-            }
-            (_, Some(len)) => {
-                let (piece, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-                match piece.get(5..).and_then(lines) {
-                    Some(lines) => parts.extend(lines),
-                    None => put_gap(&mut parts),
-                }
-                bytes = rest;
-            }
-            (_, None) => {
-                put_gap(&mut parts);
-                return parts;
-            }
-        }
-    }
-    parts
 }
 
 fn put_gap(parts: &mut Vec<LogPart>) {
@@ -161,31 +189,6 @@ fn piece_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends `piece` to a node's log and drops whole pieces from the front until at most `max` bytes are left.
-#[must_use]
-pub fn append_log(log: &[u8], piece: &Piece, max: usize) -> Vec<u8> {
-    let mut log = [log, &piece.0].concat();
-    let mut front = 0;
-    while log.len() - front > max {
-        let rest = log.get(front..).unwrap_or_default();
-        match rest.first() {
-            Some(&NIL) => front += 1,
-            _ => front += piece_len(rest).unwrap_or(rest.len()).min(rest.len()), // a piece, or foreign bytes to the end
-        }
-    }
-    if front > 0 {
-        log.splice(..front, [NIL]);
-    }
-    log
-}
-
-/// Marks the end of a node's log with a gap, unless it already has one there.
-#[must_use]
-pub fn end_log(log: &[u8]) -> Vec<u8> {
-    let is_marked = matches!(read_log(log).last(), Some(LogPart::Gap));
-    if is_marked { log.to_vec() } else { [log, &[NIL]].concat() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,16 +202,16 @@ mod tests {
     #[test]
     fn encoded_log_round_trips() {
         let parts = [line("a"), LogPart::Gap, line("b"), line("ß\n")];
-        let log = append_log(&[], &Piece::new(&parts), 999);
-        assert_eq!(read_log(&log), parts);
-        assert_eq!(read_log(&[]), []);
+        let log = Piece::new(&parts).append_to(&[], 999);
+        assert_eq!(LogPart::read(&log), parts);
+        assert_eq!(LogPart::read(&[]), []);
     }
 
     #[test]
     fn large_piece_loses_only_its_oldest_part() {
         let parts: Vec<_> = (0..4_000).map(|number| line(&format!("{number} {}", "x".repeat(100)))).collect();
         let max = 256 << 10;
-        let kept = read_log(&append_log(&[], &Piece::new(&parts), max));
+        let kept = LogPart::read(&Piece::new(&parts).append_to(&[], max));
         let (first, rest) = kept.split_first().unwrap();
         assert_eq!(*first, LogPart::Gap);
         assert_eq!(rest, &parts[4_000 - rest.len()..], "the newest part is kept");
@@ -218,10 +221,10 @@ mod tests {
     #[test]
     fn overlong_line_keeps_its_end_and_its_neighbours() {
         let long = format!("{}ß{}", "a".repeat(99), "b".repeat(MAX_LINE - 1));
-        let kept = read_log(&append_log(&[], &Piece::new(&[line("a"), line(&long), line("c")]), 4 << 20));
+        let kept = LogPart::read(&Piece::new(&[line("a"), line(&long), line("c")]).append_to(&[], 4 << 20));
         assert_eq!(kept, [line("a"), LogPart::Gap, line(&"b".repeat(MAX_LINE - 1)), line("c")]);
         let longest = "b".repeat(MAX_LINE);
-        assert_eq!(read_log(Piece::new(&[line(&longest)]).as_bytes()), [line(&longest)]);
+        assert_eq!(LogPart::read(Piece::new(&[line(&longest)]).as_bytes()), [line(&longest)]);
     }
 
     #[test]
@@ -230,32 +233,32 @@ mod tests {
         let size = piece("a").as_bytes().len();
         let mut log = Vec::new();
         for text in ["a", "b", "c", "d"] {
-            log = append_log(&log, &piece(text), 2 * size + 1);
+            log = piece(text).append_to(&log, 2 * size + 1);
         }
-        assert_eq!(read_log(&log), [LogPart::Gap, line("c"), line("d")]);
+        assert_eq!(LogPart::read(&log), [LogPart::Gap, line("c"), line("d")]);
         assert!(log.len() <= 2 * size + 1);
-        assert_eq!(read_log(&append_log(&[], &piece("a"), 3)), [LogPart::Gap]);
+        assert_eq!(LogPart::read(&piece("a").append_to(&[], 3)), [LogPart::Gap]);
     }
 
     #[test]
     fn end_of_log_is_marked_once() {
-        let log = end_log(&end_log(&append_log(&[], &Piece::new(&[line("a")]), 999)));
-        assert_eq!(read_log(&log), [line("a"), LogPart::Gap]);
+        let log = Piece::end(&Piece::end(&Piece::new(&[line("a")]).append_to(&[], 999)));
+        assert_eq!(LogPart::read(&log), [line("a"), LogPart::Gap]);
         assert_eq!(log.split(|byte| *byte == NIL).count(), 2);
     }
 
     #[test]
     fn unreadable_pieces_become_gaps() {
-        let mut log = append_log(&[], &Piece::new(&[line("a")]), 999);
+        let mut log = Piece::new(&[line("a")]).append_to(&[], 999);
         let later = rmp_serde::to_vec(&(VERSION + 1, "anything")).unwrap();
         log.push(BIN);
         log.extend(u32::try_from(later.len()).unwrap().to_be_bytes());
         log.extend(later);
-        assert_eq!(read_log(&log), [line("a"), LogPart::Gap]);
+        assert_eq!(LogPart::read(&log), [line("a"), LogPart::Gap]);
         for cut in 1..log.len() {
-            assert!(!read_log(&log[..cut]).is_empty(), "{cut}");
+            assert!(!LogPart::read(&log[..cut]).is_empty(), "{cut}");
         }
-        assert_eq!(read_log(b"nonsense"), [LogPart::Gap]);
+        assert_eq!(LogPart::read(b"nonsense"), [LogPart::Gap]);
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub use backend::OpenKind;
 pub use backend::OpenRequest;
 pub use backend::Opened;
 pub use buckets::{
-    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap, Swapped, Value,
-    Writes,
+    BucketName, Buckets, Key, Keys, MAX_BYTES, MAX_KEY, MAX_KEYS, MAX_VALUE, OutOfBounds, Page, Swap,
+    Swapped, Value, Writes,
 };
 pub use error::{Error, ErrorKind};
 pub use factory::Factory;
@@ -46,12 +46,11 @@ pub use id::Token;
 #[cfg(feature = "redis")]
 pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
-pub(crate) use ledger::MAX_SLOTLESS_CLAIMS;
 pub use ledger::{
-    Blocked, Certainty, Claim, Entry, Ledger, Loss, Outcome, Progress, Reply, Settlement, Stage, Stop,
-    Verdict, Version, Want,
+    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Outcome, Progress, Reply,
+    Settlement, Stage, Stop, Verdict, Version, Want,
 };
-pub use log::{LogLine, LogPart, Piece, append_log, end_log, read_log};
+pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
@@ -59,4 +58,5 @@ pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
 pub use shape::{CLOSING, ResourceScope, ResourceShape, RunShape, TaskShape};
+pub(crate) use uri::LEASES;
 pub use uri::{BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};

@@ -11,9 +11,10 @@ pub struct RunShape {
     pub tasks: Vec<TaskShape>,
     /// Distinct resource requirements, the same on all hosts of a run. Class 0 requires nothing.
     pub classes: Vec<Vec<(usize, u32)>>,
-    /// The resources to which the first numbers of `classes` refer. Amounts of host resources may differ between hosts.
+    /// The resources. The first number of each pair in `classes` is a position in this list. Amounts of host resources may
+    /// differ between hosts.
     pub resources: Vec<ResourceShape>,
-    /// Whether the run is closed: once all tasks have succeeded, a last node decides whether the run has.
+    /// Whether the run has a closing node, which decides after all tasks whether the run has succeeded.
     pub has_closing: bool,
 }
 
@@ -82,7 +83,7 @@ impl RunShape {
         NodeId { task: TaskIdx::new(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)), item: None }
     }
 
-    /// Returns the total of each resource that this host knows.
+    /// Returns this host's total of each resource.
     #[must_use]
     pub fn amounts(&self) -> Vec<u32> {
         self.resources.iter().map(|resource| resource.amount).collect()

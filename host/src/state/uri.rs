@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(10);
 
 /// Range of leases. A shorter one would expire in an ordinary pause of a machine; a longer one would delay takeovers.
-const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
+pub(crate) const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// The URI of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

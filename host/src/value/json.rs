@@ -2,7 +2,7 @@
 //! The other direction is `encode`, from an untyped literal.
 
 use crate::value::Type;
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 use crate::value::ValueFault;
 use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::wire::{Kind, Reader};
@@ -31,7 +31,7 @@ impl<'a> Typed<'a> {
 }
 
 /// Returns a value as JSON on one line.
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub fn to_json_text(ty: &Type, bytes: &[u8]) -> Result<String, ValueFault> {
     serde_json::to_string(&Typed::new(ty, bytes)).map_err(|error| ValueFault::new(error.to_string()))
 }

@@ -29,7 +29,7 @@ pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compo
 pub use differ::difference;
 pub use encode::encode;
 pub use fault::ValueFault;
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
 pub use json::{Typed, to_json_excerpt};
 pub use leaves::leaves;

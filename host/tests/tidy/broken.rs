@@ -5,6 +5,7 @@ use crate::File;
 use crate::check_cycles;
 use crate::check_file;
 use crate::code::code_of;
+use crate::exported;
 use crate::machine_paths;
 use crate::test_children;
 use crate::unexplained_dependencies;
@@ -21,6 +22,13 @@ fn head_and_length() {
     assert_eq!(check_file(&File::new("model/a.rs", "use std::fmt;\n")).len(), 1);
     assert_eq!(complaints("model/a.rs", &"\n".repeat(499)), NOTHING);
     assert_eq!(complaints("model/a.rs", &"\n".repeat(500)).len(), 1);
+}
+
+#[test]
+fn exported_names_are_found() {
+    let text = "pub use a::B;\n// pub use a::C;\npub use a::b::{\n    D, E,\n    F as G,\n};\npub use h::i as j;\nmod k;\n\
+                pub mod l {\n    pub use a::{M, N};\n}\npub(crate) use o::P;\n";
+    assert_eq!(exported(&format!("//! Head.\n{text}")), ["B", "D", "E", "G", "j", "l"]);
 }
 
 #[test]

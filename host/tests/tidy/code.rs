@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
-/// Returns the first name after each `crate::`, except macros, which are at the root whatever module defines them.
+/// Returns the first name after each `crate::`, except macros, which are at the root whatever module defines them, and
+/// `$crate::port`, by which macros name what is public.
 pub(crate) fn imports(code: &str) -> BTreeSet<String> {
-    let after = code.match_indices("crate::").filter(|(at, _)| begins_word(code, *at));
+    let is_public = |at: usize| code[..at].ends_with('$') && code[at..].starts_with("crate::port::");
+    let after = code.match_indices("crate::").filter(|(at, _)| begins_word(code, *at) && !is_public(*at));
     let rests = after.map(|(at, found)| &code[at + found.len()..]);
     let names = rests.map(|rest| (word_at(rest), &rest[word_at(rest).len()..]));
     names

@@ -18,6 +18,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// Maximum number of names that a user of the library has to look through: those of the root and of `port`, where a
+/// submodule counts as one.
+const MAX_NAMES: usize = 100;
+
 /// Maximum number of lines in a file.
 const MAX_LINES: usize = 500;
 
@@ -38,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("app", ALL_BUT_APP_AND_CLI),
     ("cli", ALL_BUT_CLI),
     ("api", ALL_BUT_CLI),
+    ("internals", ALL_BUT_CLI),
 ];
 
 const ALL_BUT_APP_AND_CLI: &[&str] = &[
@@ -144,6 +149,19 @@ fn every_file_says_what_it_is_for_and_is_short() {
         }
     });
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn the_library_has_few_names() {
+    let files = ["host/src/lib.rs", "host/src/api/port.rs"]
+        .map(|path| fs::read_to_string(root().join(path)).unwrap());
+    let names: Vec<String> = files.iter().flat_map(|text| exported(text)).collect();
+    let has = |name: &str| names.iter().any(|known| known == name);
+    assert!(
+        has("Pipeline") && has("command_line") && has("port") && has("Ledger") && has("limits"),
+        "{names:?}"
+    );
+    assert!(names.len() <= MAX_NAMES, "{} names, at most {MAX_NAMES} are allowed: {names:?}", names.len());
 }
 
 #[test]
@@ -296,6 +314,26 @@ impl Name {
             is_whole && (is_root || matches!(self, Self::Words(_)))
         })
     }
+}
+
+/// Returns the names that a file exports at its top level: `pub use` with all its names, and `pub mod`.
+fn exported(text: &str) -> Vec<String> {
+    let code = code_of(text);
+    let mut names = Vec::new();
+    for item in code.split("\npub ").skip(1) {
+        if let Some(module) = item.strip_prefix("mod ") {
+            names.push(word_at(module).to_owned());
+        } else if let Some(path) = item.strip_prefix("use ") {
+            let path = path.split(';').next().unwrap_or_default();
+            let list = match path.split_once('{') {
+                Some((_, list)) => list.trim_end_matches('}'),
+                None => path.rsplit("::").next().unwrap_or_default(),
+            };
+            let list = list.split(',').map(|name| name.rsplit(" as ").next().unwrap_or_default().trim());
+            names.extend(list.filter(|name| !name.is_empty()).map(str::to_owned));
+        }
+    }
+    names
 }
 
 /// Returns the names under `[workspace.dependencies]` without a comment above or beside them.

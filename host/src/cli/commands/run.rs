@@ -104,7 +104,8 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
-    let after = interrupted_after_run(&session.run, &state.uri, arguments.backend.state.as_deref());
+    let after =
+        interrupted_after_run(&session.run, state.backend.as_ref(), arguments.backend.state.as_deref());
     let run = app::run(&session, Arc::new(sandbox), request);
     let report = ctx.signals.while_running(stop, after, || runtime.block_on(run));
     // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
@@ -173,13 +174,14 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         rendered.left_out.iter().for_each(|line| ctx.console.note("output-left-out", line));
         if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
             let exit = report_error(&error, &ctx.console);
-            let message = outputs_not_printed(&session.run, &state.uri, arguments.backend.state.as_deref());
+            let typed = arguments.backend.state.as_deref();
+            let message = outputs_not_printed(&session.run, state.backend.as_ref(), typed);
             ctx.console.note("unprinted", &message);
             return Ok(exit);
         }
     }
     if exit != Exit::Success {
-        let hint = resume_hint(report.ended, arguments, &session.run, &state.uri);
+        let hint = resume_hint(report.ended, arguments, &session.run, state.backend.as_ref());
         ctx.console.note("unfinished", &hint);
     }
     Ok(exit)

@@ -5,7 +5,7 @@ use crate::cli::args::Command;
 use crate::cli::print::escape_control;
 use crate::cli::process::resume::state_flag;
 use crate::model::RunId;
-use crate::state::StateUri;
+use crate::state::Backend;
 use std::path::Path;
 
 /// Returns the message of a command that has not started a run.
@@ -57,18 +57,17 @@ pub(crate) fn interrupted_before_run(manifest: &Path) -> String {
 }
 
 /// Returns the message of `run` once its run has ended.
-pub(crate) fn interrupted_after_run(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
+pub(crate) fn interrupted_after_run(run: &RunId, state: &dyn Backend, typed: Option<&str>) -> String {
     format!("interrupted: {}", outputs_not_printed(run, state, typed))
 }
 
 /// Returns the message for an ended run whose outputs are not all printed. `typed` is the value of `--state`.
-pub(crate) fn outputs_not_printed(run: &RunId, state: &StateUri, typed: Option<&str>) -> String {
+pub(crate) fn outputs_not_printed(run: &RunId, state: &dyn Backend, typed: Option<&str>) -> String {
     let ended = format!("run {run} has ended, but its outputs are not all printed");
-    match state {
-        StateUri::Memory => format!("{ended}. They were kept in memory, and are lost\n"),
-        StateUri::Redis(_) => {
-            format!("{ended}. To print its stored results: cascade-host output {run}{}\n", state_flag(typed))
-        }
+    if state.outlives_process() {
+        format!("{ended}. To print its stored results: cascade-host output {run}{}\n", state_flag(typed))
+    } else {
+        format!("{ended}. They were kept in memory, and are lost\n")
     }
 }
 
@@ -76,6 +75,7 @@ pub(crate) fn outputs_not_printed(run: &RunId, state: &StateUri, typed: Option<&
 mod tests {
     use super::*;
     use crate::cli::args::Arguments;
+    use crate::state::{Factory, StateUri};
     use clap::Parser as _;
 
     #[test]
@@ -88,6 +88,17 @@ mod tests {
             let arguments = Arguments::try_parse_from(words).unwrap();
             let message = interrupt_message(&arguments.command);
             assert!(message.starts_with("interrupted") && message.lines().count() == 1, "{message}");
+        }
+    }
+
+    #[test]
+    fn message_after_a_run_says_whether_its_results_are_kept() {
+        for (uri, said) in
+            [("memory:", "are lost"), ("redis://h", "cascade-host output r1 --state redis://h")]
+        {
+            let state = Factory::new().backend(&StateUri::parse(uri).unwrap()).unwrap();
+            let message = interrupted_after_run(&RunId::new("r1").unwrap(), state.as_ref(), Some(uri));
+            assert!(message.contains(said), "{message}");
         }
     }
 }

@@ -4,18 +4,23 @@
 use crate::cli::args::RunArguments;
 use crate::engine::Ended;
 use crate::model::{RunId, RunStatus};
-use crate::state::StateUri;
+use crate::state::{Backend, StateUri};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// Returns a sentence with the resume command, or with the setting that is needed to resume.
-pub(crate) fn resume_hint(ended: Ended, arguments: &RunArguments, run: &RunId, state: &StateUri) -> String {
+pub(crate) fn resume_hint(
+    ended: Ended,
+    arguments: &RunArguments,
+    run: &RunId,
+    state: &dyn Backend,
+) -> String {
     let outcome = match ended {
         Ended::Interrupted => "interrupted",
         Ended::Run(RunStatus::Cancelled) => "was cancelled",
         Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
     };
-    if *state == StateUri::Memory {
+    if !state.outlives_process() {
         return format!(
             "run {run} {outcome}; its results were kept in memory, and are lost. To make runs resumable, keep results \
              in Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
@@ -84,12 +89,14 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::cli::args::{Arguments, Command};
+    use crate::state::Factory;
     use clap::Parser as _;
 
     fn shown(line: &str, state: &str) -> String {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(run) = arguments.command else { panic!("not a run") };
-        resume_hint(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), &StateUri::parse(state).unwrap())
+        let state = Factory::new().backend(&StateUri::parse(state).unwrap()).unwrap();
+        resume_hint(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), state.as_ref())
     }
 
     #[test]

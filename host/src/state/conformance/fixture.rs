@@ -15,8 +15,14 @@ use std::time::Duration;
 /// Makes the backends under test.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// Returns a backend without runs.
+    /// Returns a backend over a new store without runs.
     async fn backend(&self) -> Arc<dyn Backend>;
+
+    /// Returns another object over the store of the last [`Self::backend`], as another process would have; none if there
+    /// can be only one.
+    async fn again(&self) -> Option<Arc<dyn Backend>> {
+        None
+    }
 }
 
 /// Timeout for something that must happen, but might not.
@@ -79,14 +85,20 @@ pub struct Fixture {
     pub is_gone: fn(&HostId) -> bool,
     /// The lease.
     pub lease: Duration,
+    /// The TTL.
+    pub ttl: Duration,
+    /// Another object over the store, with which every second host opens the run.
+    again: Option<Arc<dyn Backend>>,
     hosts: u32,
 }
 
 impl Fixture {
     /// A run of tasks named `t0`, `t1`, …, each waiting for the listed tasks.
     pub async fn new(harness: &dyn Harness, waits_for: &[&[u32]]) -> Self {
+        let backend = harness.backend().await;
         Self {
-            backend: harness.backend().await,
+            backend,
+            again: harness.again().await,
             shape: shape(waits_for),
             mode: Mode::Resume,
             policy: FailurePolicy::KeepGoing,
@@ -94,6 +106,7 @@ impl Fixture {
             id: "run-1",
             is_gone: |_| false,
             lease: LEASE,
+            ttl: Duration::from_hours(1),
             hosts: 0,
         }
     }
@@ -137,7 +150,14 @@ impl Fixture {
     pub async fn ask(&mut self) -> Result<Opened, Error> {
         self.hosts += 1;
         let host = HostId(format!("host-{}", self.hosts).into());
-        self.backend.open(self.request(host)).await
+        let backend = if self.hosts.is_multiple_of(2) { self.other() } else { &self.backend };
+        backend.open(self.request(host)).await
+    }
+
+    /// Returns another object over the same store; the only one if there is no other.
+    #[must_use]
+    pub fn other(&self) -> &Arc<dyn Backend> {
+        self.again.as_ref().unwrap_or(&self.backend)
     }
 
     /// Opens the run as a new host.
@@ -181,7 +201,7 @@ impl Fixture {
             shape: Arc::new(self.shape.clone()),
             mode: self.mode,
             policy: self.policy,
-            ttl: Duration::from_hours(1),
+            ttl: self.ttl,
             host,
             lease: self.lease,
             is_gone: self.is_gone,

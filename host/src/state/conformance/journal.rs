@@ -4,8 +4,8 @@
 use crate::model::{RunId, RunStatus, Timestamp};
 use crate::state::conformance::fixture::{Fixture, Harness, TIMEOUT, must, must_fail, only};
 use crate::state::{
-    Batch, ErrorKind, Follow, HostId, JournalPage, LogLine, LogPart, MAX_LOG, MAX_LOGS, Mode, Note, Phase,
-    Piece, Removal,
+    Batch, ErrorKind, Follow, HostId, JournalPage, LogLine, LogPart, MAX_EVENTS, MAX_LOG, MAX_LOGS, Mode,
+    Note, Phase, Piece, Removal,
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -158,7 +158,7 @@ async fn follow(harness: &dyn Harness) -> Duration {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let host = bench.open().await;
     append(&bench, batch(1)).await;
-    let mut follower = bench.backend.follow(&bench.run());
+    let mut follower = bench.other().follow(&bench.run());
     let page = must(follower.next().await);
     assert_eq!((page.events.len(), page.status), (1, RunStatus::Running));
     assert_eq!(page.hosts, [HostId("host-1".into())]);
@@ -193,4 +193,25 @@ async fn until(follower: &mut dyn Follow, is_it: fn(&JournalPage) -> bool) -> Jo
             return page;
         }
     }
+}
+
+/// About the last `MAX_EVENTS` events are kept, in order and without a gap.
+pub async fn newest_events_are_kept(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    let (batches, events) = (12, MAX_EVENTS / 10);
+    for number in 1..=batches {
+        let line = |at: usize| format!("{}", (number - 1) * events + at).into();
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        append(&bench, Batch { events: (0..events).map(line).collect(), ..batch(number) }).await;
+    }
+    let mut follower = bench.other().follow(&bench.run());
+    let mut kept: Vec<usize> = Vec::new();
+    while kept.last().is_none_or(|last| *last + 1 < batches * events) {
+        let page = must(must(tokio::time::timeout(TIMEOUT, follower.next()).await));
+        kept.extend(page.events.iter().map(|line| must(String::from_utf8_lossy(line).parse::<usize>())));
+    }
+    assert!(kept.windows(2).all(|pair| pair[0] + 1 == pair[1]), "each once and in order");
+    let about = MAX_EVENTS * 9 / 10..=MAX_EVENTS * 11 / 10;
+    assert!(about.contains(&kept.len()), "{} events", kept.len());
 }

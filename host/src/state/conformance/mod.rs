@@ -27,7 +27,8 @@ pub use resources::*;
 pub use resume::*;
 pub use waking::*;
 
-/// Turns each case into a test: `state_conformance!(tokio::test(start_paused = true), harness)`.
+/// Turns each case into a test: `state_conformance!(tokio::test, harness)`, where `harness` is an expression that is
+/// evaluated for each case. A store without I/O can have `tokio::test(start_paused = true)`.
 #[macro_export]
 macro_rules! state_conformance {
     ($attribute:meta, $harness:expr) => {
@@ -92,8 +93,12 @@ macro_rules! state_conformance {
             resumed_successful_run_keeps_everything
             different_digest_is_rejected_with_the_stored_record
             update_keeps_unchanged_results_in_a_new_epoch
+            update_keeps_elements_of_unchanged_tasks
             fresh_run_keeps_nothing_in_a_new_epoch
             run_with_a_live_host_is_joined_and_not_replaced
+            run_without_writes_expires
+            usable_backend_passes_its_checks
+            host_that_leaves_is_not_waited_for
             change_wakes_other_hosts
             change_since_the_version_wakes_immediately
             elapsed_retry_delay_wakes
@@ -117,6 +122,7 @@ macro_rules! state_conformance {
             journal_lasts_until_a_fresh_run
             journal_creates_no_run
             events_are_followed_from_the_oldest
+            newest_events_are_kept
             value_is_stored_until_deleted
             many_keys_are_written_and_read_together
             buckets_of_the_same_name_are_shared
@@ -132,7 +138,7 @@ macro_rules! state_conformance {
         $(
             #[$attribute]
             async fn $case() {
-                $crate::state::conformance::$case(&$harness).await;
+                $crate::port::conformance::state::$case(&$harness).await;
             }
         )*
     };

@@ -3,9 +3,10 @@
 
 use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{
-    Fixture, Harness, element, must, must_fail, nodes, only, task, value,
+    BRIEF, Fixture, Harness, TIMEOUT, element, must, must_fail, nodes, only, task, value,
 };
-use crate::state::{Entry, ErrorKind, Mode, OpenKind, Outcome};
+use crate::state::{Entry, ErrorKind, Mode, OpenKind, Outcome, Removal, Stage};
+use std::time::Duration;
 
 /// Results are read by name, in the order of the names; the plan record is returned unchanged.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
@@ -127,6 +128,38 @@ pub async fn update_keeps_unchanged_results_in_a_new_epoch(harness: &dyn Harness
     assert_eq!(must(bench.backend.record(&bench.run()).await), bench.digest.as_bytes()[..]);
 }
 
+/// An update keeps the elements of a task with an unchanged fingerprint. Those beyond the new list are ignored.
+pub async fn update_keeps_elements_of_unchanged_tasks(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[], &[]]).await;
+    let mut bench = bench.with(0, |task| task.is_for_each = true).with(1, |task| task.is_for_each = true);
+    let host = bench.open().await;
+    let expand = |items| Outcome::Expand { items, max_parallel: None };
+    for whole in host.claim().await {
+        let elements = host.settle(&whole, expand(4)).await.claims;
+        for item in [0, 2, 3] {
+            host.done(&elements[item]).await;
+        }
+    }
+    bench.gone(host).await;
+    bench.mode = Mode::Update;
+    bench.digest = Digest::of_bytes(b"another plan");
+    let mut bench = bench.with(1, |task| task.fingerprint = Digest::of_bytes(b"another call"));
+    bench.shape.tasks.rotate_left(1);
+    let host = bench.open().await;
+    assert_eq!(host.opened.kind, OpenKind::Resumed { kept: 0 });
+    let names = ["t0[0]", "t0[1]", "t0[2]", "t1[0]", "t1[2]"].map(str::to_owned);
+    let kept = must(bench.backend.results(&bench.run(), &names).await);
+    assert_eq!(kept.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, false, false]);
+    let claims = host.claim().await;
+    assert_eq!(nodes(&claims), [task(0), task(1)]);
+    let unchanged = host.settle(&claims[1], expand(3)).await.claims;
+    assert_eq!(nodes(&unchanged), [element(1, 1)]);
+    let changed = host.settle(&claims[0], expand(2)).await.claims;
+    assert_eq!(nodes(&changed), [element(0, 0), element(0, 1)]);
+    let whole = only(host.done(&unchanged[0]).await);
+    assert_eq!((whole.node, whole.stage), (task(1), Stage::Expanded { items: 3 }));
+}
+
 /// A fresh start keeps nothing and begins a new epoch.
 pub async fn fresh_run_keeps_nothing_in_a_new_epoch(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
@@ -157,4 +190,60 @@ pub async fn run_with_a_live_host_is_joined_and_not_replaced(harness: &dyn Harne
     bench.digest = Digest::of_bytes(b"another plan");
     assert_eq!(must_fail(bench.ask().await).kind, ErrorKind::Held);
     one.done(&claims[1]).await;
+}
+
+/// A run without writes expires after its TTL, and its id is free; heartbeats of a live host are writes. Backends that do
+/// not outlive the process may keep it.
+pub async fn run_without_writes_expires(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    bench.ttl = BRIEF * 2;
+    let host = bench.open().await;
+    let root = only(host.claim().await);
+    tokio::time::sleep(bench.ttl * 2).await;
+    assert_eq!(must(bench.backend.run(&bench.run()).await).status, RunStatus::Running);
+    host.done(&root).await;
+    bench.gone(host).await;
+    tokio::time::sleep(bench.ttl).await;
+    if !bench.backend.outlives_process() {
+        must(bench.backend.remove(&bench.run(), Removal::Idle).await);
+    }
+    let absent = async {
+        while bench.backend.run(&bench.run()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    must(tokio::time::timeout(TIMEOUT, absent).await);
+    assert_eq!(must_fail(bench.backend.run(&bench.run()).await).kind, ErrorKind::NoRun);
+    assert_eq!(must_fail(bench.other().record(&bench.run()).await).kind, ErrorKind::NoRun);
+    assert_eq!(must(bench.backend.runs(9).await), []);
+    let host = bench.open().await;
+    assert_eq!((host.opened.kind, &host.opened.stored), (OpenKind::Created, &vec![]));
+}
+
+/// A usable backend passes its preflight check, and describes itself.
+pub async fn usable_backend_passes_its_checks(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    for notice in must(bench.backend.preflight().await) {
+        assert!(!notice.code.is_empty() && !notice.message.is_empty(), "{notice:?}");
+    }
+    for (name, value) in must(bench.backend.describe().await) {
+        assert!(!name.is_empty() && !value.is_empty(), "{name}: {value}");
+    }
+    let host = bench.open().await;
+    let outage = bench.backend.health().and_then(|health| health.borrow().outage.clone());
+    assert_eq!((outage, host.ledger.notices()), (None, vec![]));
+}
+
+/// Claims of a host that has left can be taken over at once, and the host counts no longer.
+pub async fn host_that_leaves_is_not_waited_for(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    let (one, other) = (bench.open().await, bench.open().await);
+    let first = only(one.claim().await);
+    one.ledger.leave().await;
+    let taken = only(other.claim().await);
+    assert_eq!((taken.node, taken.takeovers), (first.node, 1));
+    drop(one);
+    other.done(&taken).await;
+    bench.gone(other).await;
+    assert_eq!(must(bench.backend.run(&bench.run()).await).hosts, []);
 }

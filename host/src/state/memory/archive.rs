@@ -7,7 +7,7 @@ use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
 use crate::state::{
     Archive, Batch, ClaimView, Counts, End, Entry, Error, ErrorKind, Follow, Journal, LogPart, MemoryBackend,
-    NodeView, Removal, RunSummary, read_log,
+    NodeView, Removal, RunSummary,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Archive for MemoryBackend {
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         let run = self.find(run)?;
         let journal = run.journal();
-        Ok(journal.logs.get(name).map(|log| read_log(log)).unwrap_or_default())
+        Ok(journal.logs.get(name).map(|log| LogPart::read(log)).unwrap_or_default())
     }
 
     async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {

@@ -2,7 +2,7 @@
 //! Access by run id is left to `archive.rs`.
 
 use crate::model::Timestamp;
-use crate::state::{Batch, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, append_log, end_log};
+use crate::state::{Batch, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, Piece};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use tokio::sync::watch;
@@ -71,9 +71,9 @@ impl RunJournal {
             let log = self.logs.entry(name.clone()).or_default();
             let before = log.len();
             *log = if self.log_bytes + piece.as_bytes().len() > MAX_LOGS {
-                end_log(log)
+                Piece::end(log)
             } else {
-                append_log(log, piece, MAX_LOG)
+                piece.append_to(log, MAX_LOG)
             };
             self.log_bytes = self.log_bytes + log.len() - before;
         }

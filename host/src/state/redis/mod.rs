@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `results`, `skipped`, `failed` | hashes | `task` or `task[i]` → value, reason, error record; in `failed` also `[outputs]`, for a run whose closing has failed |
 //! | `meta` | hash | layout version, life, digest, plan record, state, counts |
-//! | `events` | stream | the journal's events (`state/journal.rs`) |
+//! | `events` | stream | the journal's events (`stored/journal.rs`) |
 //! | `tasks` | string | 32 bytes per task, and as many for the node that closes the run: phase, flags, how many it waits for, rank, class, its edges |
 //! | `edges` | string | four bytes per edge |
 //! | `coord` | hash | coordination state, see below |

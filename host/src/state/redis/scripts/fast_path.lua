@@ -182,7 +182,7 @@ if command == 'commit' then
       call('HSET', META, 'armed', now)
       for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
     elseif is_first then
-      call('PEXPIRE', RESULTS, run.ttl)
+      expire_with_run(RESULTS)
     end
     local length = stored - #left + #entering / 2
     local lanes = length ~= stored and {'lanes', cmsgpack.pack(length > 0 and {[class] = length} or {})} or {}

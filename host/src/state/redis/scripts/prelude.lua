@@ -32,3 +32,9 @@ local must_wake = false
 -- Returns whether the server has less than this host has seen: a promoted replica may have missed the last writes. The
 -- last commit with a reply must be the last one stored, and results only grow in number within a life.
 local function has_lost(last) return last ~= tonumber(ARGV[11]) or run.ok < tonumber(ARGV[12]) end
+
+-- Lets a key expire together with the run: a run that reads as absent leaves nothing behind.
+local function expire_with_run(key)
+  local left = call('PTTL', META)
+  if left >= 0 then call('PEXPIRE', key, math.max(left, 1)) end
+end

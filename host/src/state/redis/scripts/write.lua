@@ -96,9 +96,9 @@ local function renew_ttls()
     for _, key in ipairs(KEYS) do call('PEXPIRE', key, run.ttl) end
   else
     -- The other keys are never empty, so they kept their TTL.
-    if out.is_first then call('PEXPIRE', RESULTS, run.ttl) end
-    if #out.skipped > 0 then call('PEXPIRE', SKIPPED, run.ttl) end
-    if #out.failed > 0 then call('PEXPIRE', FAILED, run.ttl) end
+    if out.is_first then expire_with_run(RESULTS) end
+    if #out.skipped > 0 then expire_with_run(SKIPPED) end
+    if #out.failed > 0 then expire_with_run(FAILED) end
   end
 end
 

@@ -1,5 +1,17 @@
-//! The archive of runs in Redis: list, inspect, read logs, remove. `state/archive.rs` lists the commands.
+//! The archive of runs in Redis: list, inspect, read logs, remove.
 //! Hosts write through `run` and `journal.rs`.
+//!
+//! # Commands
+//!
+//! | question | commands, pipelined |
+//! |---|---|
+//! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
+//! | `run` | `HMGET …:meta`, and the live hosts |
+//! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
+//! | `failed_elements` | `HSCAN …:failed`, bounded |
+//! | `log` | `HGET …:logs` |
+//! | `cancel`, `claims` | one atomic step, by the script that hosts use |
+//! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
 
 use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
 use crate::state::redis::index;
@@ -7,7 +19,7 @@ use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
-    CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary, read_log,
+    CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -205,7 +217,7 @@ pub(crate) async fn log(link: &Link, run: &RunId, keys: &RunKeys, name: &str) ->
     }
     // Fields that begin with `#` belong to the journal; no node has such a name.
     let log = answers.next().and_then(Answer::bytes).filter(|_| !name.starts_with('#'));
-    Ok(log.map(|log| read_log(&log)).unwrap_or_default())
+    Ok(log.map(|log| LogPart::read(&log)).unwrap_or_default())
 }
 
 /// Removes a run.

@@ -1,5 +1,21 @@
-//! Appends batches to the journal of a run in Redis, with one script. `state/journal.rs` lists the keys.
+//! Appends batches to the journal of a run in Redis, with one script.
 //! Reading is left to `archive.rs` and `follow.rs`; the app collects the batches.
+//!
+//! # What is stored
+//!
+//! The script writes nothing if `…:meta` does not exist, or if the field `#<host>` of `…:notes` is not below the batch's
+//! number. The keys expire together with `…:meta`; appending does not renew its TTL, because heartbeats do.
+//!
+//! | key | type | content |
+//! |---|---|---|
+//! | `cascade:run:<id>:meta` | hash | field `name`: the manifest's name |
+//! | `cascade:run:<id>:events` | stream | one entry per event, its line in field `json`; `MAXLEN ~` [`MAX_EVENTS`] |
+//! | `cascade:run:<id>:notes` | hash | node → [`crate::state::Note`], MessagePack; `#<host>` → the number of its last batch |
+//! | `cascade:run:<id>:logs` | hash | node → its log, as [`crate::state::Piece`]s; `#bytes` → their total size |
+//!
+//! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at the front and replaced by one nil
+//! (`c0`). Once the run's logs hold [`MAX_LOGS`] bytes, further pieces are dropped, and the node's log ends with one
+//! nil.
 
 use crate::model::RunId;
 use crate::state::redis::keys::RunKeys;
@@ -118,7 +134,7 @@ mod tests {
         for number in 1..=5 {
             let batch = batch(number, &long);
             append(&link, &run, &keys(&run), &batch).await.unwrap();
-            expected = crate::state::append_log(&expected, &batch.logs[0].1, MAX_LOG);
+            expected = batch.logs[0].1.append_to(&expected, MAX_LOG);
         }
         let stored =
             link.ask("x", Request::read([Command::new("HGET").arg(keys(&run).key("logs")).arg("t0")]));

@@ -3,12 +3,12 @@
 
 use super::proxy::{Cut, Proxy};
 use super::*;
+use crate::model::SkipReason;
 use crate::state::conformance::{Fixture, Host};
 use crate::state::redis::link::{Link, RetryPolicy};
-use crate::state::{Certainty, Claim, Entry, ErrorKind, Health, NodeId, Notice, Outcome, RedisUri, Verdict};
+use crate::state::{Certainty, Claim, Entry, ErrorKind, NodeId, Notice, Outcome, RedisUri, Verdict};
 use std::thread;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// A harness with an existing backend.
 struct There(Arc<dyn Backend>);
@@ -29,6 +29,24 @@ async fn watched(uri: &str, waits_for: &[&[u32]]) -> (Fixture, watch::Receiver<H
 
 pub(super) async fn bench(uri: &str, waits_for: &[&[u32]]) -> Fixture {
     Fixture::new(&There(Arc::new(at(uri))), waits_for).await
+}
+
+#[tokio::test]
+async fn first_result_failure_and_skip_expire_together_with_their_run() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[], &[]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    host.settle(&claims[0], Outcome::Done(b"x"[..].into())).await;
+    host.settle(&claims[1], Outcome::Failed(b"x"[..].into())).await;
+    host.settle(&claims[2], Outcome::Skipped(SkipReason::Pruned)).await;
+    let script = "return redis.call('PTTL', KEYS[1]) - redis.call('PTTL', KEYS[2])";
+    for key in ["results", "failed", "skipped"] {
+        let key = format!("cascade:run:run-1:{key}");
+        let later: i64 = server.cli(&["EVAL", script, "2", &key, "cascade:run:run-1:meta"]).parse().unwrap();
+        assert!(later <= 0, "{key} outlives its run by {later} ms");
+    }
 }
 
 fn node(at: u32) -> NodeId {

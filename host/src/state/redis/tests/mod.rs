@@ -13,12 +13,13 @@ use super::server::Server;
 use crate::model::{RunId, RunStatus};
 use crate::state::conformance::Harness;
 use crate::state::{
-    Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Journal, LogPart, NodeView, Notice,
+    Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Health, Journal, LogPart, NodeView, Notice,
     OpenRequest, Opened, Removal, RunSummary, StateUri,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// A backend that owns its server.
 pub(crate) struct Owned {
@@ -44,8 +45,16 @@ impl Backend for Owned {
         self.backend.preflight().await
     }
 
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        self.backend.health()
+    }
+
     fn buckets(&self) -> Arc<dyn Buckets> {
         self.backend.buckets()
+    }
+
+    async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        self.backend.describe().await
     }
 }
 
@@ -106,18 +115,29 @@ pub(crate) fn at(text: &str) -> RedisBackend {
     }
 }
 
-struct Plain;
+/// Starts a server for each backend.
+#[derive(Default)]
+struct Plain {
+    /// The URI of the last server. A mutex, because a harness is shared; the section is one assignment.
+    uri: Mutex<Option<String>>,
+}
 
 #[async_trait]
 impl Harness for Plain {
     async fn backend(&self) -> Arc<dyn Backend> {
         let server = Server::start();
+        *self.uri.lock().unwrap() = Some(server.uri());
         Arc::new(Owned { backend: at(&server.uri()), server })
+    }
+
+    async fn again(&self) -> Option<Arc<dyn Backend>> {
+        let uri = self.uri.lock().unwrap().clone()?;
+        Some(Arc::new(at(&uri)))
     }
 }
 
 mod plain {
     use super::*;
 
-    crate::state_conformance!(tokio::test, Plain);
+    crate::state_conformance!(tokio::test, Plain::default());
 }
