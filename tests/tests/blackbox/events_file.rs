@@ -61,7 +61,7 @@ fn events_file_never_replaces_an_input_of_the_run() {
     command(&project).args(["--events", "events.jsonl"]).run().expect(0);
     for (events, named) in [
         ("data.csv", "the input `data.csv`"),
-        ("params.json", "the file of params `params.json`"),
+        ("params.json", "the params file `params.json`"),
         ("count.json", "the value of param `count`, `count.json`"),
         ("settings.toml", "the settings file `settings.toml`"),
         ("own.wasm", "the component `own` `own.wasm`"),

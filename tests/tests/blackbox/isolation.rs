@@ -46,7 +46,7 @@ fn grants_provide_exactly_what_they_name() {
     assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
     assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
     let missing = Project::basic("grants.read = [\"nowhere\"]\n[tasks.t]\ncall = \"g.args\"\n");
-    missing.run().expect(2).says(["nowhere", "not a folder", "create it"]);
+    missing.run().expect(2).says(["nowhere", "does not exist", "create the folder"]);
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn manifest_limits_the_lost_hosts_of_a_task() {
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1000)));
     dies_after(&["started    other"]);
     project.write(&format!("cascade = 1\nname = \"test\"\n{}", body(1001)));
-    project.command("check").run().expect(2).says(["`max-lost-hosts` is from 0 to 1000, not 1001"]);
+    project.command("check").run().expect(2).says(["`max-lost-hosts` must be from 0 to 1000, not 1001"]);
 }
 
 #[test]

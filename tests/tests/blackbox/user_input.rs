@@ -124,7 +124,7 @@ fn duplicate_key_is_refused_by_name() {
         (&["--params-file", "p.toml"], "line 2: duplicate key `a`"),
         (&["--params-file", "deep.toml"], "line 4: duplicate key `x`"),
         (&["--config", "settings.toml"], "line 2: duplicate key `jobs`"),
-        (&["-p", "a=1", "-p", "a=2"], "param `a` is given twice"),
+        (&["-p", "a=1", "-p", "a=2"], "`-p` sets param `a` twice"),
         (&["-p", r#"point={"x": 1, "y": 2, "y": 3}"#], "duplicate field `y`"),
         (&["-p", r#"shape={"circle": 1, "circle": 2}"#], "duplicate case `circle`"),
         (&["-p", r#"ended={"ok": 1, "ok": 2}"#], "duplicate case `ok`"),
@@ -212,7 +212,7 @@ fn non_utf8_arguments_are_refused() {
     let project = project(SUM);
     let run = |script: &str| with_bytes(project.command("run"), script).expect(2);
     run("exec \"$0\" \"$@\" -p text=$bad").says(["param `text`: the value is not UTF-8 text", "@FILE"]);
-    run("exec \"$0\" \"$@\" -p $bad=1").says(["the name of a param", "not UTF-8"]);
+    run("exec \"$0\" \"$@\" -p $bad=1").says(["the name of a `-p` param", "not UTF-8"]);
     for flag in ["--state", "--cache", "--target", "--run-id", "-j", "--output"] {
         run(&format!("exec \"$0\" \"$@\" {flag} $bad")).says(["UTF-8"]);
     }
