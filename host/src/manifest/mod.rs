@@ -25,8 +25,9 @@ mod tests;
 mod value;
 
 pub use ast::{
-    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
-    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When,
+    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, ImportSource, Imports, Manifest,
+    OnError, Param, Policy, Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource,
+    When,
 };
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
