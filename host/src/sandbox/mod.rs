@@ -20,6 +20,8 @@ mod testing;
 #[cfg(test)]
 mod load_tests;
 #[cfg(test)]
+mod linking_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;

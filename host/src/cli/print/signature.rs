@@ -257,19 +257,22 @@ mod tests {
             functions: functions.iter().map(|function| (*function).into()).collect(),
             toml: None,
         };
-        let imports = [
+        let mut imports = [
             import("cascade:task/context@0.1.0", "a call traps unless `context` is granted", &["current"]),
             import(
                 "wasi:clocks/wall-clock@0.2.6",
                 "logical clocks unless `clock` is granted",
                 &["now", "resolution"],
             ),
-            import(
-                "acme:gpu/kernels@0.1.0",
-                "unknown to this host: `check` refuses a manifest that uses the component",
-                &[],
-            ),
+            import("acme:gpu/kernels@0.1.0", "unknown to this host", &["run"]),
         ];
+        let [.., unknown] = &mut imports;
+        let toml = |line: &str| Toml {
+            table: "components.words.imports".to_owned(),
+            line: format!("\"acme:gpu/kernels@0.1.0\" = {line}"),
+            has_table: false,
+        };
+        unknown.toml = Some([toml("\"trap\""), toml("{ component = \"NAME\" }")]);
         let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
         let inspection =
             Inspection { component: "words", exports: &exports, imports: &imports, grants: &grants };
