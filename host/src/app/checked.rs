@@ -88,7 +88,7 @@ pub fn check(
     let components = loaded.into_iter();
     let components: Vec<Option<Component>> =
         components.map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
-    let linked = imports::link(graph.manifest(), &components, sandbox, &mut faults);
+    let linked = imports::link(&graph, &components, sandbox, &mut faults);
     let components: Vec<Option<Component>> =
         linked.iter().map(|linked| linked.as_ref().map(|linked| linked.component.clone())).collect();
     grant_check::check(&graph, &components, &mut faults);

@@ -1,6 +1,7 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
+use crate::manifest::imported::Imports;
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
@@ -103,26 +104,6 @@ pub struct Component {
     pub imports: Imports,
     /// `[components.NAME.grants]`.
     pub grants: Grants,
-}
-
-/// The imports of a component that the manifest satisfies; none by default.
-#[derive(Debug, Clone, Default)]
-pub struct Imports {
-    /// Whether the manifest has the table.
-    pub is_written: bool,
-    /// Whether a part has a fault. Then imports may be missing here.
-    pub is_partial: bool,
-    /// The imports, in the order of the text, each key as it is written.
-    pub entries: Vec<(Spanned<String>, ImportSource)>,
-}
-
-/// What satisfies an import.
-#[derive(Debug, Clone)]
-pub enum ImportSource {
-    /// `"trap"`: functions that trap when they are called.
-    Trap,
-    /// `{ component = "NAME" }`: the exports of another component.
-    Component(Spanned<String>),
 }
 
 /// The capabilities of a guest; none by default.

@@ -5,7 +5,7 @@ use crate::app::imports::faults;
 use crate::app::imports::identity::identities;
 use crate::app::imports::wiring::{Importer, Wire, WireEnd, Wiring, wiring};
 use crate::app::parallel_map::parallel_map;
-use crate::manifest::Manifest;
+use crate::graph::Graph;
 use crate::model::{Digest, Fault, Faults, Name, Span, are_compatible};
 use crate::sandbox::{Component, Link, LoadError, Sandbox};
 use std::collections::HashMap;
@@ -32,12 +32,15 @@ pub(crate) struct Supply {
 }
 
 /// Links every component with what the manifest satisfies its imports with. Components with faults are left out.
+///
+/// A component that only others import from is not linked by itself: it is part of theirs.
 pub(crate) fn link(
-    manifest: &Manifest,
+    graph: &Graph,
     components: &[Option<Component>],
     sandbox: &Sandbox,
     faults: &mut Faults,
 ) -> Vec<Option<Linked>> {
+    let manifest = graph.manifest();
     let importers: Vec<Option<Importer<'_>>> = manifest
         .components
         .iter()
@@ -47,8 +50,21 @@ pub(crate) fn link(
     let wirings: Vec<Option<Wiring<'_>>> =
         importers.iter().map(|importer| wiring((*importer)?, manifest, components, faults)).collect();
     let order = order(&wirings);
-    let linking =
-        Linking { importers, identities: identities(&order, &wirings, components), wirings, sandbox };
+    let mut is_whole = vec![true; components.len()];
+    let imported = wirings.iter().flatten().flat_map(suppliers).map(|from| (from, false));
+    let called = graph.nodes().iter().filter_map(|node| node.component).map(|at| (at, true));
+    for (at, is_called) in imported.chain(called) {
+        if let Some(is_whole) = is_whole.get_mut(at) {
+            *is_whole = is_called;
+        }
+    }
+    let linking = Linking {
+        importers,
+        identities: identities(&order, &wirings, components),
+        wirings,
+        is_whole,
+        sandbox,
+    };
     let positions: Vec<usize> = (0..components.len()).collect();
     let linked = parallel_map(sandbox.at_once(), &positions, |at| linking.linked(*at));
     linked.into_iter().map(|linked| linked?.map_err(|found| faults.list.extend(found)).ok()).collect()
@@ -95,6 +111,8 @@ struct Linking<'a> {
     importers: Vec<Option<Importer<'a>>>,
     wirings: Vec<Option<Wiring<'a>>>,
     identities: Vec<Option<Digest>>,
+    /// Whether a component is called, or imported by no other.
+    is_whole: Vec<bool>,
     sandbox: &'a Sandbox,
 }
 
@@ -103,6 +121,10 @@ impl<'a> Linking<'a> {
     fn linked(&self, at: usize) -> Option<Result<Linked, Vec<Fault>>> {
         let identity = self.identities.get(at).copied().flatten()?;
         let importer = self.importer(at)?;
+        if !self.is_whole.get(at).copied().unwrap_or_default() {
+            let component = importer.component.with_traps(&[], identity);
+            return Some(Ok(Linked { component, supplies: Vec::new() }));
+        }
         let parts = self.parts(at);
         let divided = self.divided(&parts);
         if !divided.is_empty() {

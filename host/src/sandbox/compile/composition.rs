@@ -2,7 +2,9 @@
 //! Only this file knows the crate that does it. `worker` runs it in a process with bounds.
 
 use serde::{Deserialize, Serialize};
+use std::any::Any;
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, InstantiationArgumentError, NodeId};
 
@@ -66,6 +68,12 @@ pub enum Misfit {
 impl Composition<'_> {
     /// Composes the parts, and returns the bytes of the new component.
     pub(crate) fn compose(self) -> Result<Vec<u8>, Misfit> {
+        // The crate panics at what it does not support, such as interfaces without a name that share resources.
+        let composed = catch_unwind(AssertUnwindSafe(move || self.build()));
+        composed.unwrap_or_else(|panic| Err(unsupported(&*panic)))
+    }
+
+    fn build(self) -> Result<Vec<u8>, Misfit> {
         let mut graph = CompositionGraph::new();
         let mut instances: Vec<NodeId> = Vec::new();
         let mut exports: Vec<String> = Vec::new();
@@ -97,6 +105,14 @@ impl Composition<'_> {
         let options = EncodeOptions { validate: false, ..EncodeOptions::default() };
         graph.encode(options).map_err(|error| not_encoded(&instances, error))
     }
+}
+
+fn unsupported(panic: &(dyn Any + Send)) -> Misfit {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    Misfit::Other(format!(
+        "composing does not support these components: {}",
+        text.unwrap_or("no reason given")
+    ))
 }
 
 fn other(error: impl std::fmt::Display) -> Misfit {

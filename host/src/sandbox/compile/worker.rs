@@ -148,6 +148,8 @@ fn compile(metering: Metering, component: &[u8]) -> Result<Vec<u8>, CompileFailu
 /// Composes components. A misfit is written to stderr as JSON.
 fn compose(composition: &[u8]) -> Result<Vec<u8>, CompileFailure> {
     let composition: Composition<'_> = rmp_serde::from_slice(composition).map_err(io::Error::other)?;
+    // A panic is a misfit, and the only text on stderr.
+    std::panic::set_hook(Box::new(|_| {}));
     let refused = |misfit| CompileFailure::Refused(serde_json::to_string(&misfit).unwrap_or_default());
     composition.compose().map_err(refused)
 }
