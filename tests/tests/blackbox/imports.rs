@@ -135,6 +135,18 @@ fn types_that_differ_are_a_fault_that_names_both_components() {
 }
 
 #[test]
+fn components_of_a_sandbox_are_within_the_bounds_of_one_together() {
+    let sizes = ["base", "middle", "top"].map(|name| {
+        let path = cascade_host_tests::build_rust_guests().join(format!("link_{name}.wasm"));
+        std::fs::metadata(path).expect("the guest is built").len()
+    });
+    let largest = sizes.into_iter().max().expect("three guests");
+    let project = chain("[tasks.t]\ncall = \"top.calls\"\n");
+    let refused = project.host().env("CASCADE_COMPONENT_SIZE", &format!("{largest}B")).run().expect(2);
+    refused.says(["cannot load the component `top` with what it imports", "`component-size`"]);
+}
+
+#[test]
 fn missing_imports_print_lines_to_paste() {
     let (base, _) = CHAIN.split_once("[components.middle.imports]").unwrap();
     let tasks = "[tasks.t]\ncall = \"middle.hello\"\nargs.name = \"Ada\"\n";
