@@ -77,30 +77,60 @@ pub fn build_plugins() -> &'static Path {
 /// Builds the Python guest, and returns its component.
 pub fn build_python() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let (folder, venv) = (guests(), guests().join("target/venv"));
+    BUILT.get_or_init(|| python("app", "python/wit"))
+}
+
+/// Builds the guest `shapes` in Python, and returns its component.
+pub fn build_python_shapes() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| python("shapes", "shapes/wit"))
+}
+
+/// Builds `python/NAME.py` for the world NAME of the WIT in a folder.
+fn python(name: &str, wit: &str) -> PathBuf {
+    let folder = guests();
+    let source = format!("python/{name}.py");
+    let built = folder.join("target").join(if name == "app" {
+        "python.wasm".to_owned()
+    } else {
+        format!("python-{name}.wasm")
+    });
+    let sources = [source.as_str(), wit, "python/requirements.txt"].map(|source| folder.join(source));
+    let tool = componentize_py();
+    if is_older(&built, &sources) {
+        let mut command = Command::new(tool);
+        command.current_dir(&folder).args([
+            "-d",
+            wit,
+            "-w",
+            name,
+            "componentize",
+            "-p",
+            "python",
+            name,
+            "-o",
+        ]);
+        run(command.arg(&built), "see tests/guests/README.md");
+    }
+    built
+}
+
+/// Installs componentize-py, once per test process.
+fn componentize_py() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let venv = guests().join("target/venv");
         let tool = venv.join("bin/componentize-py");
         if !tool.exists() {
             run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "apt-get install python3-venv");
             let pip = venv.join("bin/pip");
-            let requirements = folder.join("python/requirements.txt");
+            let requirements = guests().join("python/requirements.txt");
             run(
                 Command::new(pip).args(["install", "-q", "-r"]).arg(requirements),
                 "give this machine access to PyPI",
             );
         }
-        let built = folder.join("target/python.wasm");
-        let sources =
-            ["python/app.py", "python/wit", "python/requirements.txt"].map(|source| folder.join(source));
-        if is_older(&built, &sources) {
-            let mut command = Command::new(tool);
-            command.current_dir(&folder).args(["-d", "python/wit", "-w", "app", "componentize"]);
-            run(
-                command.args(["-p", "python", "app", "-o", "target/python.wasm"]),
-                "see tests/guests/README.md",
-            );
-        }
-        built
+        tool
     })
 }
 
@@ -124,7 +154,34 @@ pub fn python_client() -> &'static Path {
 /// Builds the JavaScript guest, and returns its component.
 pub fn build_javascript() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
+    BUILT.get_or_init(|| javascript("app", "wit", "javascript.wasm"))
+}
+
+/// Builds the guest `shapes` in JavaScript, and returns its component.
+pub fn build_javascript_shapes() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| javascript("shapes", "../shapes/wit", "javascript-shapes.wasm"))
+}
+
+/// Builds `javascript/NAME.js` for the world NAME of the WIT in a folder.
+fn javascript(name: &str, wit: &str, output: &str) -> PathBuf {
+    let folder = install_componentize_js();
+    let source = format!("{name}.js");
+    let built = guests().join("target").join(output);
+    let sources = [source.as_str(), "build.mjs", wit, "package.json"].map(|source| folder.join(source));
+    if is_older(&built, &sources) {
+        std::fs::create_dir_all(guests().join("target")).expect("the target folder can be made");
+        let mut command = Command::new("node");
+        command.arg(folder.join("build.mjs")).arg(&built).args([source.as_str(), wit, name]);
+        run(&mut command, "see tests/guests/README.md");
+    }
+    built
+}
+
+/// Installs componentize-js, once per test process, and returns the folder of the guests.
+fn install_componentize_js() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
         let folder = guests().join("javascript");
         if !folder.join("node_modules").exists() {
             let mut command = Command::new("npm");
@@ -140,13 +197,7 @@ pub fn build_javascript() -> &'static Path {
                 "apt-get install nodejs npm (Node 20 or later), with access to the npm registry",
             );
         }
-        let built = guests().join("target/javascript.wasm");
-        let sources = ["app.js", "build.mjs", "wit", "package.json"].map(|source| folder.join(source));
-        if is_older(&built, &sources) {
-            std::fs::create_dir_all(guests().join("target")).expect("the target folder can be made");
-            run(Command::new("node").arg(folder.join("build.mjs")).arg(&built), "see tests/guests/README.md");
-        }
-        built
+        folder
     })
 }
 

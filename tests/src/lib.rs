@@ -13,8 +13,8 @@ mod web;
 
 pub use examples::build_example;
 pub use guests::{
-    Toolchain, assemble, build_javascript, build_plugins, build_python, build_rust_guests, is_declined,
-    python_client, repository,
+    Toolchain, assemble, build_javascript, build_javascript_shapes, build_plugins, build_python,
+    build_python_shapes, build_rust_guests, is_declined, python_client, repository,
 };
 pub use host::{Finished, Host, Running};
 pub use project::{Events, Project};

@@ -3,8 +3,9 @@
 
 use crate::app::build::BUILD_LEFT_NO_FILE;
 use crate::app::component_file::read_component;
+use crate::app::imports::Supply;
 use crate::app::parallel_map::parallel_map;
-use crate::app::{Error, Refusal, grant_check, grants, inputs};
+use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
 use crate::graph::Resolved;
 use crate::manifest;
@@ -13,7 +14,7 @@ use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
 use crate::plan::{Interface, InvalidPlan, Plan};
 use crate::sandbox;
-use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, Import, LoadError, Offer, Sandbox};
+use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, LoadError, Sandbox};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,8 +26,10 @@ pub struct Checked {
     pub manifest: Manifest,
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The components, in manifest order.
+    /// The components, in manifest order, each with what it imports from others.
     pub components: Vec<Component>,
+    /// The imports of each that the manifest satisfies.
+    pub(crate) supplies: Vec<Vec<Supply>>,
 }
 
 /// Opens the sandbox of this host. Components are compiled by child processes of `compiler`, or else in this process.
@@ -82,9 +85,12 @@ pub fn check(
     let loaded = parallel_map(sandbox.max_parallel_loads(), &sources, |source| {
         source.as_ref().map(|source| load(source, builds, sandbox))
     });
-    let components = sources.iter().zip(loaded);
-    let components = components.map(|(source, loaded)| accept(source.as_ref()?, loaded?, &mut faults));
-    let components: Vec<Option<Component>> = components.collect();
+    let components = loaded.into_iter();
+    let components: Vec<Option<Component>> =
+        components.map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
+    let linked = imports::link(&graph, &components, sandbox, &mut faults);
+    let components: Vec<Option<Component>> =
+        linked.iter().map(|linked| linked.as_ref().map(|linked| linked.component.clone())).collect();
     grant_check::check(&graph, &components, &mut faults);
     let interfaces: Vec<Option<Interface>> =
         components.iter().map(|component| component.as_ref().map(interface)).collect();
@@ -95,8 +101,9 @@ pub fn check(
         faults
     })?;
     // Without faults every component was loaded.
-    let components = components.into_iter().flatten().collect();
-    Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components })
+    let (components, supplies) =
+        linked.into_iter().flatten().map(|linked| (linked.component, linked.supplies)).unzip();
+    Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components, supplies })
 }
 
 /// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
@@ -108,7 +115,7 @@ pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), 
 }
 
 fn interface(component: &Component) -> Interface {
-    Interface { digest: *component.digest(), exports: component.exports().to_vec() }
+    Interface { digest: *component.identity(), exports: component.exports().to_vec() }
 }
 
 /// A component as the manifest declares it.
@@ -132,36 +139,6 @@ impl<'a> Source<'a> {
 fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
     let bytes = read(source, builds, sandbox.max_component_size())?;
     sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
-}
-
-/// Checks the imports of a loaded component. Faults are reported in manifest order.
-fn accept(
-    source: &Source<'_>,
-    loaded: Result<Component, Box<Fault>>,
-    faults: &mut Faults,
-) -> Option<Component> {
-    let loaded = loaded.map_err(|fault| faults.push(*fault)).ok()?;
-    let mut unknown = loaded.imports().iter().filter(|import| import.offer == Offer::Unknown).peekable();
-    if unknown.peek().is_none()
-        && let Err(error) = loaded.check_imports()
-    {
-        faults.push(not_loaded(source, &error));
-    }
-    unknown.for_each(|import| faults.push(unknown_import(source, import)));
-    Some(loaded)
-}
-
-fn unknown_import(source: &Source<'_>, import: &Import) -> Fault {
-    let (name, import_name) = (source.name, &import.name);
-    let fault = source
-        .fault(format!("the component `{name}` imports `{import_name}`, which this host does not provide"));
-    let fault = match &*import.functions {
-        [] => fault,
-        functions => fault.note(format!("it imports the functions {}", functions.join(", "))),
-    };
-    fault.help(
-        "build it against WASI 0.2 and the interfaces in `wit/`, or link the missing interface into the component",
-    )
 }
 
 fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
@@ -201,11 +178,6 @@ fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fau
 }
 
 fn not_loaded(source: &Source<'_>, error: &LoadError) -> Fault {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let fault = source.fault(format!("cannot load the component `{}`", source.name)).note(error.to_string());
-    let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
-    match error.help() {
-        Some(help) => fault.help(help),
-        None => fault,
-    }
+    imports::with_causes(fault, error)
 }

@@ -2,13 +2,14 @@
 //! Nothing has started yet; `run` opens the run at its backend.
 
 use crate::app::grant_check::Needs;
+use crate::app::imports::Supply;
 use crate::app::targets::{Targets, targets};
 use crate::app::{Checked, Error, Params, grant_check, grants, inputs};
 use crate::config::Environment;
 use crate::engine;
 use crate::invoke;
 use crate::manifest::{Grants, Manifest};
-use crate::model::{Digest, Fault, Faults, RunId, Secrets, Size};
+use crate::model::{Digest, Fault, Faults, Name, RunId, Secrets, Size};
 use crate::plan;
 use crate::plan::{BindRequest, Bound, Plan};
 use crate::sandbox::{Component, Metering, Sandbox};
@@ -45,13 +46,14 @@ pub struct Session {
     pub shape: Arc<RunShape>,
     pub(crate) targets: Targets,
     components: Vec<Component>,
+    supplies: Vec<Vec<Supply>>,
     grants: Vec<invoke::Grants>,
 }
 
 impl Session {
     /// Reads the inputs and fits them to the plan. Returns all faults together.
     pub fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
-        let Checked { manifest, plan, components } = checked;
+        let Checked { manifest, plan, components, supplies } = checked;
         let targets = targets(&plan, request.targets)?;
         let mut faults = Faults::none(manifest.source.clone());
         let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
@@ -84,6 +86,7 @@ impl Session {
             shape: Arc::new(shape),
             targets,
             components,
+            supplies,
             grants,
         })
     }
@@ -119,6 +122,12 @@ impl Session {
         let found = component.and_then(|index| Some((index, self.components.get(index)?)));
         let compare = |(index, component)| grant_check::needs(&self.manifest, &task.name, index, component);
         found.map(compare).unwrap_or_default()
+    }
+
+    /// Returns the imports that the manifest satisfies in the sandbox of a task, with the name of its component.
+    pub(crate) fn supplies(&self, task: &plan::Task) -> Option<(&Name, &[Supply])> {
+        let function = self.bound.plan().function_of(task)?;
+        Some((&function.component_name, self.supplies.get(function.component)?))
     }
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.

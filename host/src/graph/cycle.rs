@@ -1,10 +1,10 @@
-//! Cycles among tasks, each reported once, with its path.
+//! Cycles among tasks and among components, each reported once, with its path.
 //! `cut` breaks them up.
 
 use crate::graph::draft::Draft;
 use crate::graph::scc;
 use crate::manifest::Manifest;
-use crate::model::{Fault, Name, Span};
+use crate::model::{Fault, Name, Span, Spanned};
 use std::collections::HashMap;
 use std::collections::VecDeque;
 
@@ -15,35 +15,61 @@ const MAX_NAMES: usize = 12;
 
 /// Result of the search for cycles.
 pub(crate) struct Cycles {
-    /// The strongly connected component of each task, by position; `None` for a task outside all cycles.
+    /// The strongly connected component of each node, by position; `None` for a node outside all cycles.
     pub(crate) components: Vec<Option<usize>>,
     /// One fault per cycle.
     pub(crate) faults: Vec<Fault>,
 }
 
-/// Finds the cycles that `args`, `for-each`, `when` and `after` make together.
-pub(crate) fn find(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
-    let edges: Vec<Vec<usize>> =
-        drafts.iter().map(|draft| references(draft).map(|reference| reference.to).collect()).collect();
+/// Finds the cycles that `args`, `for-each`, `when` and `after` of tasks make together.
+pub(crate) fn among_tasks(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
+    find(&Nodes {
+        names: manifest.tasks.keys().map(Name::as_str).collect(),
+        edges: drafts.iter().map(|draft| references(draft).collect()).collect(),
+        message: "tasks wait for each other in a cycle",
+    })
+}
+
+/// Finds the cycles that `imports` of components make.
+pub(crate) fn among_components(manifest: &Manifest, suppliers: &[Vec<Spanned<usize>>]) -> Cycles {
+    find(&Nodes {
+        names: manifest.components.keys().map(Name::as_str).collect(),
+        edges: suppliers.iter().map(|of_one| of_one.iter().map(supply).collect()).collect(),
+        message: "components import from each other in a cycle",
+    })
+}
+
+/// What may have cycles.
+struct Nodes<'a> {
+    names: Vec<&'a str>,
+    edges: Vec<Vec<Reference<'a>>>,
+    message: &'static str,
+}
+
+fn find(nodes: &Nodes<'_>) -> Cycles {
+    let successors =
+        |references: &Vec<Reference<'_>>| references.iter().map(|reference| reference.to).collect();
+    let edges: Vec<Vec<usize>> = nodes.edges.iter().map(successors).collect();
     let groups = scc::strongly_connected_components(&edges);
     let sizes = scc::component_sizes(&groups);
     let size_of = |group: &usize| sizes.get(*group).copied().unwrap_or(0);
     let components = groups.iter().map(|group| (size_of(group) > 1).then_some(*group)).collect();
-    let mut search = CycleSearch { drafts, groups: &groups, is_shown: vec![false; drafts.len()] };
+    let mut search = CycleSearch { edges: &nodes.edges, groups: &groups, is_shown: vec![false; edges.len()] };
     let mut shown_by_group: HashMap<usize, usize> = HashMap::new();
     let mut faults = Vec::new();
-    for (task, group) in groups.iter().enumerate().filter(|(_, group)| size_of(group) > 1) {
+    for (node, group) in groups.iter().enumerate().filter(|(_, group)| size_of(group) > 1) {
         let shown = shown_by_group.entry(*group).or_default();
-        if *shown < MAX_CYCLES && !search.is_shown.get(task).copied().unwrap_or(true) {
+        if *shown < MAX_CYCLES && !search.is_shown.get(node).copied().unwrap_or(true) {
             *shown += 1;
-            let cycle = search.shortest(task);
-            faults.extend(fault(manifest, &cycle));
+            let cycle = search.shortest(node);
+            faults.extend(fault(nodes, &cycle));
         }
     }
     Cycles { components, faults }
 }
 
-/// A reference from one task to another.
+/// A reference from one node to another.
+#[derive(Clone, Copy)]
 struct Reference<'a> {
     to: usize,
     span: &'a Span,
@@ -56,30 +82,34 @@ fn references(draft: &Draft) -> impl Iterator<Item = Reference<'_>> {
     reads.chain(after).map(|(task, verb)| Reference { to: task.value.index(), span: &task.span, verb })
 }
 
-/// A step of a cycle: a task, and how it refers to the next one.
+fn supply(supplier: &Spanned<usize>) -> Reference<'_> {
+    Reference { to: supplier.value, span: &supplier.span, verb: "imports from" }
+}
+
+/// A step of a cycle: a node, and how it refers to the next one.
 struct Step<'a> {
-    task: usize,
+    node: usize,
     reference: Reference<'a>,
 }
 
 struct CycleSearch<'a> {
-    drafts: &'a [Draft],
+    edges: &'a [Vec<Reference<'a>>],
     groups: &'a [usize],
     is_shown: Vec<bool>,
 }
 
 impl<'a> CycleSearch<'a> {
-    /// Returns the shortest cycle through a task of a strongly connected component, by breadth-first search.
+    /// Returns the shortest cycle through a node of a strongly connected component, by breadth-first search.
     fn shortest(&mut self, start: usize) -> Vec<Step<'a>> {
         let group = self.groups.get(start);
         let mut reached_by: HashMap<usize, Step<'a>> = HashMap::new();
         let mut queue = VecDeque::from([start]);
-        while let Some(task) = queue.pop_front() {
-            for reference in self.drafts.get(task).into_iter().flat_map(references) {
+        while let Some(node) = queue.pop_front() {
+            for reference in self.edges.get(node).into_iter().flatten().copied() {
                 let to = reference.to;
                 // Every cycle stays within one strongly connected component, so other edges lead nowhere.
                 if self.groups.get(to) == group && !reached_by.contains_key(&to) {
-                    reached_by.insert(to, Step { task, reference });
+                    reached_by.insert(to, Step { node, reference });
                     if to == start {
                         return self.unwind(reached_by, start);
                     }
@@ -94,7 +124,7 @@ impl<'a> CycleSearch<'a> {
         let mut steps = Vec::new();
         let mut current = start;
         while let Some(step) = reached_by.remove(&current) {
-            current = step.task;
+            current = step.node;
             if let Some(is_shown) = self.is_shown.get_mut(current) {
                 *is_shown = true;
             }
@@ -105,14 +135,14 @@ impl<'a> CycleSearch<'a> {
     }
 }
 
-fn fault(manifest: &Manifest, cycle: &[Step<'_>]) -> Option<Fault> {
-    let name = |task: usize| manifest.tasks.get_index(task).map_or("", |(name, _)| Name::as_str(name));
+fn fault(nodes: &Nodes<'_>, cycle: &[Step<'_>]) -> Option<Fault> {
+    let name = |node: usize| nodes.names.get(node).copied().unwrap_or_default();
     let label = |step: &Step<'_>| {
-        format!("`{}` {} `{}`", name(step.task), step.reference.verb, name(step.reference.to))
+        format!("`{}` {} `{}`", name(step.node), step.reference.verb, name(step.reference.to))
     };
     let (first, others) = cycle.split_first()?;
-    let names: Vec<&str> = cycle.iter().map(|step| name(step.task)).collect();
-    let message = format!("tasks wait for each other in a cycle: {}", path(&names));
+    let names: Vec<&str> = cycle.iter().map(|step| name(step.node)).collect();
+    let message = format!("{}: {}", nodes.message, path(&names));
     let fault = Fault::spanned(first.reference.span.clone(), message).label(label(first));
     let fault = others
         .iter()

@@ -6,6 +6,7 @@ mod resolve;
 mod names;
 mod value;
 mod draft;
+mod suppliers;
 mod scc;
 mod cycle;
 mod cut;

@@ -56,6 +56,11 @@ impl<'a> Names<'a> {
 
     /// Returns the position of the component that a call names.
     pub(crate) fn component(&mut self, call: &Spanned<Call>) -> Option<usize> {
+        self.component_named(&call.value.component, &call.span)
+    }
+
+    /// Returns the position of a component.
+    pub(crate) fn component_named(&mut self, name: &str, span: &Span) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known = Known {
             noun: "component",
@@ -63,7 +68,7 @@ impl<'a> Names<'a> {
             names: &manifest.components,
             left_out: &left_out.components,
         };
-        self.look_up(&known, &call.value.component, &call.span)
+        self.look_up(&known, name, span)
     }
 
     /// Returns the position of a resource and the amount; none if the amount is zero, faulty or too large.

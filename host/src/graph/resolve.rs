@@ -5,7 +5,7 @@ use crate::graph::cut::{Acyclic, cut};
 use crate::graph::draft::Output;
 use crate::graph::names::Names;
 use crate::graph::pruning::Needed;
-use crate::graph::{Expr, Graph, Node, Resolved, cycle, draft, order, pruning, uses};
+use crate::graph::{Expr, Graph, Node, Resolved, cycle, draft, order, pruning, suppliers, uses};
 use crate::manifest::{Manifest, Parsed};
 use crate::model::{Fault, Path, Spanned, TaskIdx};
 
@@ -22,8 +22,10 @@ pub fn resolve(parsed: Parsed) -> Resolved {
     let mut names = Names::new(&manifest, &left_out);
     let tasks = draft::tasks(&mut names);
     let outputs = draft::outputs(&mut names);
+    let suppliers = suppliers::suppliers(&mut names);
     faults.list.extend(names.into_faults());
-    let cycles = cycle::find(&manifest, &tasks);
+    faults.list.extend(cycle::among_components(&manifest, &suppliers).faults);
+    let cycles = cycle::among_tasks(&manifest, &tasks);
     faults.list.extend(cycles.faults);
     faults.sort();
     Resolved { graph: build(manifest, cut(tasks, &cycles.components), outputs), faults }

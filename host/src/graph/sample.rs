@@ -10,8 +10,8 @@
 //! ```
 
 use crate::manifest::{
-    BackendSection, Call, Component, Expr, Grants, LeftOut, Manifest, OnError, Param, Parsed, Policy,
-    Reference, Resource, Scope, Task, When,
+    BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param, Parsed,
+    Policy, Reference, Resource, Scope, Task, When,
 };
 use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
@@ -51,6 +51,7 @@ fn component() -> Component {
         sha256: None,
         build: None,
         build_dir: "".into(),
+        imports: Imports::default(),
         grants: Grants::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
+use crate::manifest::imported::Imports;
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
@@ -99,6 +100,8 @@ pub struct Component {
     pub build: Option<String>,
     /// `build-dir`, joined to the manifest's folder.
     pub build_dir: PathBuf,
+    /// `[components.NAME.imports]`.
+    pub imports: Imports,
     /// `[components.NAME.grants]`.
     pub grants: Grants,
 }

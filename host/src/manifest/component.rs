@@ -1,8 +1,9 @@
-//! Reads `[components.NAME]`: a file, and the grants of its guests.
+//! Reads `[components.NAME]`: a file, its imports, and the grants of its guests.
 //! `app` opens the file and runs build commands.
 
 use crate::manifest::Component;
 use crate::manifest::grants::grants;
+use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
@@ -18,13 +19,18 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     let sha256 = table.optional(reader, "sha256", digest);
     let build = table.optional(reader, "build", filled).map(|command| command.value);
     let folder = table.optional(reader, "build-dir", filled);
+    let mut imports = table.slot("imports").map(|slot| imports(reader, &slot)).unwrap_or_default();
     let mut grants = table.slot("grants").map(|slot| grants(reader, &slot)).unwrap_or_default();
-    grants.is_partial |= table.close(reader).iter().any(|unknown| unknown.meant == Some("grants"));
+    for unknown in table.close(reader) {
+        grants.is_partial |= unknown.meant == Some("grants");
+        imports.is_partial |= unknown.meant == Some("imports");
+    }
     Some(Component {
         path: path.map(|path| Spanned::new(reader.join(&path.value), path.span)),
         sha256,
         build,
         build_dir: reader.join(folder.as_ref().map_or(".", |folder| &folder.value)),
+        imports,
         grants,
     })
 }

@@ -36,7 +36,9 @@ sections! {
     /// `[defaults]`.
     DEFAULTS: "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache";
     /// `[components.NAME]`.
-    COMPONENT: "path" "sha256" "build" "build-dir" "grants";
+    COMPONENT: "path" "sha256" "build" "build-dir" "imports" "grants";
+    /// A value of `[components.NAME.imports]`, as a table.
+    IMPORT: "component";
     /// `[tasks.NAME]`.
     TASK: "call" "args" "for-each" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits"
         "resources" "cache" "priority" "grants";

@@ -8,6 +8,8 @@ mod duplicate_key;
 mod component;
 mod folder;
 mod grants;
+mod imported;
+mod imports;
 mod keys;
 mod parse;
 mod parsed;
@@ -28,5 +30,6 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
     Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When,
 };
+pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};

@@ -18,6 +18,7 @@ mod fault;
 mod grant;
 mod index;
 mod input;
+mod interface_name;
 mod limits;
 mod name;
 mod path;
@@ -46,6 +47,7 @@ pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{MAX_LINE, last_lines, one_line};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;
+pub use interface_name::{are_compatible, split_version, version_numbers};
 pub use limits::Limits;
 #[cfg(test)]
 pub(crate) use manual_clock::ManualClock;

@@ -5,9 +5,6 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-/// Maximum length in bytes.
-const MAX_LEN: usize = 64;
-
 /// A name that matches `[A-Za-z][A-Za-z0-9_-]{0,63}`; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
@@ -30,6 +27,9 @@ pub enum NameFault {
 }
 
 impl Name {
+    /// Maximum length in bytes.
+    pub(crate) const MAX_LEN: usize = 64;
+
     /// Parses a name.
     pub fn new(text: &str) -> Result<Self, NameFault> {
         let first = text.chars().next().ok_or(NameFault::Empty)?;
@@ -39,7 +39,7 @@ impl Name {
         if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')) {
             return Err(NameFault::Char(bad));
         }
-        if text.len() > MAX_LEN {
+        if text.len() > Self::MAX_LEN {
             return Err(NameFault::Long(text.len()));
         }
         Ok(Self(Arc::from(text)))
@@ -87,6 +87,6 @@ mod tests {
 
     #[test]
     fn the_manual_has_the_bounds_of_this_file() {
-        Page::of("manifest").section("The file").line("names").says(&format!("{{0,{}}}", MAX_LEN - 1));
+        Page::of("manifest").section("The file").line("names").says(&format!("{{0,{}}}", Name::MAX_LEN - 1));
     }
 }

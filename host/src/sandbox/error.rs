@@ -2,7 +2,7 @@
 //! `failure` covers the failures of calls.
 
 use crate::model::{Shortage, Size};
-use crate::sandbox::compile::Exceeded;
+use crate::sandbox::compile::{Exceeded, Misfit};
 use std::io;
 use std::sync::Arc;
 
@@ -64,6 +64,12 @@ pub enum LoadError {
         /// Description of the difference.
         source: Cause,
     },
+    /// The manifest lets an import trap that is no function and no interface of functions.
+    #[error("the import `{0}` cannot trap: it is not an interface of functions")]
+    NoTrap(String),
+    /// Components do not fit together.
+    #[error("the components do not fit together")]
+    Misfit(#[source] Misfit),
     /// The component does not export the function.
     #[error("the component does not export `{0}`")]
     NoExport(String),
@@ -125,6 +131,10 @@ impl LoadError {
             Self::ImportType { .. } => {
                 "Build against the WIT of this host, or against a WASI 0.2 version that is not newer."
             }
+            Self::NoTrap(_) => {
+                "Satisfy it with `{ component = \"NAME\" }`, or build the component without it."
+            }
+            Self::Misfit(_) => "Build the components against the same WIT.",
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
             Self::Unsupported { .. } => {
                 "Use only plain values as the parameters and the result of the function."

@@ -7,7 +7,7 @@ use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::{Bounds, CachedCode, CodeCache, CompilePool, Compiler, precheck, trusted};
 use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, reflect};
 use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
-use crate::sandbox::error::{LoadError, compile_error, import_type, write_error};
+use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
 use crate::sandbox::metering::Metering;
 use crate::sandbox::{address_space, scratch};
@@ -38,7 +38,8 @@ pub struct Settings {
 pub struct Sandbox {
     /// Engines, created on first use.
     pub(crate) engines: Arc<Engines>,
-    compiler: Compiler,
+    /// Compiler and composer.
+    pub(crate) compiler: Compiler,
     /// Cache of compiled code, if a folder is given and can be trusted.
     pub(crate) code_cache: Option<Arc<CodeCache>>,
     /// Whether compiled code is still added to the cache. After an error, such as a full disk, no more is added.
@@ -223,6 +224,8 @@ impl Sandbox {
         Ok(Component {
             shared: Arc::new(Shared {
                 digest,
+                identity: digest,
+                traps: Vec::new(),
                 bytes,
                 code,
                 fueled: OnceLock::new(),
@@ -258,12 +261,11 @@ impl Sandbox {
             Metering::Time => shared.code.clone(),
             Metering::Fuel => self.fueled(shared)?,
         };
-        let linked = code.runtime.linker.instantiate_pre(&code.component);
-        let instance = linked.map_err(|error| import_type(&error))?;
+        let instance = shared.link(&code)?;
         let index =
             export_index(&code.component, export).ok_or_else(|| LoadError::NoExport(export_text(export)))?;
         let prepared = Prepared {
-            component: shared.digest,
+            component: shared.identity,
             export: export.clone(),
             codec: Arc::new(Codec::for_signature(signature)),
             grants,

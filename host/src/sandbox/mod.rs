@@ -2,6 +2,7 @@
 //! The engine decides which task is called when (the scheduler), and what follows from a failure.
 
 mod load;
+mod compose;
 mod error;
 mod metering;
 mod component;
@@ -19,6 +20,8 @@ mod testing;
 #[cfg(test)]
 mod load_tests;
 #[cfg(test)]
+mod linking_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;
@@ -28,7 +31,7 @@ pub use codec::fuzzing;
 pub use compile::CompilePool;
 pub use compile::CompileRequest;
 pub use compile::code_files;
-pub use compile::{Bounds, Exceeded};
+pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use component::Component;
 pub use component::{Import, Offer};
 #[cfg(feature = "internals")]

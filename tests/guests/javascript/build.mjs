@@ -1,4 +1,5 @@
-// Responsible for building the component: `node build.mjs [OUTPUT]`, by default `javascript.wasm` in this folder.
+// Responsible for building a component: `node build.mjs [OUTPUT [SOURCE WIT WORLD]]`, by default `app.js` as
+// `javascript.wasm` in this folder.
 // Leaves the engine to componentize-js; of WASI the component imports what the engine itself wants.
 
 import { writeFile } from "node:fs/promises";
@@ -7,10 +8,12 @@ import { componentize } from "@bytecodealliance/componentize-js";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
+const [output = here("javascript.wasm"), source = "app.js", wit = "wit", worldName = "app"] = process.argv.slice(2);
+
 const { component } = await componentize({
-  sourcePath: here("app.js"),
-  witPath: here("wit"),
-  worldName: "app",
+  sourcePath: here(source),
+  witPath: here(wit),
+  worldName,
   disableFeatures: ["http", "fetch-event"],
 });
-await writeFile(process.argv[2] ?? here("javascript.wasm"), component);
+await writeFile(output, component);

@@ -1,7 +1,10 @@
 //! Components in Python and JavaScript run unchanged: the host knows only WIT.
 //! `tests/run` documents how to skip a missing toolchain.
 
-use cascade_host_tests::{Project, Toolchain, build_javascript, build_python};
+use cascade_host_tests::{
+    Host, Project, Toolchain, build_javascript, build_javascript_shapes, build_python, build_python_shapes,
+    build_rust_guests,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -75,5 +78,55 @@ fn assert_exception_is_reported(component: &Path, says: &[&str]) {
             "{text}: {error}\n{}",
             finished.stderr
         );
+    }
+}
+
+/// Calls of the guest `shapes`: shared types in parameters, results and errors, across two interfaces.
+const SHAPES: &str = r#"
+    [tasks.moved]
+    call = "shapes.by"
+    args.what = { polygon = [{ x = 0, y = 0 }, { x = 4, y = 0 }, { x = 4, y = 2 }, { x = 0, y = 2 }] }
+    args.offset = { x = 1, y = 1 }
+    [tasks.summary]
+    call = "shapes.summarise"
+    args.of = { task = "moved" }
+    [tasks.centre]
+    call = "shapes.centre"
+    args.of = { task = "summary" }
+    [tasks.flat]
+    call = "shapes.summarise"
+    args.of = { dot = { x = 1, y = 1 } }
+    on-error = "value"
+    [outputs]
+    summary = { task = "summary" }
+    centre = { task = "centre" }
+    flat = { task = "flat" }
+"#;
+
+#[test]
+fn imports_that_have_only_types_need_nothing() {
+    let mut guests = vec![build_rust_guests().join("shapes.wasm")];
+    if !Toolchain::Python.is_declined() {
+        guests.push(build_python_shapes().to_owned());
+    }
+    if !Toolchain::JavaScript.is_declined() {
+        guests.push(build_javascript_shapes().to_owned());
+    }
+    for guest in guests {
+        let component = format!("[components.shapes]\npath = \"{}\"\n", guest.display());
+        let project = Project::new(&(component + SHAPES));
+        assert_eq!(
+            project.run().expect(0).json(),
+            json!({
+                "summary": { "area": 8.0, "centre": { "x": 3.0, "y": 2.0 } },
+                "centre": { "x": 3.0, "y": 2.0 },
+                "flat": { "err": "flat" },
+            })
+        );
+        project.command("check").run().expect(0);
+        assert!(!project.command("plan").run().expect(0).text().contains("test:shapes/types"));
+        let inspected = Host::new(["inspect", &guest.display().to_string()]).run().expect(0).text();
+        let types = inspected.lines().find(|line| line.contains("test:shapes/types@1.0.0"));
+        assert!(types.is_some_and(|line| line.contains("types only: needs nothing")), "{inspected}");
     }
 }

@@ -20,6 +20,7 @@ mod grants;
 mod guests;
 mod hostile;
 mod hosts;
+mod imports;
 mod inherited_signals;
 mod keyvalue;
 mod languages;

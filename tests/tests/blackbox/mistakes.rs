@@ -152,7 +152,8 @@ fn unknown_function_suggests_the_nearest_ones() {
         let project = Project::basic(&format!("[tasks.t]\ncall = \"{call}\"\n"));
         let suggestion = format!("did you mean `{meant}`?");
         let finished = refused(&project).says([&suggestion, " more; `cascade-host inspect` shows all"]);
-        let first = finished.stderr.split("the component exports ").nth(1).and_then(|list| list.split(", ").next());
+        let first =
+            finished.stderr.split("the component exports ").nth(1).and_then(|list| list.split(", ").next());
         assert!(first.is_some_and(|first| first.ends_with(&format!(".{meant}"))), "{}", finished.stderr);
     }
 }

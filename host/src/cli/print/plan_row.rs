@@ -1,11 +1,13 @@
 //! Describes a task of a plan and its forecast, in the words of the table.
 //! The layout of the table is in `plan_table`.
 
-use crate::app::{Missing, Needs, Session};
-use crate::cli::print::plan_table::{Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, Weight};
+use crate::app::{Missing, Needs, Session, Supply};
+use crate::cli::print::plan_table::{
+    Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, SupplyRow, Weight,
+};
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
-use crate::model::{Limits, SkipReason, Spanned, TaskIdx, WithoutGrant, show_duration};
+use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, WithoutGrant, show_duration};
 use crate::plan::{Function, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
@@ -39,11 +41,22 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
         purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
         grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
+        imports: session.supplies(task).map_or_else(Vec::new, supplies),
         limits: limits(task),
         outside: function.map_or_else(Vec::new, |function| outside(&function.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
         missing_grants: missing.into_iter().map(missing_row).collect(),
     }
+}
+
+fn supplies((component, supplies): (&Name, &[Supply])) -> Vec<SupplyRow> {
+    let row = |supply: &Supply| SupplyRow {
+        import: supply.import.to_string(),
+        of: supply.importer.to_string(),
+        from: supply.supplier.as_ref().map(ToString::to_string),
+        is_own: supply.importer == *component,
+    };
+    supplies.iter().map(row).collect()
 }
 
 fn missing_row(missing: Missing) -> MissingRow {

@@ -42,6 +42,8 @@ pub(crate) struct PlanRow {
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
     pub(crate) grants: Vec<String>,
+    /// Imports that the manifest satisfies.
+    pub(crate) imports: Vec<SupplyRow>,
     /// Limits, timeout and retry that differ from the defaults: `memory 512MiB`.
     pub(crate) limits: Vec<String>,
     /// Granted folders outside the manifest's folder.
@@ -50,6 +52,20 @@ pub(crate) struct PlanRow {
     pub(crate) unused_grants: Vec<String>,
     /// Grants that its imports need and that it lacks.
     pub(crate) missing_grants: Vec<MissingRow>,
+}
+
+/// An import that the manifest satisfies, in the sandbox of a task.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SupplyRow {
+    /// The import's name.
+    pub(crate) import: String,
+    /// The component that imports it.
+    pub(crate) of: String,
+    /// The component that satisfies it; `None` if its functions trap.
+    pub(crate) from: Option<String>,
+    /// Whether it is an import of the task's own component.
+    #[serde(skip)]
+    pub(crate) is_own: bool,
 }
 
 /// A grant that a task's imports need and that the task lacks.
@@ -218,9 +234,11 @@ impl PlanRow {
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
             lines.push(format!("for each {}", lists.join(", ")));
         }
+        let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
         for (word, list) in [
             ("needs", &self.needs),
             ("after", &self.after),
+            ("imports", &imports),
             ("grants", &self.grants),
             ("limits", &self.limits),
             ("unused grants:", &self.unused_grants),
@@ -230,6 +248,16 @@ impl PlanRow {
             }
         }
         lines
+    }
+}
+
+impl SupplyRow {
+    fn text(&self) -> String {
+        let of = if self.is_own { String::new() } else { format!(" in {}", self.of) };
+        match &self.from {
+            Some(from) => format!("{}{of} from {from}", self.import),
+            None => format!("{}{of} as a trap", self.import),
+        }
     }
 }
 
@@ -266,6 +294,7 @@ mod tests {
             for_each: Vec::new(),
             purity: Purity::Pure,
             grants: Vec::new(),
+            imports: Vec::new(),
             limits: Vec::new(),
             outside: Vec::new(),
             unused_grants: Vec::new(),
@@ -291,6 +320,20 @@ mod tests {
             grants: vec![
                 "http https://api.example.com/v1/".into(),
                 "read /srv/models:/models, outside the manifest's folder".into(),
+            ],
+            imports: vec![
+                SupplyRow {
+                    import: "acme:tools/hammer@1.0.0".into(),
+                    of: "words".into(),
+                    from: Some("hammers".into()),
+                    is_own: true,
+                },
+                SupplyRow {
+                    import: "acme:tools/anvil@1.0.0".into(),
+                    of: "hammers".into(),
+                    from: None,
+                    is_own: false,
+                },
             ],
             outside: vec!["/srv/models".into()],
             unused_grants: vec!["read".into()],

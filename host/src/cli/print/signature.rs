@@ -1,6 +1,7 @@
 //! `inspect`: the exports of a component, how a manifest calls them, and its imports.
 //! `sandbox` reads the component; the caller describes what the host does with each import.
 
+use crate::app::Toml;
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, escape_control_line};
 use crate::model::{Digest, Grant, WithoutGrant};
@@ -30,6 +31,8 @@ pub(crate) struct ImportRow {
     pub(crate) what: String,
     /// The imported functions.
     pub(crate) functions: Vec<Arc<str>>,
+    /// The lines of a manifest that satisfy an import unknown to the host: by a trap, and by another component.
+    pub(crate) toml: Option<[Toml; 2]>,
 }
 
 /// Maximum width of the import column; longer names push their text to the right.
@@ -53,6 +56,7 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     out.push('\n');
     heading(&mut out, "imports", style);
     imports(&mut out, inspection.imports);
+    satisfying(&mut out, inspection.imports);
     out.push('\n');
     heading(&mut out, "grants", style);
     grants(&mut out, inspection);
@@ -75,8 +79,11 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let imports: Vec<serde_json::Value> = inspection
         .imports
         .iter()
-        .map(|ImportRow { name, what, functions }| {
-            serde_json::json!({ "name": name, "what": what, "functions": functions })
+        .map(|ImportRow { name, what, functions, toml }| {
+            let row = serde_json::json!({ "name": name, "what": what, "functions": functions });
+            let Some(toml) = toml else { return row };
+            let lines: Vec<_> = toml.iter().map(Toml::lines).collect();
+            serde_json::json!({ "name": name, "what": what, "functions": functions, "toml": lines })
         })
         .collect();
     let grants: Vec<serde_json::Value> = inspection
@@ -161,6 +168,29 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
     }
 }
 
+/// Renders the manifest lines that satisfy imports unknown to the host, each in two ways of which one is commented out.
+fn satisfying(out: &mut String, imports: &[ImportRow]) {
+    let mut has_header = false;
+    for [trap, component] in imports.iter().filter_map(|row| row.toml.as_ref()) {
+        if !has_header {
+            out.push('\n');
+            put_line(
+                out,
+                2,
+                "# in a manifest, one of two lines for each import that is unknown to this host:",
+            );
+            put_line(out, 2, &escape_control_line(&format!("[{}]", trap.table)));
+            has_header = true;
+        }
+        put_line(out, 2, &escape_control_line(&format!("{}  # its functions trap when called", trap.line)));
+        put_line(
+            out,
+            2,
+            &escape_control_line(&format!("# {}  # the component that exports it", component.line)),
+        );
+    }
+}
+
 /// Renders the manifest lines that grant what the imports need. Grants for imports that language runtimes always make
 /// are commented out.
 fn grants(out: &mut String, inspection: &Inspection<'_>) {
@@ -225,20 +255,24 @@ mod tests {
             name: name.to_owned(),
             what: what.to_owned(),
             functions: functions.iter().map(|function| (*function).into()).collect(),
+            toml: None,
         };
-        let imports = [
+        let mut imports = [
             import("cascade:task/context@0.1.0", "a call traps unless `context` is granted", &["current"]),
             import(
                 "wasi:clocks/wall-clock@0.2.6",
                 "logical clocks unless `clock` is granted",
                 &["now", "resolution"],
             ),
-            import(
-                "acme:gpu/kernels@0.1.0",
-                "unknown to this host: `check` refuses a manifest that uses the component",
-                &[],
-            ),
+            import("acme:gpu/kernels@0.1.0", "unknown to this host", &["run"]),
         ];
+        let [.., unknown] = &mut imports;
+        let toml = |line: &str| Toml {
+            table: "components.words.imports".to_owned(),
+            line: format!("\"acme:gpu/kernels@0.1.0\" = {line}"),
+            has_table: false,
+        };
+        unknown.toml = Some([toml("\"trap\""), toml("{ component = \"NAME\" }")]);
         let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
         let inspection =
             Inspection { component: "words", exports: &exports, imports: &imports, grants: &grants };

@@ -25,6 +25,7 @@ fn section_of(table: &str) -> (Page, &'static str) {
         "RESOURCE" => (manifest("[resources]"), "[resources.r]\nKEY"),
         "DEFAULTS" => (manifest("[defaults]"), "[defaults]\nKEY"),
         "COMPONENT" => (manifest("[components.NAME]"), "[components.c]\nKEY"),
+        "IMPORT" => (manifest("[components.NAME.imports]"), "[components.c.imports.i]\nKEY"),
         "TASK" => (manifest("[tasks.NAME]"), "[tasks.t]\nKEY"),
         "RETRY" => (manifest("retry"), "[defaults.retry]\nKEY"),
         "LIMITS" => (manifest("limits"), "[defaults.limits]\nKEY"),

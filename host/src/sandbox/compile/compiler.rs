@@ -1,12 +1,15 @@
-//! Choice of compiler: a worker process that is ended at its bounds, or this process.
+//! Choice of compiler and composer: a worker process that is ended at its bounds, or this process.
 //! `worker` is that process, `worker_process` watches it from outside, and `code_cache` keeps the code.
 
+use crate::sandbox::compile::bounds::Exceeded;
+use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker_process;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
+use crate::sandbox::scratch;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, Write as _};
 
 /// Process in which components are compiled.
 #[derive(Clone)]
@@ -29,5 +32,26 @@ impl Compiler {
                 file.write_all(&code).map_err(write_error)
             }
         }
+    }
+
+    /// Composes components to one.
+    pub(crate) fn compose(&self, composition: Composition<'_>) -> Result<Vec<u8>, LoadError> {
+        let pool = match self {
+            Self::InProcess => return composition.compose().map_err(LoadError::Misfit),
+            Self::Child(pool) => pool,
+        };
+        let encoded = rmp_serde::to_vec(&composition).map_err(|error| LoadError::Compiler(error.into()))?;
+        drop(composition);
+        let mut file = scratch::in_memory().map_err(|error| LoadError::Compiler(error.into()))?;
+        worker_process::compose(pool, &encoded, &file)?;
+        drop(encoded);
+        let mut composed = Vec::new();
+        let max = pool.bounds.component;
+        let read = file.rewind().and_then(|()| file.take(max.as_bytes() + 1).read_to_end(&mut composed));
+        read.map_err(|error| LoadError::Compiler(error.into()))?;
+        if u64::try_from(composed.len()).is_ok_and(|size| size > max.as_bytes()) {
+            return Err(Exceeded::Component(max).into());
+        }
+        Ok(composed)
     }
 }

@@ -1,8 +1,9 @@
-//! The worker process that compiles one component: sets its own limits, reads, compiles, writes, exits.
+//! The worker process that compiles one component, or composes several: sets its own limits, reads, works, writes, exits.
 //! `worker_process` watches it from the host. The worker is this host's own binary and trusts its arguments.
 
 use crate::model::{Size, try_threads};
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
+use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
 use crate::sandbox::metering::Metering;
@@ -35,16 +36,25 @@ const INITIAL_CAPACITY: usize = 64 << 20;
 /// Exit code: the code could not be written; stderr has the number of the system's error.
 pub(crate) const UNWRITTEN: u8 = 68;
 
-/// Task of a worker process. The component arrives on stdin, after its length; the code goes to stdout. Stdin stays
-/// open for as long as the host wants the code.
+/// Task of a worker process. The component arrives on stdin, after its length; the result goes to stdout. Stdin stays
+/// open for as long as the host wants the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
-    /// Metering of the compiled code.
-    pub(crate) metering: Metering,
+    /// Kind of work.
+    pub(crate) job: Job,
     /// Maximum memory of the process.
     pub(crate) memory: Size,
     /// Maximum processor time of the process.
     pub(crate) time: Duration,
+}
+
+/// Kind of work of a worker process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Compiles a component to code with this metering.
+    Compile(Metering),
+    /// Composes components to one.
+    Compose,
 }
 
 impl CompileRequest {
@@ -54,23 +64,25 @@ impl CompileRequest {
         if words.next()? != WORKER_FLAG {
             return None;
         }
-        let metering = match words.next()?.as_str() {
-            "time" => Metering::Time,
-            "fuel" => Metering::Fuel,
+        let job = match words.next()?.as_str() {
+            "time" => Job::Compile(Metering::Time),
+            "fuel" => Job::Compile(Metering::Fuel),
+            "compose" => Job::Compose,
             _ => return None, // not from this host
         };
         let memory = Size::bytes(words.next()?.parse().ok()?);
-        Some(Self { metering, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
+        Some(Self { job, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
     }
 
     /// Returns the arguments that encode the request.
     pub(crate) fn arguments(&self) -> [String; 4] {
-        let metering = match self.metering {
-            Metering::Time => "time",
-            Metering::Fuel => "fuel",
+        let job = match self.job {
+            Job::Compile(Metering::Time) => "time",
+            Job::Compile(Metering::Fuel) => "fuel",
+            Job::Compose => "compose",
         };
         let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
-        [WORKER_FLAG.to_owned(), metering.to_owned(), memory.to_string(), time.to_string()]
+        [WORKER_FLAG.to_owned(), job.to_owned(), memory.to_string(), time.to_string()]
     }
 
     /// Executes the request and returns the exit code for this process.
@@ -104,12 +116,13 @@ impl CompileRequest {
     ) -> Result<(), CompileFailure> {
         self.set_limits()?;
         // From here on, the end of stdin means that the host was killed.
-        let component = read(&mut input)?;
+        let input_bytes = read(&mut input)?;
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
-        let engine =
-            engine::for_compiling(self.metering, threads()).map_err(|error| engine_failure(&error))?;
-        let code = engine.precompile_component(&component).map_err(|error| engine_failure(&error))?;
-        output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
+        let result = match self.job {
+            Job::Compile(metering) => compile(metering, &input_bytes)?,
+            Job::Compose => compose(&input_bytes)?,
+        };
+        output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
     }
 
     /// Sets resource limits on this process, which hold whatever a component does to the compiler.
@@ -130,6 +143,20 @@ impl CompileRequest {
         }
         Ok(())
     }
+}
+
+fn compile(metering: Metering, component: &[u8]) -> Result<Vec<u8>, CompileFailure> {
+    let engine = engine::for_compiling(metering, threads()).map_err(|error| engine_failure(&error))?;
+    engine.precompile_component(component).map_err(|error| engine_failure(&error))
+}
+
+/// Composes components. A misfit is written to stderr as JSON.
+fn compose(composition: &[u8]) -> Result<Vec<u8>, CompileFailure> {
+    let composition: Composition<'_> = rmp_serde::from_slice(composition).map_err(io::Error::other)?;
+    // A panic is a misfit, and the only text on stderr.
+    std::panic::set_hook(Box::new(|_| {}));
+    let refused = |misfit| CompileFailure::Refused(serde_json::to_string(&misfit).unwrap_or_default());
+    composition.compose().map_err(refused)
 }
 
 /// Returns how many threads to compile with: one if the system refuses threads, which would fail later.
@@ -192,7 +219,7 @@ mod tests {
     #[test]
     fn request_round_trips_and_user_arguments_are_no_request() {
         let request = CompileRequest {
-            metering: Metering::Fuel,
+            job: Job::Compile(Metering::Fuel),
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
         };

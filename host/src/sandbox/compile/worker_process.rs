@@ -3,8 +3,9 @@
 
 use crate::model::Size;
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
+use crate::sandbox::compile::composition::Misfit;
 use crate::sandbox::compile::pool::CompilePool;
-use crate::sandbox::compile::worker::{CompileRequest, FAILED, NO_MEMORY, REFUSED, UNWRITTEN};
+use crate::sandbox::compile::worker::{CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNWRITTEN};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::metering::Metering;
 use rustix::io::Errno;
@@ -34,17 +35,37 @@ enum WorkerEnd {
 }
 
 /// Compiles a component in a worker process, which writes the code to `output`.
-///
-/// Blocks until the worker ends, at most for `compile-timeout`.
 pub(crate) fn compile(
     pool: &CompilePool,
     metering: Metering,
     bytes: &[u8],
     output: &File,
 ) -> Result<(), LoadError> {
+    run(pool, Job::Compile(metering), bytes, output, compile_error)
+}
+
+/// Composes components in a worker process, which writes the new component to `output`.
+pub(crate) fn compose(pool: &CompilePool, composition: &[u8], output: &File) -> Result<(), LoadError> {
+    let misfit = |text: String| match serde_json::from_str(&text) {
+        Ok(misfit) => LoadError::Misfit(misfit),
+        Err(_) => LoadError::Misfit(Misfit::Other(text)),
+    };
+    run(pool, Job::Compose, composition, output, misfit)
+}
+
+/// Runs a worker process. `refused` builds the error from its text if it refuses the input.
+///
+/// Blocks until the worker ends, at most for `compile-timeout`.
+fn run(
+    pool: &CompilePool,
+    job: Job,
+    bytes: &[u8],
+    output: &File,
+    refused: impl FnOnce(String) -> LoadError,
+) -> Result<(), LoadError> {
     let Bounds { memory, time, .. } = pool.bounds;
     // `time` is wall-clock time. The processor time that fits into it is at most that of all cores.
-    let request = CompileRequest { metering, memory, time: time.saturating_mul(pool.cores.max(1)) };
+    let request = CompileRequest { job, memory, time: time.saturating_mul(pool.cores.max(1)) };
     let stdout = output.try_clone().map_err(write_error)?;
     let child = Command::new(&pool.program)
         .args(request.arguments())
@@ -58,7 +79,7 @@ pub(crate) fn compile(
         .spawn()
         .map_err(|error| LoadError::Compiler(error.into()))?;
     let end = watch(child, bytes, time).map_err(|error| LoadError::Compiler(error.into()))?;
-    check_end(end, &pool.bounds)
+    check_end(end, &pool.bounds, refused)
 }
 
 /// Sends the component and waits until the worker ends or `time` has passed.
@@ -101,7 +122,11 @@ fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<WorkerEnd
     })
 }
 
-fn check_end(end: WorkerEnd, bounds: &Bounds) -> Result<(), LoadError> {
+fn check_end(
+    end: WorkerEnd,
+    bounds: &Bounds,
+    refused: impl FnOnce(String) -> LoadError,
+) -> Result<(), LoadError> {
     let (status, text) = match end {
         WorkerEnd::TimedOut => return Err(Exceeded::Time(bounds.time).into()),
         WorkerEnd::Own(status, text) => (status, text),
@@ -109,7 +134,7 @@ fn check_end(end: WorkerEnd, bounds: &Bounds) -> Result<(), LoadError> {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match (code, status.signal().and_then(Signal::from_named_raw)) {
         (Some(0), _) => Ok(()),
-        (Some(REFUSED), _) => Err(compile_error(text.trim_end().to_owned())),
+        (Some(REFUSED), _) => Err(refused(text.trim_end().to_owned())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
         (Some(UNWRITTEN), _) => Err(write_error(match text.trim().parse() {
             Ok(number) => io::Error::from_raw_os_error(number),
@@ -167,7 +192,7 @@ mod tests {
             .spawn()
             .unwrap();
         let bounds = Bounds { time, ..Bounds::default() };
-        check_end(watch(child, &vec![0; 1 << 20], time).unwrap(), &bounds)
+        check_end(watch(child, &vec![0; 1 << 20], time).unwrap(), &bounds, compile_error)
     }
 
     fn error_text(script: &str) -> String {

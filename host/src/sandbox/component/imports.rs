@@ -29,11 +29,15 @@ impl Import {
     }
 }
 
-/// The host's offer for an import.
+/// The offer for an import: the host's, or the manifest's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
     /// Nothing: a component with such an import cannot be called.
     Unknown,
+    /// Nothing, because nothing is needed: the interface has only types.
+    Types,
+    /// Functions that trap, as the manifest wants it.
+    Trap,
     /// The whole interface, without a grant.
     Always,
     /// An interface whose calls always fail: no grant serves it.

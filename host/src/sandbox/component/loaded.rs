@@ -1,13 +1,16 @@
 //! The loaded component: code, exports and imports, shared by all its clones.
 //! `compile` produces the code, `guest` and `call` run it.
 
-use crate::model::Digest;
-use crate::sandbox::component::imports::Import;
+use crate::model::{Digest, are_compatible};
+use crate::sandbox::component::imports::{Import, Offer};
+use crate::sandbox::component::traps;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, import_type};
+use crate::sandbox::guest::State;
 use crate::value::Export;
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
+use wasmtime::component::InstancePre;
 
 /// A compiled component with its exports and imports. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +22,10 @@ pub struct Component {
 pub(crate) struct Shared {
     /// Digest of the component's bytes.
     pub(crate) digest: Digest,
+    /// Digest of all that determines results: the component, and what satisfies its imports.
+    pub(crate) identity: Digest,
+    /// Names of imports that trap.
+    pub(crate) traps: Vec<Arc<str>>,
     /// The component itself, kept because a task with a fuel limit needs other code.
     pub(crate) bytes: Bytes,
     /// Code that is metered by time.
@@ -51,8 +58,40 @@ impl Component {
 
     /// Fails if the component imports a known interface with other types than the host's.
     pub fn check_imports(&self) -> Result<(), LoadError> {
-        let code = &self.shared.code;
-        code.runtime.linker.instantiate_pre(&code.component).map(drop).map_err(|error| import_type(&error))
+        self.shared.link(&self.shared.code).map(drop)
+    }
+
+    /// Returns the component with imports that trap, and with another identity. Names of imports that it does not have
+    /// are ignored.
+    #[must_use]
+    pub fn with_traps(&self, names: &[Arc<str>], identity: Digest) -> Self {
+        let shared = &self.shared;
+        let is_trap = |import: &Import| names.iter().any(|name| are_compatible(name, &import.name));
+        let trap = |import: &Import| {
+            let offer = if is_trap(import) { Offer::Trap } else { import.offer };
+            Import { offer, ..import.clone() }
+        };
+        let imports: Vec<Import> = shared.imports.iter().map(trap).collect();
+        let traps = imports.iter().filter(|import| import.offer == Offer::Trap);
+        Self {
+            shared: Arc::new(Shared {
+                digest: shared.digest,
+                identity,
+                traps: traps.map(|import| Arc::clone(&import.name)).collect(),
+                bytes: shared.bytes.clone(),
+                code: shared.code.clone(),
+                fueled: shared.fueled.clone(),
+                exports: shared.exports.clone(),
+                imports,
+                instances: shared.instances,
+            }),
+        }
+    }
+
+    /// Returns the digest of all that determines results: of the component's bytes, unless [`Self::with_traps`] set it.
+    #[must_use]
+    pub fn identity(&self) -> &Digest {
+        &self.shared.identity
     }
 
     /// Returns the exported functions.
@@ -65,6 +104,21 @@ impl Component {
     #[must_use]
     pub fn imports(&self) -> &[Import] {
         &self.shared.imports
+    }
+}
+
+impl Shared {
+    /// Links code of the component with what it imports.
+    pub(crate) fn link(&self, code: &Code) -> Result<InstancePre<State>, LoadError> {
+        let linker = &code.runtime.linker;
+        let linked = if self.traps.is_empty() {
+            linker.instantiate_pre(&code.component)
+        } else {
+            let mut linker = linker.clone();
+            traps::define(&mut linker, &code.component, &self.traps)?;
+            linker.instantiate_pre(&code.component)
+        };
+        linked.map_err(|error| import_type(&error))
     }
 }
 

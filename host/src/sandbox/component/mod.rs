@@ -4,6 +4,7 @@
 mod loaded;
 pub(crate) mod reflect;
 mod imports;
+pub(crate) mod traps;
 
 pub(crate) use imports::is_later_wasi;
 pub use imports::{Import, Offer};

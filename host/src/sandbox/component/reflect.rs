@@ -2,12 +2,12 @@
 //! Types that cannot cross an edge are rejected here; `value` decides which types are assignable.
 
 use crate::sandbox::compile::{Exceeded, MAX_TYPES};
-use crate::sandbox::component::imports::{Import, offer};
+use crate::sandbox::component::imports::{Import, Offer, offer};
 use crate::value::{Case, Export, Field, ResultType, Signature, Type, Unsupported};
 use std::sync::Arc;
 use wasmtime::Engine;
-use wasmtime::component::Component;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, ResourceType};
 
 /// Interface of a component.
 pub(crate) struct Interface {
@@ -101,14 +101,86 @@ impl From<BudgetExceeded> for NotExpanded {
 
 fn imports(engine: &Engine, component: &Component, budget: &mut TypeBudget) -> Result<Vec<Import>, Exceeded> {
     let ty = component.component_type();
-    let mut imports = Vec::new();
+    let (mut imports, mut resources) = (Vec::new(), Resources::default());
     for (name, item) in ty.imports(engine) {
+        let has_only_types = resources.has_only_types(engine, &item.ty);
         if !matches!(item.ty, ComponentItem::Type(_)) {
             let functions = functions(engine, &item.ty, budget)?;
-            imports.push(Import { name: budget.name(name)?, functions, offer: offer(name) });
+            let offer = match offer(name) {
+                Offer::Unknown if has_only_types => Offer::Types,
+                known => known, // an offer of the host, or none
+            };
+            imports.push(Import { name: budget.name(name)?, functions, offer });
         }
     }
     Ok(imports)
+}
+
+/// Maximum number of imported resources that are compared with each other. An interface with more is never types alone.
+const MAX_RESOURCES: usize = 1_000;
+
+/// The resources that a component has imported so far.
+#[derive(Default)]
+pub(crate) struct Resources(Vec<ResourceType>);
+
+impl Resources {
+    /// Returns whether an import has nothing but types. A resource of an earlier import is a type: the linker has it.
+    pub(crate) fn has_only_types(&mut self, engine: &Engine, item: &ComponentItem) -> bool {
+        match item {
+            ComponentItem::Type(_) => true,
+            ComponentItem::Resource(resource) => !self.is_new(resource),
+            ComponentItem::ComponentInstance(instance) => {
+                // All items are visited, because later imports may refer to their resources.
+                let items = instance.exports(engine).map(|(_, item)| self.has_only_types(engine, &item.ty));
+                items.fold(true, |all, has_only_types| all & has_only_types)
+            }
+            ComponentItem::ComponentFunc(_)
+            | ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_) => false,
+        }
+    }
+
+    /// Adds a resource. Returns whether no earlier import has it.
+    pub(crate) fn is_new(&mut self, resource: &ResourceType) -> bool {
+        if self.0.contains(resource) {
+            return false;
+        }
+        if self.0.len() < MAX_RESOURCES {
+            self.0.push(*resource);
+        }
+        true
+    }
+}
+
+/// Fails if the functions that a component imports expand to more than [`MAX_TYPES`] types and names.
+///
+/// Threat: composing compares the types of imports and exports, and reads shared types once for each use.
+pub(crate) fn check_imported_types(engine: &Engine, component: &Component) -> Result<(), Exceeded> {
+    let mut budget = TypeBudget(MAX_TYPES);
+    for (_, item) in component.component_type().imports(engine) {
+        charge_functions(engine, &item.ty, &mut budget)?;
+    }
+    Ok(())
+}
+
+fn charge_functions(
+    engine: &Engine,
+    item: &ComponentItem,
+    budget: &mut TypeBudget,
+) -> Result<(), BudgetExceeded> {
+    match item {
+        ComponentItem::ComponentFunc(function) => signature(function, budget).map(drop),
+        ComponentItem::ComponentInstance(instance) => {
+            let mut items = instance.exports(engine);
+            items.try_for_each(|(_, item)| charge_functions(engine, &item.ty, budget))
+        }
+        ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Type(_)
+        | ComponentItem::Resource(_) => Ok(()),
+    }
 }
 
 fn functions(

@@ -1,0 +1,189 @@
+//! The words for imports that are not satisfied, and for keys that satisfy nothing.
+//! `wiring` and `linked` find them.
+
+use crate::app::imports::wiring::{Importer, exported, toml};
+use crate::manifest;
+use crate::model::{Fault, Name, Span, Spanned, are_compatible, nearest, shortlist, split_version};
+use crate::sandbox::{Component, Import, LoadError, Misfit, Offer};
+
+/// A fault in a result.
+pub(crate) type Boxed = Box<Fault>;
+
+/// Returns the import that a faulty key probably means.
+pub(crate) fn meant<'a>(key: &str, component: &'a Component) -> Option<&'a str> {
+    let names = || component.imports().iter().map(|import| &*import.name);
+    let same = names().find(|name| split_version(name).0 == split_version(key).0);
+    same.or_else(|| nearest(key, names()))
+}
+
+/// Returns the fault of a key that names no import.
+pub(crate) fn unknown_key(key: &Spanned<String>, importer: Importer<'_>) -> Boxed {
+    let (name, component) = (importer.name, importer.component);
+    let fault =
+        Fault::spanned(key.span.clone(), format!("the component `{name}` imports no `{}`", key.value));
+    let fault = match meant(&key.value, component) {
+        Some(import) => fault.help(format!("did you mean `{import}`?")),
+        None => fault.help("remove the line"),
+    };
+    let names = || component.imports().iter().map(|import| &*import.name);
+    if names().next().is_none() {
+        return Box::new(fault.note("the component imports nothing"));
+    }
+    Box::new(fault.note(format!("the component imports {}", shortlist(&key.value, names()))))
+}
+
+/// Returns the fault of a key that fits several imports.
+pub(crate) fn ambiguous_key(key: &Spanned<String>, importer: Importer<'_>, fitting: &[&Import]) -> Boxed {
+    let message = format!("several imports of `{}` fit `{}`", importer.name, key.value);
+    let names: Vec<String> = fitting.iter().map(|import| format!("`\"{}\"`", import.name)).collect();
+    Box::new(Fault::spanned(key.span.clone(), message).help(format!("write {}", names.join(" or "))))
+}
+
+/// Returns the fault of a second key for one import.
+pub(crate) fn satisfied_twice(key: &Spanned<String>, import: &Import, first: &Span) -> Boxed {
+    let fault = Fault::spanned(key.span.clone(), format!("the import `{}` is satisfied twice", import.name));
+    Box::new(fault.related(first.clone(), "first here").help("keep one of the two"))
+}
+
+/// Returns the fault of a key for an interface that has only types.
+pub(crate) fn needs_nothing(key: &Spanned<String>, import: &Import) -> Boxed {
+    let message = format!("the import `{}` has only types, and needs nothing", import.name);
+    Box::new(Fault::spanned(key.span.clone(), message).help("remove the line"))
+}
+
+/// Returns the fault of a component that does not export what an import needs.
+pub(crate) fn no_export(
+    importer: Importer<'_>,
+    import: &Import,
+    supplier: &Spanned<String>,
+    component: &Component,
+) -> Boxed {
+    let message = format!(
+        "component `{}` does not export `{}`, which `{}` imports",
+        supplier.value, import.name, importer.name
+    );
+    let fault = Fault::spanned(supplier.span.clone(), message);
+    let names = exported(component);
+    let names = || names.iter().map(|name| &**name);
+    let other = names().find(|name| split_version(name).0 == split_version(&import.name).0);
+    let fault = match other {
+        Some(other) => fault.help(format!(
+            "the versions are not compatible: build both components against `{}` or `{other}`",
+            import.name
+        )),
+        None => fault,
+    };
+    if names().next().is_none() {
+        return Box::new(fault.note("the component exports no functions"));
+    }
+    Box::new(fault.note(format!("the component exports {}", shortlist(&import.name, names()))))
+}
+
+/// Returns the fault of an import that nothing satisfies. `exporter` is a component that could.
+pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<&Name>) -> Fault {
+    let (name, import_name) = (importer.name, &import.name);
+    let message = format!("the component `{name}` imports `{import_name}`, which this host does not know");
+    let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
+    let fault = Fault::spanned(span, message);
+    let fault = match &*import.functions {
+        [] => fault,
+        functions => fault.note(format!("it asks for {}", functions.join(", "))),
+    };
+    let lines = |source| {
+        let toml = toml(name.as_str(), import_name, source, importer.written.imports.is_written);
+        toml.lines().join("\n")
+    };
+    let fault = match exporter {
+        Some(exporter) => fault.help(format!(
+            "take it from `{exporter}`, which exports it:\n{}",
+            lines(Some(exporter.as_str()))
+        )),
+        None => fault.help(format!(
+            "take it from another component of the manifest, by its name:\n{}",
+            lines(Some("NAME"))
+        )),
+    };
+    let fault = fault.help(format!("let its functions trap, if no task calls them:\n{}", lines(None)));
+    if import_name.starts_with("wasi:") || import_name.starts_with("cascade:") {
+        return fault.help("build it against WASI 0.2 and the interfaces in `wit/`");
+    }
+    fault
+}
+
+/// Returns the fault of an import that traps in one part of a sandbox, and that another part has from the host.
+pub(crate) fn divided(span: &Span, import: &str, trapping: &Name, other: &Name) -> Fault {
+    let message = format!("`{import}` cannot trap in `{trapping}` alone: `{other}` has it from the host");
+    let fault = Fault::spanned(span.clone(), message);
+    fault
+        .note("components that import each other share a sandbox, and what the host offers to it")
+        .help(format!("remove the line, or let it trap in `{other}` too"))
+}
+
+/// Returns the fault of components that cannot be composed. `part` returns the component at a position.
+pub(crate) fn not_composed<'a>(
+    importer: Importer<'_>,
+    error: &LoadError,
+    part: impl Fn(usize) -> Option<(&'a Name, &'a manifest::Component)>,
+) -> Fault {
+    let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
+    let LoadError::Misfit(misfit) = error else {
+        let message = format!("cannot load the component `{}` with what it imports", importer.name);
+        return with_causes(Fault::spanned(span, message).note(error.to_string()), error);
+    };
+    let help = "build the components against the same WIT";
+    match misfit {
+        Misfit::Link { part: at, link, reason } => {
+            let (Some((name, written)), Some((supplier, supplied))) = (part(*at), part(link.from)) else {
+                return Fault::spanned(span, misfit.to_string());
+            };
+            let message = format!(
+                "the export `{}` of `{supplier}` does not fit the import `{}` of `{name}`",
+                link.export, link.import
+            );
+            let is_it = |key: &&Spanned<String>| {
+                split_version(&key.value).1.is_none() && split_version(&link.import).0 == key.value
+                    || are_compatible(&key.value, &link.import)
+            };
+            let keys = written.imports.entries.iter().map(|(key, _)| key);
+            let key = keys.filter(is_it).max_by_key(|key| key.value == link.import);
+            let fault =
+                Fault::spanned(key.map_or(span, |key| key.span.clone()), message).label("imported here");
+            let fault = match &supplied.path {
+                Some(path) => fault.related(path.span.clone(), "exported here"),
+                None => fault,
+            };
+            fault.note(format!("{reason}")).help(help)
+        }
+        Misfit::Shared { import, parts: (first, second), reason } => {
+            let name = |at| part(at).map_or("?", |(name, _)| name.as_str());
+            let message = format!(
+                "`{}` and `{}` import `{import}` with types that differ, and cannot share a sandbox",
+                name(*first),
+                name(*second)
+            );
+            Fault::spanned(span, message).note(reason.clone()).help(help)
+        }
+        Misfit::Other(reason) => {
+            let message = format!("cannot compose `{}` with what it imports", importer.name);
+            Fault::spanned(span, message).note(reason.clone())
+        }
+    }
+}
+
+/// Adds the causes of an error as notes, and its help.
+pub(crate) fn with_causes(fault: Fault, error: &LoadError) -> Fault {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
+    match error.help() {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
+}
+
+/// Returns whether an import comes from the host.
+pub(crate) fn is_of_host(import: &Import) -> bool {
+    match import.offer {
+        Offer::Always | Offer::Refused | Offer::Granted(_) => true,
+        Offer::Unknown | Offer::Types | Offer::Trap => false,
+    }
+}

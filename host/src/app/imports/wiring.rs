@@ -1,0 +1,169 @@
+//! Matches the keys of `[components.NAME.imports]` with what the component imports and what others export.
+//! `faults` has the words for keys that fit nothing; `linked` builds the components.
+
+use crate::app::grant_check::Toml;
+use crate::app::imports::faults;
+use crate::manifest;
+use crate::manifest::{ImportSource, Manifest};
+use crate::model::{Faults, Name, Span, Spanned, are_compatible, split_version, version_numbers};
+use crate::sandbox::{Component, Import, Offer};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What satisfies the imports of one component, beside the host.
+#[derive(Default)]
+pub(crate) struct Wiring<'a> {
+    /// The imports, in the order of the manifest.
+    pub(crate) wires: Vec<Wire<'a>>,
+}
+
+/// An import that the manifest satisfies.
+pub(crate) struct Wire<'a> {
+    /// Name of the import.
+    pub(crate) import: Arc<str>,
+    /// Span of its key in the manifest.
+    pub(crate) span: &'a Span,
+    /// What satisfies it.
+    pub(crate) end: WireEnd,
+}
+
+/// What satisfies an import.
+pub(crate) enum WireEnd {
+    /// It traps.
+    Trap,
+    /// The export of another component, by its position in the manifest.
+    Export(usize, Arc<str>),
+}
+
+/// A component with its name and its part of the manifest.
+#[derive(Clone, Copy)]
+pub(crate) struct Importer<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) written: &'a manifest::Component,
+    pub(crate) component: &'a Component,
+}
+
+/// Finds what satisfies the imports of a component. `None` if it has faults, here or in another stage.
+pub(crate) fn wiring<'a>(
+    importer: Importer<'a>,
+    manifest: &'a Manifest,
+    components: &'a [Option<Component>],
+    faults: &mut Faults,
+) -> Option<Wiring<'a>> {
+    let Importer { written, component, .. } = importer;
+    let mut wiring = Wiring::default();
+    let mut is_sound = !written.imports.is_partial;
+    let mut spans: HashMap<Arc<str>, &Span> = HashMap::new();
+    let mut meant: Vec<&str> = Vec::new();
+    for (key, source) in &written.imports.entries {
+        let found = import_of(key, importer).and_then(|import| {
+            if let Some(first) = spans.insert(Arc::clone(&import.name), &key.span) {
+                return Err(faults::satisfied_twice(key, import, first));
+            }
+            Ok((import, wire_end(importer, (key, import), source, manifest, components)?))
+        });
+        match found {
+            Ok((import, Some(end))) => {
+                wiring.wires.push(Wire { import: Arc::clone(&import.name), span: &key.span, end });
+            }
+            Ok((_, None)) => is_sound = false, // reported with the other component, or by `graph`
+            Err(fault) => {
+                is_sound = false;
+                meant.extend(faults::meant(&key.value, component));
+                faults.push(*fault);
+            }
+        }
+    }
+    for import in component.imports().iter().filter(|import| import.offer == Offer::Unknown) {
+        if spans.contains_key(&import.name) {
+            continue;
+        }
+        is_sound = false;
+        // An import with a key that has a fault is not reported as missing too.
+        if !written.imports.is_partial && !meant.contains(&&*import.name) {
+            faults.push(faults::missing(importer, import, exporter(import, importer, manifest, components)));
+        }
+    }
+    is_sound.then_some(wiring)
+}
+
+/// Finds the import that a key names: exactly, without its version, or by a compatible version.
+fn import_of<'a>(key: &Spanned<String>, importer: Importer<'a>) -> Result<&'a Import, faults::Boxed> {
+    let imports = importer.component.imports();
+    if let Some(exact) = imports.iter().find(|import| *import.name == *key.value) {
+        return Ok(exact);
+    }
+    let fits = |import: &&Import| match split_version(&key.value) {
+        (interface, None) => split_version(&import.name).0 == interface,
+        (_, Some(_)) => are_compatible(&key.value, &import.name),
+    };
+    let fitting: Vec<&Import> = imports.iter().filter(fits).collect();
+    match &*fitting {
+        [only] => Ok(only),
+        [] => Err(faults::unknown_key(key, importer)),
+        several => Err(faults::ambiguous_key(key, importer, several)),
+    }
+}
+
+/// Finds what satisfies an import. `None` if the other component could not be loaded.
+fn wire_end(
+    importer: Importer<'_>,
+    (key, import): (&Spanned<String>, &Import),
+    source: &ImportSource,
+    manifest: &Manifest,
+    components: &[Option<Component>],
+) -> Result<Option<WireEnd>, faults::Boxed> {
+    if import.offer == Offer::Types {
+        return Err(faults::needs_nothing(key, import));
+    }
+    let name = match source {
+        ImportSource::Trap => return Ok(Some(WireEnd::Trap)),
+        ImportSource::Component(name) => name,
+    };
+    let Some(position) = manifest.components.get_index_of(name.value.as_str()) else { return Ok(None) };
+    let Some(supplier) = components.get(position).and_then(Option::as_ref) else { return Ok(None) };
+    match export_for(&import.name, supplier) {
+        Some(export) => Ok(Some(WireEnd::Export(position, export))),
+        None => Err(faults::no_export(importer, import, name, supplier)),
+    }
+}
+
+/// Finds the export for an import: exactly, or else the newest of a compatible version.
+fn export_for(import: &str, supplier: &Component) -> Option<Arc<str>> {
+    let names = exported(supplier);
+    let exact = names.iter().find(|name| ***name == *import);
+    let compatible = names.iter().filter(|name| are_compatible(import, name));
+    exact.or_else(|| compatible.max_by_key(|name| version_numbers(name))).cloned()
+}
+
+/// Returns the names of exported interfaces, and of functions at the root.
+pub(crate) fn exported(component: &Component) -> Vec<Arc<str>> {
+    let names =
+        component.exports().iter().map(|export| export.interface.as_ref().unwrap_or(&export.function));
+    let mut names: Vec<Arc<str>> = names.cloned().collect();
+    names.dedup();
+    names
+}
+
+/// Finds another component of the manifest that exports what an import needs.
+fn exporter<'a>(
+    import: &Import,
+    importer: Importer<'_>,
+    manifest: &'a Manifest,
+    components: &[Option<Component>],
+) -> Option<&'a Name> {
+    let mut others = manifest.components.keys().zip(components).filter(|(name, _)| *name != importer.name);
+    let is_exporter = |component: &Component| export_for(&import.name, component).is_some();
+    others.find(|(_, component)| component.as_ref().is_some_and(is_exporter)).map(|(name, _)| name)
+}
+
+/// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
+pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, has_table: bool) -> Toml {
+    let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
+    let key = import.replace('\\', "\\\\").replace('"', "\\\"");
+    Toml {
+        table: format!("components.{component}.imports"),
+        line: format!("\"{key}\" = {source}"),
+        has_table,
+    }
+}

@@ -1,0 +1,141 @@
+//! Composition of several components to one, in which the exports of some satisfy the imports of others.
+//! Only this file knows the crate that does it. `worker` runs it in a process with bounds.
+
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use wac_graph::types::Package;
+use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, InstantiationArgumentError, NodeId};
+
+/// Components and their links, as they are sent to a worker process of the same host.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Composition<'a> {
+    /// The components, each after those that it imports from. The last one gives its exports.
+    #[serde(borrow)]
+    pub(crate) parts: Vec<Part<'a>>,
+}
+
+/// A component of a composition. All that import from it share one instance.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Part<'a> {
+    /// The component.
+    #[serde(borrow, with = "serde_bytes")]
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// Imports that other parts satisfy. All others become imports of the composition.
+    pub(crate) links: Vec<Link>,
+}
+
+/// An import that another component satisfies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Name of the import.
+    pub import: String,
+    /// Position of the component that exports it.
+    pub from: usize,
+    /// Name of the export.
+    pub export: String,
+}
+
+/// Reasons why components do not fit together. Positions are those of the parts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Misfit {
+    /// An export has another type than the import that it would satisfy.
+    #[error("the types of the import `{}` and of the export `{}` differ: {reason}", link.import, link.export)]
+    Link {
+        /// The component with the import.
+        part: usize,
+        /// The import and the export.
+        link: Link,
+        /// Description of the difference.
+        reason: String,
+    },
+    /// Two components leave an import to the host, with types that differ.
+    #[error("two components import `{import}` with types that differ: {reason}")]
+    Shared {
+        /// Name of the import.
+        import: String,
+        /// The two components.
+        parts: (usize, usize),
+        /// Description of the difference.
+        reason: String,
+    },
+    /// Any other reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Composition<'_> {
+    /// Composes the parts, and returns the bytes of the new component.
+    pub(crate) fn compose(self) -> Result<Vec<u8>, Misfit> {
+        // The crate panics at what it does not support, such as interfaces without a name that share resources.
+        let composed = catch_unwind(AssertUnwindSafe(move || self.build()));
+        composed.unwrap_or_else(|panic| Err(unsupported(&*panic)))
+    }
+
+    fn build(self) -> Result<Vec<u8>, Misfit> {
+        let mut graph = CompositionGraph::new();
+        let mut instances: Vec<NodeId> = Vec::new();
+        let mut exports: Vec<String> = Vec::new();
+        for (position, Part { bytes, links }) in self.parts.into_iter().enumerate() {
+            let name = format!("part{position}");
+            let package = Package::from_bytes(&name, None, bytes.into_owned(), graph.types_mut());
+            let package = package.map_err(|error| Misfit::Other(format!("{error:#}")))?;
+            let world = &graph.types()[package.ty()];
+            exports = world.exports.keys().cloned().collect();
+            let id = graph.register_package(package).map_err(other)?;
+            let instance = graph.instantiate(id);
+            for link in links {
+                let from = *instances
+                    .get(link.from)
+                    .ok_or_else(|| Misfit::Other(format!("no part {}", link.from)))?;
+                let export = graph.alias_instance_export(from, &link.export).map_err(other)?;
+                let linked = graph.set_instantiation_argument(instance, &link.import, export);
+                linked.map_err(|error| unlinked(position, link, error))?;
+            }
+            instances.push(instance);
+        }
+        if let Some(root) = instances.last() {
+            for name in exports {
+                let export = graph.alias_instance_export(*root, &name).map_err(other)?;
+                graph.export(export, name).map_err(other)?;
+            }
+        }
+        // The compiler validates the result, as it does every component.
+        let options = EncodeOptions { validate: false, ..EncodeOptions::default() };
+        graph.encode(options).map_err(|error| not_encoded(&instances, error))
+    }
+}
+
+fn unsupported(panic: &(dyn Any + Send)) -> Misfit {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    Misfit::Other(format!(
+        "composing does not support these components: {}",
+        text.unwrap_or("no reason given")
+    ))
+}
+
+fn other(error: impl std::fmt::Display) -> Misfit {
+    Misfit::Other(error.to_string())
+}
+
+fn unlinked(part: usize, link: Link, error: InstantiationArgumentError) -> Misfit {
+    match error {
+        InstantiationArgumentError::ArgumentTypeMismatch { source, .. } => {
+            Misfit::Link { part, link, reason: format!("{source:#}") }
+        }
+        error => other(error), // mistakes of the caller
+    }
+}
+
+fn not_encoded(instances: &[NodeId], error: EncodeError) -> Misfit {
+    let position = |node| instances.iter().position(|instance| *instance == node).unwrap_or_default();
+    match error {
+        EncodeError::ImportTypeMergeConflict { import, first, second, source } => Misfit::Shared {
+            import,
+            parts: (position(first), position(second)),
+            reason: format!("{source:#}"),
+        },
+        error => other(error), // invalid graphs, which `compose` does not build
+    }
+}

@@ -1,0 +1,195 @@
+//! Imports that the manifest satisfies, with the guests `links`: top imports middle and base, middle imports base.
+//! Faults of single keys are golden cases.
+
+use cascade_host_tests::{Host, Project};
+use serde_json::{Value, json};
+
+/// The whole chain. Only `top` and `middle` have imports; one import of `middle` is in no component.
+const CHAIN: &str = r#"
+    [components.base]
+    path = "{guest:link-base}"
+    [components.middle]
+    path = "{guest:link-middle}"
+    [components.middle.imports]
+    "test:links/counting" = { component = "base" }
+    "test:links/rare@1.0.0" = "trap"
+    [components.top]
+    path = "{guest:link-top}"
+    [components.top.imports]
+    "test:links/counting@1.2.0" = { component = "base" }
+    "test:links/greeting@1.2.0" = { component = "middle" }
+"#;
+
+fn chain(tasks: &str) -> Project {
+    Project::new(&format!("{CHAIN}{tasks}"))
+}
+
+#[test]
+fn chain_of_three_shares_one_sandbox_and_passes_resources() {
+    let project = chain(
+        r#"
+        [tasks.run]
+        call = "top.run"
+        args.names = ["Ada", "Bob"]
+        [tasks.calls]
+        call = "top.calls"
+        [tasks.hello]
+        call = "middle.hello"
+        args.name = "Cy"
+        "#,
+    );
+    let shown = project.run().expect(0).json();
+    let notes = json!([{ "number": 2, "text": "Hello, Ada, number 1!" }, { "number": 4, "text": "Hello, Bob, number 3!" }]);
+    assert_eq!(shown["run"], notes);
+    assert_eq!(shown["calls"], json!([1, 2]), "one instance of the base counts the calls of both importers");
+    assert_eq!(shown["hello"], "Hello, Cy, number 7!");
+    project.command("check").run().expect(0);
+    let plan = project.command("plan").run().expect(0).text();
+    let imports = "imports test:links/counting@1.2.0 from base, test:links/greeting@1.2.0 from middle";
+    assert!(plan.contains(imports) && plan.contains("test:links/rare@1.2.0 in middle as a trap"), "{plan}");
+    let json: Value = project.command("plan").args(["--json"]).run().expect(0).json();
+    let task = json["tasks"].as_array().unwrap().iter().find(|task| task["name"] == "hello").unwrap();
+    let from = |import: &str, from: Value| json!({ "import": import, "of": "middle", "from": from });
+    assert_eq!(
+        task["imports"],
+        json!([from("test:links/counting@1.2.0", "base".into()), from("test:links/rare@1.2.0", Value::Null)])
+    );
+}
+
+#[test]
+fn called_trap_fails_the_task_and_names_the_function() {
+    let project = chain("[tasks.t]\ncall = \"top.rarely\"\nargs.x = 1\n");
+    project.run().expect(1).says(["test:links/rare@1.2.0.never", "an import that is set to `\"trap\"`"]);
+    assert_eq!(project.events().of("task.failed").next().unwrap()["class"], "trap");
+}
+
+#[test]
+fn grants_and_limits_of_the_importer_hold_for_all() {
+    let granted = "[components.base.grants]\nenv = [\"WORD=base\"]\n";
+    let tasks = "[tasks.t]\ncall = \"top.variable\"\nargs.name = \"WORD\"\n";
+    assert_eq!(chain(&format!("{granted}{tasks}")).run().expect(0).json(), json!({ "t": null }));
+    let granted = "[components.top.grants]\nenv = [\"WORD=top\"]\n";
+    assert_eq!(chain(&format!("{granted}{tasks}")).run().expect(0).json(), json!({ "t": "top" }));
+    let large = "[tasks.t]\ncall = \"top.fill\"\nargs.mebibytes = 40\nlimits.memory = \"32MiB\"\n";
+    chain(large).run().expect(1).says(["`limits.memory` = 32MiB"]);
+    let fuel = "[tasks.t]\ncall = \"top.fill\"\nargs.mebibytes = 1\nlimits.fuel = 1000000000\n";
+    assert_eq!(chain(fuel).run().expect(0).json(), json!({ "t": 1 }));
+}
+
+/// A component that exports `test:links/rare` in a version, with a result.
+fn rare(version: &str, result: u32, ty: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+            (core module $m (func (export "never") (param i32) (result i32) i32.const {result}))
+            (core instance $m (instantiate $m))
+            (func $never (param "x" {ty}) (result {ty}) (canon lift (core func $m "never")))
+            (instance $rare (export "never" (func $never)))
+            (export "test:links/rare@{version}" (instance $rare)))"#
+    );
+    wat::parse_str(text).expect("the text is a component")
+}
+
+/// The chain with a component for the import that traps otherwise.
+fn with_rare(result: u32) -> Project {
+    let manifest = CHAIN.replace("\"trap\"", "{ component = \"rare\" }");
+    let project = Project::new(&format!(
+        "{manifest}[components.rare]\npath = \"rare.wasm\"\n[tasks.t]\ncall = \"top.rarely\"\nargs.x = 1\n\
+         [tasks.other]\ncall = \"base.calls\"\n"
+    ));
+    project.file("rare.wasm", &rare("1.3.0", result, "u32"));
+    project
+}
+
+#[test]
+fn another_component_at_the_end_of_a_chain_is_another_call() {
+    let project = with_rare(7);
+    let redis = cascade_host_tests::Redis::start("");
+    let run = || {
+        let finished = project.host().args(["--cache", &redis.uri()]).run().expect(0);
+        let cached = project.events().tasks("task.cached");
+        (finished.json()["t"].clone(), cached)
+    };
+    assert_eq!(run(), (json!(7), Vec::new()));
+    assert_eq!(run(), (json!(7), vec!["t".to_owned(), "other".to_owned()]));
+    project.file("rare.wasm", &rare("1.3.0", 8, "u32"));
+    assert_eq!(run(), (json!(8), vec!["other".to_owned()]));
+    let stored = ["--state", &redis.uri(), "--run-id", "linked"];
+    project.host().args(stored).run().expect(0);
+    project.file("rare.wasm", &rare("1.3.0", 9, "u32"));
+    project.host().args(stored).run().expect(2).says(["task `t`: `call` has changed"]);
+}
+
+#[test]
+fn types_that_differ_are_a_fault_that_names_both_components() {
+    let project = with_rare(7);
+    project.file("rare.wasm", &rare("1.3.0", 7, "s64"));
+    let says = [
+        "the export `test:links/rare@1.3.0` of `rare` does not fit the import `test:links/rare@1.2.0` of `middle`",
+    ];
+    project.run().expect(2).says(says);
+    project.file("rare.wasm", &rare("2.0.0", 7, "u32"));
+    project
+        .run()
+        .expect(2)
+        .says(["`rare` does not export `test:links/rare@1.2.0`", "versions are not compatible"]);
+}
+
+#[test]
+fn components_of_a_sandbox_are_within_the_bounds_of_one_together() {
+    let sizes = ["base", "middle", "top"].map(|name| {
+        let path = cascade_host_tests::build_rust_guests().join(format!("link_{name}.wasm"));
+        std::fs::metadata(path).expect("the guest is built").len()
+    });
+    let largest = sizes.into_iter().max().expect("three guests");
+    let project = chain("[tasks.t]\ncall = \"top.calls\"\n");
+    let refused = project.host().env("CASCADE_COMPONENT_SIZE", &format!("{largest}B")).run().expect(2);
+    refused.says(["cannot load the component `top` with what it imports", "`component-size`"]);
+}
+
+#[test]
+fn missing_imports_print_lines_to_paste() {
+    let (base, _) = CHAIN.split_once("[components.middle.imports]").unwrap();
+    let tasks = "[tasks.t]\ncall = \"middle.hello\"\nargs.name = \"Ada\"\n";
+    let project = Project::new(&format!("{base}{tasks}"));
+    let finished = project.run().expect(2).says([
+        "imports `test:links/rare@1.2.0`, which this host does not know",
+        "[components.middle.imports]",
+        "\"test:links/counting@1.2.0\" = { component = \"base\" }",
+        "\"test:links/rare@1.2.0\" = \"trap\"",
+    ]);
+    let line = |start: &str| {
+        let mut lines = finished.stderr.lines().map(|line| line.trim_start_matches([' ', '|', '=']));
+        lines.find(|line| line.starts_with(start)).expect("the line is printed").to_owned()
+    };
+    let pasted = [
+        line("[components.middle"),
+        line("\"test:links/counting@1.2.0\" = {"),
+        line("\"test:links/rare@1.2.0\" = \""),
+    ];
+    project.write(&format!("cascade = 1\nname = \"test\"\n{base}{}\n{tasks}", pasted.join("\n")));
+    assert_eq!(project.run().expect(0).json(), json!({ "t": "Hello, Ada, number 7!" }));
+    let guest = cascade_host_tests::build_rust_guests().join("link_middle.wasm");
+    Host::new(["inspect", &guest.display().to_string()]).run().expect(0).says([]);
+    let inspected = Host::new(["inspect", &guest.display().to_string()]).run().expect(0).text();
+    for line in [
+        "[components.link_middle.imports]",
+        "\"test:links/rare@1.2.0\" = \"trap\"",
+        "# \"test:links/rare@1.2.0\" = { component = \"NAME\" }",
+    ] {
+        assert!(inspected.contains(line), "{inspected}");
+    }
+}
+
+#[test]
+fn imports_of_the_host_can_trap_unless_another_part_has_them() {
+    let tasks = "[tasks.t]\ncall = \"g.double\"\nargs.x = 21\n[tasks.u]\ncall = \"g.variables\"\n";
+    let component = "[components.g]\npath = \"{guest:basic}\"\n[components.g.imports]\n\"wasi:cli/environment\" = \"trap\"\n";
+    let project = Project::new(&format!("{component}{}", tasks.split("[tasks.u]").next().unwrap()));
+    assert_eq!(project.run().expect(0).json(), json!({ "t": 42 }));
+    let divided = CHAIN.replace(
+        "\"test:links/rare@1.0.0\" = \"trap\"",
+        "\"test:links/rare\" = \"trap\"\n\"wasi:cli/exit\" = \"trap\"",
+    );
+    let project = Project::new(&format!("{divided}[tasks.t]\ncall = \"top.calls\"\n"));
+    project.run().expect(2).says(["cannot trap in `middle` alone"]);
+}
