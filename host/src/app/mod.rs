@@ -4,6 +4,7 @@
 mod error;
 mod source;
 mod component_file;
+mod wit_files;
 mod parallel_map;
 mod checked;
 mod grants;

@@ -36,7 +36,7 @@ sections! {
     /// `[defaults]`.
     DEFAULTS: "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache";
     /// `[components.NAME]`.
-    COMPONENT: "path" "sha256" "build" "build-dir" "grants";
+    COMPONENT: "path" "sha256" "wit" "world" "build" "build-dir" "grants";
     /// `[tasks.NAME]`.
     TASK: "call" "args" "for-each" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits"
         "resources" "cache" "priority" "grants";

@@ -26,7 +26,7 @@ mod value;
 
 pub use ast::{
     BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
-    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When,
+    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};

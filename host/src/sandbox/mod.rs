@@ -29,6 +29,7 @@ pub use compile::CompilePool;
 pub use compile::CompileRequest;
 pub use compile::code_files;
 pub use compile::{Bounds, Exceeded};
+pub use compile::{Form, Wit, WitFile};
 pub use component::Component;
 pub use component::{Import, Offer};
 #[cfg(feature = "internals")]

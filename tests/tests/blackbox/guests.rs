@@ -20,7 +20,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 12] = [
+    const ALL: [(&str, Option<Self>); 13] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("host-calls", Some(Self::HostCalls)),
@@ -31,7 +31,8 @@ impl Guest {
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
         ("unknown-import", Some(Self::UnknownImport)),
-        // Built by other toolchains, and called in `languages`.
+        // Built for another target or by other toolchains, and called in `modules` and `languages`.
+        ("preview1", None),
         ("python", None),
         ("javascript", None),
     ];

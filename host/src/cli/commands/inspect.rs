@@ -8,7 +8,7 @@ use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::model::Grant;
+use crate::model::{Digest, Grant};
 use crate::sandbox::{Import, Offer};
 
 /// Shows the signature of a component.
@@ -18,6 +18,8 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     let bytes = app::read_component(path, sandbox.largest()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
+    // What a manifest pins is the file: the identity of a module has more in it.
+    let digest = Digest::of_bytes(&bytes);
     let loaded = sandbox.load(bytes);
     ctx.print_warnings(&sandbox);
     let component = loaded?;
@@ -26,12 +28,13 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
         path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let inspection = Inspection {
         component: &name,
+        form: component.form(),
         exports: component.exports(),
         imports: &imports,
         grants: &app::asked(&component),
     };
     if arguments.json {
-        print_json(signature::to_json(&inspection, component.digest()).as_bytes())
+        print_json(signature::to_json(&inspection, &digest).as_bytes())
     } else {
         print(signature::render(&inspection, stdout_style()).as_bytes())
     }

@@ -2,6 +2,7 @@
 //! `worker_process` watches it from the host. The worker is this host's own binary and trusts its arguments.
 
 use crate::model::{Size, try_threads};
+use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
@@ -35,7 +36,10 @@ const INITIAL_CAPACITY: usize = 64 << 20;
 /// Exit code: the code could not be written; stderr has the number of the system's error.
 pub(crate) const UNWRITTEN: u8 = 68;
 
-/// Task of a worker process. The component arrives on stdin, after its length; the code goes to stdout. Stdin stays
+/// Exit code: no component can be made of the module; stderr says why.
+pub(crate) const UNADAPTED: u8 = 69;
+
+/// Task of a worker process. The component, or the module that becomes one, arrives on stdin, after its length; the code goes to stdout. Stdin stays
 /// open for as long as the host wants the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
@@ -78,6 +82,7 @@ impl CompileRequest {
         let (code, message) = match self.work(input, output) {
             Ok(()) => return DONE,
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
+            Err(CompileFailure::Unadapted(text)) => (UNADAPTED, text),
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
                 (NO_MEMORY, String::new())
             }
@@ -99,10 +104,11 @@ impl CompileRequest {
     ) -> Result<(), CompileFailure> {
         self.set_limits()?;
         // From here on, the end of stdin means that the host was killed.
-        let component = read(&mut input)?;
+        let payload = read(&mut input)?;
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
         let engine =
             engine::for_compiling(self.metering, threads()).map_err(|error| engine_failure(&error))?;
+        let component = component_of(&payload).map_err(CompileFailure::Unadapted)?;
         let code = engine.precompile_component(&component).map_err(|error| engine_failure(&error))?;
         output.write_all(&code).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
     }
@@ -136,6 +142,7 @@ fn threads() -> Threads {
 /// Reasons why there is no code.
 enum CompileFailure {
     Refused(String),
+    Unadapted(String),
     Failed(io::Error),
     Unwritten(io::Error),
 }
