@@ -46,3 +46,4 @@ pub use session::{Session, SessionRequest};
 pub use source::{parse, read};
 pub use stored::{StoredResult, stored_results};
 pub use vigil::{Sign, Vigil};
+pub use wit_files::read_wit;

@@ -19,8 +19,8 @@ const MAX_FILES: usize = 1_000;
 /// Folder for the packages that the main package uses.
 const DEPS: &str = "deps";
 
-/// Reads the packages at `path`, the main one first.
-pub(crate) fn read_wit(path: &Path) -> io::Result<Vec<Vec<WitFile>>> {
+/// Reads the packages at `path`, the main one first. Fails if they are larger than the host accepts.
+pub fn read_wit(path: &Path) -> io::Result<Vec<Vec<WitFile>>> {
     let mut left = MAX_SIZE;
     let packages = wit_files(path)?.into_iter();
     packages.map(|files| files.iter().map(|file| read_file(file, &mut left)).collect()).collect()
@@ -115,7 +115,9 @@ mod tests {
         };
         let error = read_wit(folder.path()).unwrap_err();
         assert_eq!(error.to_string(), "the folder has no `.wit` file");
-        ["b.wit", "a.wit", "notes.md", "sub/c.wit", "deps/io/x.wit", "deps/io/deps/y.wit"].iter().for_each(put);
+        ["b.wit", "a.wit", "notes.md", "sub/c.wit", "deps/io/x.wit", "deps/io/deps/y.wit"]
+            .iter()
+            .for_each(put);
         ["deps/one.wit", "deps/two.wasm", "deps/read.me", "deps/empty/none"].iter().for_each(put);
         let packages = read_wit(folder.path()).unwrap();
         assert_eq!(

@@ -124,8 +124,8 @@ impl LoadError {
             Self::Empty => "Build the component first: the file has no bytes.",
             Self::Text => "Convert the text to a binary with `wasm-tools parse`.",
             Self::NoInterface => {
-                "Name the WIT that it was built by, for example with `wit = \"wit\"` in `[components.NAME]`, or build \
-                 for the target `wasm32-wasip2`."
+                "Name the WIT that it was built by, with `wit = \"wit\"` in `[components.NAME]` or `inspect --wit wit`, or \
+                 build for the target `wasm32-wasip2`."
             }
             Self::ModuleImport { .. } => {
                 "Build it for `wasm32-wasip2` or `wasm32-wasip1`, without JavaScript, threads and dynamic linking."

@@ -211,14 +211,14 @@ async fn damaged_or_forged_code_is_compiled_again() {
     let (bytes, valid_seal) = (fs::read(code).unwrap(), fs::read(seal).unwrap());
     let mut damaged = bytes.clone();
     damaged[bytes.len() / 2] ^= 1;
-    for (bytes, sealed) in [
+    for (stored, sealed) in [
         (&damaged[..], &valid_seal[..]),
         (&bytes[..100], &valid_seal),
         (b"", &valid_seal),
         (&bytes, b"forged"),
         (&bytes, b""),
     ] {
-        fs::write(code, bytes).unwrap();
+        fs::write(code, stored).unwrap();
         fs::write(seal, sealed).unwrap();
         let sandbox = sandbox_with_cache(&folder);
         let component = sandbox.load(binary(&small_component())).unwrap();

@@ -19,6 +19,8 @@ mod testing;
 #[cfg(test)]
 mod load_tests;
 #[cfg(test)]
+mod module_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;

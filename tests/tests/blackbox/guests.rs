@@ -13,6 +13,7 @@ pub(crate) enum Guest {
     Keyvalue,
     Network,
     Paths,
+    Preview1,
     Purity,
     TwoFaces,
     Unsupported,
@@ -27,12 +28,12 @@ impl Guest {
         ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
         ("paths", Some(Self::Paths)),
+        ("preview1", Some(Self::Preview1)),
         ("purity", Some(Self::Purity)),
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
         ("unknown-import", Some(Self::UnknownImport)),
-        // Built for another target or by other toolchains, and called in `modules` and `languages`.
-        ("preview1", None),
+        // Built by other toolchains, and called in `languages`.
         ("python", None),
         ("javascript", None),
     ];
@@ -46,6 +47,7 @@ impl Guest {
             Self::Keyvalue => "keyvalue",
             Self::Network => "network",
             Self::Paths => "paths",
+            Self::Preview1 => "preview1",
             Self::Purity => "purity",
             Self::TwoFaces => "two-faces",
             Self::Unsupported => "unsupported",

@@ -26,6 +26,7 @@ mod languages;
 mod library;
 mod large;
 mod manual;
+mod maps;
 mod modules;
 mod mistakes;
 mod unknown_names;

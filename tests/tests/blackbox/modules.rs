@@ -2,7 +2,7 @@
 //! Hostile modules are refused by the bounds of compiling; hostile components are in `compiling`.
 
 use cascade_host_tests::{
-    Finished, Host, Project, build_preview1_guests, repository, with_section, without_interface,
+    Finished, Host, Project, bombs, build_preview1_guests, repository, with_section, without_interface,
 };
 use serde_json::json;
 use std::fs;
@@ -134,6 +134,9 @@ fn module_without_interface_runs_by_the_wit_that_the_manifest_names() {
         manifest(&keys);
         assert_eq!(project.run().expect(0).json()["count"][1], json!({ "word": "be", "times": 2 }));
     }
+    let inspect = Host::new(["inspect", "bare.wasm", "--world", "task", "--wit"]).args([&wit]);
+    let shown = inspect.within(project.folder()).run().expect(0).text();
+    assert!(shown.contains("call = \"bare.count\""), "{shown}");
     manifest(&format!("wit = \"{wit}\"\nworld = \"tsak\""));
     refused(&project).says(["World `tsak` not found in package `test:preview1`"]);
     manifest("wit = \"nowhere\"");
@@ -294,6 +297,7 @@ fn hostile_modules_stay_within_the_bounds_of_compiling() {
         r#"(module (memory (export "memory") 1) (func (export "a:b/i#f") (result i32) (i32.const 0)))"#;
     let plain = wat::parse_str(export).expect("it is a module");
     for (name, module, wit) in [
+        ("deep interface", interface(&bombs::deep_components(1000)), None),
         ("garbage", interface(&vec![7; 50 << 20]), None),
         ("no interface inside", interface(b"\0asm\x0d\0\x01\0"), None),
         ("a module inside", interface(b"\0asm\x01\0\0\0"), None),
@@ -314,5 +318,6 @@ fn hostile_modules_stay_within_the_bounds_of_compiling() {
         assert!(matches!(finished.code, Some(0 | 2)), "{name}: {:?}", finished.code);
         assert!(finished.peak < 400 << 20, "{name}: {} MiB", finished.peak >> 20);
         assert!(!finished.stderr.contains("panicked"), "{name}: {}", finished.stderr);
+        assert!(!finished.stderr.contains("the compiler failed"), "{name}: {}", finished.stderr);
     }
 }

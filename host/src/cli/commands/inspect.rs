@@ -9,7 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::{Digest, Grant};
-use crate::sandbox::{Import, Offer};
+use crate::sandbox::{Import, Offer, Wit};
+use std::path::Path;
 
 /// Shows the signature of a component.
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
@@ -20,7 +21,8 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     })?;
     // What a manifest pins is the file: the identity of a module has more in it.
     let digest = Digest::of_bytes(&bytes);
-    let loaded = sandbox.load(bytes);
+    let wit = arguments.wit.as_deref().map(|path| wit(path, arguments.world.as_deref())).transpose()?;
+    let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
     ctx.print_warnings(&sandbox);
     let component = loaded?;
     let imports: Vec<ImportRow> = component.imports().iter().map(import).collect();
@@ -38,6 +40,15 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     } else {
         print(signature::render(&inspection, stdout_style()).as_bytes())
     }
+}
+
+fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
+    let packages = app::read_wit(path).map_err(|error| {
+        Refusal::new(format!("cannot read the WIT `{}`", path.display()))
+            .help("name a folder with `.wit` files, or one such file")
+            .caused_by(error)
+    })?;
+    Ok(Wit { packages, world: world.map(str::to_owned) })
 }
 
 fn import(import: &Import) -> ImportRow {

@@ -71,9 +71,7 @@ fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
         match payload {
             // The interface of a module is a component in a custom section, and is decoded with the same effort.
             Payload::CustomSection(section) if section.name().starts_with(INTERFACE_SECTION) => {
-                for payload in Parser::new(0).parse_all(section.data()).map_while(Result::ok) {
-                    counts.add(&payload, depth)?;
-                }
+                counts.add_interface(section.data(), depth)?;
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 depth += 1;
@@ -116,6 +114,19 @@ struct Counts {
 }
 
 impl Counts {
+    /// Adds the counts of an interface. Damage is reported when it is decoded.
+    fn add_interface(&mut self, bytes: &[u8], mut depth: usize) -> Result<(), Exceeded> {
+        for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+            self.add(&payload, depth)?;
+            match payload {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                _ => {} // no other section nests
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the counts of a section. Fails if a total exceeds its bound.
     fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<(), Exceeded> {
         let definitions = match payload {

@@ -188,7 +188,7 @@ mod tests {
         assert!(error_text("echo 28 >&2; exit 68").contains("could not be written: No space left on device"));
         assert!(error_text("exit 67").contains("`compile-memory` = 2GiB"));
         assert!(error_text("kill -s XCPU $$").contains("`compile-timeout` = 1m"));
-        assert!(error_text("kill -s XFSZ $$").contains("larger than 1GiB"));
+        assert!(error_text("kill -s XFSZ $$").contains("would exceed 1GiB"));
         assert!(
             error_text("echo memory allocation of 9 bytes failed >&2; kill -s ABRT $$")
                 .contains("compile-mem")

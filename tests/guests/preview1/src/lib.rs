@@ -1,6 +1,7 @@
 //! A reactor: its functions are called one by one, and the standard library works over preview 1.
 
-use crate::exports::test::preview1::{surroundings, words};
+use crate::exports::test::preview1::{maps, surroundings, words};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Instant, SystemTime};
 
@@ -27,6 +28,28 @@ impl words::Guest for Reactor {
             }
         }
         Ok(tallies)
+    }
+}
+
+impl maps::Guest for Reactor {
+    fn tally(text: String) -> BTreeMap<String, u32> {
+        let mut tally = BTreeMap::new();
+        for word in text.split_whitespace() {
+            *tally.entry(word.to_owned()).or_insert(0) += 1;
+        }
+        tally
+    }
+
+    fn by_times(of: BTreeMap<String, u32>) -> BTreeMap<u32, Vec<String>> {
+        let mut words: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for (word, times) in of {
+            words.entry(times).or_default().push(word);
+        }
+        words
+    }
+
+    fn flip(of: Option<BTreeMap<bool, char>>) -> Option<BTreeMap<char, bool>> {
+        of.map(|of| of.into_iter().map(|(flag, char)| (char, flag)).collect())
     }
 }
 
