@@ -33,7 +33,7 @@ fn maps_cross_edges_in_the_order_of_their_encoded_keys() {
             "#,
             guests()
         ));
-        shown.push(project.run().expect(0).stdout);
+        shown.push(project.run().expect(0).text());
     }
     // A short text comes before a long one, since its length is encoded in front of it.
     let line = r#"{"tally":{"a":3,"bb":2,"ccc":1},"by-times":{"1":["ccc"],"2":["bb"],"3":["a"]},"flip":{"x":true,"y":false}}"#;
