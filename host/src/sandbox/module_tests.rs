@@ -85,8 +85,11 @@ fn module_and_wit_that_do_not_fit_are_refused_with_the_cause() {
             &["package a:b; world w { export add: func(a: f32, b: u32) -> u32; }"],
             "type mismatch for function `add`",
         ),
-        (&["package a:b; world one {} world two {}"], "multiple worlds"),
-        (&["package a:b; interface i {}"], "contains no worlds"),
+        (
+            &["package a:b; world one {} world two {}"],
+            "the worlds `one`, `two`: choose one with `world = \"one\"`",
+        ),
+        (&["package a:b; interface i {}"], "`a:b` has no world"),
         (&["package a:b; world w { export }"], "a.wit:1:31"),
         (&[""], ""),
         (&[], ""),
@@ -96,6 +99,22 @@ fn module_and_wit_that_do_not_fit_are_refused_with_the_cause() {
     }
     let component = sandbox().load_with_wit(binary("(component)"), Some(&wit(&[]))).unwrap_err();
     assert!(matches!(component, LoadError::WitOfComponent), "{component:?}");
+}
+
+#[test]
+fn world_is_chosen_by_its_name() {
+    let text = "package a:b; world one { export add: func(a: u32, b: u32) -> u32; } world two {}";
+    let other = "package c:d; world one { export sub: func(); }";
+    let named = |world: &str| {
+        let wit = Wit { world: Some(world.to_owned()), ..wit(&[text, other]) };
+        sandbox().load_with_wit(binary(ADD), Some(&wit))
+    };
+    assert_eq!(named("one").unwrap().exports().len(), 1);
+    assert_eq!(named("a:b/one").unwrap().exports().len(), 1);
+    assert_eq!(cause(named("ones")), "the WIT has no world `ones`; did you mean `one`?");
+    assert_eq!(cause(named("elsewhere")), "the WIT has no world `elsewhere`; its worlds are `one`, `two`");
+    assert!(cause(named("c:d/one")).contains("`sub`"));
+    assert!(cause(named("e:f/one")).contains("unknown package"));
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn module_without_interface_runs_by_the_wit_that_the_manifest_names() {
     let shown = inspect.within(project.folder()).run().expect(0).text();
     assert!(shown.contains("call = \"bare.count\""), "{shown}");
     manifest(&format!("wit = \"{wit}\"\nworld = \"tsak\""));
-    refused(&project).says(["World `tsak` not found in package `test:preview1`"]);
+    refused(&project).says(["the WIT has no world `tsak`; did you mean `task`?"]);
     manifest("wit = \"nowhere\"");
     refused(&project).says(["cannot read the WIT of the component `m`", "nowhere`"]);
 }
@@ -166,7 +166,7 @@ fn wit_that_differs_from_the_module_is_refused() {
         ),
         ("package a:b; world w { export add: func(a: f64) -> s32; }", "type mismatch for function `add`"),
         ("package a:b; world w { export count: funk(); }", "world.wit:1:38"),
-        ("package a:b; world w {} world v {}", "There are multiple worlds"),
+        ("package a:b; world w {} world v {}", "the WIT has the worlds `w`, `v`"),
         ("package a:b; world w { import c:d/e; }", "package 'c:d' not found"),
         ("world w", "world.wit"),
     ] {

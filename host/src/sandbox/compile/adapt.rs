@@ -1,6 +1,7 @@
 //! Makes a component of a core module, with the official adapter from WASI preview 1. Runs where components are compiled.
 //! `module` has checked the names of the module before; the compiler validates the outcome.
 
+use crate::model::nearest;
 use crate::sandbox::compile::bundle::{Bundle, Wit, WitFile};
 use crate::sandbox::compile::module::{PREVIEW1, facts};
 use std::borrow::Cow;
@@ -54,9 +55,32 @@ fn resolve(wit: Wit) -> Result<(Resolve, WorldId), String> {
         }
         Package::Binary(package) => package,
     };
-    let world = resolve.select_world(&[main], wit.world.as_deref());
-    let world = world.map_err(|error| resolve.render_error(&error))?;
+    let world = choose_world(&resolve, main, wit.world.as_deref())?;
     Ok((resolve, world))
+}
+
+/// Returns the world of that name, or the only one.
+fn choose_world(resolve: &Resolve, main: PackageId, name: Option<&str>) -> Result<WorldId, String> {
+    let Some(package) = resolve.packages.get(main) else { return Err("the WIT has no package".to_owned()) };
+    let known = || package.worlds.keys().map(String::as_str);
+    let list = || known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match name {
+        None if package.worlds.len() > 1 => {
+            let first = known().next().unwrap_or_default();
+            Err(format!("the WIT has the worlds {}: choose one with `world = \"{first}\"`", list()))
+        }
+        None => {
+            package.worlds.values().next().copied().ok_or_else(|| format!("`{}` has no world", package.name))
+        }
+        // A name with its package may lead to another one.
+        Some(path) if path.contains(['/', ':']) => {
+            resolve.select_world(&[main], name).map_err(|error| resolve.render_error(&error))
+        }
+        Some(name) => package.worlds.get(name).copied().ok_or_else(|| match nearest(name, known()) {
+            Some(nearest) => format!("the WIT has no world `{name}`; did you mean `{nearest}`?"),
+            None => format!("the WIT has no world `{name}`; its worlds are {}", list()),
+        }),
+    }
 }
 
 /// A package of WIT.

@@ -1,4 +1,4 @@
-//! A core module with the WIT that it was built by, as bytes: what a worker process makes a component of.
+//! A core module with the WIT that it was built by, as bytes: the input of the process that makes a component of it.
 //! `module` decides which modules need WIT, `adapt` uses it, and `app` reads its files.
 
 use crate::model::{Digest, Digester};
@@ -27,7 +27,7 @@ pub struct WitFile {
 }
 
 impl Wit {
-    /// Adds everything that decides what the WIT means to a digest.
+    /// Adds world and files to a digest.
     pub(crate) fn digest_into(&self, digester: &mut Digester) {
         digester.field(self.world.as_deref().unwrap_or_default().as_bytes());
         digester.number(count(&self.packages));

@@ -66,7 +66,7 @@ pub(crate) fn identity(form: Form, bytes: &[u8], wit: Option<&Wit>) -> Digest {
     digester.finish()
 }
 
-/// Returns what a worker process compiles: a component or module as it is, or a module in a bundle with its WIT.
+/// Returns the input of a compiler: a component or module as it is, or a module in a bundle with its WIT.
 pub(crate) fn payload(bytes: Bytes, wit: Option<&Wit>) -> Bytes {
     match wit {
         None => bytes,
@@ -74,7 +74,7 @@ pub(crate) fn payload(bytes: Bytes, wit: Option<&Wit>) -> Bytes {
     }
 }
 
-/// What the sections of a module tell about it.
+/// Facts about a module, read from its sections.
 #[derive(Default)]
 pub(crate) struct Facts {
     has_interface: bool,
