@@ -98,7 +98,7 @@ fn map(types: &MapType, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<()
         copy(&types.value, reader, out).map_err(|fault| fault.at_index(index))?;
         entries.add(out, start..end);
     }
-    Ok(entries.finish(out)?)
+    entries.finish(out)
 }
 
 /// Reads the array of one around a `some` whose own value may be nil.

@@ -2,7 +2,7 @@
 //! Accepts what a person may write. Stored values are checked in `check`, which accepts less.
 
 use crate::model::{Datum, nearest, shortlist};
-use crate::value::map::{Entries, encode_key};
+use crate::value::map::Entries;
 use crate::value::{Case, Field, MapType, ResultType, Type, ValueFault, wire};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -153,6 +153,25 @@ fn byte_list(items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {
     Ok(())
 }
 
+/// Encodes a key of type `ty` that is written as text: the key of a table or of a JSON object.
+pub fn encode_key(ty: &Type, text: &str) -> Result<Vec<u8>, ValueFault> {
+    let datum = match ty {
+        Type::Char | Type::String => Datum::Text(text.to_owned()),
+        Type::Bool => match text {
+            "true" => Datum::Bool(true),
+            "false" => Datum::Bool(false),
+            _ => return Err(no_key(ty)), // no other text is a bool
+        },
+        // Only integers are left.
+        _ => Datum::Int(text.parse().ok().filter(|_| !text.starts_with('+')).ok_or_else(|| no_key(ty))?),
+    };
+    encode(ty, &datum).map(|key| key.to_vec()).map_err(|_| no_key(ty))
+}
+
+fn no_key(ty: &Type) -> ValueFault {
+    ValueFault::new(format!("the key is no {ty}"))
+}
+
 fn map_of_table(types: &MapType, entries: &[(String, Datum)], out: &mut Vec<u8>) -> Result<(), ValueFault> {
     wire::put_map_len(out, entries.len());
     let mut ordered = Entries::begin(out);
@@ -163,7 +182,7 @@ fn map_of_table(types: &MapType, entries: &[(String, Datum)], out: &mut Vec<u8>)
         write(&types.value, datum, out).map_err(|fault| fault.in_field(name))?;
         ordered.add(out, start..end);
     }
-    Ok(ordered.finish(out)?)
+    ordered.finish(out)
 }
 
 fn map_of_pairs(types: &MapType, items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {
@@ -183,7 +202,7 @@ fn map_of_pairs(types: &MapType, items: &[Datum], out: &mut Vec<u8>) -> Result<(
         write(&types.value, value, out).map_err(|fault| fault.at_index(1).at_index(index))?;
         ordered.add(out, start..end);
     }
-    Ok(ordered.finish(out)?)
+    ordered.finish(out)
 }
 
 fn tuple(types: &[Type], items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {

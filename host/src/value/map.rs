@@ -1,9 +1,8 @@
 //! Entries of maps: keys as text, and the one order in which entries are stored, that of their encoded keys.
 //! `check`, `encode` and `compose` write maps with it; the codec sorts what guests return.
 
-use crate::model::Datum;
 use crate::value::wire::{Kind, Reader};
-use crate::value::{Type, ValueFault, encode};
+use crate::value::{Type, ValueFault};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -41,25 +40,6 @@ pub(crate) fn is_text_key(ty: &Type) -> bool {
     is_key(ty) && *ty != Type::Bool
 }
 
-/// Encodes a key of type `ty` that is written as text: the key of a table or of a JSON object.
-pub fn encode_key(ty: &Type, text: &str) -> Result<Vec<u8>, ValueFault> {
-    let datum = match ty {
-        Type::Char | Type::String => Datum::Text(text.to_owned()),
-        Type::Bool => match text {
-            "true" => Datum::Bool(true),
-            "false" => Datum::Bool(false),
-            _ => return Err(no_key(ty)), // no other text is a bool
-        },
-        // Only integers are left.
-        _ => Datum::Int(text.parse().ok().filter(|_| !text.starts_with('+')).ok_or_else(|| no_key(ty))?),
-    };
-    encode(ty, &datum).map(|key| key.to_vec()).map_err(|_| no_key(ty))
-}
-
-fn no_key(ty: &Type) -> ValueFault {
-    ValueFault::new(format!("the key is no {ty}"))
-}
-
 /// Reads a key as text, for JSON.
 pub(crate) fn key_text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, ValueFault> {
     Ok(match reader.peek()? {
@@ -68,56 +48,56 @@ pub(crate) fn key_text<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, Valu
     })
 }
 
-/// Collects the entries of a map that are written behind each other, and puts them into order.
+/// Watches the entries of a map that are written behind each other, and puts them into order at the end.
+///
+/// Threat: a stored map has hundreds of millions of entries. So nothing is kept of entries that come in order.
 pub(crate) struct Entries {
     /// Position of the first entry in the output.
     start: usize,
-    /// Each entry's key, and the end of its value.
-    ranges: Vec<(Range<usize>, usize)>,
+    /// Key of the last entry; empty before the first.
+    previous: Range<usize>,
     is_ordered: bool,
-}
-
-/// Error: a key occurs twice; the position of the entry among those that were written.
-pub(crate) struct Duplicate(pub(crate) usize);
-
-impl From<Duplicate> for ValueFault {
-    fn from(Duplicate(index): Duplicate) -> Self {
-        Self::new("duplicate key").at_index(index)
-    }
 }
 
 impl Entries {
     /// Starts the entries at the end of the output.
     pub(crate) const fn begin(out: &[u8]) -> Self {
-        Self { start: out.len(), ranges: Vec::new(), is_ordered: true }
+        Self { start: out.len(), previous: 0..0, is_ordered: true }
     }
 
-    /// Notes the entry that ends at the end of the output, and whose key occupies `key`.
+    /// Notes the entry at the end of the output, whose key occupies `key`.
     pub(crate) fn add(&mut self, out: &[u8], key: Range<usize>) {
-        let previous = self.ranges.last().and_then(|(key, _)| out.get(key.clone()));
-        self.is_ordered &= previous.is_none_or(|previous| Some(previous) < out.get(key.clone()));
-        self.ranges.push((key, out.len()));
+        let is_first = self.previous.is_empty();
+        let previous = std::mem::replace(&mut self.previous, key.clone());
+        self.is_ordered &= is_first || out.get(previous) < out.get(key);
     }
 
     /// Puts the entries into the order of their encoded keys. Fails if a key occurs twice.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Result<(), Duplicate> {
+    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Result<(), ValueFault> {
         if self.is_ordered {
             return Ok(());
         }
-        let key = |(_, (key, _)): &(usize, (Range<usize>, usize))| out.get(key.clone()).unwrap_or_default();
-        let mut entries: Vec<_> = self.ranges.into_iter().enumerate().collect();
-        entries.sort_by(|left, right| key(left).cmp(key(right)));
-        if let Some((_, later)) =
-            entries.array_windows().map(|[one, two]| (one, two)).find(|(one, two)| key(one) == key(two))
-        {
-            return Err(Duplicate(later.0));
+        let written = out.split_off(self.start.min(out.len()));
+        let mut reader = Reader::new(&written);
+        let mut positions = Vec::new();
+        while reader.remaining() > 0 {
+            positions.push(reader.position());
+            reader.skip()?;
+            reader.skip()?;
         }
-        let mut sorted = Vec::with_capacity(out.len().saturating_sub(self.start));
-        for (_, (key, end)) in entries {
-            sorted.extend_from_slice(out.get(key.start..end).unwrap_or_default());
+        let key = |position: usize| key_bytes(written.get(position..).unwrap_or_default());
+        positions.sort_by_key(|position| key(*position));
+        let is_repeated = |pair: &&[usize; 2]| key(pair[0]) == key(pair[1]);
+        if let Some([_, later]) = positions.array_windows().find(is_repeated) {
+            let index = positions.iter().filter(|position| *position < later).count();
+            return Err(ValueFault::new("duplicate key").at_index(index));
         }
-        out.truncate(self.start);
-        out.extend_from_slice(&sorted);
+        for position in positions {
+            reader.seek(position);
+            reader.skip()?;
+            reader.skip()?;
+            out.extend_from_slice(reader.between(position, reader.position()));
+        }
         Ok(())
     }
 }
@@ -186,6 +166,8 @@ fn rank(number: i128) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Datum;
+    use crate::value::{encode, encode_key};
     use proptest::prelude::*;
 
     fn encoded(ty: &Type, datum: Datum) -> Vec<u8> {

@@ -30,14 +30,14 @@ pub use compose::{
     ListBuilder, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple,
 };
 pub use differ::difference;
-pub use encode::encode;
+pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
 #[cfg(test)]
 pub use json::to_json_text;
 pub use json::{Typed, to_json_excerpt};
 pub use leaves::leaves;
+pub use map::is_key;
 pub(crate) use map::{MapKey, key_bytes};
-pub use map::{encode_key, is_key};
 pub use mistakes::encode_all;
 pub use pick::{Items, case_name, pick, split, type_at};
 pub use relation::Mismatch;
