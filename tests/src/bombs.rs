@@ -1,26 +1,14 @@
 //! Components that attack the compiler, assembled byte by byte, since no tool would produce them.
 //! The tests decide how each must end.
 
+use crate::modules::number;
+
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// Section numbers of a component that hold a module or a component.
 const MODULE_SECTION: u8 = 1;
 const COMPONENT_SECTION: u8 = 4;
-
-/// Encodes an unsigned number (LEB128).
-fn number(mut value: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(value & 0x7f).expect("seven bits fit");
-        value >>= 7;
-        if value == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
 
 fn section(id: u8, content: &[u8]) -> Vec<u8> {
     [&[id][..], &number(content.len()), content].concat()

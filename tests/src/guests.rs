@@ -14,6 +14,10 @@ pub enum Toolchain {
     JavaScript,
 }
 
+/// Targets of Rust: components for WASI 0.2, and modules of WASI preview 1.
+const WASI: &str = "wasm32-wasip2";
+const PREVIEW1: &str = "wasm32-wasip1";
+
 impl Toolchain {
     /// Returns whether the user declared in `CASCADE_TEST_WITHOUT` that this machine cannot have it.
     pub fn is_declined(self) -> bool {
@@ -53,8 +57,17 @@ fn guests() -> PathBuf {
 pub fn build_rust_guests() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo_wasm(&guests());
-        guests().join("target/wasm32-wasip2/release")
+        cargo_wasm(&guests(), WASI, &[]);
+        guests().join("target").join(WASI).join("release")
+    })
+}
+
+/// Builds the guests that are modules of WASI preview 1, and returns their folder.
+pub fn build_preview1_guests() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        cargo_wasm(&guests(), PREVIEW1, &["--package", "preview1"]);
+        guests().join("target").join(PREVIEW1).join("release")
     })
 }
 
@@ -69,8 +82,8 @@ pub fn build_plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let plugins = repository().join("plugins");
-        cargo_wasm(&plugins);
-        plugins.join("target/wasm32-wasip2/release")
+        cargo_wasm(&plugins, WASI, &[]);
+        plugins.join("target").join(WASI).join("release")
     })
 }
 
@@ -201,19 +214,13 @@ fn install_componentize_js() -> &'static Path {
     })
 }
 
-fn cargo_wasm(folder: &Path) {
+fn cargo_wasm(folder: &Path, target: &str, arguments: &[&str]) {
     let mut command = Command::new("cargo");
-    command.current_dir(folder).args([
-        "build",
-        "--release",
-        "--quiet",
-        "--locked",
-        "--target",
-        "wasm32-wasip2",
-    ]);
+    command.current_dir(folder).args(["build", "--release", "--quiet", "--locked", "--target", target]);
+    command.args(arguments);
     // The outer cargo's variables concern the host's build, not this one.
     command.args(["--target-dir", "target"]).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
-    run(&mut command, "rustup target add wasm32-wasip2");
+    run(&mut command, &format!("rustup target add {target}"));
 }
 
 fn run(command: &mut Command, remedy: &str) {

@@ -5,6 +5,7 @@ pub mod bombs;
 mod examples;
 mod guests;
 mod host;
+mod modules;
 mod waiting;
 mod project;
 mod proxy;
@@ -13,10 +14,11 @@ mod web;
 
 pub use examples::build_example;
 pub use guests::{
-    Toolchain, assemble, build_javascript, build_javascript_shapes, build_plugins, build_python,
-    build_python_shapes, build_rust_guests, is_declined, python_client, repository,
+    Toolchain, assemble, build_javascript, build_javascript_shapes, build_plugins, build_preview1_guests,
+    build_python, build_python_shapes, build_rust_guests, is_declined, python_client, repository,
 };
 pub use host::{Finished, Host, Running};
+pub use modules::{with_section, without_interface};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use server::{Redis, free_port};

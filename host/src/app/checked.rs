@@ -5,6 +5,7 @@ use crate::app::build::BUILD_LEFT_NO_FILE;
 use crate::app::component_file::read_component;
 use crate::app::imports::Supply;
 use crate::app::parallel_map::parallel_map;
+use crate::app::wit_files::read_wit;
 use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
 use crate::graph::Resolved;
@@ -14,7 +15,7 @@ use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
 use crate::plan::{Interface, InvalidPlan, Plan};
 use crate::sandbox;
-use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, LoadError, Sandbox};
+use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, LoadError, Sandbox, Wit};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -138,7 +139,25 @@ impl<'a> Source<'a> {
 
 fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
     let bytes = read(source, builds, sandbox.max_component_size())?;
-    sandbox.load(bytes).map_err(|error| Box::new(not_loaded(source, &error)))
+    let wit = source.component.wit.as_ref().map(|wit| wit_of(source, wit)).transpose()?;
+    let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
+    loaded.map_err(|error| Box::new(not_loaded(source, &error)))
+}
+
+/// Reads the WIT that the manifest names for a core module.
+fn wit_of(source: &Source<'_>, wit: &manifest::WitSource) -> Result<Wit, Box<Fault>> {
+    let manifest::WitSource { path, world } = wit;
+    match read_wit(&path.value) {
+        Ok(packages) => Ok(Wit { packages, world: world.clone() }),
+        Err(error) => {
+            let message = format!("cannot read the WIT of the component `{}`", source.name);
+            let fault = Fault::spanned(path.span.clone(), message)
+                .note(format!("`{}`: {error}", path.value.display()));
+            let help = Shortage::from_error(&error)
+                .map_or("name a folder with `.wit` files, or one such file", Shortage::help);
+            Err(Box::new(fault.help(help)))
+        }
+    }
 }
 
 fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
@@ -178,6 +197,10 @@ fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fau
 }
 
 fn not_loaded(source: &Source<'_>, error: &LoadError) -> Fault {
-    let fault = source.fault(format!("cannot load the component `{}`", source.name)).note(error.to_string());
-    imports::with_causes(fault, error)
+    let span = match (error, &source.component.wit) {
+        (LoadError::Adapt(_) | LoadError::WitOfComponent, Some(wit)) => &wit.path.span,
+        _ => &source.path.span, // every other error is about the file
+    };
+    let fault = Fault::spanned(span.clone(), format!("cannot load the component `{}`", source.name));
+    imports::with_causes(fault.note(error.to_string()), error)
 }

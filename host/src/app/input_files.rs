@@ -2,6 +2,7 @@
 //! Compares files by identity, since one file has many names. Other modules read them.
 
 use crate::app::backends::uris;
+use crate::app::wit_files::wit_files;
 use crate::app::{Error, Params, Session, params};
 use crate::cache::CacheUri;
 use crate::config::{Environment, Settings, program};
@@ -40,6 +41,10 @@ impl InputFiles {
         let mut add = |role: &str, path: &Path| files.push((role.to_owned(), path.to_owned()));
         for (name, component) in &session.manifest.components {
             component.path.iter().for_each(|path| add(&format!("the component `{name}`"), &path.value));
+            // They were read before. A folder that has vanished since has no file to replace.
+            let wit = component.wit.as_ref().and_then(|wit| wit_files(&wit.path.value).ok());
+            let files = wit.into_iter().flatten().flatten();
+            files.for_each(|path| add(&format!("the WIT of the component `{name}`,"), &path));
         }
         for input in session.bound.plan().inputs() {
             if let InputKind::File(path) = &input.kind {

@@ -4,6 +4,7 @@
 mod error;
 mod source;
 mod component_file;
+mod wit_files;
 mod parallel_map;
 mod checked;
 mod grants;
@@ -50,3 +51,4 @@ pub use runtime::runtime_for_guests;
 pub use session::{Session, SessionRequest};
 pub use source::{parse, read};
 pub use stored::{StoredResult, stored_results};
+pub use wit_files::read_wit;

@@ -161,6 +161,11 @@ fn sample(ty: &Type) -> String {
         Type::Char | Type::String => "\"a\"".to_owned(),
         Type::List(element) if **element == Type::U8 => "\"AQI=\"".to_owned(),
         Type::List(element) => format!("[{}]", sample(element)),
+        Type::Map(map) if map.key == Type::Bool => format!("[[true, {}]]", sample(&map.value)),
+        Type::Map(map) => {
+            let key = sample(&map.key);
+            format!("{{\"{}\": {}}}", key.trim_matches('"'), sample(&map.value))
+        }
         Type::Tuple(types) => format!("[{}]", types.iter().map(sample).collect::<Vec<_>>().join(", ")),
         Type::Record(fields) => {
             let fields = fields.iter().map(|field| format!("\"{}\": {}", field.name, sample(&field.ty)));

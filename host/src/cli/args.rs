@@ -209,8 +209,16 @@ pub(crate) struct PlanArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The component
+    /// The component, or a core module
     pub(crate) component: PathBuf,
+
+    /// WIT that a core module without an interface was built by: a folder or a file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) wit: Option<PathBuf>,
+
+    /// World in that WIT; default: the only one
+    #[arg(long, value_name = "WORLD", requires = "wit")]
+    pub(crate) world: Option<String>,
 
     /// Print JSON
     #[arg(long)]

@@ -5,8 +5,8 @@ use crate::model::{Limits, Path, Size, SkipReason, TaskIdx};
 use crate::plan::{Binding, Bound};
 use crate::state::Entry;
 use crate::value::{
-    Conversion, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_record,
-    compose_some, compose_tuple, pick,
+    Conversion, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_map,
+    compose_record, compose_some, compose_tuple, pick,
 };
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -97,6 +97,10 @@ impl Scope<'_> {
                 compose_list(element, &parts).map_err(|fault| malformed(&fault))
             }
             Binding::Tuple(parts) => Ok(compose_tuple(&self.resolve_all(parts.iter())?)),
+            Binding::Map(pairs) => {
+                let pairs = self.resolve_all(pairs.iter())?;
+                compose_map(&pairs).map_err(|fault| malformed(&fault))
+            }
             Binding::Record(fields) => {
                 let parts = self.resolve_all(fields.iter().map(|(_, part)| part))?;
                 let names = fields.iter().map(|(name, _)| Arc::clone(name));

@@ -113,7 +113,7 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         | Binding::Item { .. }
         | Binding::Task { default: Some(_), .. } => {}
         Binding::Task { task, default: None, .. } => tasks.push(*task),
-        Binding::List(_, parts) | Binding::Tuple(parts) => {
+        Binding::List(_, parts) | Binding::Tuple(parts) | Binding::Map(parts) => {
             parts.iter().for_each(|part| without_default(part, tasks));
         }
         Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),

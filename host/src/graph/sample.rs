@@ -49,6 +49,7 @@ fn component() -> Component {
     Component {
         path: Some(Spanned::new("c.wasm".into(), 0..0)),
         sha256: None,
+        wit: None,
         build: None,
         build_dir: "".into(),
         imports: Imports::default(),

@@ -96,6 +96,8 @@ pub struct Component {
     pub path: Option<Spanned<PathBuf>>,
     /// `sha256`.
     pub sha256: Option<Spanned<Digest>>,
+    /// `wit` and `world`: the interface of a core module.
+    pub wit: Option<WitSource>,
     /// `build`.
     pub build: Option<String>,
     /// `build-dir`, joined to the manifest's folder.
@@ -104,6 +106,15 @@ pub struct Component {
     pub imports: Imports,
     /// `[components.NAME.grants]`.
     pub grants: Grants,
+}
+
+/// The WIT that a core module was built by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitSource {
+    /// `wit`, joined to the manifest's folder: a folder or a file.
+    pub path: Spanned<PathBuf>,
+    /// `world`; `None` for the only one.
+    pub world: Option<String>,
 }
 
 /// The capabilities of a guest; none by default.

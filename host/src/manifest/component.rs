@@ -1,13 +1,13 @@
-//! Reads `[components.NAME]`: a file, its imports, and the grants of its guests.
-//! `app` opens the file and runs build commands.
+//! Reads `[components.NAME]`: a file, its interface if it is a core module, its imports, and the grants of its guests.
+//! `app` opens the files and runs build commands.
 
-use crate::manifest::Component;
 use crate::manifest::grants::grants;
 use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
 use crate::manifest::table::{Slot, Table};
+use crate::manifest::{Component, WitSource};
 use crate::model::{Digest, Fault, Spanned};
 
 /// Reads the component in `slot`; `None` if it is not a table.
@@ -17,6 +17,14 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     let mut table = Table::open(reader, slot, COMPONENT, (&owner, &example))?;
     let path = table.required(reader, ("path", "path = \"words.wasm\""), filled);
     let sha256 = table.optional(reader, "sha256", digest);
+    let wit = table.optional(reader, "wit", filled);
+    let world = table.optional(reader, "world", filled);
+    if let Some(slot) = table.slot("world").filter(|_| table.slot("wit").is_none()) {
+        let fault = Fault::spanned(slot.span.clone(), format!("{owner} has a `world`, but no `wit`"));
+        reader.missing(
+            fault.help("write beside it the folder that has the world, for example `wit = \"wit\"`"),
+        );
+    }
     let build = table.optional(reader, "build", filled).map(|command| command.value);
     let folder = table.optional(reader, "build-dir", filled);
     let mut imports = table.slot("imports").map(|slot| imports(reader, &slot)).unwrap_or_default();
@@ -28,6 +36,10 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     Some(Component {
         path: path.map(|path| Spanned::new(reader.join(&path.value), path.span)),
         sha256,
+        wit: wit.map(|wit| WitSource {
+            path: Spanned::new(reader.join(&wit.value), wit.span),
+            world: world.map(|world| world.value),
+        }),
         build,
         build_dir: reader.join(folder.as_ref().map_or(".", |folder| &folder.value)),
         imports,

@@ -28,7 +28,7 @@ mod value;
 
 pub use ast::{
     BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
-    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When,
+    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use imported::{ImportSource, Imports};
 pub use parse::parse;

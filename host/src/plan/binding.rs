@@ -6,7 +6,7 @@ use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::Binding;
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
-use crate::value::{Conversion, Field, Type, assign, encode_all};
+use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -175,6 +175,10 @@ fn array(scope: &mut Scope<'_>, parts: &[Spanned<Expr>], span: &Span, to: &Targe
             let bound = bind_all(scope, parts.iter().map(|part| (part, &**element)), to.name)?;
             Some(Binding::List((**element).clone(), bound))
         }
+        Type::Map(types) => {
+            let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
+            bind_all(scope, parts.iter().map(|part| (part, &pair)), to.name).map(Binding::Map)
+        }
         Type::Tuple(types) if types.len() == parts.len() => {
             bind_all(scope, parts.iter().zip(types.iter()), to.name).map(Binding::Tuple)
         }
@@ -207,6 +211,7 @@ type Entries = [(Spanned<String>, Spanned<Expr>)];
 fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>) -> Option<Binding> {
     match to.ty {
         Type::Record(fields) => record(scope, entries, span, fields),
+        Type::Map(types) => map(scope, entries, types, to),
         Type::Option(inner) if !inner.admits_nil() => {
             table(scope, entries, span, &Target { name: to.name, ty: inner })
         }
@@ -221,6 +226,24 @@ fn table(scope: &mut Scope<'_>, entries: &Entries, span: &Span, to: &Target<'_>)
         // No other type is a table.
         _ => misfit(scope, ("a table", span), entries.iter().map(|(_, part)| part), to),
     }
+}
+
+/// Binds the entries of a map. Keys of a table are literals.
+fn map(scope: &mut Scope<'_>, entries: &Entries, types: &MapType, to: &Target<'_>) -> Option<Binding> {
+    let mut entry = |(key, part): &(Spanned<String>, Spanned<Expr>)| {
+        let value = bind(scope, part, &Target { name: to.name, ty: &types.value });
+        match encode_key(&types.key, &key.value) {
+            Ok(encoded) => Some(Binding::Tuple(vec![Binding::Constant(encoded.into()), value?])),
+            Err(_) => {
+                let message = format!("`{}` is no key of the type `{}`", key.value, types.key);
+                let fault = Fault::spanned(key.span.clone(), message);
+                scope.fault(fault.note(format!("{} has the type `{}`", to.name, to.ty)));
+                None
+            }
+        }
+    };
+    let bound: Vec<Option<Binding>> = entries.iter().map(&mut entry).collect();
+    bound.into_iter().collect::<Option<Vec<_>>>().map(Binding::Map)
 }
 
 fn record(scope: &mut Scope<'_>, entries: &Entries, span: &Span, fields: &Arc<[Field]>) -> Option<Binding> {

@@ -353,6 +353,7 @@ impl Parts<'_> {
             }
             Binding::List(_, parts) => self.parts(b"list", parts.iter(), digester),
             Binding::Tuple(parts) => self.parts(b"tuple", parts.iter(), digester),
+            Binding::Map(parts) => self.parts(b"map", parts.iter(), digester),
             Binding::Record(fields) => self.parts(b"record", fields.iter().map(|(_, part)| part), digester),
             Binding::Case(name, part) => {
                 digester.field(b"case").field(name.as_bytes());

@@ -109,6 +109,13 @@ fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type
         (Expr::Array(parts), Type::Tuple(types)) => {
             parts.iter().zip(types.iter()).for_each(|(part, ty)| each_use(&part.value, ty, position, visit));
         }
+        (Expr::Array(pairs), Type::Map(types)) => {
+            let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
+            pairs.iter().for_each(|part| each_use(&part.value, &pair, position, visit));
+        }
+        (Expr::Table(entries), Type::Map(types)) => {
+            entries.iter().for_each(|(_, part)| each_use(&part.value, &types.value, position, visit));
+        }
         (Expr::Table(entries), Type::Record(fields)) => {
             for (key, part) in entries {
                 if let Some(field) = fields.iter().find(|field| *field.name == *key.value) {

@@ -167,6 +167,8 @@ pub enum Binding {
     List(Type, Vec<Binding>),
     /// A tuple composed of parts.
     Tuple(Vec<Binding>),
+    /// A map composed of pairs, each a tuple of key and value.
+    Map(Vec<Binding>),
     /// A record composed of parts, all fields in declared order.
     Record(Vec<(Arc<str>, Binding)>),
     /// A case with a payload composed of parts.
@@ -342,7 +344,7 @@ impl Binding {
     fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
             Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
-            Self::List(_, parts) | Self::Tuple(parts) => parts.iter().for_each(visit),
+            Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
             Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
             Self::Case(_, part) | Self::Wrapped(part) => visit(part),
             Self::Select { selector, cases, .. } => {

@@ -162,6 +162,7 @@ fn config(metering: Metering, bounded: Bounded) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)
+        .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
         .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(STACK)

@@ -18,9 +18,23 @@ pub enum LoadError {
     /// The file is WebAssembly text.
     #[error("this is the text of a component, not its binary form")]
     Text,
-    /// The file is a core module.
-    #[error("this is a core WebAssembly module, not a component")]
-    CoreModule,
+    /// The file is a core module without the interface of its functions.
+    #[error("this is a core WebAssembly module that does not carry its interface")]
+    NoInterface,
+    /// The file is a core module with an import that no host has.
+    #[error("this core WebAssembly module imports `{name}` from `{module}`, which is not WASI preview 1")]
+    ModuleImport {
+        /// The module of the import.
+        module: Arc<str>,
+        /// The name of the import.
+        name: Arc<str>,
+    },
+    /// No component can be made of the core module.
+    #[error("the host cannot make a component of the module")]
+    Adapt(#[source] Cause),
+    /// WIT is named for a component.
+    #[error("this is a component, which carries its interface itself")]
+    WitOfComponent,
     /// The file is machine code, compiled by someone else.
     #[error("this is precompiled code, which is never accepted")]
     Precompiled,
@@ -115,9 +129,17 @@ impl LoadError {
         Some(match self {
             Self::Empty => "Build the component first: the file has no bytes.",
             Self::Text => "Convert the text to a binary with `wasm-tools parse`.",
-            Self::CoreModule => {
-                "Build for the target `wasm32-wasip2`, or convert the module with `wasm-tools component new`."
+            Self::NoInterface => {
+                "Name the WIT that it was built by, with `wit = \"wit\"` in `[components.NAME]` or `inspect --wit wit`, or \
+                 build for the target `wasm32-wasip2`."
             }
+            Self::ModuleImport { .. } => {
+                "Build it for `wasm32-wasip2` or `wasm32-wasip1`, without JavaScript, threads and dynamic linking."
+            }
+            Self::Adapt(_) => {
+                "Check that the module was built by its WIT, or build it for the target `wasm32-wasip2`."
+            }
+            Self::WitOfComponent => "Remove `wit` and `world`.",
             Self::Precompiled => "Pass the component itself: the host compiles it and caches the code.",
             Self::Foreign => {
                 "Pass a WebAssembly component, such as the output of a build for `wasm32-wasip2`."

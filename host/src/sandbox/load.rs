@@ -4,8 +4,10 @@
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Digest, Size, to_usize};
 use crate::sandbox::codec::Codec;
-use crate::sandbox::compile::{Bounds, CachedCode, CodeCache, CompilePool, Compiler, precheck, trusted};
-use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, reflect};
+use crate::sandbox::compile::{
+    Bounds, CachedCode, CodeCache, CompilePool, Compiler, Wit, module, precheck, trusted,
+};
+use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, is_later_wasi, reflect};
 use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
@@ -216,22 +218,32 @@ impl Sandbox {
     ///
     /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        let instances = max_instances(precheck::precheck(&bytes)?);
-        let digest = Digest::of_bytes(&bytes);
+        self.load_with_wit(bytes, None)
+    }
+
+    /// Loads a component like [`Self::load`], or a core module by the WIT that it was built by.
+    pub fn load_with_wit(&self, bytes: Bytes, wit: Option<&Wit>) -> Result<Component, LoadError> {
+        let (counts, form) = precheck::precheck(&bytes, wit)?;
+        let digest = module::identity(form, &bytes, wit);
+        let bytes = module::payload(bytes, wit);
         let code = self.code(Metering::Time, &digest, &bytes)?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
+        if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
+            return Err(LoadError::LaterWasi(later.name.to_string()));
+        }
         Ok(Component {
             shared: Arc::new(Shared {
                 digest,
                 identity: digest,
                 traps: Vec::new(),
+                form,
                 bytes,
                 code,
                 fueled: OnceLock::new(),
                 exports,
                 imports,
-                instances,
+                instances: max_instances(counts),
             }),
         })
     }

@@ -24,8 +24,8 @@ fn errors_name_files_that_are_no_component() {
     assert_eq!(load_error("(component)").to_string(), "this is the text of a component, not its binary form");
     assert_eq!(load_error("\u{7f}ELF and more").to_string(), "this is not WebAssembly");
     let module = load_error(wat::parse_str("(module)").unwrap());
-    assert_eq!(module.to_string(), "this is a core WebAssembly module, not a component");
-    assert!(module.help().unwrap().contains("wasm-tools component new"));
+    assert_eq!(module.to_string(), "this is a core WebAssembly module that does not carry its interface");
+    assert!(module.help().unwrap().contains("`wit = \"wit\"`"));
     let bytes = binary(&small_component());
     for len in [8, 9, bytes.len() / 2, bytes.len() - 1] {
         let error = sandbox().load(bytes.slice(..len));

@@ -22,6 +22,8 @@ mod load_tests;
 #[cfg(test)]
 mod linking_tests;
 #[cfg(test)]
+mod module_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;
@@ -32,6 +34,7 @@ pub use compile::CompilePool;
 pub use compile::CompileRequest;
 pub use compile::code_files;
 pub use compile::{Bounds, Exceeded, Link, Misfit};
+pub use compile::{Form, Wit, WitFile};
 pub use component::Component;
 pub use component::{Import, Offer};
 #[cfg(feature = "internals")]

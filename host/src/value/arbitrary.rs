@@ -2,7 +2,7 @@
 //! Only tests use them.
 
 use crate::model::Datum;
-use crate::value::{Case, Field, ResultType, Type};
+use crate::value::{Case, Field, MapType, ResultType, Type, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(crate) fn any_type() -> impl Strategy<Value = Type> {
             inner.clone().prop_map(|ty| Type::List(Arc::new(ty))),
             inner.clone().prop_map(|ty| Type::Option(Arc::new(ty))),
             vec(inner.clone(), 1..4).prop_map(|types| Type::Tuple(types.into())),
+            (any_key(), inner.clone()).prop_map(|(key, value)| Type::Map(Arc::new(MapType { key, value }))),
             vec(inner.clone(), 1..4).prop_map(|types| Type::Record(numbered(types).collect())),
             vec(prop::option::of(inner.clone()), 1..4).prop_map(|types| {
                 let cases = types.into_iter().enumerate();
@@ -42,6 +43,23 @@ pub(crate) fn any_type() -> impl Strategy<Value = Type> {
                 .prop_map(|(ok, err)| Type::Result(Arc::new(ResultType { ok, err }))),
         ]
     })
+}
+
+/// Generates any type of key.
+fn any_key() -> impl Strategy<Value = Type> {
+    prop::sample::select(vec![
+        Type::Bool,
+        Type::U8,
+        Type::S8,
+        Type::U16,
+        Type::S16,
+        Type::U32,
+        Type::S32,
+        Type::U64,
+        Type::S64,
+        Type::Char,
+        Type::String,
+    ])
 }
 
 fn names() -> impl Strategy<Value = Vec<Arc<str>>> {
@@ -73,6 +91,17 @@ pub(crate) fn any_value(ty: &Type) -> BoxedStrategy<Datum> {
         Type::Char => any::<char>().prop_map(|c| Datum::Text(c.to_string())).boxed(),
         Type::String => ".{0,12}".prop_map(Datum::Text).boxed(),
         Type::List(element) => vec(any_value(element), 0..5).prop_map(Datum::Array).boxed(),
+        Type::Map(types) => {
+            let key = types.key.clone();
+            vec((any_value(&types.key), any_value(&types.value)), 0..5)
+                .prop_map(move |pairs| {
+                    let mut pairs: Vec<_> = pairs.into_iter().map(|(key, value)| [key, value]).collect();
+                    pairs.sort_by_key(|[datum, _]| encode(&key, datum).unwrap());
+                    pairs.dedup_by_key(|[datum, _]| encode(&key, datum).unwrap());
+                    Datum::Array(pairs.into_iter().map(|pair| Datum::Array(pair.into())).collect())
+                })
+                .boxed()
+        }
         Type::Tuple(types) => all(types.iter()).prop_map(Datum::Array).boxed(),
         Type::Record(fields) => {
             let names: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
@@ -138,6 +167,10 @@ pub(crate) fn widened(ty: &Type, choices: &mut dyn Iterator<Item = u8>) -> Type 
         Type::S32 if choice.is_multiple_of(2) => Type::S64,
         Type::U32 | Type::F32 if choice.is_multiple_of(2) => Type::F64,
         Type::List(element) => Type::List(Arc::new(widened(element, choices))),
+        Type::Map(types) => {
+            let value = widened(&types.value, choices);
+            Type::Map(Arc::new(MapType { key: types.key.clone(), value }))
+        }
         Type::Option(some) => Type::Option(Arc::new(widened(some, choices))),
         Type::Tuple(types) => Type::Tuple(types.iter().map(|ty| widened(ty, choices)).collect()),
         Type::Record(fields) => widened_record(fields, choice, choices),

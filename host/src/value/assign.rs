@@ -101,6 +101,8 @@ enum Op {
     /// Bytes become an array of numbers, each converted further.
     Bytes(Box<Op>),
     List(Box<Op>),
+    /// The values of a map; keys stay as they are.
+    Map(Box<Op>),
     Tuple(Vec<Op>),
     Record {
         from: Arc<[Field]>,
@@ -149,6 +151,14 @@ fn structural(from: &Type, to: &Type) -> Result<Op, Mismatch> {
                 (_, _, Op::Same) => Op::Same,
                 (_, _, inner) => Op::List(Box::new(inner)),
             })
+        }
+        (Type::Map(from), Type::Map(to)) if from.key == to.key => {
+            let inner = fit(&from.value, &to.value).map_err(|mismatch| mismatch.within("[]"))?;
+            Ok(if inner.is_same() { Op::Same } else { Op::Map(Box::new(inner)) })
+        }
+        (Type::Map(from), Type::Map(to)) => {
+            let (from, to) = (&from.key, &to.key);
+            Err(Mismatch::because(format!("the keys are `{from}`, but the target type has the keys `{to}`")))
         }
         (Type::Tuple(from_types), Type::Tuple(to_types)) if from_types.len() == to_types.len() => {
             let ops = from_types.iter().zip(to_types.iter()).enumerate().map(|(index, (from, to))| {
@@ -281,6 +291,15 @@ impl Op {
                 let len = reader.array_len()?;
                 wire::put_array_len(out, len);
                 for index in 0..len {
+                    inner.run(reader, out, max_len).map_err(|fault| fault.at_index(index))?;
+                    check_len(out, max_len)?;
+                }
+            }
+            Self::Map(inner) => {
+                let len = reader.map_len()?;
+                wire::put_map_len(out, len);
+                for index in 0..len {
+                    Self::Same.run(reader, out, max_len)?;
                     inner.run(reader, out, max_len).map_err(|fault| fault.at_index(index))?;
                     check_len(out, max_len)?;
                 }

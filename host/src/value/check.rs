@@ -1,8 +1,9 @@
 //! Validation of stored values against their type, and their canonical form.
 //! Trusts no bytes: anyone who can write to the backend may have written them. Reading single pieces is in `wire`.
 
+use crate::value::map::Entries;
 use crate::value::wire::{Kind, Reader};
-use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
+use crate::value::{Case, Field, MapType, ResultType, Type, ValueFault, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
                 copy(element, reader, out).map_err(|fault| fault.at_index(index))?;
             }
         }
+        Type::Map(types) => map(types, reader, out)?,
         Type::Tuple(types) => {
             let len = reader.array_len()?;
             if len != types.len() {
@@ -82,6 +84,21 @@ pub(crate) fn copy(ty: &Type, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Res
         Type::Result(sides) => result(sides, reader, out)?,
     }
     Ok(())
+}
+
+/// Entries may come in any order; a key that occurs twice is refused. Faults name positions: keys may be secret.
+fn map(types: &MapType, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    let len = reader.map_len()?;
+    wire::put_map_len(out, len);
+    let mut entries = Entries::begin(out);
+    for index in 0..len {
+        let start = out.len();
+        copy(&types.key, reader, out).map_err(|fault| fault.at_index(index))?;
+        let end = out.len();
+        copy(&types.value, reader, out).map_err(|fault| fault.at_index(index))?;
+        entries.add(out, start..end);
+    }
+    entries.finish(out)
 }
 
 /// Reads the array of one around a `some` whose own value may be nil.

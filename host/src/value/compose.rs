@@ -1,7 +1,8 @@
 //! Composition of values from encoded parts, for literals that contain references.
 //! Parts are trusted: the caller has fitted them to their types.
 
-use crate::value::wire::Reader;
+use crate::value::map::Entries;
+use crate::value::wire::{Malformed, Reader};
 use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -78,6 +79,33 @@ pub fn compose_record(fields: &[(Arc<str>, Bytes)]) -> Bytes {
         out.extend_from_slice(part);
     }
     out.into()
+}
+
+/// Composes a map of pairs, each a tuple of key and value. Fails if a key occurs twice.
+pub fn compose_map(pairs: &[Bytes]) -> Result<Bytes, ValueFault> {
+    let mut out = Vec::with_capacity(pairs.iter().map(Bytes::len).sum::<usize>() + 5);
+    wire::put_map_len(&mut out, pairs.len());
+    let mut entries = Entries::begin(&out);
+    for (index, pair) in pairs.iter().enumerate() {
+        let mut reader = Reader::new(pair);
+        let mut key_and_value = || {
+            reader.array_len()?;
+            let start = reader.position();
+            reader.skip()?;
+            let end = reader.position();
+            Ok((reader.between(start, end), reader.between(end, pair.len())))
+        };
+        let parts = key_and_value();
+        let (key, value) =
+            parts.map_err(|malformed: Malformed| ValueFault::from(malformed).at_index(index))?;
+        let start = out.len();
+        out.extend_from_slice(key);
+        let end = out.len();
+        out.extend_from_slice(value);
+        entries.add(&out, start..end);
+    }
+    entries.finish(&mut out)?;
+    Ok(out.into())
 }
 
 /// Composes a case with a payload, or a side of a `result`.

@@ -2,7 +2,8 @@
 //! Accepts what a person may write. Stored values are checked in `check`, which accepts less.
 
 use crate::model::{Datum, nearest, shortlist};
-use crate::value::{Case, Field, ResultType, Type, ValueFault, wire};
+use crate::value::map::Entries;
+use crate::value::{Case, Field, MapType, ResultType, Type, ValueFault, wire};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -38,6 +39,8 @@ fn write(ty: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFault> 
                 write(element, item, out).map_err(|fault| fault.at_index(index))?;
             }
         }
+        (Type::Map(types), Datum::Table(entries)) => map_of_table(types, entries, out)?,
+        (Type::Map(types), Datum::Array(items)) => map_of_pairs(types, items, out)?,
         (Type::Tuple(types), Datum::Array(items)) => tuple(types, items, out)?,
         (Type::Record(fields), Datum::Table(entries)) => record(fields, entries, out)?,
         (Type::Option(some), _) => option(some, datum, out)?,
@@ -148,6 +151,58 @@ fn byte_list(items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {
     }
     wire::put_bin(out, &bytes);
     Ok(())
+}
+
+/// Encodes a key of type `ty` that is written as text: the key of a table or of a JSON object.
+pub fn encode_key(ty: &Type, text: &str) -> Result<Vec<u8>, ValueFault> {
+    let datum = match ty {
+        Type::Char | Type::String => Datum::Text(text.to_owned()),
+        Type::Bool => match text {
+            "true" => Datum::Bool(true),
+            "false" => Datum::Bool(false),
+            _ => return Err(no_key(ty)), // no other text is a bool
+        },
+        // Only integers are left.
+        _ => Datum::Int(text.parse().ok().filter(|_| !text.starts_with('+')).ok_or_else(|| no_key(ty))?),
+    };
+    encode(ty, &datum).map(|key| key.to_vec()).map_err(|_| no_key(ty))
+}
+
+fn no_key(ty: &Type) -> ValueFault {
+    ValueFault::new(format!("the key is no {ty}"))
+}
+
+fn map_of_table(types: &MapType, entries: &[(String, Datum)], out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    wire::put_map_len(out, entries.len());
+    let mut ordered = Entries::begin(out);
+    for (name, datum) in entries {
+        let start = out.len();
+        out.extend(encode_key(&types.key, name).map_err(|fault| fault.in_field(name))?);
+        let end = out.len();
+        write(&types.value, datum, out).map_err(|fault| fault.in_field(name))?;
+        ordered.add(out, start..end);
+    }
+    ordered.finish(out)
+}
+
+fn map_of_pairs(types: &MapType, items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    wire::put_map_len(out, items.len());
+    let mut ordered = Entries::begin(out);
+    for (index, item) in items.iter().enumerate() {
+        let pair = match item {
+            Datum::Array(pair) => <&[Datum; 2]>::try_from(pair.as_slice()).ok(),
+            _ => None, // no other literal is a pair
+        };
+        let Some([key, value]) = pair else {
+            return Err(ValueFault::new("expected an array of a key and a value").at_index(index));
+        };
+        let start = out.len();
+        write(&types.key, key, out).map_err(|fault| fault.at_index(0).at_index(index))?;
+        let end = out.len();
+        write(&types.value, value, out).map_err(|fault| fault.at_index(1).at_index(index))?;
+        ordered.add(out, start..end);
+    }
+    ordered.finish(out)
 }
 
 fn tuple(types: &[Type], items: &[Datum], out: &mut Vec<u8>) -> Result<(), ValueFault> {

@@ -1,11 +1,12 @@
 //! MessagePack to JSON, directed by a type, in one pass.
 //! The other direction is `encode`, from an untyped literal.
 
-use crate::value::Type;
 #[cfg(any(test, feature = "internals"))]
 use crate::value::ValueFault;
 use crate::value::check::{enter_some, locate, one_pair};
+use crate::value::map::{is_text_key, key_text};
 use crate::value::wire::{Kind, Reader};
+use crate::value::{MapType, Type};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -99,6 +100,15 @@ impl<'b> Part<'_, 'b> {
     }
 }
 
+/// An entry of a map whose key is no text.
+struct Pair<'a, 'b>([Part<'a, 'b>; 2]);
+
+impl Serialize for Pair<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
+    }
+}
+
 impl Serialize for Part<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.ty {
@@ -125,6 +135,7 @@ impl Serialize for Part<'_, '_> {
                 serializer.serialize_str(&STANDARD.encode(self.read(Reader::bin)?))
             }
             Type::List(element) => self.sequence(serializer, |_| Some(&**element)),
+            Type::Map(types) => self.map(serializer, types),
             Type::Tuple(types) => self.sequence(serializer, |index| types.get(index)),
             Type::Flags(_) => self.sequence(serializer, |_| Some(&Type::String)),
             Type::Record(_) => self.record(serializer),
@@ -170,6 +181,24 @@ impl Part<'_, '_> {
             seq.serialize_element(&self.part(ty))?;
         }
         seq.end()
+    }
+
+    /// Serializes a map as an object, or as an array of pairs where JSON has no text for the keys.
+    fn map<S: Serializer>(&self, serializer: S, types: &MapType) -> Result<S::Ok, S::Error> {
+        let len = self.read(Reader::map_len)?;
+        if is_text_key(&types.key) {
+            let mut map = serializer.serialize_map(Some(len))?;
+            for _ in 0..len {
+                let key = self.read(key_text)?;
+                map.serialize_entry(&*key, &self.part(&types.value))?;
+            }
+            return map.end();
+        }
+        let mut pairs = serializer.serialize_seq(Some(len))?;
+        for _ in 0..len {
+            pairs.serialize_element(&Pair([self.part(&types.key), self.part(&types.value)]))?;
+        }
+        pairs.end()
     }
 
     fn record<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

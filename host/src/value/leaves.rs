@@ -48,6 +48,12 @@ fn collect_leaves(ty: &Type, reader: &mut Reader<'_>, leaves: &mut Vec<Vec<u8>>)
                 }
             }
         }
+        Type::Map(types) => {
+            for _ in 0..reader.map_len()? {
+                collect_leaves(&types.key, reader, leaves)?;
+                collect_leaves(&types.value, reader, leaves)?;
+            }
+        }
         Type::Flags(_) => {
             for _ in 0..reader.array_len()? {
                 leaves.push(reader.str()?.into());
@@ -148,6 +154,7 @@ mod tests {
             ("result<_, list<u8>>", r#"{"err": "dGV4dA=="}"#, &["text"]),
             ("result<_, list<u8>>", r#"{"ok": null}"#, &[]),
             ("option<option<string>>", r#"["text"]"#, &["text"]),
+            ("map<string, list<string>>", r#"{"b": ["c"], "a": []}"#, &["a", "b", "c"]),
             ("enum { one, two }", r#""two""#, &["two"]),
             ("flags { one, two }", r#"["two"]"#, &["two"]),
         ] {

@@ -3,7 +3,7 @@
 
 use crate::model::{Datum, nearest};
 use crate::value::encode::known_name;
-use crate::value::{Field, Type, ValueFault, encode};
+use crate::value::{Field, Type, ValueFault, encode, encode_key};
 use bytes::Bytes;
 
 /// Encodes `datum` as a value of type `ty`. Fails with all its mistakes: at least one, and at most [`MAX_MISTAKES`].
@@ -39,6 +39,16 @@ fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
             }
             let parts = types.iter().zip(items).enumerate();
             parts.for_each(|(index, (ty, item))| element_at(ty, item, index, faults));
+        }
+        (Type::Map(types), Datum::Table(entries)) => {
+            let begin = faults.len();
+            for (name, datum) in entries {
+                faults.extend(encode_key(&types.key, name).err().map(|fault| fault.in_field(name)));
+                collect_part(faults, &types.value, datum, |fault| fault.in_field(name));
+            }
+            if faults.len() == begin {
+                faults.extend(encode(ty, datum).err()); // a duplicate key
+            }
         }
         (Type::Record(fields), Datum::Table(entries)) => record(fields, entries, faults),
         (Type::Option(some), Datum::Array(items)) if some.admits_nil() => match items.as_slice() {
@@ -167,6 +177,16 @@ mod tests {
             messages("flags { read, write }", r#"["raed", "write", 3]"#),
             ["[0]: no flag `raed`; did you mean `read`?", "[2]: expected a flag, found an integer"]
         );
+        assert_eq!(
+            messages("map<u8, bool>", r#"{"1": 2, "x": true, "300": true, "4": 4}"#),
+            [
+                ".1: expected bool, found 2",
+                ".x: the key is no u8",
+                ".300: the key is no u8",
+                ".4: expected bool, found 4",
+            ]
+        );
+        assert_eq!(messages("map<u8, bool>", r#"{"1": true, "01": true}"#), ["[1]: duplicate key"]);
         assert_eq!(messages("flags { read, write }", r#"["read", "read"]"#), ["[1]: duplicate flag `read`"]);
     }
 

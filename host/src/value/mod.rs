@@ -7,6 +7,7 @@ mod fault;
 mod put;
 pub mod wire;
 mod encode;
+mod map;
 mod mistakes;
 pub(crate) mod check;
 mod json;
@@ -25,15 +26,19 @@ pub use assign::{Conversion, Unconverted, assign};
 #[cfg(any(test, feature = "internals"))]
 pub use check::canonical;
 pub use check::check;
-pub use compose::{ListBuilder, compose_case, compose_list, compose_record, compose_some, compose_tuple};
+pub use compose::{
+    ListBuilder, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple,
+};
 pub use differ::difference;
-pub use encode::encode;
+pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
 pub use json::{Typed, to_json_excerpt};
 pub use leaves::leaves;
+pub use map::is_key;
+pub(crate) use map::{MapKey, key_bytes};
 pub use mistakes::encode_all;
 pub use pick::{Items, case_name, pick, split, type_at};
 pub use relation::Mismatch;
-pub use ty::{Case, Export, Field, ResultType, Signature, Type, Unsupported};
+pub use ty::{Case, Export, Field, MapType, ResultType, Signature, Type, Unsupported};

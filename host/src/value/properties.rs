@@ -135,6 +135,11 @@ fn encodings_match_the_documented_forms() {
         ("list<u16>", "[1,2]", b"\x92\x01\x02"),
         ("tuple<u8, string>", "[1,\"a\"]", b"\x92\x01\xa1a"),
         ("record { a: u8, b: option<u8> }", "{\"a\":1,\"b\":null}", b"\x82\xa1a\x01\xa1b\xc0"),
+        ("map<string, u8>", "{\"b\":1,\"aa\":2}", b"\x82\xa1b\x01\xa2aa\x02"),
+        ("map<s8, bool>", "{\"1\":true,\"-40\":true,\"-1\":false}", b"\x83\x01\xc3\xd0\xd8\xc3\xff\xc2"),
+        ("map<char, list<u8>>", "{\"x\":\"AQI=\"}", b"\x81\xa1x\xc4\x02\x01\x02"),
+        ("map<bool, option<u8>>", "[[false,1],[true,null]]", b"\x82\xc2\x01\xc3\xc0"),
+        ("map<u64, u8>", "{}", b"\x80"),
         ("option<u8>", "null", b"\xc0"),
         ("option<option<u8>>", "[null]", b"\x91\xc0"),
         ("result<u8, string>", "{\"err\":\"no\"}", b"\x81\xa3err\xa2no"),
@@ -187,6 +192,19 @@ fn integers_fit_floats_and_record_keys_come_in_any_order() {
 }
 
 #[test]
+fn entries_of_maps_come_in_any_order_and_each_key_once() {
+    let ty = parse("map<u8, u8>");
+    assert_eq!(canonical(&ty, b"\x82\x02\x01\xcc\x01\x07").unwrap(), &b"\x82\x01\x07\x02\x01"[..]);
+    let twice = canonical(&ty, b"\x83\x02\x01\x01\x01\xcc\x01\x07").unwrap_err();
+    assert_eq!(twice.to_string(), "[2]: duplicate key");
+    let json = |text| from_json(&parse("map<s32, string>"), text).map(drop).unwrap_err();
+    assert_eq!(json(r#"{"1": "a", "x": "b"}"#), ".x: the key is no s32");
+    assert_eq!(json(r#"[[1, "a"], [2]]"#), "[1]: expected an array of a key and a value");
+    assert_eq!(json(r#"[[1, "a"], [1, "b"]]"#), "[1]: duplicate key");
+    assert_eq!(json("7"), "expected map<s32, string>, found 7");
+}
+
+#[test]
 fn type_mismatches_name_the_position() {
     for (from, to, message) in [
         ("u64", "u32", "`u64` does not fit `u32`"),
@@ -204,6 +222,9 @@ fn type_mismatches_name_the_position() {
         ("result<u8, u8>", "result<u8, string>", "at `.err`: `u8` does not fit `string`"),
         ("variant { a(u8) }", "variant { a }", "`a` has a payload, but the target type has none"),
         ("char", "string", "`char` does not fit `string`"),
+        ("map<u8, u8>", "map<u16, u8>", "the keys are `u8`, but the target type has the keys `u16`"),
+        ("map<u8, string>", "map<u8, bool>", "at `[]`: `string` does not fit `bool`"),
+        ("map<u8, u8>", "list<tuple<u8, u8>>", "`map<u8, u8>` does not fit `list<tuple<u8, u8>>`"),
         ("tuple<u8, u8>", "tuple<u8>", "`tuple<u8, u8>` does not fit `tuple<u8>`"),
     ] {
         assert_eq!(assign(&parse(from), &parse(to)).unwrap_err().to_string(), message);
@@ -227,6 +248,7 @@ fn conversions_rewrite_only_what_differs() {
         ("result<u8, string>", "result<u32, string>", r#"{"ok":1}"#, r#"{"ok":1}"#),
         ("variant { a(u8), b }", "variant { b, a(f64) }", r#"{"a":1}"#, r#"{"a":1.0}"#),
         ("f32", "f64", "0.5", "0.5"),
+        ("map<string, u8>", "map<string, option<f64>>", r#"{"b":1,"a":2}"#, r#"{"a":2.0,"b":1.0}"#),
     ] {
         let (from, to) = (parse(from), parse(to));
         let bytes = from_json(&from, json).unwrap();

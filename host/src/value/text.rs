@@ -3,7 +3,7 @@
 //! names.
 
 use crate::model::Digest;
-use crate::value::{Case, Field, ResultType, Signature, Type};
+use crate::value::{Case, Field, MapType, ResultType, Signature, Type, is_key};
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,6 +66,7 @@ impl fmt::Display for Type {
             Self::String => f.write_str("string"),
             Self::List(element) => write!(f, "list<{element}>"),
             Self::Option(some) => write!(f, "option<{some}>"),
+            Self::Map(map) => write!(f, "map<{}, {}>", map.key, map.value),
             Self::Tuple(types) => {
                 f.write_str("tuple<")?;
                 separated(f, types.iter(), |f, ty| write!(f, "{ty}"))?;
@@ -158,6 +159,7 @@ impl<'a> Parser<'a> {
             "string" => Type::String,
             "list" => Type::List(Arc::new(self.one_argument()?)),
             "option" => Type::Option(Arc::new(self.one_argument()?)),
+            "map" => self.map()?,
             "tuple" => Type::Tuple(self.arguments()?.into()),
             "result" => self.result()?,
             "record" => Type::Record(self.members("field", Self::field)?.into()),
@@ -178,6 +180,21 @@ impl<'a> Parser<'a> {
         let ty = self.ty()?;
         self.expect(">")?;
         Ok(ty)
+    }
+
+    fn map(&mut self) -> Result<Type, TypeFault> {
+        self.expect("<")?;
+        let start = self.position();
+        let key = self.ty()?;
+        if !is_key(&key) {
+            self.offset = start;
+            return self
+                .fail(format!("`{key}` cannot be a key; write `bool`, an integer, `char` or `string`"));
+        }
+        self.expect(",")?;
+        let value = self.ty()?;
+        self.expect(">")?;
+        Ok(Type::Map(Arc::new(MapType { key, value })))
     }
 
     fn arguments(&mut self) -> Result<Vec<Type>, TypeFault> {
@@ -371,12 +388,14 @@ const FOREIGN: &[(&str, &str)] = &[
     ("array", "list<T>"),
     ("Option", "option<T>"),
     ("struct", "record { … }"),
-    ("object", "record { … }"),
+    ("object", "record { … }` or `map<string, T>"),
+    ("dict", "map<string, T>"),
+    ("HashMap", "map<string, T>"),
 ];
 
 const KNOWN: &[&str] = &[
     "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64", "char", "string", "list",
-    "option", "tuple", "result", "record", "variant", "enum", "flags",
+    "map", "option", "tuple", "result", "record", "variant", "enum", "flags",
 ];
 
 fn unknown(word: &str, rest: &str) -> String {
@@ -417,6 +436,7 @@ mod tests {
             "string",
             "list<u8>",
             "option<option<string>>",
+            "map<string, list<map<u8, bool>>>",
             "tuple<s8, char>",
             "record { x: f64, y-axis: list<u8> }",
             "enum { a, b }",
@@ -439,6 +459,8 @@ mod tests {
             ("strng", 0, "unknown WIT type `strng`; did you mean `string`?"),
             ("list<int>", 5, "unknown WIT type `int`; write `s32` or `s64`"),
             ("list<u8", 7, "expected `>`, found the end"),
+            ("map<f32, u8>", 4, "`f32` cannot be a key; write `bool`, an integer, `char` or `string`"),
+            ("map<u8>", 6, "expected `,`, found `>`"),
             ("own<file>", 0, "`own` cannot cross an edge between tasks"),
             ("record { a: u8, a: u8 }", 16, "duplicate field `a`"),
             ("record { }", 10, "expected at least one field"),

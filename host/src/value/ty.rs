@@ -34,6 +34,8 @@ pub enum Type {
     String,
     /// `list<T>`
     List(Arc<Type>),
+    /// `map<K, V>`
+    Map(Arc<MapType>),
     /// `tuple<…>`
     Tuple(Arc<[Type]>),
     /// `record { … }`
@@ -48,6 +50,15 @@ pub enum Type {
     Option(Arc<Type>),
     /// `result<T, E>`
     Result(Arc<ResultType>),
+}
+
+/// Key and value of a `map`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MapType {
+    /// Type of the keys: `bool`, an integer, `char` or `string`.
+    pub key: Type,
+    /// Type of the values.
+    pub value: Type,
 }
 
 /// A field of a record.

@@ -79,6 +79,8 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("wasmtime"), &["sandbox"], Tests::Bound),
     (Name::Crate("wasmtime_wasi"), &["sandbox"], Tests::Bound),
     (Name::Crate("wasmtime_wasi_http"), &["sandbox"], Tests::Bound),
+    (Name::Crate("wit_component"), &["sandbox/compile"], Tests::Free),
+    (Name::Crate("wit_parser"), &["sandbox/compile"], Tests::Free),
     (Name::Crate("redis"), &["state/redis/link"], Tests::Bound),
     (Name::Crate("rustls"), &["state/redis/link", "sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("tokio_rustls"), &["sandbox/guest/wasi/http"], Tests::Bound),

@@ -13,6 +13,7 @@ pub(crate) enum Guest {
     Keyvalue,
     Network,
     Paths,
+    Preview1,
     Purity,
     TwoFaces,
     Unsupported,
@@ -20,13 +21,14 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 14] = [
+    const ALL: [(&str, Option<Self>); 15] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("host-calls", Some(Self::HostCalls)),
         ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
         ("paths", Some(Self::Paths)),
+        ("preview1", Some(Self::Preview1)),
         ("purity", Some(Self::Purity)),
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
@@ -49,6 +51,7 @@ impl Guest {
             Self::Keyvalue => "keyvalue",
             Self::Network => "network",
             Self::Paths => "paths",
+            Self::Preview1 => "preview1",
             Self::Purity => "purity",
             Self::TwoFaces => "two-faces",
             Self::Unsupported => "unsupported",

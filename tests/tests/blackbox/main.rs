@@ -27,6 +27,8 @@ mod languages;
 mod library;
 mod large;
 mod manual;
+mod maps;
+mod modules;
 mod mistakes;
 mod unknown_names;
 mod network;

@@ -8,8 +8,8 @@ use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::model::{Grant, Name};
-use crate::sandbox::{Import, Offer};
+use crate::model::{Digest, Grant, Name};
+use crate::sandbox::{Import, Offer, Wit};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -20,22 +20,35 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
-    let loaded = sandbox.load(bytes);
+    // What a manifest pins is the file: the identity of a module has more in it.
+    let digest = Digest::of_bytes(&bytes);
+    let wit = arguments.wit.as_deref().map(|path| wit(path, arguments.world.as_deref())).transpose()?;
+    let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
     ctx.print_warnings(&sandbox);
     let component = loaded?;
     let name = component_name(path);
     let imports: Vec<ImportRow> = component.imports().iter().map(|known| import(&name, known)).collect();
     let inspection = Inspection {
         component: &name,
+        form: component.form(),
         exports: component.exports(),
         imports: &imports,
         grants: &app::needed_grants(&component),
     };
     if arguments.json {
-        print_json(signature::to_json(&inspection, component.digest()).as_bytes())
+        print_json(signature::to_json(&inspection, &digest).as_bytes())
     } else {
         print(signature::render(&inspection, stdout_style()).as_bytes())
     }
+}
+
+fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
+    let packages = app::read_wit(path).map_err(|error| {
+        Refusal::new(format!("cannot read the WIT `{}`", path.display()))
+            .help("name a folder with `.wit` files, or one such file")
+            .caused_by(error)
+    })?;
+    Ok(Wit { packages, world: world.map(str::to_owned) })
 }
 
 /// Returns a legal name for a component in a manifest: that of its file, without `.component.wasm`.

@@ -5,6 +5,7 @@ use crate::app::Toml;
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, escape_control_line};
 use crate::model::{Digest, Grant, WithoutGrant};
+use crate::sandbox::Form;
 use crate::value::Export;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ const VERSION: u32 = 1;
 pub(crate) struct Inspection<'a> {
     /// The component's name in a manifest: the file name without its extension.
     pub(crate) component: &'a str,
+    /// The form of its file.
+    pub(crate) form: Form,
     /// The exported functions.
     pub(crate) exports: &'a [Export],
     /// The imported interfaces.
@@ -41,6 +44,10 @@ const WIDEST_IMPORT: usize = 44;
 /// Renders the functions by interface, then the imports.
 pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     let mut out = String::new();
+    if let Some(what) = what_is_adapted(inspection.form) {
+        put_line(&mut out, 0, &style.paint(Ink::Faint, what));
+        out.push('\n');
+    }
     heading(&mut out, "exports", style);
     if inspection.exports.is_empty() {
         put_line(&mut out, 2, "no functions: no task can call it");
@@ -61,6 +68,23 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     heading(&mut out, "grants", style);
     grants(&mut out, inspection);
     out
+}
+
+/// Describes a file that is no component; `None` for a component.
+const fn what_is_adapted(form: Form) -> Option<&'static str> {
+    match form {
+        Form::Component => None,
+        Form::Command => Some("a command of WASI preview 1, which the host makes a component of"),
+        Form::Reactor => Some("a core module, which the host makes a component of"),
+    }
+}
+
+const fn form_word(form: Form) -> &'static str {
+    match form {
+        Form::Component => "component",
+        Form::Command => "command",
+        Form::Reactor => "reactor",
+    }
 }
 
 /// Renders the signature as JSON with a final newline.
@@ -103,6 +127,7 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let document = serde_json::json!({
         "v": VERSION,
         "sha256": digest.to_string(),
+        "form": form_word(inspection.form),
         "exports": exports,
         "imports": imports,
         "grants": grants,
@@ -274,14 +299,20 @@ mod tests {
         };
         unknown.toml = Some([toml("\"trap\""), toml("{ component = \"NAME\" }")]);
         let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
-        let inspection =
-            Inspection { component: "words", exports: &exports, imports: &imports, grants: &grants };
+        let inspection = Inspection {
+            component: "words",
+            form: Form::Component,
+            exports: &exports,
+            imports: &imports,
+            grants: &grants,
+        };
         assert_eq!(render(&inspection, Style::Plain), include_str!("testdata/inspect.txt"));
     }
 
     #[test]
     fn empty_component_has_empty_sections() {
-        let inspection = Inspection { component: "empty", exports: &[], imports: &[], grants: &[] };
+        let inspection =
+            Inspection { component: "empty", form: Form::Component, exports: &[], imports: &[], grants: &[] };
         assert_eq!(
             render(&inspection, Style::Plain),
             "exports\n  no functions: no task can call it\n\nimports\n  nothing\n\n\

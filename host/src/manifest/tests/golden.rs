@@ -1,4 +1,4 @@
-//! Checks the fixtures shared with the black-box suite: the translated component, and that no fault shows a password.
+//! Checks the fixtures shared with the black-box suite: the translated component and module, and that no fault shows a password.
 //! The binary's output for each manifest is compared in the black-box suite.
 
 use super::parsed;
@@ -9,14 +9,16 @@ fn tests() -> std::path::PathBuf {
 }
 
 #[test]
-fn fixture_matches_its_text() {
-    let text = std::fs::read(tests().join("fixtures/words.wat")).unwrap();
-    let translated = wat::parse_bytes(&text).unwrap();
-    let path = tests().join("fixtures/words.wasm");
-    if option_env!("BLESS").is_some() {
-        std::fs::write(&path, &translated).unwrap();
+fn fixtures_match_their_texts() {
+    for name in ["words", "add"] {
+        let text = std::fs::read(tests().join(format!("fixtures/{name}.wat"))).unwrap();
+        let translated = wat::parse_bytes(&text).unwrap();
+        let path = tests().join(format!("fixtures/{name}.wasm"));
+        if option_env!("BLESS").is_some() {
+            std::fs::write(&path, &translated).unwrap();
+        }
+        assert_eq!(std::fs::read(path).unwrap(), *translated, "{name}");
     }
-    assert_eq!(std::fs::read(path).unwrap(), *translated);
 }
 
 #[test]

@@ -93,6 +93,29 @@ fn strings_are_read_in_pieces_that_split_no_character() {
     }
 }
 
+#[test]
+fn deadline_is_checked_within_a_map() {
+    let ty = parse("map<u32, u8>");
+    // Descending keys: each entry has to move.
+    let len = 100_000_u32;
+    let mut memory = [16, len, 0, 0].map(u32::to_le_bytes).concat();
+    (0..len).rev().for_each(|key| memory.extend([key, 1].map(u32::to_le_bytes).concat()));
+    let lift = |deadline| {
+        let source = Source { memory: &memory, encoding: Encoding::Utf8, limit: 16 * MIB, deadline };
+        lift::result(source, codec(&ty).result.as_ref(), ValRaw::u32(0))
+    };
+    let late = lift(Deadline(Instant::now()));
+    assert!(matches!(late, Err(Rejected::TimedOut(TimedOut))), "{late:?}");
+    let Ok(Outcome::Value(value)) = lift(Deadline::far()) else { panic!() };
+    let lower_once = |checks_left: u32| {
+        let (memory, encoding) = (Vec::new(), Encoding::Utf8);
+        let mut guest = LateGuest { memory, encoding, checks_left: checks_left.into() };
+        lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)]).map(drop)
+    };
+    lower_once(1000).unwrap();
+    assert!(lower_once(5).unwrap_err().is::<TimedOut>());
+}
+
 /// A guest with enough memory whose deadline passes after `checks_left` checks.
 struct LateGuest {
     memory: Vec<u8>,

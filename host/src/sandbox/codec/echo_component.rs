@@ -112,6 +112,7 @@ fn declare(ty: &Type, declarations: &mut String, count: &mut usize) -> String {
     let body = match ty {
         Type::List(element) => return format!("(list {})", inner(element)),
         Type::Option(some) => return format!("(option {})", inner(some)),
+        Type::Map(types) => return format!("(map {} {})", inner(&types.key), inner(&types.value)),
         Type::Tuple(types) => {
             let types: Vec<_> = types.iter().map(inner).collect();
             return format!("(tuple {})", types.join(" "));
@@ -152,7 +153,7 @@ pub(crate) fn flat(ty: &Type) -> Vec<&'static str> {
         Type::S64 | Type::U64 => vec!["i64"],
         Type::F32 => vec!["f32"],
         Type::F64 => vec!["f64"],
-        Type::String | Type::List(_) => vec!["i32", "i32"],
+        Type::String | Type::List(_) | Type::Map(_) => vec!["i32", "i32"],
         Type::Tuple(types) => types.iter().flat_map(flat).collect(),
         Type::Record(fields) => fields.iter().flat_map(|field| flat(&field.ty)).collect(),
         Type::Flags(names) => vec!["i32"; names.len().div_ceil(32)],

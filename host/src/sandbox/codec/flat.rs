@@ -44,7 +44,7 @@ pub(crate) fn flatten(layout: &Layout, bytes: &[u8], flat: &mut Flat) -> Result<
         Kind::S16 => flat.push(ValRaw::i32(i16::from_le_bytes(array(value)?).into())),
         Kind::S32 => flat.push(ValRaw::i32(i32::from_le_bytes(array(value)?))),
         Kind::S64 | Kind::U64 | Kind::F64 => flat.push(ValRaw::u64(from_little_endian(value))),
-        Kind::String | Kind::Bytes | Kind::List(_) | Kind::Flags(_) => {
+        Kind::String | Kind::Bytes | Kind::List(_) | Kind::Map(_) | Kind::Flags(_) => {
             value.chunks(4).try_for_each(|word| flat.push(ValRaw::u64(from_little_endian(word))))
         }
         Kind::Tuple(inner) => flatten_members(inner, value, flat),

@@ -15,7 +15,7 @@ use wasmtime::{Result, ValRaw, bail};
 const MAX_BYTES: usize = 1 << 20;
 
 /// Types that the first byte of an input selects from: every kind, alone and nested.
-const TYPES: [&str; 20] = [
+const TYPES: [&str; 24] = [
     "string",
     "list<u8>",
     "list<string>",
@@ -36,6 +36,10 @@ const TYPES: [&str; 20] = [
     "result<_, variant { io(string), other }>",
     "result",
     "list<tuple<flags { r, w }, enum { on, off }, result<u16, char>>>",
+    "map<string, u8>",
+    "map<s16, list<string>>",
+    "map<bool, option<option<u8>>>",
+    "record { a: map<u64, map<char, f64>>, b: u8 }",
 ];
 
 /// A type with its codecs.

@@ -2,7 +2,7 @@
 //! `lower` and `lift` walk these layouts; nothing is read or written here.
 
 use crate::sandbox::codec::name_index::NameIndex;
-use crate::value::{Case, Field, Signature, Type, wire};
+use crate::value::{Case, Field, MapType, Signature, Type, wire};
 use std::sync::Arc;
 
 /// Maximum number of flat values that the canonical ABI passes outside of linear memory.
@@ -64,6 +64,7 @@ pub(crate) enum Kind {
     /// A `list<u8>`, encoded as a bin.
     Bytes,
     List(Box<Layout>),
+    Map(Box<EntryLayout>),
     Tuple(Members),
     Record(Record),
     Enum(NameTable),
@@ -71,6 +72,24 @@ pub(crate) enum Kind {
     Option(Box<Optional>),
     Result(Cases),
     Variant(Cases),
+}
+
+/// Layout of a map's entry: a tuple of key and value.
+pub(crate) struct EntryLayout {
+    /// Size of an entry, in bytes.
+    pub(crate) size: usize,
+    /// Alignment of an entry, in bytes.
+    pub(crate) align: usize,
+    /// Minimum size of an entry in canonical MessagePack, in bytes.
+    pub(crate) min_encoded: usize,
+    /// Maximum number of steps to read or write an entry, without what it points at.
+    pub(crate) steps: usize,
+    /// Layout of the key, which comes first.
+    pub(crate) key: Layout,
+    /// Offset of the value, in bytes.
+    pub(crate) offset: usize,
+    /// Layout of the value.
+    pub(crate) value: Layout,
 }
 
 /// Members laid out side by side.
@@ -187,6 +206,7 @@ impl Layout {
             Type::String => pointer_pair(Kind::String, 1),
             Type::List(element) if **element == Type::U8 => pointer_pair(Kind::Bytes, 2),
             Type::List(element) => pointer_pair(Kind::List(Box::new(Self::for_type(element))), 1),
+            Type::Map(types) => pointer_pair(Kind::Map(Box::new(entry(types))), 1),
             Type::Tuple(types) => tuple(types),
             Type::Record(fields) => record(fields),
             Type::Enum(names) => enumeration(names),
@@ -222,6 +242,21 @@ fn scalar(kind: Kind, size: usize, min_encoded: usize) -> Layout {
 /// Returns the layout of an address and a length.
 fn pointer_pair(kind: Kind, min_encoded: usize) -> Layout {
     Layout { size: 8, align: 4, flat: 2, min_encoded, is_plain: false, steps: 1, kind }
+}
+
+fn entry(types: &MapType) -> EntryLayout {
+    let (key, value) = (Layout::for_type(&types.key), Layout::for_type(&types.value));
+    let align = key.align.max(value.align);
+    let offset = key.size.next_multiple_of(value.align);
+    EntryLayout {
+        size: offset.saturating_add(value.size).next_multiple_of(align),
+        align,
+        min_encoded: key.min_encoded.saturating_add(value.min_encoded),
+        steps: key.steps.saturating_add(value.steps),
+        key,
+        offset,
+        value,
+    }
 }
 
 fn tuple(types: &[Type]) -> Layout {

@@ -4,11 +4,12 @@
 
 use crate::invoke::Outcome;
 use crate::model::to_usize;
+use crate::sandbox::codec::entries::sort_by_key;
 use crate::sandbox::codec::flat::unflatten;
-use crate::sandbox::codec::layout::{Cases, Kind, Layout, Members, NameTable};
+use crate::sandbox::codec::layout::{Cases, EntryLayout, Kind, Layout, Members, NameTable};
 use crate::sandbox::codec::memory::Encoding;
 use crate::sandbox::guest::{Deadline, TimedOut};
-use crate::value::wire;
+use crate::value::{key_bytes, wire};
 use bytes::Bytes;
 use wasmtime::ValRaw;
 
@@ -138,6 +139,7 @@ impl<'a> Encoder<'a> {
                 }
             }
             Kind::List(element) => self.list(element, bytes)?,
+            Kind::Map(entry) => self.map(entry, bytes)?,
             Kind::Tuple(inner) => self.members(inner, bytes)?,
             Kind::Record(record) => self.members(&record.inner, bytes)?,
             Kind::Enum(names) => {
@@ -248,6 +250,60 @@ impl<'a> Encoder<'a> {
                     self.load(element, bytes)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Writes the entries of a map in the order of their keys. If a key occurs twice, its last value counts, as the
+    /// component model has it.
+    fn map(&mut self, entry: &EntryLayout, pair: &[u8]) -> Result<()> {
+        let bytes = self.elements(pair, entry.size, entry.align)?;
+        let entries = bytes.chunks_exact(entry.size.max(1));
+        let len = entries.len();
+        self.reserve(len.saturating_mul(entry.min_encoded))?;
+        let begin = self.out.len();
+        wire::put_map_len(&mut self.out, len);
+        let first = self.out.len();
+        let (mut previous, mut is_ordered) = (0..0, true);
+        for bytes in entries {
+            self.count_steps(entry.steps)?;
+            let start = self.out.len();
+            self.load(&entry.key, part(bytes, 0, entry.key.size)?)?;
+            let key = start..self.out.len();
+            is_ordered &= previous.is_empty() || self.out.get(previous) < self.out.get(key.clone());
+            previous = key;
+            self.load(&entry.value, part(bytes, entry.offset, entry.value.size)?)?;
+        }
+        if is_ordered { Ok(()) } else { self.order(begin, first, len) }
+    }
+
+    /// Puts the `len` entries from `first` on into the order of their keys, and corrects their number at `begin`.
+    fn order(&mut self, begin: usize, first: usize, len: usize) -> Result<()> {
+        let written = self.out.split_off(first);
+        self.out.truncate(begin);
+        let mut positions = Vec::with_capacity(len);
+        let mut reader = wire::Reader::new(&written);
+        for _ in 0..len {
+            let position = reader.position();
+            // More than 32 bits can count is more than MessagePack allows for a text or a list.
+            positions.push(u32::try_from(position).map_err(|_| TooLarge)?);
+            reader.skip().and_then(|()| reader.skip()).map_err(|_| TRUNCATED)?;
+            self.count_steps((reader.position() - position) / STEP)?;
+        }
+        let entry = |position: u32| written.get(to_usize(position)..).unwrap_or_default();
+        let key = |position: u32| key_bytes(entry(position));
+        sort_by_key(&mut positions, key, || self.source.deadline.check())?;
+        let is_last = |index: &usize| {
+            let next = positions.get(index + 1).map(|position| key(*position));
+            positions.get(*index).map(|position| key(*position)) != next
+        };
+        let kept = || (0..len).filter(is_last).filter_map(|index| positions.get(index));
+        wire::put_map_len(&mut self.out, kept().count());
+        for position in kept() {
+            let mut reader = wire::Reader::new(entry(*position));
+            reader.skip().and_then(|()| reader.skip()).map_err(|_| TRUNCATED)?;
+            self.out.extend_from_slice(reader.between(0, reader.position()));
+            self.count_steps(reader.position() / STEP)?;
         }
         Ok(())
     }

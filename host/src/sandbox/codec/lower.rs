@@ -1,15 +1,18 @@
 //! Lowering (canonical ABI): reads MessagePack arguments, checks them and writes them to guest memory in one pass.
 //! Offsets come from `layout`, core values from `flat`, strings from `strings`, the calls to wasmtime from `erased`.
 
+use crate::model::to_usize;
+use crate::sandbox::codec::entries::sort_by_key;
 use crate::sandbox::codec::flat::{Flat, flatten};
 use crate::sandbox::codec::layout::{
-    Cases, Codec, Kind, Layout, MAX_FLAT, Member, NameTable, Optional, Record,
+    Cases, Codec, EntryLayout, Kind, Layout, MAX_FLAT, Member, NameTable, Optional, Record,
 };
+use crate::sandbox::codec::lower_error::{LowerError, MalformedArgument, Result, out_of_bounds};
 use crate::sandbox::codec::memory::{Encoding, Guest, slice, write_bytes};
 use crate::sandbox::codec::strings;
 use crate::value::check::{locate_rest, one_pair};
-use crate::value::wire::{Kind as Piece, Malformed, Reader};
-use crate::value::{Type, ValueFault};
+use crate::value::wire::{Kind as Piece, Reader};
+use crate::value::{MapKey, Type};
 use bytes::Bytes;
 use wasmtime::{ValRaw, bail, format_err};
 
@@ -22,67 +25,6 @@ const PLAIN_BATCH_BYTES: usize = 64 << 10;
 
 /// Number of steps between two checks of the deadline, as an element may take more steps than bytes: about 1 ms.
 const MAX_BATCH_STEPS: usize = 64 << 10;
-
-/// Error: an argument is not of its parameter's type.
-#[derive(Debug, thiserror::Error)]
-#[error("the argument `{name}` is malformed: {fault}")]
-pub(crate) struct MalformedArgument {
-    name: String,
-    fault: ValueFault,
-}
-
-/// Reasons why lowering stopped early.
-enum LowerError {
-    /// The value is not of its type.
-    Fault(ValueFault),
-    /// The guest's allocator failed, the value does not fit its memory, or the deadline passed.
-    Guest(wasmtime::Error),
-}
-
-type Result<T> = std::result::Result<T, LowerError>;
-
-impl From<ValueFault> for LowerError {
-    fn from(fault: ValueFault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<Malformed> for LowerError {
-    #[cold]
-    fn from(malformed: Malformed) -> Self {
-        Self::Fault(malformed.into())
-    }
-}
-
-impl From<wasmtime::Error> for LowerError {
-    #[cold]
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Guest(error)
-    }
-}
-
-impl LowerError {
-    #[cold]
-    fn fault(message: String) -> Self {
-        Self::Fault(ValueFault::new(message))
-    }
-
-    #[cold]
-    fn in_field(self, name: &str) -> Self {
-        match self {
-            Self::Fault(fault) => Self::Fault(fault.in_field(name)),
-            Self::Guest(error) => Self::Guest(error),
-        }
-    }
-
-    #[cold]
-    fn at_index(self, index: usize) -> Self {
-        match self {
-            Self::Fault(fault) => Self::Fault(fault.at_index(index)),
-            Self::Guest(error) => Self::Guest(error),
-        }
-    }
-}
 
 /// Lowers the arguments, one per parameter, and returns the flat values of the call.
 ///
@@ -150,6 +92,7 @@ fn write_value<G: Guest>(
             write_pair(target, start, bytes.len())
         }
         Kind::List(element) => list(guest, element, reader, target),
+        Kind::Map(entry) => map(guest, entry, reader, target),
         Kind::Tuple(tuple) => {
             let len = reader.array_len()?;
             if len != tuple.members.len() {
@@ -185,7 +128,7 @@ fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, targ
     }
     // Elements with pointers allocate while they are written, which may move or grow the guest's memory. So they are
     // assembled in a batch outside of it.
-    let batch_elements = batch_len(element, BATCH_BYTES, len);
+    let batch_elements = batch_len((element.size, element.steps), BATCH_BYTES, len);
     let mut batch = vec![0; batch_elements.saturating_mul(element.size)];
     for first in (0..len).step_by(batch_elements) {
         guest.check()?;
@@ -200,8 +143,98 @@ fn list<G: Guest>(guest: &mut G, element: &Layout, reader: &mut Reader<'_>, targ
 }
 
 /// Returns how many of `len` elements are written between two checks of the deadline.
-fn batch_len(element: &Layout, bytes: usize, len: usize) -> usize {
-    (bytes / element.size.max(1)).min(MAX_BATCH_STEPS / element.steps.max(1)).clamp(1, len.max(1))
+fn batch_len((size, steps): (usize, usize), bytes: usize, len: usize) -> usize {
+    (bytes / size.max(1)).min(MAX_BATCH_STEPS / steps.max(1)).clamp(1, len.max(1))
+}
+
+/// Writes the entries of a map to guest memory, and their address and count to `target`.
+fn map<G: Guest>(
+    guest: &mut G,
+    entry: &EntryLayout,
+    reader: &mut Reader<'_>,
+    target: &mut [u8],
+) -> Result<()> {
+    let len = reader.map_len()?;
+    let size = len.checked_mul(entry.size);
+    let size = size.ok_or_else(|| format_err!("the map is larger than any memory"))?;
+    let start = guest.allocate(entry.align, size)?;
+    let begin = reader.position();
+    // The host stores maps in order. One that others stored may be in another, and is then written anew.
+    if !entries(guest, entry, reader, (start, len), None)? {
+        reader.seek(begin);
+        let order = ordered(guest, reader, len)?;
+        let end = reader.position();
+        entries(guest, entry, reader, (start, len), Some((begin, &order)))?;
+        reader.seek(end);
+    }
+    write_pair(target, start, len)
+}
+
+/// Writes the entries as they come, or in the order of their `positions` behind a first one. Returns false as soon as
+/// they come in another order than that of their keys.
+fn entries<G: Guest>(
+    guest: &mut G,
+    entry: &EntryLayout,
+    reader: &mut Reader<'_>,
+    (start, len): (usize, usize),
+    order: Option<(usize, &[u32])>,
+) -> Result<bool> {
+    let batch_entries = batch_len((entry.size, entry.steps), BATCH_BYTES, len);
+    let mut batch = vec![0; batch_entries.saturating_mul(entry.size)];
+    let mut previous = None;
+    for first in (0..len).step_by(batch_entries) {
+        guest.check()?;
+        let size = batch_entries.min(len - first).saturating_mul(entry.size);
+        let part = slice(&mut batch, 0, size)?;
+        part.fill(0);
+        for (index, slot) in (first..).zip(part.chunks_exact_mut(entry.size.max(1))) {
+            if let Some((begin, positions)) = order {
+                reader.seek(
+                    begin.saturating_add(positions.get(index).map_or(0, |position| to_usize(*position))),
+                );
+            }
+            let position = reader.position();
+            let key = MapKey::read(reader).map_err(|fault| fault.at_index(index))?;
+            if previous.is_some_and(|previous| previous >= key) && order.is_none() {
+                return Ok(false);
+            }
+            previous = Some(key);
+            reader.seek(position);
+            let (key, value) = (&entry.key, &entry.value);
+            write_value(guest, key, reader, slice(slot, 0, key.size)?)
+                .and_then(|()| write_value(guest, value, reader, slice(slot, entry.offset, value.size)?))
+                .map_err(|error| error.at_index(index))?;
+        }
+        let address = start.saturating_add(first.saturating_mul(entry.size));
+        slice(guest.memory(), address, size)?.copy_from_slice(part);
+    }
+    Ok(true)
+}
+
+/// Reads past the entries of a map, and returns their positions behind the first one, ordered by key.
+fn ordered(guest: &impl Guest, reader: &mut Reader<'_>, len: usize) -> Result<Vec<u32>> {
+    let begin = reader.position();
+    let mut positions = Vec::with_capacity(len);
+    for index in 0..len {
+        if index % BATCH_BYTES == 0 {
+            guest.check()?;
+        }
+        positions.push(u32::try_from(reader.position() - begin).map_err(|_| out_of_bounds())?);
+        reader.skip()?;
+        reader.skip()?;
+    }
+    let entries = reader.clone();
+    let key = |position: u32| {
+        let mut entry = entries.clone();
+        entry.seek(begin.saturating_add(to_usize(position)));
+        MapKey::read(&mut entry).ok() // another kind is reported when the entry is written
+    };
+    sort_by_key(&mut positions, key, || guest.check())?;
+    let is_repeated = |pair: &[u32; 2]| key(pair[0]) == key(pair[1]);
+    match positions.array_windows().find(|pair| is_repeated(pair)) {
+        None => Ok(positions),
+        Some(_) => Err(LowerError::fault("duplicate key".to_owned())),
+    }
 }
 
 /// Writes `len` elements without pointers directly to guest memory.
@@ -211,7 +244,7 @@ fn plain_elements<G: Guest>(
     reader: &mut Reader<'_>,
     (start, len): (usize, usize),
 ) -> Result<()> {
-    let batch_elements = batch_len(element, PLAIN_BATCH_BYTES, len);
+    let batch_elements = batch_len((element.size, element.steps), PLAIN_BATCH_BYTES, len);
     for first in (0..len).step_by(batch_elements) {
         // The check is between batches: a list that fits one is written without it.
         if first > 0 {
@@ -417,9 +450,4 @@ fn write_case(target: &mut [u8], width: usize, case: usize) -> Result<()> {
 fn write_pair(target: &mut [u8], start: usize, len: usize) -> Result<()> {
     let number = |number: usize| u32::try_from(number).map_err(|_| out_of_bounds());
     put(target, (u64::from(number(start)?) | u64::from(number(len)?) << 32).to_le_bytes())
-}
-
-#[cold]
-fn out_of_bounds() -> LowerError {
-    LowerError::Guest(format_err!("a value outside of its slot"))
 }

@@ -4,6 +4,8 @@
 mod layout;
 mod memory;
 mod name_index;
+mod entries;
+mod lower_error;
 mod lower;
 mod lift;
 mod flat;
@@ -23,4 +25,4 @@ mod tree;
 pub(crate) use erased::Bounds;
 pub(crate) use layout::Codec;
 pub(crate) use lift::TooLarge;
-pub(crate) use lower::MalformedArgument;
+pub(crate) use lower_error::MalformedArgument;

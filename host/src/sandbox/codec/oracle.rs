@@ -37,7 +37,7 @@ const ENCODINGS: [&str; 3] = ["utf8", "utf16", "latin1+utf16"];
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = Config::new();
-    config.concurrency_support(false);
+    config.concurrency_support(false).wasm_component_model_map(true);
     Engine::new(&config).unwrap()
 });
 
@@ -261,12 +261,14 @@ fn long_lists_round_trip_as_in_wasmtime() {
     let int = |nth: i32| Datum::Int(nth.into());
     let float = |nth: i32| Datum::Float(f64::from(nth) / 4.0);
     let pair = |nth: i32| Datum::Array(vec![Datum::Int((nth % 200).into()), text(nth)]);
-    let cases: [(&str, &dyn Fn(i32) -> Datum); 5] = [
+    let cases: [(&str, &dyn Fn(i32) -> Datum); 7] = [
         ("list<string>", &text),
         ("list<s32>", &int),
         ("list<f32>", &float),
         ("list<f64>", &float),
         ("list<tuple<u8, string>>", &pair),
+        ("map<u16, string>", &|nth| Datum::Array(vec![int(nth * 7919 % 5000), text(nth)])),
+        ("map<string, s64>", &|nth| Datum::Array(vec![text(nth), int(nth)])),
     ];
     for (ty, item) in cases {
         let datum = Datum::Array((0..5000).map(item).collect());

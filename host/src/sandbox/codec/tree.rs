@@ -3,6 +3,7 @@
 
 use crate::value::wire::{Kind, Reader};
 use crate::value::{ResultType, Type, wire};
+use std::collections::BTreeMap;
 use wasmtime::component::Val;
 
 /// Reads a value of type `ty`, which must be well formed, as wasmtime's tree.
@@ -28,6 +29,11 @@ pub(crate) fn to_val(ty: &Type, reader: &mut Reader<'_>) -> Val {
         Type::List(element) => {
             Val::List((0..reader.array_len().unwrap()).map(|_| to_val(element, reader)).collect())
         }
+        Type::Map(types) => Val::Map(
+            (0..reader.map_len().unwrap())
+                .map(|_| (to_val(&types.key, reader), to_val(&types.value, reader)))
+                .collect(),
+        ),
         Type::Tuple(types) => {
             reader.array_len().unwrap();
             Val::Tuple(types.iter().map(|ty| to_val(ty, reader)).collect())
@@ -97,6 +103,18 @@ pub(crate) fn from_val(ty: &Type, val: &Val, out: &mut Vec<u8>) {
             for val in vals {
                 from_val(element, val, out);
             }
+        }
+        (Type::Map(types), Val::Map(pairs)) => {
+            // A key that occurs twice has its last value.
+            let encoded = |ty: &Type, val: &Val| {
+                let mut out = Vec::new();
+                from_val(ty, val, &mut out);
+                out
+            };
+            let pairs = pairs.iter().map(|(key, val)| (encoded(&types.key, key), encoded(&types.value, val)));
+            let entries: BTreeMap<Vec<u8>, Vec<u8>> = pairs.collect();
+            wire::put_map_len(out, entries.len());
+            entries.into_iter().for_each(|(key, val)| out.extend([key, val].concat()));
         }
         (Type::Tuple(types), Val::Tuple(vals)) => {
             wire::put_array_len(out, vals.len());

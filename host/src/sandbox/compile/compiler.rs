@@ -1,6 +1,7 @@
 //! Choice of compiler and composer: a worker process that is ended at its bounds, or this process.
 //! `worker` is that process, `worker_process` watches it from outside, and `code_cache` keeps the code.
 
+use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::Exceeded;
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::compile::pool::CompilePool;
@@ -21,12 +22,13 @@ pub(crate) enum Compiler {
 }
 
 impl Compiler {
-    /// Compiles a component and writes its code to `output`, a file that nobody else can reach.
+    /// Compiles a component, or adapts a module before, and writes its code to `output`, a file that nobody else can reach.
     pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], output: &File) -> Result<(), LoadError> {
         match self {
             Self::Child(pool) => worker_process::compile(pool, runtime.metering, bytes, output),
             Self::InProcess => {
-                let code = runtime.engine.precompile_component(bytes);
+                let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
+                let code = runtime.engine.precompile_component(&component);
                 let code = code.map_err(|error| compile_error(format!("{error:#}")))?;
                 let mut file = output;
                 file.write_all(&code).map_err(write_error)

@@ -1,6 +1,7 @@
 //! Composition of several components to one, in which the exports of some satisfy the imports of others.
 //! Only this file knows the crate that does it. `worker` runs it in a process with bounds.
 
+use crate::sandbox::compile::adapt::component_of;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::borrow::Cow;
@@ -79,7 +80,9 @@ impl Composition<'_> {
         let mut exports: Vec<String> = Vec::new();
         for (position, Part { bytes, links }) in self.parts.into_iter().enumerate() {
             let name = format!("part{position}");
-            let package = Package::from_bytes(&name, None, bytes.into_owned(), graph.types_mut());
+            // A part may be a core module, which becomes a component first.
+            let bytes = component_of(&bytes).map_err(Misfit::Other)?.into_owned();
+            let package = Package::from_bytes(&name, None, bytes, graph.types_mut());
             let package = package.map_err(|error| Misfit::Other(format!("{error:#}")))?;
             let world = &graph.types()[package.ty()];
             exports = world.exports.keys().cloned().collect();

@@ -1,10 +1,13 @@
-//! Compiling components: checks before it, the worker process that does it, and the cache of compiled code.
+//! Compiling components: checks before it, modules that become components, the worker process, the cache of code.
 //! `component` reads what a component exports and imports.
 
 pub(crate) mod precheck;
+pub(crate) mod module;
+mod bundle;
 mod bounds;
 mod pool;
 mod compiler;
+mod adapt;
 mod composition;
 mod worker;
 mod worker_process;
@@ -15,11 +18,13 @@ pub(crate) mod trusted;
 
 pub(crate) use bounds::MAX_TYPES;
 pub use bounds::{Bounds, Exceeded};
+pub use bundle::{Wit, WitFile};
 pub use code_cache::code_files;
 pub(crate) use code_cache::{CachedCode, CodeCache};
 pub(crate) use compiler::Compiler;
 pub(crate) use composition::{Composition, Part};
 pub use composition::{Link, Misfit};
+pub use module::Form;
 pub use pool::CompilePool;
 pub(crate) use precheck::ModuleCounts;
 pub use worker::CompileRequest;

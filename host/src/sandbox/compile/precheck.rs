@@ -2,9 +2,11 @@
 //! The compiler validates the component in full.
 
 use crate::sandbox::compile::bounds::{Exceeded, MAX_DEFINITIONS, MAX_FUNCTIONS, MAX_MODULES, MAX_NESTING};
+use crate::sandbox::compile::bundle::Wit;
+use crate::sandbox::compile::module::{Form, INTERFACE_SECTION, facts};
 use crate::sandbox::component::is_later_wasi;
 use crate::sandbox::error::LoadError;
-use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
@@ -23,8 +25,9 @@ pub(crate) struct ModuleCounts {
     pub(crate) instance: u64,
 }
 
-/// Fails unless `bytes` look like a complete component for WASI 0.2, judged by its sections.
-pub(crate) fn precheck(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
+/// Fails unless `bytes` look like a complete component for WASI 0.2, or like a module that becomes one, judged by its
+/// sections.
+pub(crate) fn precheck(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Form), LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
     }
@@ -36,7 +39,24 @@ pub(crate) fn precheck(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
             bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;");
         return Err(if is_text { LoadError::Text } else { LoadError::Foreign });
     }
-    count_modules(bytes)
+    if Parser::is_core_wasm(bytes) {
+        return precheck_module(bytes, wit);
+    }
+    let counts = count_modules(bytes)?;
+    match wit {
+        None => Ok((counts, Form::Component)),
+        Some(_) => Err(LoadError::WitOfComponent),
+    }
+}
+
+/// Checks a module. Its component has two more modules, which only join its imports to the adapter, and the adapter:
+/// none of them costs an instance more than module and adapter together.
+fn precheck_module(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Form), LoadError> {
+    let own = count_modules(bytes)?;
+    let form = facts(bytes).map_err(damaged)?.check(wit)?;
+    let adapter =
+        form.adapter().map_or(Ok(0), |adapter| count_modules(adapter).map(|counts| counts.instance))?;
+    Ok((ModuleCounts { instance: own.instance + adapter + IMPORT }, form))
 }
 
 /// Walks the sections of a component and of everything nested in it, and counts.
@@ -49,8 +69,9 @@ fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
         counts.add(&payload, depth)?;
         instance += cost(&payload);
         match payload {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                return Err(LoadError::CoreModule);
+            // The interface of a module is a component in a custom section, and is decoded with the same effort.
+            Payload::CustomSection(section) if section.name().starts_with(INTERFACE_SECTION) => {
+                counts.add_interface(section.data(), depth)?;
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 depth += 1;
@@ -93,6 +114,19 @@ struct Counts {
 }
 
 impl Counts {
+    /// Adds the counts of an interface. Damage is reported when it is decoded.
+    fn add_interface(&mut self, bytes: &[u8], mut depth: usize) -> Result<(), Exceeded> {
+        for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+            self.add(&payload, depth)?;
+            match payload {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                _ => {} // no other section nests
+            }
+        }
+        Ok(())
+    }
+
     /// Adds the counts of a section. Fails if a total exceeds its bound.
     fn add(&mut self, payload: &Payload<'_>, depth: usize) -> Result<(), Exceeded> {
         let definitions = match payload {

@@ -2,6 +2,7 @@
 //! `worker_process` watches it from the host. The worker is this host's own binary and trusts its arguments.
 
 use crate::model::{Size, try_threads};
+use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::engine;
@@ -36,8 +37,11 @@ const INITIAL_CAPACITY: usize = 64 << 20;
 /// Exit code: the code could not be written; stderr has the number of the system's error.
 pub(crate) const UNWRITTEN: u8 = 68;
 
-/// Task of a worker process. The component arrives on stdin, after its length; the result goes to stdout. Stdin stays
-/// open for as long as the host wants the result.
+/// Exit code: no component can be made of the module; stderr says why.
+pub(crate) const UNADAPTED: u8 = 69;
+
+/// Task of a worker process. The component, or the module that becomes one, arrives on stdin, after its length; the
+/// result goes to stdout. Stdin stays open for as long as the host wants the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
     /// Kind of work.
@@ -95,6 +99,7 @@ impl CompileRequest {
         let (code, message) = match self.work(input, output) {
             Ok(()) => return DONE,
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
+            Err(CompileFailure::Unadapted(text)) => (UNADAPTED, text),
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
                 (NO_MEMORY, String::new())
             }
@@ -145,9 +150,10 @@ impl CompileRequest {
     }
 }
 
-fn compile(metering: Metering, component: &[u8]) -> Result<Vec<u8>, CompileFailure> {
+fn compile(metering: Metering, payload: &[u8]) -> Result<Vec<u8>, CompileFailure> {
     let engine = engine::for_compiling(metering, threads()).map_err(|error| engine_failure(&error))?;
-    engine.precompile_component(component).map_err(|error| engine_failure(&error))
+    let component = component_of(payload).map_err(CompileFailure::Unadapted)?;
+    engine.precompile_component(&component).map_err(|error| engine_failure(&error))
 }
 
 /// Composes components. A misfit is written to stderr as JSON.
@@ -168,6 +174,7 @@ fn threads() -> Threads {
 /// Reasons why there is no code.
 enum CompileFailure {
     Refused(String),
+    Unadapted(String),
     Failed(io::Error),
     Unwritten(io::Error),
 }

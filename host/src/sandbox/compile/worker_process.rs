@@ -5,7 +5,9 @@ use crate::model::Size;
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
 use crate::sandbox::compile::composition::Misfit;
 use crate::sandbox::compile::pool::CompilePool;
-use crate::sandbox::compile::worker::{CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNWRITTEN};
+use crate::sandbox::compile::worker::{
+    CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNADAPTED, UNWRITTEN,
+};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::metering::Metering;
 use rustix::io::Errno;
@@ -135,6 +137,7 @@ fn check_end(
     match (code, status.signal().and_then(Signal::from_named_raw)) {
         (Some(0), _) => Ok(()),
         (Some(REFUSED), _) => Err(refused(text.trim_end().to_owned())),
+        (Some(UNADAPTED), _) => Err(LoadError::Adapt(text.trim_end().into())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
         (Some(UNWRITTEN), _) => Err(write_error(match text.trim().parse() {
             Ok(number) => io::Error::from_raw_os_error(number),
@@ -204,6 +207,10 @@ mod tests {
     fn each_end_of_a_worker_has_its_own_error() {
         assert!(run_script("/bin/sh", "exit 0", Duration::from_mins(1)).is_ok());
         assert!(error_text("echo no such thing >&2; exit 65").contains("does not compile: no such thing"));
+        assert!(
+            error_text("echo no such world >&2; exit 69")
+                .contains("a component of the module: no such world")
+        );
         assert!(error_text("echo nowhere to write >&2; exit 66").contains("nowhere to write"));
         assert!(error_text("echo 28 >&2; exit 68").contains("could not be written: No space left on device"));
         assert!(error_text("exit 67").contains("`compile-memory` = 2GiB"));

@@ -2,6 +2,7 @@
 //! `compile` produces the code, `guest` and `call` run it.
 
 use crate::model::{Digest, are_compatible};
+use crate::sandbox::compile::Form;
 use crate::sandbox::component::imports::{Import, Offer};
 use crate::sandbox::component::traps;
 use crate::sandbox::engine::Runtime;
@@ -20,13 +21,15 @@ pub struct Component {
 
 /// State shared by all clones of a component.
 pub(crate) struct Shared {
-    /// Digest of the component's bytes.
+    /// Identity of the component: of a module also its adapter and WIT.
     pub(crate) digest: Digest,
     /// Digest of all that determines results: the component, and what satisfies its imports.
     pub(crate) identity: Digest,
     /// Names of imports that trap.
     pub(crate) traps: Vec<Arc<str>>,
-    /// The component itself, kept because a task with a fuel limit needs other code.
+    /// Form of its file.
+    pub(crate) form: Form,
+    /// The component, or the module with its WIT, kept because a task with a fuel limit needs other code.
     pub(crate) bytes: Bytes,
     /// Code that is metered by time.
     pub(crate) code: Code,
@@ -50,10 +53,17 @@ pub(crate) struct Code {
 }
 
 impl Component {
-    /// Returns the digest of the component's bytes.
+    /// Returns the digest that identifies the component. It is that of the file, but for a module, whose adapter and WIT
+    /// decide what it does.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.shared.digest
+    }
+
+    /// Returns the form of the component's file.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.shared.form
     }
 
     /// Fails if the component imports a known interface with other types than the host's.
@@ -78,6 +88,7 @@ impl Component {
                 digest: shared.digest,
                 identity,
                 traps: traps.map(|import| Arc::clone(&import.name)).collect(),
+                form: shared.form,
                 bytes: shared.bytes.clone(),
                 code: shared.code.clone(),
                 fueled: shared.fueled.clone(),

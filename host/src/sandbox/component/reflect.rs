@@ -3,7 +3,7 @@
 
 use crate::sandbox::compile::{Exceeded, MAX_TYPES};
 use crate::sandbox::component::imports::{Import, Offer, offer};
-use crate::value::{Case, Export, Field, ResultType, Signature, Type, Unsupported};
+use crate::value::{Case, Export, Field, MapType, ResultType, Signature, Type, Unsupported};
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
@@ -282,7 +282,10 @@ fn owned_type(ty: &types::Type, budget: &mut TypeBudget) -> Result<Type, NotExpa
         types::Type::Future(_) => return Err(NotExpanded::Kind("future")),
         types::Type::Stream(_) => return Err(NotExpanded::Kind("stream")),
         types::Type::ErrorContext => return Err(NotExpanded::Kind("error-context")),
-        types::Type::Map(_) => return Err(NotExpanded::Kind("map")),
+        types::Type::Map(map) => Type::Map(Arc::new(MapType {
+            key: owned_type(&map.key(), budget)?,
+            value: owned_type(&map.value(), budget)?,
+        })),
         types::Type::FixedLengthList(_) => return Err(NotExpanded::Kind("list of fixed length")),
     })
 }
