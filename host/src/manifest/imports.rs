@@ -34,7 +34,7 @@ fn import_source(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<ImportSourc
     match slot.value {
         DeValue::String(text) if text == "trap" => Some(ImportSource::Trap),
         DeValue::String(_) => {
-            reader.fault(slot.fault("is satisfied by nothing with this name").help(examples))
+            reader.fault(slot.fault("must be `\"trap\"` or a table, not another string").help(examples))
         }
         DeValue::Table(_) => {
             let owner = format!("the import `{}`", slot.name);

@@ -82,7 +82,7 @@ pub(crate) fn no_export(
 /// Returns the fault of an import that nothing satisfies. `exporter` is a component that could.
 pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<&Name>) -> Fault {
     let (name, import_name) = (importer.name, &import.name);
-    let message = format!("the component `{name}` imports `{import_name}`, which this host does not know");
+    let message = format!("the component `{name}` imports `{import_name}`, which this host does not provide");
     let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
     let fault = Fault::spanned(span, message);
     let fault = match &*import.functions {
