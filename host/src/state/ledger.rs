@@ -265,7 +265,7 @@ pub enum Certainty {
 ///
 /// # Lives
 ///
-/// A life of a run lasts from an opening without live hosts to the next such opening, or to a loss of data. A ledger that
+/// A life of a run lasts from an opening that does not join to the next such opening, or to a loss of data. A ledger that
 /// detects a loss opens the run again by itself: it answers the settlements of the ended life with [`Verdict::Fenced`],
 /// reports the claims of that life as [`Certainty::Taken`], and goes on in the new life.
 #[async_trait]
@@ -319,7 +319,8 @@ pub trait Ledger: Send + Sync {
     async fn cancel(&self) -> Result<(), Error>;
 
     /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm
-    /// it. Only dropping follows. Other hosts may take over this host's claims at once.
+    /// it. Only dropping follows; other hosts may then take over this host's claims at once. The default does nothing, which
+    /// suffices if dropping takes effect at once.
     async fn leave(&self) {}
 
     /// Returns the backend's notices since the last call; each is returned once.

@@ -240,9 +240,9 @@ pub async fn host_that_leaves_is_not_waited_for(harness: &dyn Harness) {
     let (one, other) = (bench.open().await, bench.open().await);
     let first = only(one.claim().await);
     one.ledger.leave().await;
+    drop(one);
     let taken = only(other.claim().await);
     assert_eq!((taken.node, taken.takeovers), (first.node, 1));
-    drop(one);
     other.done(&taken).await;
     bench.gone(other).await;
     assert_eq!(must(bench.backend.run(&bench.run()).await).hosts, []);
