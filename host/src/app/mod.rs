@@ -36,7 +36,7 @@ pub use control::{Cancelled, Company, Watcher, cancel_run, watch_run};
 pub use doctor::{Finding, Verdict, diagnose};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
-pub use grant_check::{Missing, Needs, asked};
+pub use grant_check::{Asked, Missing, Needs, asked};
 pub use params::{Params, to_datum};
 pub use reads::{Reads, ReadsRequest};
 pub use run::{Report, RunRequest, run};

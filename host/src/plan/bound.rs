@@ -276,6 +276,9 @@ impl Parts<'_> {
             if let Some(grants) = self.grants.get(task.function) {
                 keys.push(("grants".to_owned(), *grants));
             }
+            if let Some(program) = function.program() {
+                keys.push(("argv[0]".to_owned(), Digest::of_bytes(program.as_str().as_bytes())));
+            }
         }
         for list in &task.for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));

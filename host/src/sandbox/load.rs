@@ -5,7 +5,7 @@ use crate::invoke::{FunctionId, Grants};
 use crate::model::{Digest, Size, to_usize};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::{Bounds, CachedCode, CodeCache, CompilePool, Compiler, precheck, trusted};
-use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, reflect};
+use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, Toolchain, reflect};
 use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
 use crate::sandbox::error::{LoadError, compile_error, import_type, write_error};
 use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
@@ -215,9 +215,9 @@ impl Sandbox {
     ///
     /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        let instances = max_instances(precheck::precheck(&bytes)?);
+        let counts = precheck::precheck(&bytes)?;
         let digest = Digest::of_bytes(&bytes);
-        let code = self.code(Metering::Time, &digest, &bytes)?;
+        let code = self.code(Metering::Time, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         Ok(Component {
@@ -226,9 +226,10 @@ impl Sandbox {
                 bytes,
                 code,
                 fueled: OnceLock::new(),
+                toolchain: counts.toolchain.or_else(|| Toolchain::of_exports(&exports)),
                 exports,
                 imports,
-                instances,
+                instances: max_instances(counts),
             }),
         })
     }

@@ -30,7 +30,7 @@ pub use compile::CompileRequest;
 pub use compile::code_files;
 pub use compile::{Bounds, Exceeded};
 pub use component::Component;
-pub use component::{Import, Offer};
+pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;

@@ -31,7 +31,7 @@ pub use encode::encode;
 pub use fault::ValueFault;
 #[cfg(test)]
 pub use json::to_json_text;
-pub use json::{Typed, to_json_excerpt};
+pub use json::{Typed, several_lines, to_json_excerpt};
 pub use leaves::leaves;
 pub use mistakes::encode_all;
 pub use pick::{Items, case_name, pick, split, type_at};

@@ -8,7 +8,7 @@ use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::model::Grant;
+use crate::model::{Grant, Name};
 use crate::sandbox::{Import, Offer};
 
 /// Shows the signature of a component.
@@ -22,13 +22,13 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     ctx.print_warnings(&sandbox);
     let component = loaded?;
     let imports: Vec<ImportRow> = component.imports().iter().map(import).collect();
-    let name =
-        path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name = Name::for_file(&path.file_stem().unwrap_or_default().to_string_lossy());
     let inspection = Inspection {
-        component: &name,
+        component: name.as_str(),
         exports: component.exports(),
         imports: &imports,
         grants: &app::asked(&component),
+        toolchain: component.toolchain(),
     };
     if arguments.json {
         print_json(signature::to_json(&inspection, component.digest()).as_bytes())

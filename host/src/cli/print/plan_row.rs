@@ -5,7 +5,7 @@ use crate::app::{Missing, Needs, Session};
 use crate::cli::print::plan_table::{Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, Weight};
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
-use crate::model::{Limits, SkipReason, Spanned, TaskIdx, WithoutGrant, show_duration};
+use crate::model::{Limits, SkipReason, Spanned, TaskIdx, show_duration};
 use crate::plan::{Function, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
@@ -47,11 +47,8 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
 }
 
 fn missing_row(missing: Missing) -> MissingRow {
-    let Missing { grant, imports, toml } = missing;
-    let weight = match grant.row().without {
-        WithoutGrant::Modest(_) => Weight::Optional,
-        WithoutGrant::Refusal | WithoutGrant::Trap => Weight::Needed,
-    };
+    let Missing { grant, imports, is_optional, toml } = missing;
+    let weight = if is_optional { Weight::Optional } else { Weight::Needed };
     let toml = toml.lines();
     MissingRow { grant: grant.key(), without: grant.row().without.text(), weight, imports, toml }
 }

@@ -3,6 +3,7 @@
 
 use crate::model::Digest;
 use crate::sandbox::component::imports::Import;
+use crate::sandbox::component::toolchain::Toolchain;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, import_type};
 use crate::value::Export;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) exports: Vec<Export>,
     /// Imported interfaces and functions.
     pub(crate) imports: Vec<Import>,
+    /// The toolchain that built it, if it is a known one.
+    pub(crate) toolchain: Option<Toolchain>,
     /// Maximum number of core instances in one of its guests.
     pub(crate) instances: usize,
 }
@@ -59,6 +62,12 @@ impl Component {
     #[must_use]
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
+    }
+
+    /// Returns the toolchain that built the component, if it is a known one.
+    #[must_use]
+    pub fn toolchain(&self) -> Option<Toolchain> {
+        self.shared.toolchain
     }
 
     /// Returns the imports.

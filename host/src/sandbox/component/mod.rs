@@ -4,9 +4,11 @@
 mod loaded;
 pub(crate) mod reflect;
 mod imports;
+mod toolchain;
 
 pub(crate) use imports::is_later_wasi;
 pub use imports::{Import, Offer};
 pub use loaded::Component;
 pub(crate) use loaded::{Code, Shared};
 pub(crate) use reflect::Interface;
+pub use toolchain::Toolchain;
