@@ -73,7 +73,7 @@ fn judge(component: &Path) -> Result<(), Finished> {
 /// Returns the manifest lines for arguments and variables.
 fn words(wanted: &Value) -> String {
     let args = wanted["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let args: Vec<&str> = std::iter::once("program").chain(args).collect();
+    let args: Vec<&str> = args.collect();
     let env = wanted["env"].as_object().into_iter().flatten();
     let env: Vec<String> =
         env.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();

@@ -19,9 +19,9 @@ enum Expected {
 use Expected::{Apart, Passes, Says};
 
 /// A writable folder, under the name that the programs expect.
-const WORK: &str = "args = [\"program\", \".\"]\nwrite = [\"work:.\"]";
+const WORK: &str = "args = [\".\"]\nwrite = [\"work:.\"]";
 /// A writable folder and a read-only one.
-const TWO: &str = "args = [\"program\", \".\"]\nwrite = [\"work:.\"]\nread = [\"readonly:readonly\"]";
+const TWO: &str = "args = [\".\"]\nwrite = [\"work:.\"]\nread = [\"readonly:readonly\"]";
 /// A readable file and a writable one.
 const STORY: &str = "read = [\"story:/\"]";
 const DRAFT: &str = "write = [\"story:/\"]";
@@ -37,10 +37,7 @@ const PROGRAMS: [(&str, Expected); 80] = [
     ("p2_adapter_badfd", Apart("it calls the adapter for preview 1 by names of its own")),
     ("p2_api_read_only", Passes("read = [\"story:/\"]")),
     ("p2_api_time", Apart("it wants clocks that its own host made for it")),
-    (
-        "p2_cli_args",
-        Passes("args = [\"program\", \"hello\", \"this\", \"\", \"is an argument\", \"with 🚩 emoji\"]"),
-    ),
+    ("p2_cli_args", Passes("args = [\"hello\", \"this\", \"\", \"is an argument\", \"with 🚩 emoji\"]")),
     ("p2_cli_argv0", Passes("args = [\"a\", \"a\"]")),
     ("p2_cli_default_clocks", Passes("clock = true")),
     ("p2_cli_directory_list", Passes(STORY)),

@@ -3,7 +3,7 @@
 
 use crate::app::Error;
 use crate::app::node_name::{Found, find, no_run, plan_record, range, stored_name};
-use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
+use crate::model::{FailureClass, RunId, RunStatus, SkipReason, own_words};
 use crate::state::{
     Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,
 };
@@ -169,7 +169,7 @@ fn empty_log_note(details: &TaskDetails, run: &RunId) -> Result<Option<String>, 
 pub(crate) fn without_result(details: &TaskDetails) -> String {
     match &details.state {
         TaskState::Failed(Some(record)) => {
-            let message = record.message.lines().next().unwrap_or_default();
+            let message = own_words(&record.message).lines().next().unwrap_or_default();
             format!("it failed: {}: {message}", record.class)
         }
         TaskState::Failed(None) => "it failed".to_owned(),

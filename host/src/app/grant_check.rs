@@ -6,6 +6,7 @@ use crate::manifest;
 use crate::manifest::{Grants, Manifest, Unread};
 use crate::model::{Fault, Faults, Grant, Name, WithoutGrant};
 use crate::sandbox::Component;
+use crate::value::Export;
 
 /// The differences between a task's grants and its component's imports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Missing {
     pub grant: Grant,
     /// The functions that need it, grouped by interface: `cascade:task/context@0.1.0 (current)`.
     pub imports: Vec<String>,
+    /// Whether the import says nothing about the need: the language's runtime makes it, used or not.
+    pub is_optional: bool,
     /// The manifest line that adds it.
     pub toml: Toml,
 }
@@ -50,16 +53,33 @@ impl Toml {
     }
 }
 
+/// A grant that a component's imports need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// The functions that need it, grouped by interface: `cascade:task/context@0.1.0 (current)`.
+    pub imports: Vec<String>,
+    /// Whether the import says nothing about the need: the language's runtime makes it, used or not.
+    pub is_optional: bool,
+}
+
 /// Returns the grants that a component's imports need, each with the functions that need it.
 #[must_use]
-pub fn needed_grants(component: &Component) -> Vec<(Grant, Vec<String>)> {
+pub fn needed_grants(component: &Component) -> Vec<NeededGrant> {
     let imports_of = |grant: Grant| {
         let imports = component.imports().iter().filter_map(|import| {
             let functions = import.served_by(grant);
             (!functions.is_empty()).then(|| format!("{} ({})", import.name, functions.join(", ")))
         });
         let imports: Vec<String> = imports.collect();
-        (!imports.is_empty()).then_some((grant, imports))
+        let is_optional = match grant.row().without {
+            WithoutGrant::Substitute(_) => true,
+            WithoutGrant::Refusal | WithoutGrant::Trap => {
+                component.toolchain().is_some_and(|toolchain| toolchain.always_imports(grant))
+            }
+        };
+        (!imports.is_empty()).then_some(NeededGrant { grant, imports, is_optional })
     };
     Grant::ALL.into_iter().filter_map(imports_of).collect()
 }
@@ -110,8 +130,7 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
         }
         // A missing grant of a component is reported once, not for each of its tasks.
         let is_reported = is_reported.get_mut(index).filter(|_| task.grants.is_none());
-        if component.exports().len() > 1
-            || is_reported.is_some_and(|reported| std::mem::replace(reported, true))
+        if own_exports(component) > 1 || is_reported.is_some_and(|reported| std::mem::replace(reported, true))
         {
             continue;
         }
@@ -125,6 +144,12 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
     }
 }
 
+/// Returns the number of functions that the component's author wrote.
+fn own_exports(component: &Component) -> usize {
+    let is_own = |export: &&Export| component.toolchain().is_none_or(|toolchain| !toolchain.owns(export));
+    component.exports().iter().filter(is_own).count()
+}
+
 impl TaskGrants<'_> {
     fn grants(&self) -> &Grants {
         self.task.grants.as_ref().unwrap_or(self.shared)
@@ -132,12 +157,17 @@ impl TaskGrants<'_> {
 
     fn needs(&self) -> Needs {
         let (granted, needed) = (self.grants().granted(), needed_grants(self.component));
-        let is_needed = |grant: &Grant| needed.iter().any(|(needed, _)| needed == grant);
+        let is_needed = |grant: &Grant| needed.iter().any(|needed| needed.grant == *grant);
         let unused = granted.iter().copied().filter(|grant| !is_needed(grant)).collect();
         let missing = needed
             .into_iter()
-            .filter(|(grant, _)| !grant.row().alternatives.iter().any(|other| granted.contains(other)));
-        let missing = missing.map(|(grant, imports)| Missing { grant, imports, toml: self.toml(grant) });
+            .filter(|needed| !needed.grant.row().alternatives.iter().any(|other| granted.contains(other)));
+        let missing = missing.map(|NeededGrant { grant, imports, is_optional }| Missing {
+            grant,
+            imports,
+            is_optional,
+            toml: self.toml(grant),
+        });
         Needs { unused, missing: missing.collect() }
     }
 

@@ -3,7 +3,7 @@
 //! appends the batches.
 
 use crate::events::{Event, Fact, FailureFact, Subject, to_json_line};
-use crate::model::{FailureClass, RunId, Timestamp, excerpt};
+use crate::model::{FailureClass, RunId, Timestamp, excerpt, own_words};
 use crate::state::{Batch, HostId, LogLine, LogPart, Note, Phase, Piece, Usage};
 use std::collections::{HashMap, VecDeque};
 
@@ -16,7 +16,7 @@ const MAX_LINES: usize = 4 << 20;
 /// Elements from this index on get a note only if they fail: a list of a million must not fill the backend.
 const MAX_NOTED: u32 = 10_000;
 
-/// Maximum length of a failure's first line in a note; the whole message is in the failure's record.
+/// Maximum length of a failure in a note, in characters; the whole message is in the failure's record.
 const MAX_MESSAGE: usize = 500;
 
 /// Bookkeeping cost of a line besides its text, in bytes.
@@ -231,8 +231,7 @@ fn name_of(subject: &Subject) -> String {
 }
 
 fn summary(failure: &FailureFact) -> (FailureClass, String) {
-    let line = failure.error.lines().next().unwrap_or_default();
-    (failure.class, excerpt(line, MAX_MESSAGE).into_owned())
+    (failure.class, excerpt(own_words(&failure.error), MAX_MESSAGE).into_owned())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub use control::{Cancelled, HostPresence, Watcher, cancel_run, watch_run};
 pub use doctor::{Finding, Verdict, diagnose};
 pub use error::{Error, Refusal};
 pub use forecast::{Forecast, Planned, forecast};
-pub use grant_check::{Missing, Needs, Toml, needed_grants};
+pub use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
 pub use health_monitor::{HealthChange, HealthMonitor};
 pub(crate) use imports::Supply;
 pub(crate) use imports::toml as import_toml;

@@ -190,7 +190,8 @@ fn resolve_grants(
     faults: &mut Faults,
 ) -> (Vec<invoke::Grants>, Vec<Digest>) {
     let resolve = |function: &plan::Function| {
-        let resolved = grants::resolve(&function.grants, &manifest.folder, environment, faults);
+        let mut resolved = grants::resolve(&function.grants, &manifest.folder, environment, faults);
+        resolved.grants.args.splice(0..0, function.program().map(ToString::to_string));
         (resolved.grants, resolved.digest)
     };
     let resolved = plan.functions().iter().map(resolve).unzip();

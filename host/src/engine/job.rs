@@ -17,10 +17,12 @@ use crate::engine::skipping::skip_reason;
 use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, last_lines, to_usize};
+use crate::model::{
+    Digest, FailureClass, SkipReason, TaskIdx, after_stderr, quoted_lines, stderr_and_own_words, to_usize,
+};
 use crate::plan::{OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
-use crate::value::{ListBuilder, Type, case_name, compose_case, to_json_excerpt};
+use crate::value::{ListBuilder, Type, case_name, compose_case, several_lines, to_json_excerpt};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -310,11 +312,11 @@ impl Job<'_> {
             _ => None, // errors of other types have no cases
         });
         let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, &payload, MAX_SHOWN_ERROR));
-        let message = match shown {
-            Some(text) => format!("the function returned the error {text}"),
-            None => "the function returned an error".to_owned(),
-        };
-        let message = message + &self.end_of_stderr(stderr);
+        let message = shown.map_or_else(
+            || "the function returned an error".to_owned(),
+            |json| returned_error(&self.ctx.recorder.hide(&json)),
+        );
+        let message = after_stderr(&self.ctx.recorder.hide(stderr), &message);
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
         }
@@ -326,19 +328,12 @@ impl Job<'_> {
 
     /// Settles a call that ended without a result: retry or failure.
     fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let mut message = failure.message + &self.end_of_stderr(&failure.stderr);
+        let mut message = after_stderr(&self.ctx.recorder.hide(&failure.stderr), &failure.message);
         if let Some(backtrace) = failure.backtrace {
             message = format!("{message}\n{backtrace}");
         }
         self.retry(failure.class, None, &message)
             .unwrap_or_else(|| self.failed(failure.class, &message, None))
-    }
-
-    /// Returns the last lines of stderr for a message: they often explain a failure better than the trap does.
-    fn end_of_stderr(&self, stderr: &str) -> String {
-        let lines = last_lines(&self.ctx.recorder.hide(stderr));
-        let shown = lines.iter().fold(String::new(), |shown, line| shown + "\n  | " + line);
-        if shown.is_empty() { shown } else { format!("\nthe end of stderr:{shown}") }
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -410,10 +405,10 @@ impl Job<'_> {
 
     fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
         match FailureRecord::decode(record) {
-            // The backtrace was emitted with the element; its first line is enough here.
+            // The backtrace was emitted with the element.
             Some(record) => {
-                let message = record.message.lines().next().unwrap_or_default();
-                self.failed(record.class, &format!("element {item} failed: {message}"), None)
+                let (stderr, words) = stderr_and_own_words(&record.message);
+                self.failed(record.class, &format!("{stderr}element {item} failed: {words}"), None)
             }
             None => self.failed(FailureClass::Error, &format!("element {item} failed"), None),
         }
@@ -421,6 +416,14 @@ impl Job<'_> {
 
     fn subject(&self, attempt: Option<u32>) -> Subject {
         Subject { task: self.task.name.clone(), item: self.claim.node.item, attempt }
+    }
+}
+
+/// Returns the message for a returned error, given as JSON. An error of several lines is quoted as such.
+fn returned_error(json: &str) -> String {
+    match several_lines(json) {
+        Some(text) => format!("the function returned the error:{}", quoted_lines(&text)),
+        None => format!("the function returned the error {json}"),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::cache::{KeyParts, key};
 use crate::engine::digests::Digests;
-use crate::model::Digest;
+use crate::model::{Digest, Digester, Name};
 use crate::plan::{Bound, CacheRule, Task};
 use crate::value::Type;
 use bytes::Bytes;
@@ -26,14 +26,39 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
     };
     let function = bound.plan().function_of(task)?;
     let digests: Vec<Digest> = args.iter().map(|arg| digests.digest_of(arg)).collect();
+    let grants = with_program(bound.grants().get(task.function)?, function.program());
     let key = key(&KeyParts {
         component: &function.digest,
         interface: function.export.interface.as_deref(),
         function: &function.export.function,
         args: &digests,
-        grants: bound.grants().get(task.function)?,
+        grants: &grants,
     });
     let type_fingerprint =
         task.value.as_ref().map_or_else(|| Digest::of_bytes(b"nothing"), Type::fingerprint);
     Some(CacheTarget { key, type_fingerprint, ttl })
+}
+
+/// Returns the digest of grants with the guest's `argv[0]`, which is not written among them.
+fn with_program(grants: &Digest, program: Option<&Name>) -> Digest {
+    program.map_or(*grants, |program| {
+        let mut digester = Digester::new("cascade program 1");
+        digester.digest(grants).field(program.as_str().as_bytes());
+        digester.finish()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_name_counts_only_with_arguments() {
+        let (grants, name) = (Digest::of_bytes(b"g"), |name| Name::new(name).unwrap());
+        assert_eq!(with_program(&grants, None), grants);
+        let a = with_program(&grants, Some(&name("a")));
+        assert_ne!(a, grants);
+        assert_ne!(a, with_program(&grants, Some(&name("b"))));
+        assert_ne!(a, with_program(&Digest::of_bytes(b"h"), Some(&name("a"))));
+    }
 }

@@ -44,7 +44,7 @@ pub use fault::{
     Fault, Faults, Location, MAX_LISTED, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
 pub use grant::{Grant, WithoutGrant};
-pub use guest_text::{MAX_LINE, last_lines, one_line};
+pub use guest_text::{MAX_LINE, after_stderr, one_line, own_words, quoted_lines, stderr_and_own_words};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;
 pub use interface_name::{are_compatible, split_version, version_numbers};

@@ -45,6 +45,25 @@ impl Name {
         Ok(Self(Arc::from(text)))
     }
 
+    /// Returns a name for a component from its file name without `.wasm`: `x-0.1.0` becomes `x-0-1-0`.
+    #[must_use]
+    pub fn for_file(stem: &str) -> Self {
+        let stem = stem.strip_suffix(".component").unwrap_or(stem);
+        if let Ok(name) = Self::new(stem) {
+            return name;
+        }
+        let is_illegal = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let words: Vec<&str> = stem.split(is_illegal).filter(|word| !word.is_empty()).collect();
+        let mut text = words.join("-");
+        match text.chars().next() {
+            None => text.push_str("component"),
+            Some(first) if first.is_ascii_alphabetic() => {}
+            Some(_) => text.insert_str(0, "c-"),
+        }
+        text.truncate(Self::MAX_LEN);
+        Self(Arc::from(text))
+    }
+
     /// Returns the text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -83,6 +102,30 @@ mod tests {
         for bad in ["", "9a", "-a", "a.b", "a b", "ä", &"x".repeat(65)] {
             assert!(Name::new(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn any_file_name_gives_a_name() {
+        for (stem, name) in [
+            ("words", "words"),
+            ("a", "a"),
+            ("kit.component", "kit"),
+            ("x-0.1.0", "x-0-1-0"),
+            ("my_task", "my_task"),
+            ("9lives", "c-9lives"),
+            ("a--b-", "a--b-"),
+            ("über maß", "ber-ma"),
+            ("", "component"),
+            (".component", "component"),
+            ("äöü", "component"),
+            ("a -- b.", "a-b"),
+            ("-x", "x"),
+            ("_x", "c-_x"),
+        ] {
+            assert_eq!(Name::for_file(stem).as_str(), name, "{stem}");
+            assert!(Name::new(name).is_ok(), "{name}");
+        }
+        assert_eq!(Name::for_file(&"9".repeat(100)).as_str().len(), Name::MAX_LEN);
     }
 
     #[test]

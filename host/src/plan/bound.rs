@@ -302,6 +302,9 @@ impl Parts<'_> {
             if let Some(grants) = self.grants.get(*function) {
                 keys.push(("grants".to_owned(), *grants));
             }
+            if let Some(program) = callee.program() {
+                keys.push(("argv[0]".to_owned(), Digest::of_bytes(program.as_str().as_bytes())));
+            }
         }
         for list in for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));

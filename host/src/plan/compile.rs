@@ -13,7 +13,8 @@ use crate::plan::lists::Lists;
 use crate::plan::pruning::NeededConditions;
 use crate::plan::scope::{OutputType, Reported, Scope};
 use crate::plan::{
-    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, lists, policy,
+    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, fan_out, lists,
+    policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use std::sync::Arc;
@@ -173,15 +174,26 @@ impl<'a> Compiler<'a> {
             .params
             .iter()
             .map(|(param, ty)| match node.args.iter().find(|(name, _)| *name.value == **param) {
-                Some((_, arg)) => {
-                    bind(&mut self.scope, arg, &Target { name: &format!("parameter `{param}`"), ty })
-                }
+                Some((_, arg)) => self.argument(node, param, arg, ty),
                 // A faulty or misspelt argument is not reported as missing too.
                 None if task.is_unread(Unread::Args) || suggested.contains(&&**param) => None,
                 None => self.omitted(call, param, ty, signature),
             })
             .collect();
         bound.into_iter().collect()
+    }
+
+    fn argument(&mut self, node: &Node, param: &str, arg: &Spanned<Expr>, ty: &Type) -> Option<Binding> {
+        let before = self.scope.faults.list.len();
+        let bound = bind(&mut self.scope, arg, &Target { name: &format!("parameter `{param}`"), ty });
+        // A second list would be zipped with the first, which is another thing than the author wrote.
+        if bound.is_none() && node.for_each.is_empty() {
+            let advice = fan_out::advice(&self.scope, param, &arg.value, ty);
+            if let (Some(advice), Some(fault)) = (advice, self.scope.faults.list.get_mut(before)) {
+                fault.helps.push(advice);
+            }
+        }
+        bound
     }
 
     fn omitted(

@@ -146,6 +146,13 @@ fn resolved_grants_are_digested() {
 }
 
 #[test]
+fn component_name_is_digested_with_the_grant_of_arguments() {
+    let with_args = |parsed: &mut Parsed| parsed.manifest.components["c"].grants.args = vec!["-v".into()];
+    let shown = differences(&bound(parsed(with_args), NONE));
+    assert!(shown.contains(&"task `a`: `argv[0]` has changed".to_owned()), "{shown:?}");
+}
+
+#[test]
 fn digests_of_secrets_are_keyed_by_the_run() {
     let inputs_with = |run, secret: &str| {
         let values = vec![None, Some(Datum::Text(secret.into()))];

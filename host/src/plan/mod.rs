@@ -9,6 +9,7 @@ mod function;
 mod scope;
 mod inputs;
 mod lists;
+mod fan_out;
 mod binding;
 mod infer;
 mod pruning;

@@ -37,6 +37,14 @@ pub struct Function {
     pub grants: Grants,
 }
 
+impl Function {
+    /// Returns the guest's `argv[0]`: the component's name if the grant `args` is given, and else nothing.
+    #[must_use]
+    pub fn program(&self) -> Option<&Name> {
+        (!self.grants.args.is_empty()).then_some(&self.component_name)
+    }
+}
+
 /// A task.
 #[derive(Debug, Clone)]
 pub struct Task {

@@ -55,7 +55,7 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
         return (FailureClass::Input, refused.to_string());
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return (FailureClass::Trap, format!("the guest called exit({})", exit.0));
+        return (FailureClass::Trap, exit_message(exit.0));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
@@ -71,6 +71,17 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
         Some(limit) => (FailureClass::Limit, limit),
         None => (FailureClass::Trap, cause),
     }
+}
+
+/// Returns the message for a guest that called `exit`. The plain `exit` of WASI 0.2 passes on only whether the status is 0,
+/// as 0 or 1; any other number is from `exit-with-code`.
+fn exit_message(status: i32) -> String {
+    let status = match status {
+        0 => "a success status".to_owned(),
+        1 => "a failure status".to_owned(),
+        status => format!("status {status}"),
+    };
+    format!("the guest called exit with {status}")
 }
 
 /// Returns the message if the system refuses what the guest needs.

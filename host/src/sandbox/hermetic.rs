@@ -105,7 +105,10 @@ async fn exit_status_is_the_result_of_a_command() {
 
 #[tokio::test]
 async fn exit_is_a_trap_if_the_function_returns_no_status() {
-    for (status, message) in [(0, "the guest called exit(0)"), (1, "the guest called exit(1)")] {
+    for (status, message) in [
+        (0, "the guest called exit with a success status"),
+        (1, "the guest called exit with a failure status"),
+    ] {
         for ty in ["(result (result u8))", "(result u8)", "(result (result (error bool)))"] {
             let failure = run_command(status, ty).await.unwrap_err();
             assert_eq!((failure.class, &*failure.message), (FailureClass::Trap, message), "{ty}");

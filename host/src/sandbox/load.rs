@@ -7,7 +7,9 @@ use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::{
     Bounds, CachedCode, CodeCache, CompilePool, Compiler, Wit, module, precheck, trusted,
 };
-use crate::sandbox::component::{Code, Component, Interface, Offer, Shared, is_later_wasi, reflect};
+use crate::sandbox::component::{
+    Code, Component, Interface, Offer, Shared, Toolchain, is_later_wasi, reflect,
+};
 use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
@@ -226,7 +228,7 @@ impl Sandbox {
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code = self.code(Metering::Time, &digest, &bytes)?;
+        let code = self.code(Metering::Time, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -241,6 +243,7 @@ impl Sandbox {
                 bytes,
                 code,
                 fueled: OnceLock::new(),
+                toolchain: counts.toolchain.or_else(|| Toolchain::of_exports(&exports)),
                 exports,
                 imports,
                 instances: max_instances(counts),

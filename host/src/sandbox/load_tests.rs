@@ -3,7 +3,7 @@
 
 use crate::invoke::{Grants, Invoker};
 use crate::sandbox::testing::{binary, call, component, prepare, sandbox};
-use crate::sandbox::{Component, LoadError, Metering, Offer, Sandbox, Settings};
+use crate::sandbox::{Component, LoadError, Metering, Offer, Sandbox, Settings, Toolchain};
 use bytes::Bytes;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -32,6 +32,17 @@ fn errors_name_files_that_are_no_component() {
         assert!(len == 8 || matches!(error, Err(LoadError::Damaged(_))), "{len} {error:?}");
     }
     assert!(matches!(load_error(&b"\0asm\x0d\0\x01\0garbage and more"[..]), LoadError::Damaged(_)));
+}
+
+#[test]
+fn toolchain_is_recognised_by_its_producers_section() {
+    let loaded = |text: &str| sandbox().load(binary(text)).unwrap().toolchain();
+    let built_by = |tool| {
+        format!(r#"(component (@producers (processed-by "wit-component" "1") (processed-by "{tool}" "2")))"#)
+    };
+    assert_eq!(loaded(&built_by("ComponentizeJS")), Some(Toolchain::ComponentizeJs));
+    assert_eq!(loaded(&built_by("clang")), None);
+    assert_eq!(loaded(&small_component()), None);
 }
 
 #[test]
@@ -75,6 +86,12 @@ fn errors_name_later_wasi_and_async_functions() {
     let error = load_error(binary(text));
     assert!(matches!(error, LoadError::Async(_)), "{error:?}");
     assert!(error.to_string().contains("async"), "{error}");
+    // componentize-qjs uses the async ABI for all functions; its flag is the advice.
+    let mark = r#"(core module (memory 1) (data (i32.const 0) "componentize-qjs"))"#;
+    let error =
+        load_error(wat::parse_str(text.replacen("(component", &format!("(component {mark}"), 1)).unwrap());
+    assert!(matches!(error, LoadError::AsyncAbi(_)), "{error:?}");
+    assert!(error.help().unwrap().contains("componentize-qjs --sync"), "{error:?}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub use compile::code_files;
 pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, Wit, WitFile};
 pub use component::Component;
-pub use component::{Import, Offer};
+pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;

@@ -54,6 +54,30 @@ pub fn to_json_excerpt(ty: &Type, bytes: &[u8], max_len: usize) -> Option<String
     })
 }
 
+/// Returns JSON for people with its line ends and tabs as such, if its strings have several lines. A string alone loses
+/// its quotes and escapes.
+#[must_use]
+pub fn several_lines(json: &str) -> Option<String> {
+    let string = json.strip_prefix('"').map(|string| string.strip_suffix('"').unwrap_or(string));
+    let mut text = String::with_capacity(json.len());
+    let mut chars = string.unwrap_or(json).chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => text.push('\n'),
+            Some('r') => text.push('\r'),
+            Some('t') => text.push('\t'),
+            Some(escaped @ ('"' | '\\')) if string.is_some() => text.push(escaped),
+            Some(escaped) => text.extend([c, escaped]),
+            None => text.push(c),
+        }
+    }
+    text.trim_end().contains('\n').then_some(text)
+}
+
 /// Writer that keeps the beginning of a text and refuses the rest.
 struct Excerpt {
     text: Vec<u8>,
@@ -250,5 +274,21 @@ fn special(number: f64) -> Option<&'static str> {
         f64::INFINITY => Some("Infinity"),
         f64::NEG_INFINITY => Some("-Infinity"),
         _ => None, // JSON has every other number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_with_several_lines_keeps_its_line_ends() {
+        let string = serde_json::to_string("Traceback:\n\tFile \"x\\n\"\r\nüé\u{1b}").unwrap();
+        assert_eq!(several_lines(&string).unwrap(), "Traceback:\n\tFile \"x\\n\"\r\nüé\\u001b");
+        assert_eq!(several_lines("\"cut at\\nits end…").unwrap(), "cut at\nits end…");
+        assert_eq!(several_lines(r#"{"bad":"a \"b\"\n\\nc"}"#).unwrap(), "{\"bad\":\"a \\\"b\\\"\n\\\\nc\"}");
+        for one_line in [r#""a""#, r#""a\\n""#, r#""a\n""#, r#"{"n":1}"#, "1", "", "\"\\"] {
+            assert_eq!(several_lines(one_line), None, "{one_line}");
+        }
     }
 }

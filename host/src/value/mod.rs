@@ -34,7 +34,7 @@ pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
-pub use json::{Typed, to_json_excerpt};
+pub use json::{Typed, several_lines, to_json_excerpt};
 pub use leaves::leaves;
 pub use map::is_key;
 pub(crate) use map::{MapKey, key_bytes};

@@ -42,7 +42,7 @@ fn grants_provide_exactly_what_they_name() {
         (&shown["colour"], &shown["mode"], &shown["home"]),
         (&json!("green"), &json!("fast"), &json!(null))
     );
-    assert_eq!((&shown["args"], &shown["read"]), (&json!(["-v"]), &json!("content")));
+    assert_eq!((&shown["args"], &shown["read"]), (&json!(["g", "-v"]), &json!("content")));
     assert!(shown["denied"]["err"].is_string() && shown["escape"]["err"].is_string(), "{shown}");
     assert_eq!(std::fs::read(project.folder().join("out/b.txt")).expect("the guest wrote it"), b"written");
     let missing = Project::basic("grants.read = [\"nowhere\"]\n[tasks.t]\ncall = \"g.args\"\n");
@@ -120,11 +120,11 @@ fn trap_includes_the_last_output() {
     let project =
         Project::basic(&format!("[tasks.t]\ncall = \"g.panic-with\"\nargs.message = \"{message}\"\n"));
     let finished = project.host().args(["--log-level", "error"]).run().expect(1).says([
-        "failed     t  trap: wasm `unreachable` instruction executed",
-        "\n             the end of stderr:\n",
+        "failed     t  trap: the guest's last lines on stderr:\n               | ",
         "\n               | what went wrong\n",
         "\n               |   0: 0x2 - forged\n",
         r"| \u{1b}[2J\u{9b}31m",
+        "\n             wasm `unreachable` instruction executed\n",
     ]);
     assert!(!finished.stderr.contains(['\u{1b}', '\u{9b}']), "{}", finished.stderr);
     let (_, error) = failure(&project);
@@ -132,6 +132,40 @@ fn trap_includes_the_last_output() {
     assert!(end[0].contains("panicked at") && end[1] == "first" && end[2] == "what went wrong", "{error}");
     let frames = error.lines().filter(|line| line.starts_with("0: "));
     assert_eq!(frames.count(), 1, "the backtrace follows: {error}");
+}
+
+#[test]
+fn error_of_several_lines_is_shown_as_such() {
+    let message = r#"{ other = "Traceback:\n  File \"x\"\n\u001b[2J" }"#;
+    let project =
+        Project::basic(&format!("[tasks.t]\ncall = \"g.fails\"\nargs.kind = {message}\nretry = 2\n"));
+    let finished = project.host().run().expect(1).says([
+        "failed     t  error: the function returned the error:\n               | {\"other\":\"Traceback:\n",
+        "\n               |   File \\\"x\\\"\n",
+        "retrying   t  in ",
+    ]);
+    assert!(!finished.stderr.contains('\u{1b}'), "{}", finished.stderr);
+    let (class, error) = failure(&project);
+    assert_eq!((&*class, error.lines().count()), ("error", 4), "{error}");
+}
+
+#[test]
+fn failed_element_includes_the_last_output() {
+    let project = Project::basic(
+        "[tasks.t]\ncall = \"g.panic-with\"\nfor-each.message = [\"it is so\"]\nargs.message = { item = \"message\" }\n",
+    );
+    project.host().args(["--log-level", "error"]).run().expect(1);
+    let events = project.events();
+    let errors: Vec<&str> = events.of("task.failed").filter_map(|event| event["error"].as_str()).collect();
+    let [element, task] = &*errors else { panic!("{errors:?}") };
+    for error in [element, task] {
+        assert!(
+            error.starts_with("the guest's last lines on stderr:\n  | ")
+                && error.contains("\n  | it is so\n"),
+            "{error}"
+        );
+    }
+    assert!(task.ends_with("\nelement 0 failed: wasm `unreachable` instruction executed"), "{task}");
 }
 
 #[test]
@@ -163,7 +197,7 @@ fn failed_exit_status_includes_the_last_output() {
     call(0).run().expect(0);
     // If the function must return a value, a failed exit status is a trap.
     let exit = Project::basic("[tasks.t]\ncall = \"g.exit-with\"\nargs.code = 3\n");
-    exit.run().expect(1).says(["the guest called exit(1)"]);
+    exit.run().expect(1).says(["the guest called exit with a failure status"]);
     assert_eq!(end_of_stderr(&failure(&exit).1), Vec::<&str>::new());
 }
 

@@ -40,6 +40,27 @@ fn python_component_runs() {
 }
 
 #[test]
+fn imports_and_exports_of_a_runtime_are_no_advice() {
+    if Toolchain::Python.is_declined() {
+        return;
+    }
+    let path = build_python().display().to_string();
+    let shown = Host::new(["inspect", &path]).run().expect(0).text();
+    let init = shown.find("init, which componentize-py calls while it builds: no task").expect(&shown);
+    assert!(shown.find("python.look").is_some_and(|task| task < init), "{shown}");
+    assert!(shown.contains("\n  # tcp = ") && shown.contains("\n  # dns = "), "{shown}");
+    let project = Project::new(&format!(
+        "[components.py]\npath = \"{path}\"\n[tasks.greet]\ncall = \"py.greet\"\nargs.name = \"Ada\"\n"
+    ));
+    let plan = project.command("plan").run().expect(0).text();
+    assert!(!plan.contains("missing grant"), "{plan}");
+    let json = project.command("plan").args(["--json"]).run().expect(0).json();
+    let missing = json["tasks"][0]["missing_grants"].as_array().expect("a list");
+    let tcp = missing.iter().find(|missing| missing["grant"] == "tcp").expect("the import is listed");
+    assert_eq!(tcp["weight"], "optional");
+}
+
+#[test]
 fn javascript_component_runs() {
     if Toolchain::JavaScript.is_declined() {
         return;

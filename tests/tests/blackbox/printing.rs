@@ -202,6 +202,10 @@ fn inspect_shows_functions_with_their_calls() {
     }
     let json = Host::new(["inspect", &path, "--json"]).run().expect(0).json();
     assert_eq!(json["v"], 1);
+    let odd = project.folder().join("9 kits-0.1.component.wasm");
+    std::fs::copy(&path, &odd).expect("the component can be copied");
+    let shown = Host::new(["inspect", &odd.display().to_string()]).run().expect(0).text();
+    assert!(shown.contains("call = \"c-9-kits-0-1.only\""), "{shown}");
     Host::new(["inspect", "/nonexistent.wasm"]).run().expect(2).says(["cannot read"]);
 }
 

@@ -429,7 +429,10 @@ fn show_includes_the_last_output_of_a_guest() {
     project.host().args(["--run-id", "r1"]).run().expect(1);
     let show = || Host::new(["show", "r1", "--state", &uri]);
     let shown = show().run().expect(0).text();
-    assert!(shown.contains("the end of stderr:") && shown.contains("| so it is"), "{shown}");
+    assert!(
+        shown.contains("trap: the guest's last lines on stderr:") && shown.contains("| so it is"),
+        "{shown}"
+    );
     let json = show().args(["--json"]).run().expect(0).json();
     let message = json["tasks"][0]["failure"]["message"].as_str().expect("a text").to_owned();
     assert!(message.contains("\n  | so it is\n"), "{message}");

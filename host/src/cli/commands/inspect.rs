@@ -10,7 +10,6 @@ use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::{Digest, Grant, Name};
 use crate::sandbox::{Import, Offer, Wit};
-use std::ffi::OsStr;
 use std::path::Path;
 
 /// Shows the signature of a component.
@@ -26,14 +25,17 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
     ctx.print_warnings(&sandbox);
     let component = loaded?;
-    let name = component_name(path);
-    let imports: Vec<ImportRow> = component.imports().iter().map(|known| import(&name, known)).collect();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = Name::for_file(&stem);
+    let imports: Vec<ImportRow> =
+        component.imports().iter().map(|known| import(name.as_str(), known)).collect();
     let inspection = Inspection {
-        component: &name,
+        component: name.as_str(),
         form: component.form(),
         exports: component.exports(),
         imports: &imports,
         grants: &app::needed_grants(&component),
+        toolchain: component.toolchain(),
     };
     if arguments.json {
         print_json(signature::to_json(&inspection, &digest).as_bytes())
@@ -49,23 +51,6 @@ fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
             .caused_by(error)
     })?;
     Ok(Wit { packages, world: world.map(str::to_owned) })
-}
-
-/// Returns a legal name for a component in a manifest: that of its file, without `.component.wasm`.
-fn component_name(path: &Path) -> String {
-    let stem = path.file_stem().map(OsStr::to_string_lossy).unwrap_or_default();
-    let stem = stem.strip_suffix(".component").unwrap_or(&stem);
-    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-    let words: String = stem.chars().map(legal).collect();
-    let words = words.split('-').filter(|word| !word.is_empty());
-    let words = words.collect::<Vec<_>>().join("-");
-    let begins_well = words.starts_with(|c: char| c.is_ascii_alphabetic());
-    let name = match words.as_str() {
-        "" => "component".to_owned(),
-        words if begins_well => words.to_owned(),
-        words => format!("c{words}"),
-    };
-    name.chars().take(Name::MAX_LEN).collect()
 }
 
 fn import(component: &str, import: &Import) -> ImportRow {
@@ -109,31 +94,4 @@ fn describe_grants(import: &Import) -> String {
     let effects: Vec<String> =
         effects.into_iter().map(|(effect, keys)| format!("{effect} unless {keys} is granted")).collect();
     effects.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn name_of_any_file_is_legal() {
-        for (file, name) in [
-            ("words.wasm", "words"),
-            ("dir/words.component.wasm", "words"),
-            ("arcjet_analyze_bindings_redact.component.wasm", "arcjet_analyze_bindings_redact"),
-            ("calculator.composed.wasm", "calculator-composed"),
-            ("my words (1).wasm", "my-words-1"),
-            ("7z.wasm", "c7z"),
-            ("_x.wasm", "c_x"),
-            ("größe.wasm", "gr-e"),
-            (".wasm", "wasm"),
-            ("-.wasm", "component"),
-            ("..", "component"),
-        ] {
-            assert_eq!(component_name(Path::new(file)), name, "{file}");
-            Name::new(name).unwrap();
-        }
-        let long = format!("{}.wasm", "x".repeat(200));
-        Name::new(&component_name(Path::new(&long))).unwrap();
-    }
 }

@@ -7,7 +7,7 @@ use crate::cli::log::screen::{LineKind, Screen};
 use crate::cli::print::{Ink, Style, escape_control};
 use crate::config::LogLevel;
 use crate::events::{Event, Fact, FailureFact, Sink, Subject};
-use crate::model::{RunStatus, SkipReason, show_duration};
+use crate::model::{RunStatus, SkipReason, own_words, show_duration};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -139,11 +139,10 @@ const fn ink_of(status: RunStatus) -> Ink {
     }
 }
 
-/// Describes the delay and the cause of a retry. The backtrace is logged only if the task fails for good.
+/// Describes the delay and the cause of a retry. Stderr and backtrace are logged only if the task fails for good.
 fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
     let delay = show_duration(Duration::from_millis(delay_ms));
-    let error = failure.error.lines().next().unwrap_or_default();
-    format!("in {delay}, {}: {error}", failure.class)
+    format!("in {delay}, {}: {}", failure.class, own_words(&failure.error))
 }
 
 /// Formats the counts: `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.

@@ -7,7 +7,7 @@ use crate::cli::print::plan_table::{
 };
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
-use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, WithoutGrant, show_duration};
+use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, show_duration};
 use crate::plan::{Function, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
@@ -60,11 +60,8 @@ fn supplies((component, supplies): (&Name, &[Supply])) -> Vec<SupplyRow> {
 }
 
 fn missing_row(missing: Missing) -> MissingRow {
-    let Missing { grant, imports, toml } = missing;
-    let weight = match grant.row().without {
-        WithoutGrant::Substitute(_) => Weight::Optional,
-        WithoutGrant::Refusal | WithoutGrant::Trap => Weight::Needed,
-    };
+    let Missing { grant, imports, is_optional, toml } = missing;
+    let weight = if is_optional { Weight::Optional } else { Weight::Needed };
     let toml = toml.lines();
     MissingRow { grant: grant.key(), without: grant.row().without.text(), weight, imports, toml }
 }

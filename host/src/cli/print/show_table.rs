@@ -3,7 +3,7 @@
 
 use crate::app::{OutputsFailed, RunDetails, TaskDetails, TaskState};
 use crate::cli::log::{show_bytes, show_millis};
-use crate::cli::print::columns::{column, hang, pad};
+use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::runs_table::{RunRow, painted};
 use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line};
 use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
@@ -77,6 +77,11 @@ impl FailureRow {
     fn render(&self, out: &mut String, indent: usize) {
         let message = format!("{}: {}", self.class, self.message);
         for text in message.lines() {
+            // A line of the guest keeps its own indentation, whatever its length.
+            if text.starts_with("  | ") {
+                put_line(out, indent, &escape_control(text));
+                continue;
+            }
             let deeper = text.len() - text.trim_start().len();
             hang(out, "", indent + deeper.min(STATE), &escape_control(text));
         }

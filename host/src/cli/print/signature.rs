@@ -1,11 +1,11 @@
 //! `inspect`: the exports of a component, how a manifest calls them, and its imports.
 //! `sandbox` reads the component; the caller describes what the host does with each import.
 
-use crate::app::Toml;
+use crate::app::{NeededGrant, Toml};
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, escape_control_line};
-use crate::model::{Digest, Grant, WithoutGrant};
-use crate::sandbox::Form;
+use crate::model::{Digest, Grant};
+use crate::sandbox::{Form, Toolchain};
 use crate::value::Export;
 use std::sync::Arc;
 
@@ -23,7 +23,16 @@ pub(crate) struct Inspection<'a> {
     /// The imported interfaces.
     pub(crate) imports: &'a [ImportRow],
     /// The grants that the imports need, each with its functions.
-    pub(crate) grants: &'a [(Grant, Vec<String>)],
+    pub(crate) grants: &'a [NeededGrant],
+    /// The toolchain that built the component, if it is a known one.
+    pub(crate) toolchain: Option<Toolchain>,
+}
+
+impl Inspection<'_> {
+    /// Splits the exports into those of the component's author and those of the toolchain.
+    fn parts(&self) -> (Vec<&Export>, Vec<&Export>) {
+        self.exports.iter().partition(|export| self.toolchain.is_none_or(|toolchain| !toolchain.owns(export)))
+    }
 }
 
 /// An imported interface.
@@ -52,13 +61,18 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
     if inspection.exports.is_empty() {
         put_line(&mut out, 2, "no functions: no task can call it");
     }
-    for interface in interfaces(inspection.exports) {
+    let (tasks, of_toolchain) = inspection.parts();
+    for interface in interfaces(&tasks) {
         if let Some(name) = interface {
             put_line(&mut out, 2, &style.paint(Ink::Faint, &escape_control_line(name)));
         }
-        let of_interface =
-            inspection.exports.iter().filter(|export| export.interface.as_deref() == interface);
+        let of_interface = tasks.iter().filter(|export| export.interface.as_deref() == interface);
         of_interface.for_each(|export| function(&mut out, export, inspection, style));
+    }
+    if let Some(toolchain) = inspection.toolchain.filter(|_| !of_toolchain.is_empty()) {
+        let names: Vec<&str> = of_toolchain.iter().map(|export| &*export.function).collect();
+        let text = format!("{}, which {} calls while it builds: no task", names.join(", "), toolchain.name());
+        put_line(&mut out, 2, &style.paint(Ink::Faint, &escape_control_line(&text)));
     }
     out.push('\n');
     heading(&mut out, "imports", style);
@@ -89,17 +103,20 @@ const fn form_word(form: Form) -> &'static str {
 
 /// Renders the signature as JSON with a final newline.
 pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
-    let exports: Vec<serde_json::Value> = inspection
-        .exports
-        .iter()
-        .map(|export| {
-            let call = call_form(export, inspection);
-            match &export.signature {
-                Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
-                Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
-            }
-        })
-        .collect();
+    let (tasks, of_toolchain) = inspection.parts();
+    let shown = |export: &&Export| {
+        let call = call_form(export, inspection);
+        match &export.signature {
+            Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
+            Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
+        }
+    };
+    let mut exports: Vec<serde_json::Value> = tasks.iter().map(shown).collect();
+    let toolchain = inspection.toolchain.map(Toolchain::name);
+    exports.extend(of_toolchain.iter().map(shown).map(|mut export| {
+        export["toolchain"] = toolchain.into();
+        export
+    }));
     let imports: Vec<serde_json::Value> = inspection
         .imports
         .iter()
@@ -113,12 +130,11 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let grants: Vec<serde_json::Value> = inspection
         .grants
         .iter()
-        .map(|(grant, imports)| {
-            let (is_needed, without) = (!is_optional(*grant), grant.row().without.text());
+        .map(|NeededGrant { grant, imports, is_optional }| {
             serde_json::json!({
                 "grant": grant.key(),
-                "weight": if is_needed { "needed" } else { "optional" },
-                "without": without,
+                "weight": if *is_optional { "optional" } else { "needed" },
+                "without": grant.row().without.text(),
                 "imports": imports,
                 "toml": [header(inspection), grant.row().example.to_owned()],
             })
@@ -140,7 +156,7 @@ fn heading(out: &mut String, text: &str, style: Style) {
 }
 
 /// Lists the interfaces in the order of their first function. `None`, the root, comes first.
-fn interfaces(exports: &[Export]) -> Vec<Option<&str>> {
+fn interfaces<'a>(exports: &[&'a Export]) -> Vec<Option<&'a str>> {
     let mut seen: Vec<Option<&str>> = Vec::new();
     if exports.iter().any(|export| export.interface.is_none()) {
         seen.push(None);
@@ -223,29 +239,21 @@ fn grants(out: &mut String, inspection: &Inspection<'_>) {
         return put_line(out, 2, "none: no import needs a grant");
     }
     put_line(out, 2, &escape_control_line(&header(inspection)));
-    let width = column(inspection.grants.iter().map(|(grant, _)| grant.row().example), WIDEST_IMPORT);
+    let width = column(inspection.grants.iter().map(|asked| asked.grant.row().example), WIDEST_IMPORT);
     let line = |grant: Grant| {
         format!("{}  # without it: {}", pad(grant.row().example, width), grant.row().without.text())
     };
-    let (optional, needed): (Vec<Grant>, Vec<Grant>) =
-        inspection.grants.iter().map(|(grant, _)| *grant).partition(|grant| is_optional(*grant));
-    needed.iter().for_each(|grant| put_line(out, 2, &line(*grant)));
+    let (optional, needed): (Vec<&NeededGrant>, Vec<&NeededGrant>) =
+        inspection.grants.iter().partition(|asked| asked.is_optional);
+    needed.iter().for_each(|asked| put_line(out, 2, &line(asked.grant)));
     if !optional.is_empty() {
         put_line(out, 2, "# imported by most languages' libraries, whether the program uses them or not:");
-        optional.iter().for_each(|grant| put_line(out, 2, &format!("# {}", line(*grant))));
+        optional.iter().for_each(|asked| put_line(out, 2, &format!("# {}", line(asked.grant))));
     }
 }
 
 fn header(inspection: &Inspection<'_>) -> String {
     format!("[components.{}.grants]", inspection.component)
-}
-
-/// Returns whether a guest can do without the grant.
-fn is_optional(grant: Grant) -> bool {
-    match grant.row().without {
-        WithoutGrant::Substitute(_) => true,
-        WithoutGrant::Refusal | WithoutGrant::Trap => false,
-    }
 }
 
 #[cfg(test)]
@@ -258,6 +266,40 @@ mod tests {
         let result = (!result.is_empty()).then(|| Type::parse(result).unwrap());
         let signature = Ok(Signature { params, result });
         Export { interface: interface.map(Into::into), function: function.into(), signature }
+    }
+
+    fn inspection<'a>(
+        component: &'a str,
+        exports: &'a [Export],
+        imports: &'a [ImportRow],
+        grants: &'a [NeededGrant],
+    ) -> Inspection<'a> {
+        Inspection { component, form: Form::Component, exports, imports, grants, toolchain: None }
+    }
+
+    #[test]
+    fn exports_and_imports_of_a_toolchain_come_last() {
+        let exports = [
+            export(Some("exports"), "init", &[("app-name", "string")], "result<_, string>"),
+            export(None, "split", &[("text", "string")], "list<string>"),
+        ];
+        let asked = |grant, is_optional| NeededGrant { grant, imports: Vec::new(), is_optional };
+        let grants = [asked(Grant::Tcp, true), asked(Grant::Context, false)];
+        let toolchain = Some(Toolchain::ComponentizePy);
+        let inspection = Inspection { toolchain, ..inspection("py", &exports, &[], &grants) };
+        assert_eq!(
+            render(&inspection, Style::Plain),
+            "exports\n    split: func(text: string) -> list<string>\n        call = \"py.split\"\n  \
+             init, which componentize-py calls while it builds: no task\n\nimports\n  nothing\n\ngrants\n  \
+             [components.py.grants]\n  context = true            # without it: a call traps\n  \
+             # imported by most languages' libraries, whether the program uses them or not:\n  \
+             # tcp = [\"127.0.0.1:5432\"]  # without it: calls are refused\n"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&to_json(&inspection, &Digest::of_bytes(b""))).unwrap();
+        assert_eq!(json["exports"][0]["call"], "py.split");
+        assert_eq!(json["exports"][1]["toolchain"], "componentize-py");
+        assert_eq!(json["grants"][0]["weight"], "optional");
     }
 
     #[test]
@@ -298,21 +340,15 @@ mod tests {
             has_table: false,
         };
         unknown.toml = Some([toml("\"trap\""), toml("{ component = \"NAME\" }")]);
-        let grants = [(Grant::Clock, Vec::new()), (Grant::Random, Vec::new()), (Grant::Context, Vec::new())];
-        let inspection = Inspection {
-            component: "words",
-            form: Form::Component,
-            exports: &exports,
-            imports: &imports,
-            grants: &grants,
-        };
+        let asked = |grant, is_optional| NeededGrant { grant, imports: Vec::new(), is_optional };
+        let grants = [asked(Grant::Clock, true), asked(Grant::Random, true), asked(Grant::Context, false)];
+        let inspection = inspection("words", &exports, &imports, &grants);
         assert_eq!(render(&inspection, Style::Plain), include_str!("testdata/inspect.txt"));
     }
 
     #[test]
     fn empty_component_has_empty_sections() {
-        let inspection =
-            Inspection { component: "empty", form: Form::Component, exports: &[], imports: &[], grants: &[] };
+        let inspection = inspection("empty", &[], &[], &[]);
         assert_eq!(
             render(&inspection, Style::Plain),
             "exports\n  no functions: no task can call it\n\nimports\n  nothing\n\n\

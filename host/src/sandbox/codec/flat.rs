@@ -2,6 +2,7 @@
 //! `lower` writes the bytes and `lift` reads them, always in the in-memory layout.
 
 use crate::sandbox::codec::layout::{Kind, Layout, MAX_FLAT, Members, Record};
+use crate::value::ValueFault;
 use wasmtime::{Result, ValRaw, bail, format_err};
 
 /// Flat values of a call. Slots start at zero, so that no unwritten slot is ever read.
@@ -88,23 +89,26 @@ fn flatten_case(
     Ok(())
 }
 
-/// Returns the in-memory bytes of a value that is one flat value, or a message if the case does not exist.
-pub(crate) fn unflatten(layout: &Layout, raw: ValRaw) -> std::result::Result<[u8; 8], &'static str> {
+/// Returns the in-memory bytes of a value that is one flat value, or a fault if the case does not exist.
+pub(crate) fn unflatten(layout: &Layout, raw: ValRaw) -> std::result::Result<[u8; 8], ValueFault> {
     let small = raw.get_u32();
     let fits = |cases: usize| usize::try_from(small).is_ok_and(|case| case < cases);
     match &layout.kind {
-        Kind::Tuple(Members { members, .. })
-        | Kind::Record(Record { inner: Members { members, .. }, .. }) => {
-            members.first().map_or(Ok([0; 8]), |only| unflatten(&only.layout, raw))
-        }
+        Kind::Tuple(inner) => unflatten_only(inner, raw).map_err(|fault| fault.at_index(0)),
+        Kind::Record(Record { inner, fields }) => unflatten_only(inner, raw)
+            .map_err(|fault| fault.in_field(fields.first().map_or("?", |only| &only.name))),
         Kind::Bool => Ok(u64::from(small != 0).to_le_bytes()),
-        Kind::Enum(names) if !fits(names.keys.len()) => Err(layout.kind.unknown_case()),
+        Kind::Enum(names) if !fits(names.keys.len()) => Err(ValueFault::new(layout.kind.unknown_case())),
         Kind::Result(cases) | Kind::Variant(cases) if !fits(cases.all.len()) => {
-            Err(layout.kind.unknown_case())
+            Err(ValueFault::new(layout.kind.unknown_case()))
         }
         // The canonical ABI drops bits above the size of the type.
         _ => Ok(raw.get_u64().to_le_bytes()),
     }
+}
+
+fn unflatten_only(inner: &Members, raw: ValRaw) -> std::result::Result<[u8; 8], ValueFault> {
+    inner.members.first().map_or(Ok([0; 8]), |only| unflatten(&only.layout, raw))
 }
 
 fn part(bytes: &[u8], offset: usize, len: usize) -> Result<&[u8]> {

@@ -3,13 +3,13 @@
 //! values are decoded by `flat`, strings by `strings`.
 
 use crate::invoke::Outcome;
-use crate::model::to_usize;
+use crate::model::{Step, to_usize};
 use crate::sandbox::codec::entries::sort_by_key;
 use crate::sandbox::codec::flat::unflatten;
 use crate::sandbox::codec::layout::{Cases, EntryLayout, Kind, Layout, Members, NameTable};
 use crate::sandbox::codec::memory::Encoding;
 use crate::sandbox::guest::{Deadline, TimedOut};
-use crate::value::{key_bytes, wire};
+use crate::value::{Field, ValueFault, key_bytes, wire};
 use bytes::Bytes;
 use wasmtime::ValRaw;
 
@@ -30,10 +30,14 @@ const SMALL: usize = 256;
 #[error("the result is larger than `limits.output`")]
 pub(crate) struct TooLarge;
 
-/// Error: the guest returned a value that the canonical ABI forbids.
+/// Error: the guest returned a value that the canonical ABI forbids. The fault says where in the result.
 #[derive(Debug, thiserror::Error)]
 #[error("the guest returned a malformed value: {0}")]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct MalformedResult(Box<ValueFault>);
+
+/// Reason why the value that is read at the moment is malformed.
+#[derive(Debug, Clone, Copy)]
+struct Malformed(&'static str);
 
 /// Reasons to reject a result.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +47,47 @@ pub(crate) enum Rejected {
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
     /// The result violates the canonical ABI.
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedResult),
     #[error(transparent)]
     /// The deadline passed while the result was read.
     TimedOut(#[from] TimedOut),
+}
+
+impl From<Malformed> for Rejected {
+    #[cold]
+    fn from(Malformed(reason): Malformed) -> Self {
+        Self::from(ValueFault::new(reason))
+    }
+}
+
+impl From<ValueFault> for Rejected {
+    #[cold]
+    fn from(fault: ValueFault) -> Self {
+        Self::Malformed(MalformedResult(Box::new(fault)))
+    }
+}
+
+impl Rejected {
+    /// Adds the step from the enclosing value to the path of a malformed one.
+    #[cold]
+    fn within(self, step: Step) -> Self {
+        match self {
+            Self::Malformed(MalformedResult(fault)) => fault.within(step).into(),
+            Self::TooLarge(_) | Self::TimedOut(_) => self,
+        }
+    }
+
+    /// Adds the step from an enclosing list or tuple.
+    #[cold]
+    fn at_index(self, index: usize) -> Self {
+        self.within(Step::Index(u32::try_from(index).unwrap_or(u32::MAX)))
+    }
+
+    /// Adds the step from an enclosing record, option, result or variant.
+    #[cold]
+    fn in_field(self, name: &str) -> Self {
+        self.within(Step::Field(name.to_owned()))
+    }
 }
 
 type Result<T> = std::result::Result<T, Rejected>;
@@ -73,7 +114,7 @@ pub(crate) fn result(source: Source<'_>, layout: Option<&Layout>, raw: ValRaw) -
     };
     // The canonical ABI returns one core value directly, and everything larger by address.
     if layout.flat == 1 {
-        let bytes = unflatten(layout, raw).map_err(Malformed)?;
+        let bytes = unflatten(layout, raw)?;
         return encoder.encode_result(layout, &bytes);
     }
     let bytes = encoder.slice(to_usize(raw.get_u32()), layout.size, layout.align)?;
@@ -98,7 +139,9 @@ impl<'a> Encoder<'a> {
         let case = case(sides.width, bytes)?;
         let side = sides.all.get(case).ok_or(Malformed(layout.kind.unknown_case()))?;
         match &side.layout {
-            Some(payload) => self.load(payload, part(bytes, sides.payload, payload.size)?)?,
+            Some(payload) => self
+                .load(payload, part(bytes, sides.payload, payload.size)?)
+                .map_err(|rejected| rejected.in_field(&side.name))?,
             None => wire::put_nil(&mut self.out),
         }
         self.end(if case == 0 { Outcome::Value } else { Outcome::Error })
@@ -140,8 +183,8 @@ impl<'a> Encoder<'a> {
             }
             Kind::List(element) => self.list(element, bytes)?,
             Kind::Map(entry) => self.map(entry, bytes)?,
-            Kind::Tuple(inner) => self.members(inner, bytes)?,
-            Kind::Record(record) => self.members(&record.inner, bytes)?,
+            Kind::Tuple(inner) => self.members(inner, None, bytes)?,
+            Kind::Record(record) => self.members(&record.inner, Some(&record.fields), bytes)?,
             Kind::Enum(names) => {
                 let key = names.keys.get(case(layout.size, bytes)?);
                 self.out.extend_from_slice(key.ok_or(Malformed(layout.kind.unknown_case()))?);
@@ -154,7 +197,8 @@ impl<'a> Encoder<'a> {
                     if option.wraps {
                         wire::put_array_len(&mut self.out, 1);
                     }
-                    self.load(&option.some, part(bytes, option.payload, option.some.size)?)?;
+                    self.load(&option.some, part(bytes, option.payload, option.some.size)?)
+                        .map_err(|rejected| rejected.in_field("some"))?;
                 }
                 _ => return Err(Malformed(layout.kind.unknown_case()).into()), // there is no other case
             },
@@ -164,11 +208,17 @@ impl<'a> Encoder<'a> {
         self.check_limit()
     }
 
-    fn members(&mut self, inner: &Members, bytes: &[u8]) -> Result<()> {
+    /// Writes the members of a tuple, or of a record with these fields.
+    fn members(&mut self, inner: &Members, fields: Option<&[Field]>, bytes: &[u8]) -> Result<()> {
         self.out.extend_from_slice(&inner.head);
-        for member in &inner.members {
+        for (nth, member) in inner.members.iter().enumerate() {
             self.out.extend_from_slice(&member.key);
-            self.load(&member.layout, part(bytes, member.offset, member.layout.size)?)?;
+            self.load(&member.layout, part(bytes, member.offset, member.layout.size)?).map_err(
+                |rejected| match fields.and_then(|fields| fields.get(nth)) {
+                    Some(field) => rejected.in_field(&field.name),
+                    None => rejected.at_index(nth),
+                },
+            )?;
         }
         Ok(())
     }
@@ -177,7 +227,9 @@ impl<'a> Encoder<'a> {
         let chosen = cases.all.get(case(cases.width, bytes)?).ok_or(Malformed(kind.unknown_case()))?;
         self.out.extend_from_slice(&chosen.head);
         match &chosen.layout {
-            Some(payload) => self.load(payload, part(bytes, cases.payload, payload.size)?),
+            Some(payload) => self
+                .load(payload, part(bytes, cases.payload, payload.size)?)
+                .map_err(|rejected| rejected.in_field(&chosen.name)),
             None => Ok(()),
         }
     }
@@ -245,9 +297,9 @@ impl<'a> Encoder<'a> {
             Kind::F64 => self.float_runs(bytes, wire::put_run_of_f64)?,
             _ => {
                 // Their sizes in MessagePack differ, so each element is encoded by itself.
-                for bytes in elements {
+                for (nth, bytes) in elements.enumerate() {
                     self.count_steps(element.steps)?;
-                    self.load(element, bytes)?;
+                    self.load(element, bytes).map_err(|rejected| rejected.at_index(nth))?;
                 }
             }
         }

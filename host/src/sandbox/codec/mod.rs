@@ -20,6 +20,8 @@ mod echo_component;
 #[cfg(test)]
 mod deadline_tests;
 #[cfg(test)]
+mod malformed_tests;
+#[cfg(test)]
 mod tree;
 
 pub(crate) use erased::Bounds;

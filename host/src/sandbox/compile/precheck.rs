@@ -4,9 +4,9 @@
 use crate::sandbox::compile::bounds::{Exceeded, MAX_DEFINITIONS, MAX_FUNCTIONS, MAX_MODULES, MAX_NESTING};
 use crate::sandbox::compile::bundle::Wit;
 use crate::sandbox::compile::module::{Form, INTERFACE_SECTION, facts};
-use crate::sandbox::component::is_later_wasi;
+use crate::sandbox::component::{Toolchain, is_later_wasi};
 use crate::sandbox::error::LoadError;
-use wasmparser::{BinaryReaderError, Parser, Payload};
+use wasmparser::{BinaryReaderError, KnownCustom, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
@@ -23,6 +23,8 @@ const IMPORT: u64 = 48;
 pub(crate) struct ModuleCounts {
     /// Maximum cost of one instance of any of its modules to the host, without memories and tables, in bytes.
     pub(crate) instance: u64,
+    /// The toolchain that the component names among its producers.
+    pub(crate) toolchain: Option<Toolchain>,
 }
 
 /// Fails unless `bytes` look like a complete component for WASI 0.2, or like a module that becomes one, judged by its
@@ -56,12 +58,12 @@ fn precheck_module(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, For
     let form = facts(bytes).map_err(damaged)?.check(wit)?;
     let adapter =
         form.adapter().map_or(Ok(0), |adapter| count_modules(adapter).map(|counts| counts.instance))?;
-    Ok((ModuleCounts { instance: own.instance + adapter + IMPORT }, form))
+    Ok((ModuleCounts { instance: own.instance + adapter + IMPORT, toolchain: own.toolchain }, form))
 }
 
 /// Walks the sections of a component and of everything nested in it, and counts.
 fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
-    let (mut instance, mut largest) = (0, 0);
+    let (mut instance, mut largest, mut toolchain) = (0, 0, None);
     let mut depth: usize = 0;
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
@@ -89,10 +91,23 @@ fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
                     }
                 }
             }
+            Payload::CustomSection(section) if depth == 0 => {
+                toolchain = toolchain.or_else(|| toolchain_of(section.as_known()));
+            }
             _ => {} // the compiler checks all else
         }
     }
-    Ok(ModuleCounts { instance: largest })
+    Ok(ModuleCounts { instance: largest, toolchain })
+}
+
+/// Returns the toolchain that a producers section names. A damaged one names nothing.
+fn toolchain_of(section: KnownCustom<'_>) -> Option<Toolchain> {
+    let KnownCustom::Producers(fields) = section else {
+        return None;
+    };
+    let fields = fields.into_iter().filter_map(Result::ok);
+    let mut names = fields.flat_map(|field| field.values).filter_map(Result::ok);
+    names.find_map(|value| Toolchain::of_producer(value.name))
 }
 
 /// Returns what a section of a module costs each of its instances, in bytes. Modules do not nest.

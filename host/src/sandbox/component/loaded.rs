@@ -4,6 +4,7 @@
 use crate::model::{Digest, are_compatible};
 use crate::sandbox::compile::Form;
 use crate::sandbox::component::imports::{Import, Offer};
+use crate::sandbox::component::toolchain::Toolchain;
 use crate::sandbox::component::traps;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, import_type};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) exports: Vec<Export>,
     /// Imported interfaces and functions.
     pub(crate) imports: Vec<Import>,
+    /// The toolchain that built it, if it is a known one.
+    pub(crate) toolchain: Option<Toolchain>,
     /// Maximum number of core instances in one of its guests.
     pub(crate) instances: usize,
 }
@@ -89,6 +92,7 @@ impl Component {
                 identity,
                 traps: traps.map(|import| Arc::clone(&import.name)).collect(),
                 form: shared.form,
+                toolchain: shared.toolchain,
                 bytes: shared.bytes.clone(),
                 code: shared.code.clone(),
                 fueled: shared.fueled.clone(),
@@ -109,6 +113,12 @@ impl Component {
     #[must_use]
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
+    }
+
+    /// Returns the toolchain that built the component, if it is a known one.
+    #[must_use]
+    pub fn toolchain(&self) -> Option<Toolchain> {
+        self.shared.toolchain
     }
 
     /// Returns the imports.

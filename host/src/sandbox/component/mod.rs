@@ -4,6 +4,7 @@
 mod loaded;
 pub(crate) mod reflect;
 mod imports;
+mod toolchain;
 pub(crate) mod traps;
 
 pub(crate) use imports::is_later_wasi;
@@ -11,3 +12,4 @@ pub use imports::{Import, Offer};
 pub use loaded::Component;
 pub(crate) use loaded::{Code, Shared};
 pub(crate) use reflect::Interface;
+pub use toolchain::Toolchain;

@@ -82,7 +82,7 @@ impl fmt::Debug for RedisBackend {
 impl Backend for RedisBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let keys = self.keys(&request.run);
-        let opening = Open { link: &self.link, keys: &keys, request: &request, why: OpenReason::Asked };
+        let opening = Open { link: &self.link, keys: &keys, request: &request, why: OpenReason::NeededGrant };
         // Each takes several round trips, and they are independent.
         let (entered, ()) = tokio::join!(opening.open_run(), prune(&self.link));
         let entered = entered?;

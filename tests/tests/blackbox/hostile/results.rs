@@ -125,6 +125,6 @@ fn trap_ends_the_call_in_every_phase() {
         row(Source::Text("initialisation-traps"), "run", "", trap("out of bounds memory access")),
         row(CALLS, "hands-over-what-is-not-there", "", trap("string pointer/length out of bounds of memory")),
         row(CALLS, "logs-at-no-level", "", trap("unexpected discriminant: 6")),
-        row(BASIC, "exit-with", "args.code = 3\n", trap("the guest called exit(1)")),
+        row(BASIC, "exit-with", "args.code = 3\n", trap("the guest called exit with a failure status")),
     ]);
 }

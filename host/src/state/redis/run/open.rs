@@ -26,7 +26,7 @@ pub(crate) struct Open<'a> {
 /// Why a run is opened.
 pub(crate) enum OpenReason<'a> {
     /// The user asked for it.
-    Asked,
+    NeededGrant,
     /// The life that the host worked on has ended or was lost.
     Lost {
         /// The name of that life.
@@ -125,9 +125,9 @@ impl Open<'_> {
     async fn inspect(&self, own: &str) -> Result<Found, Error> {
         let (mode, lost, seen) = match (&self.why, self.request.mode) {
             (OpenReason::Lost { life, version, .. }, _) => ("rebuild", *life, version.0),
-            (OpenReason::Asked, Mode::Resume) => ("resume", "", 0),
-            (OpenReason::Asked, Mode::Update) => ("update", "", 0),
-            (OpenReason::Asked, Mode::Fresh) => ("fresh", "", 0),
+            (OpenReason::NeededGrant, Mode::Resume) => ("resume", "", 0),
+            (OpenReason::NeededGrant, Mode::Update) => ("update", "", 0),
+            (OpenReason::NeededGrant, Mode::Fresh) => ("fresh", "", 0),
         };
         let command = Command::script(&INSPECT, self.keys.all())
             .arg(mode)
@@ -233,12 +233,12 @@ impl Open<'_> {
 
     /// Begins a new life; none if another host was faster.
     async fn create_life(&self, vacancy: &Vacancy, life: &str) -> Result<Option<Entered>, Error> {
-        let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::Asked, Mode::Fresh));
+        let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::NeededGrant, Mode::Fresh));
         // Results survive unless the run starts over. Takeovers count on only under the same plan, so that a task that
         // kills hosts is recognized after a restart.
         let mut kept =
             if is_fresh || vacancy.results == 0 { Kept::default() } else { self.kept(vacancy).await? };
-        if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::Asked) {
+        if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::NeededGrant) {
             kept.takeovers = self.takeovers().await?;
         }
         let layout = Layout::new(&self.request.shape, &kept);
@@ -248,7 +248,7 @@ impl Open<'_> {
             OpenReason::Lost { epoch, version, .. } => {
                 (vacancy.epoch.max(*epoch) + 1, version.0.max(vacancy.version))
             }
-            OpenReason::Asked => {
+            OpenReason::NeededGrant => {
                 let is_other = is_fresh || !vacancy.is_same;
                 (if is_first || is_other { vacancy.epoch + 1 } else { vacancy.epoch }, vacancy.version)
             }
@@ -260,7 +260,7 @@ impl Open<'_> {
             .arg(&vacancy.life)
             .arg(vacancy.results.to_string())
             .arg(flag(!is_fresh))
-            .arg(flag(matches!(self.why, OpenReason::Asked)))
+            .arg(flag(matches!(self.why, OpenReason::NeededGrant)))
             .arg(life)
             .arg(epoch.to_string())
             .arg(min_version.to_string())

@@ -193,7 +193,7 @@ impl Run {
 
     fn other_layout(&self) -> Error {
         let opening =
-            Open { link: &self.link, keys: &self.keys, request: &self.request, why: OpenReason::Asked };
+            Open { link: &self.link, keys: &self.keys, request: &self.request, why: OpenReason::NeededGrant };
         opening.other_layout()
     }
 

@@ -1,0 +1,40 @@
+//! Advice for an argument whose value is a list of what its parameter takes: one call per element.
+//! `binding` reports the misfit; `lists` types the lists of `for-each`.
+
+use crate::graph::Expr;
+use crate::model::{Name, Path};
+use crate::plan::scope::{OutputType, Scope};
+use crate::value::{Type, assign, type_at};
+
+/// Returns the lines that call the function once per element, if the elements of the value fit the parameter.
+pub(crate) fn advice(scope: &Scope<'_>, param: &str, arg: &Expr, ty: &Type) -> Option<String> {
+    let (reference, whole, path) = match arg {
+        Expr::Task { task, path, .. } => match scope.outputs.get(task.index())? {
+            OutputType::Known(whole) => (format!("task = \"{}\"", scope.task_name(*task)), whole, path),
+            OutputType::Unknown | OutputType::Nothing => return None,
+        },
+        Expr::Param { param, path } => {
+            let (name, _) = scope.graph.manifest().params.get_index(*param)?;
+            (format!("param = \"{name}\""), scope.inputs.ty(*param)?, path)
+        }
+        // The elements of an item have no list of their own, and nothing else is a list of unknown length.
+        _ => return None,
+    };
+    let Type::List(element) = type_at(whole, path).ok()?.ty else {
+        return None;
+    };
+    assign(&element, ty).ok()?;
+    let item = Name::new(param).map_or_else(|_| "item".to_owned(), |name| name.to_string());
+    let reference = reference + &path_key(path);
+    Some(format!(
+        "call the function once per element:\nfor-each.{item} = {{ {reference} }}\nargs.{param} = {{ item = \"{item}\" }}"
+    ))
+}
+
+/// Formats the key `path` of a reference; empty for the whole value.
+fn path_key(path: &Path) -> String {
+    if path.steps().is_empty() {
+        return String::new();
+    }
+    format!(", path = \"{}\"", path.to_string().trim_start_matches('.'))
+}

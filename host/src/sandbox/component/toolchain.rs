@@ -1,0 +1,113 @@
+//! Toolchains that pack a language's runtime into a component: its imports and exports, used or not, and its flags.
+//! `imports` has the host's offers; `app` compares imports with grants.
+
+use crate::model::Grant;
+use crate::value::Export;
+
+/// A toolchain that was recognised by what it leaves in a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toolchain {
+    /// componentize-py: Python.
+    ComponentizePy,
+    /// componentize-js: JavaScript in `StarlingMonkey`.
+    ComponentizeJs,
+    /// componentize-qjs: JavaScript in `QuickJS`.
+    ComponentizeQjs,
+}
+
+/// The text in a component of componentize-qjs, which names itself in no producers section.
+const QJS_MARK: &[u8] = b"componentize-qjs";
+
+impl Toolchain {
+    /// Recognises a toolchain by its name in the producers section of a component.
+    pub(crate) fn of_producer(name: &str) -> Option<Self> {
+        (name == "ComponentizeJS").then_some(Self::ComponentizeJs)
+    }
+
+    /// Recognises a toolchain by the function that it exports for itself.
+    pub(crate) fn of_exports(exports: &[Export]) -> Option<Self> {
+        let known = [Self::ComponentizePy, Self::ComponentizeQjs];
+        known.into_iter().find(|toolchain| exports.iter().any(|export| toolchain.owns(export)))
+    }
+
+    /// Recognises a toolchain whose component does not compile, by the component's bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.windows(QJS_MARK.len()).any(|window| window == QJS_MARK).then_some(Self::ComponentizeQjs)
+    }
+
+    /// Returns the name of the toolchain.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ComponentizePy => "componentize-py",
+            Self::ComponentizeJs => "componentize-js",
+            Self::ComponentizeQjs => "componentize-qjs",
+        }
+    }
+
+    /// Returns whether the runtime imports what a grant serves, whether the program uses it or not.
+    #[must_use]
+    pub const fn always_imports(self, grant: Grant) -> bool {
+        match self {
+            Self::ComponentizePy => matches!(grant, Grant::Tcp | Grant::Dns),
+            Self::ComponentizeJs => matches!(grant, Grant::Http),
+            Self::ComponentizeQjs => false,
+        }
+    }
+
+    /// Returns whether an export is the toolchain's own: it calls the function while it builds the component.
+    #[must_use]
+    pub fn owns(self, export: &Export) -> bool {
+        let has_first_param = |name: &str| {
+            let signature = export.signature.as_ref().ok();
+            signature.is_some_and(|it| it.params.first().is_some_and(|(first, _)| **first == *name))
+        };
+        match self {
+            Self::ComponentizePy => {
+                export.interface.as_deref() == Some("exports")
+                    && &*export.function == "init"
+                    && has_first_param("app-name")
+            }
+            Self::ComponentizeJs => false,
+            Self::ComponentizeQjs => {
+                export.interface.is_none() && &*export.function == "init" && has_first_param("shim")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Signature, Type};
+
+    fn export(interface: Option<&str>, function: &str, param: &str) -> Export {
+        let signature = Signature { params: vec![(param.into(), Type::String)], result: None };
+        Export { interface: interface.map(Into::into), function: function.into(), signature: Ok(signature) }
+    }
+
+    #[test]
+    fn toolchains_are_recognised_by_their_own_export() {
+        let python = export(Some("exports"), "init", "app-name");
+        let quick = export(None, "init", "shim");
+        let task = export(None, "run", "x");
+        let of = |exports: &[&Export]| {
+            Toolchain::of_exports(&exports.iter().map(|export| (*export).clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[&task, &python]), Some(Toolchain::ComponentizePy));
+        assert_eq!(of(&[&quick, &task]), Some(Toolchain::ComponentizeQjs));
+        assert!(!Toolchain::ComponentizePy.owns(&task) && !Toolchain::ComponentizePy.owns(&quick));
+        for own in [export(None, "init", "x"), export(Some("a:b/c"), "init", "app-name"), task.clone()] {
+            assert_eq!(of(&[&own]), None, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn toolchains_are_recognised_by_producers_and_bytes() {
+        assert_eq!(Toolchain::of_producer("ComponentizeJS"), Some(Toolchain::ComponentizeJs));
+        assert_eq!(Toolchain::of_producer("wit-component"), None);
+        assert_eq!(Toolchain::of_bytes(b"..componentize-qjs.."), Some(Toolchain::ComponentizeQjs));
+        assert_eq!(Toolchain::of_bytes(b"componentize"), None);
+        assert_eq!(Toolchain::of_bytes(b""), None);
+    }
+}
