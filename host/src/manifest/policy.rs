@@ -151,6 +151,7 @@ fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limi
             .or(base.fuel),
         output: table.optional(reader, "output", size).unwrap_or(base.output),
         logs: table.optional(reader, "logs", size).unwrap_or(base.logs),
+        disk: table.optional(reader, "disk", size).unwrap_or(base.disk),
     };
     table.close(reader);
     Some(limits)

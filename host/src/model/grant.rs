@@ -101,7 +101,7 @@ impl Grant {
             Self::Read => GrantRow {
                 key: "read",
                 example: "read = [\"data\"]",
-                without: WithoutGrant::Substitute("no folders"),
+                without: WithoutGrant::Substitute("no folders of the host"),
                 is_pure: false,
                 services: &[("wasi:filesystem/", &[])],
                 alternatives: &[Self::Read, Self::Write],
@@ -109,7 +109,7 @@ impl Grant {
             Self::Write => GrantRow {
                 key: "write",
                 example: "write = [\"out\"]",
-                without: WithoutGrant::Substitute("no folders"),
+                without: WithoutGrant::Substitute("no folders of the host"),
                 is_pure: false,
                 services: &[("wasi:filesystem/", &[])],
                 alternatives: &[Self::Read, Self::Write],

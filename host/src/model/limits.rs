@@ -6,7 +6,7 @@ use crate::model::size::Size;
 /// The `limits` of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// All linear memories and tables of the call together; 256MiB by default.
+    /// All linear memories, tables and private files of the call together; 256MiB by default.
     pub memory: Size,
     /// Units of wasmtime's fuel; `None` means that fuel is not counted.
     pub fuel: Option<u64>,
@@ -14,6 +14,8 @@ pub struct Limits {
     pub output: Size,
     /// Guest output to stdout, stderr and `wasi:logging` together; 1MiB by default.
     pub logs: Size,
+    /// The private disk of the call, `/tmp`; 256MiB by default.
+    pub disk: Size,
 }
 
 impl Default for Limits {
@@ -23,6 +25,7 @@ impl Default for Limits {
             fuel: None,
             output: Size::bytes(64 << 20),
             logs: Size::bytes(1 << 20),
+            disk: Size::bytes(256 << 20),
         }
     }
 }

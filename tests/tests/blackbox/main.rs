@@ -42,6 +42,7 @@ mod unreachable;
 mod references;
 mod retries;
 mod secret_forms;
+mod scratch;
 mod secrets;
 mod signals;
 mod shortages;

@@ -72,10 +72,11 @@ pub(crate) fn environment_guest() -> String {
         "get-environment",
         r#"(import "wasi:cli/environment@0.2.0" (instance $host
             (export "get-environment" (func (result (list (tuple string string)))))))"#,
+        0,
     )
 }
 
-/// Returns a guest that traps if it finds a folder.
+/// Returns a guest that traps if it finds more folders than the two of its private disk.
 pub(crate) fn folders_guest() -> String {
     list_check_guest(
         "get-directories",
@@ -85,11 +86,82 @@ pub(crate) fn folders_guest() -> String {
             (alias outer 1 $descriptor (type $d'))
             (export "descriptor" (type $d (eq $d')))
             (export "get-directories" (func (result (list (tuple (own $d) string)))))))"#,
+        2,
     )
 }
 
-/// Returns a guest that traps if a function of the imported instance `$host` returns a non-empty list.
-fn list_check_guest(function: &str, imports: &str) -> String {
+/// Returns a guest that writes to a file of its private disk for ever.
+pub(crate) fn disk_guest() -> String {
+    let codes = "access would-block already bad-descriptor busy deadlock quota exist file-too-large \
+        illegal-byte-sequence in-progress interrupted invalid io is-directory loop too-many-links message-size \
+        name-too-long no-device no-entry no-lock insufficient-memory insufficient-space not-directory not-empty \
+        not-recoverable unsupported no-tty no-such-device overflow not-permitted pipe read-only invalid-seek \
+        text-file-busy cross-device";
+    let codes: String = codes.split_whitespace().map(|code| format!(" \"{code}\"")).collect();
+    format!(
+        r#"(component
+            (import "wasi:filesystem/types@0.2.0" (instance $types
+                (export "descriptor" (type $d (sub resource)))
+                (type $code' (enum {codes}))
+                (export "error-code" (type $code (eq $code')))
+                (type $path-flags' (flags "symlink-follow"))
+                (export "path-flags" (type $path-flags (eq $path-flags')))
+                (type $open-flags' (flags "create" "directory" "exclusive" "truncate"))
+                (export "open-flags" (type $open-flags (eq $open-flags')))
+                (type $flags' (flags "read" "write" "file-integrity-sync" "data-integrity-sync"
+                    "requested-write-sync" "mutate-directory"))
+                (export "descriptor-flags" (type $flags (eq $flags')))
+                (export "[method]descriptor.open-at" (func
+                    (param "self" (borrow $d)) (param "path-flags" $path-flags) (param "path" string)
+                    (param "open-flags" $open-flags) (param "flags" $flags)
+                    (result (result (own $d) (error $code)))))
+                (export "[method]descriptor.write" (func
+                    (param "self" (borrow $d)) (param "buffer" (list u8)) (param "offset" u64)
+                    (result (result u64 (error $code)))))))
+            (alias export $types "descriptor" (type $descriptor))
+            (import "wasi:filesystem/preopens@0.2.0" (instance $folders
+                (alias outer 1 $descriptor (type $d'))
+                (export "descriptor" (type $d (eq $d')))
+                (export "get-directories" (func (result (list (tuple (own $d) string)))))))
+            (core module $libc
+                (memory (export "memory") 2)
+                (global $top (mut i32) (i32.const 4096))
+                (data (i32.const 0) "x")
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.set $top (i32.add (global.get $top) (i32.const 256)))
+                    (global.get $top)))
+            (core instance $libc (instantiate $libc))
+            (core func $get (canon lower (func $folders "get-directories")
+                (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+            (core func $open (canon lower (func $types "[method]descriptor.open-at")
+                (memory (core memory $libc "memory"))))
+            (core func $write (canon lower (func $types "[method]descriptor.write")
+                (memory (core memory $libc "memory"))))
+            (core module $m
+                (import "" "memory" (memory 2))
+                (import "" "get" (func $get (param i32)))
+                (import "" "open" (func $open (param i32 i32 i32 i32 i32 i32 i32)))
+                (import "" "write" (func $write (param i32 i32 i32 i64 i32)))
+                (func (export "run") (local $at i64)
+                    (call $get (i32.const 64))
+                    (call $open (i32.load (i32.load (i32.const 64))) (i32.const 0) (i32.const 0) (i32.const 1)
+                        (i32.const 1) (i32.const 3) (i32.const 80))
+                    (if (i32.load8_u (i32.const 80)) (then unreachable))
+                    (loop
+                        (call $write (i32.load (i32.const 84)) (i32.const 0) (i32.const 65536) (local.get $at)
+                            (i32.const 96))
+                        (if (i32.load8_u (i32.const 96)) (then unreachable))
+                        (local.set $at (i64.add (local.get $at) (i64.const 65536)))
+                        (br 0))))
+            (core instance $i (instantiate $m
+                (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))
+                    (export "open" (func $open)) (export "write" (func $write))))))
+            (func (export "run") (canon lift (core func $i "run"))))"#
+    )
+}
+
+/// Returns a guest that traps if a function of the imported instance `$host` returns a list of more than `most`.
+fn list_check_guest(function: &str, imports: &str, most: usize) -> String {
     format!(
         r#"(component
             {imports}
@@ -104,7 +176,7 @@ fn list_check_guest(function: &str, imports: &str) -> String {
                 (import "" "get" (func $get (param i32)))
                 (func (export "run")
                     (call $get (i32.const 64))
-                    (if (i32.load (i32.const 68)) (then unreachable))))
+                    (if (i32.gt_u (i32.load (i32.const 68)) (i32.const {most})) (then unreachable))))
             (core instance $i (instantiate $m
                 (with "" (instance (export "memory" (memory $libc "memory")) (export "get" (func $get))))))
             (func (export "run") (canon lift (core func $i "run"))))"#

@@ -2,7 +2,7 @@
 //! The guests are in `guests`; `trial` calls them.
 
 use crate::app::doctor::guests::{
-    environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
+    disk_guest, environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
 };
 use crate::invoke::Grants;
 use crate::model::{FailureClass, Limits, Size};
@@ -48,6 +48,7 @@ pub(crate) fn probes() -> Vec<Probe> {
     let memory = Ending::Fails(FailureClass::Limit, "`limits.memory`");
     let logs = Ending::Fails(FailureClass::Limit, "`limits.logs`");
     let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
+    let disk = Ending::Fails(FailureClass::Limit, "`limits.disk`");
     let handles = Ending::Fails(FailureClass::Limit, "handles");
     let stack = Ending::Fails(FailureClass::Limit, "stack");
     let trap = Ending::Fails(FailureClass::Trap, "malformed value");
@@ -105,6 +106,10 @@ pub(crate) fn probes() -> Vec<Probe> {
         long_timeout("endless handles", timer_guest("(loop (drop (call $timer)) (br 0))"), handles),
         long_timeout("environment without a grant", environment_guest(), Ending::Returns),
         long_timeout("folders without a grant", folders_guest(), Ending::Returns),
+        Probe {
+            limits: Limits { disk: Size::bytes(1 << 20), ..Limits::default() },
+            ..long_timeout("endless file in the private `/tmp`", disk_guest(), disk)
+        },
     ]
 }
 

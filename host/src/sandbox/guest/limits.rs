@@ -99,39 +99,81 @@ impl Deadline {
     }
 }
 
-/// Accounts for the memory of a call, over all of its memories and tables.
-pub(crate) struct MemoryGuard {
+/// The memory of a call: what its memories, its tables and its private disk take together. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryAccount(Arc<Account>);
+
+#[derive(Debug)]
+struct Account {
     limit: Size,
     /// Memory of the host for all guests together, if that is less than the limit.
     budget: Option<Size>,
+    // Atomic, because streams may move between threads; no two threads charge at the same time.
+    used: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl MemoryAccount {
+    /// Creates an account with nothing allocated, on a host with `budget` for its guests.
+    pub(crate) fn new(limits: &Limits, budget: Size) -> Self {
+        let budget = (budget < limits.memory).then_some(budget);
+        let (used, peak) = (AtomicU64::default(), AtomicU64::default());
+        Self(Arc::new(Account { limit: limits.memory, budget, used, peak }))
+    }
+
+    /// Counts `growth` more bytes. Fails if the total exceeds the limit or the host's memory.
+    pub(crate) fn charge(&self, growth: u64, reason: &str) -> Result<(), LimitHit> {
+        let Account { limit, budget, used, peak } = &*self.0;
+        let needed = used.load(Ordering::Relaxed).saturating_add(growth);
+        if needed > limit.as_bytes() {
+            return Err(LimitHit::memory_limit("memory", *limit, needed, reason));
+        }
+        if let Some(budget) = budget.filter(|budget| needed > budget.as_bytes()) {
+            return Err(over_budget(budget, *limit, needed, reason));
+        }
+        used.store(needed, Ordering::Relaxed);
+        peak.fetch_max(needed, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Returns whether `bytes` more would fit.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let most = self.0.budget.unwrap_or(self.0.limit);
+        self.0.used.load(Ordering::Relaxed).saturating_add(bytes) <= most.as_bytes()
+    }
+
+    /// Counts `bytes` less.
+    pub(crate) fn release(&self, bytes: u64) {
+        let used = self.0.used.load(Ordering::Relaxed);
+        self.0.used.store(used.saturating_sub(bytes), Ordering::Relaxed);
+    }
+}
+
+/// Accounts for the memory of a call, over all of its memories and tables.
+pub(crate) struct MemoryGuard {
+    account: MemoryAccount,
     instances: usize,
-    used: u64,
-    peak: u64,
 }
 
 impl MemoryGuard {
     /// Creates a guard with nothing allocated, on a host with `budget` for its guests.
     pub(crate) fn new(limits: &Limits, budget: Size, instances: usize) -> Self {
-        let budget = (budget < limits.memory).then_some(budget);
-        Self { limit: limits.memory, budget, instances, used: 0, peak: 0 }
+        Self { account: MemoryAccount::new(limits, budget), instances }
+    }
+
+    /// Returns the account, which the private disk charges too.
+    pub(crate) const fn account(&self) -> &MemoryAccount {
+        &self.account
     }
 
     /// Returns the peak of allocated memory, in bytes.
-    pub(crate) const fn peak(&self) -> u64 {
-        self.peak
+    pub(crate) fn peak(&self) -> u64 {
+        self.account.0.peak.load(Ordering::Relaxed)
     }
 
     fn grow(&mut self, current: usize, desired: usize, reason: &str) -> wasmtime::Result<bool> {
         let growth = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let needed = self.used.saturating_add(growth);
-        if needed > self.limit.as_bytes() {
-            return Err(LimitHit::memory_limit("memory", self.limit, needed, reason).into());
-        }
-        if let Some(budget) = self.budget.filter(|budget| needed > budget.as_bytes()) {
-            return Err(over_budget(budget, self.limit, needed, reason).into());
-        }
-        self.used = needed;
-        self.peak = self.peak.max(needed);
+        self.account.charge(growth, reason)?;
         Ok(true)
     }
 }

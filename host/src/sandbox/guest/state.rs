@@ -7,7 +7,7 @@ use crate::sandbox::guest::limits::{Deadline, LogGuard, MAX_HANDLES, MemoryGuard
 use crate::sandbox::guest::prepared::Prepared;
 use crate::sandbox::guest::wasi::{
     Files, GuestCalls, GuestNames, GuestRandom, Http, KeyvalueSession, LogicalClock, Outputs, Refusals,
-    StderrTail, context, context_with_folders,
+    SharedTree, StderrTail, context, context_with_folders,
 };
 use crate::state::{BucketName, Buckets};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// Declared after everything that holds files, and so dropped last. A file still held then belongs to an unfinished call.
     pub(crate) files: Files,
     refusals: Option<Refusals>,
+    /// The private disk, once the guest has asked for its folders.
+    pub(crate) disk: Option<SharedTree>,
 }
 
 /// Share of a call in the host's resources.
@@ -95,6 +97,7 @@ impl State {
             names: None,
             files,
             refusals: None,
+            disk: None,
         })
     }
 

@@ -61,6 +61,10 @@ impl Guest for Basic {
         fs::write(path, text).map_err(|error| error.to_string())
     }
 
+    fn churn(folder: String) -> Result<Vec<String>, String> {
+        churned(&folder).map_err(|error| error.to_string())
+    }
+
     fn list_folder(path: String) -> Result<Vec<String>, String> {
         let name =
             |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
@@ -76,4 +80,26 @@ impl Guest for Basic {
         eprintln!("{text}");
         text
     }
+}
+
+/// Makes, moves and removes files, and tells all that it learns of them.
+fn churned(folder: &str) -> std::io::Result<Vec<String>> {
+    let path = |name: &str| format!("{folder}/{name}");
+    fs::create_dir(path("inner"))?;
+    for name in ["z", "a", "inner/m"] {
+        fs::write(path(name), name)?;
+    }
+    fs::rename(path("z"), path("inner/z"))?;
+    fs::copy(path("a"), path("b"))?;
+    fs::remove_file(path("a"))?;
+    let mut told = Vec::new();
+    for inner in [path(""), path("inner")] {
+        for entry in fs::read_dir(&inner)? {
+            let entry = entry?;
+            let about = entry.metadata()?;
+            let text = fs::read_to_string(entry.path()).unwrap_or_else(|error| error.kind().to_string());
+            told.push(format!("{} {} {:?} {text}", entry.file_name().display(), about.len(), about.modified()?));
+        }
+    }
+    Ok(told)
 }

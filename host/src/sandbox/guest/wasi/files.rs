@@ -5,7 +5,7 @@ use crate::sandbox::guest::limits::LimitHit;
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::blocking::{BlockingCalls, GuestCalls};
 use crate::sandbox::guest::wasi::handle_quota::HandleQuota;
-use crate::sandbox::guest::wasi::listings::Listing;
+use crate::sandbox::guest::wasi::listings::OpenListing;
 use std::any::Any;
 use std::fs::File;
 use std::sync::{Arc, Weak};
@@ -25,7 +25,7 @@ pub(crate) struct Files {
     opened: Vec<TrackedFile>,
     pub(crate) sockets: HandleQuota<TcpSocket>,
     /// Listings of folders.
-    pub(crate) listings: HandleQuota<Listing>,
+    pub(crate) listings: HandleQuota<OpenListing>,
     /// Blocking calls; none if no folder is granted.
     blocking: Option<GuestCalls>,
 }
@@ -125,7 +125,7 @@ impl State {
         Ok(opened)
     }
 
-    /// Returns the granted folders, each with the path by which the guest knows it.
+    /// Returns the granted folders and those of the private disk, each with the path by which the guest knows it.
     pub(crate) fn granted_folders(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let granted = self.filesystem().get_directories()?;
         for (folder, name) in &granted {
@@ -135,7 +135,8 @@ impl State {
                 self.files.folders.push(folder);
             }
         }
-        Ok(granted)
+        let names: Vec<String> = granted.iter().map(|(_, name)| name.clone()).collect();
+        Ok(granted.into_iter().chain(self.disk_folders(&names)?).collect())
     }
 }
 

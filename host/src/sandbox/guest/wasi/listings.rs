@@ -6,6 +6,8 @@
 
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::blocking::BlockingCalls;
+use crate::sandbox::guest::wasi::disk;
+use crate::sandbox::guest::wasi::disk::DiskListing;
 use crate::sandbox::guest::wasi::non_utf8::OmittedNames;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
@@ -27,10 +29,11 @@ const BATCH: usize = 128;
 /// Replaces wasmtime's listings.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
-    types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, rep| {
+    types.resource("directory-entry-stream", ResourceType::host::<OpenListing>(), |mut store, rep| {
         let state = store.data_mut();
-        let listing = state.table.delete(Resource::<Listing>::new_own(rep))?;
-        if let Some(omitted) = listing.omitted.message() {
+        if let OpenListing::Granted(listing) = state.table.delete(Resource::<OpenListing>::new_own(rep))?
+            && let Some(omitted) = listing.omitted.message()
+        {
             state.refusals().log_once(&omitted);
         }
         Ok(())
@@ -43,7 +46,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap_async(
         "[method]directory-entry-stream.read-directory-entry",
-        |mut store, (listing,): (Resource<Listing>,)| {
+        |mut store, (listing,): (Resource<OpenListing>,)| {
             Box::new(async move { Ok((store.data_mut().next_entry(listing).await?,)) })
         },
     )
@@ -54,7 +57,16 @@ impl State {
     async fn list_folder(
         &mut self,
         folder: Resource<Descriptor>,
-    ) -> wasmtime::Result<Result<Resource<Listing>, ErrorCode>> {
+    ) -> wasmtime::Result<Result<Resource<OpenListing>, ErrorCode>> {
+        if let Some(folder) = self.disk_file(&folder) {
+            return match disk::split(Self::list_disk(&folder))? {
+                Ok(_) if !self.files.listings.has_capacity(MAX_LISTINGS, &self.table) => {
+                    Ok(Err(ErrorCode::InsufficientMemory))
+                }
+                Ok(listing) => self.add_listing(OpenListing::Disk(listing)).map(Ok),
+                Err(code) => Ok(Err(code)),
+            };
+        }
         let (Descriptor::Dir(folder), Some(calls)) =
             (self.table.get(&folder)?, self.files.blocking_calls().cloned())
         else {
@@ -70,17 +82,24 @@ impl State {
             Ok(batch) => batch,
             Err(error) => return Ok(Err(error_code(error))),
         };
-        let listing = self.table.push(Listing::new(batch, omitted, calls))?;
+        self.add_listing(OpenListing::Granted(Listing::new(batch, omitted, calls))).map(Ok)
+    }
+
+    fn add_listing(&mut self, listing: OpenListing) -> wasmtime::Result<Resource<OpenListing>> {
+        let listing = self.table.push(listing)?;
         self.files.listings.add(&listing);
-        Ok(Ok(listing))
+        Ok(listing)
     }
 
     /// Returns the next entry of a listing.
     async fn next_entry(
         &mut self,
-        listing: Resource<Listing>,
+        listing: Resource<OpenListing>,
     ) -> wasmtime::Result<Result<Option<DirectoryEntry>, ErrorCode>> {
-        let listing = self.table.get_mut(&listing)?;
+        let listing = match self.table.get_mut(&listing)? {
+            OpenListing::Granted(listing) => listing,
+            OpenListing::Disk(listing) => return disk::split(listing.next()),
+        };
         let entry = listing.next().await;
         let has_ended = matches!(entry, Ok(None));
         if let Some(omitted) = listing.omitted.message().filter(|_| has_ended) {
@@ -88,6 +107,14 @@ impl State {
         }
         Ok(entry)
     }
+}
+
+/// A listing that a guest holds.
+pub(crate) enum OpenListing {
+    /// Of a granted folder.
+    Granted(Listing),
+    /// Of a folder of the private disk.
+    Disk(DiskListing),
 }
 
 /// A listing: the entries read so far, and the rest of the folder.

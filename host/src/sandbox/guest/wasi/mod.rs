@@ -20,9 +20,11 @@ mod streams;
 mod tcp;
 mod udp;
 mod non_utf8;
+mod disk;
 
 pub(crate) use blocking::{GuestCalls, Orphans};
 pub(crate) use clocks::LogicalClock;
+pub(crate) use disk::SharedTree;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
 pub(crate) use keyvalue::KeyvalueSession;
@@ -55,6 +57,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    disk::link(linker)?;
     dns::link(linker)?;
     tcp::link(linker)?;
     udp::link(linker)?;

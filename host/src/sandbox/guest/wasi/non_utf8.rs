@@ -2,7 +2,7 @@
 //! `listings` reads folders.
 
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::beneath;
+use crate::sandbox::guest::wasi::{beneath, disk};
 use std::sync::Arc;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
@@ -36,6 +36,9 @@ impl State {
         folder: Resource<Descriptor>,
         path: String,
     ) -> wasmtime::Result<Result<String, ErrorCode>> {
+        if let Some(folder) = self.disk_file(&folder) {
+            return disk::split(folder.read_link_at(&path));
+        }
         let beneath = self.table.get(&folder)?.clone();
         let code = match self.filesystem().readlink_at(folder, path.clone()).await {
             Ok(text) => return Ok(Ok(text)),

@@ -3,9 +3,10 @@
 
 use crate::model::excerpt;
 use crate::sandbox::guest::state::State;
-use crate::sandbox::guest::wasi::beneath;
 use crate::sandbox::guest::wasi::beneath::OpenFailure;
 use crate::sandbox::guest::wasi::blocking::BlockingCalls;
+use crate::sandbox::guest::wasi::disk::Opening;
+use crate::sandbox::guest::wasi::{beneath, disk};
 use rustix::fs::{FileType, OFlags};
 use std::io;
 use std::sync::Arc;
@@ -77,6 +78,15 @@ impl State {
         &mut self,
         (folder, path_flags, path, open_flags, access): OpenArgs,
     ) -> wasmtime::Result<Result<Resource<Descriptor>, ErrorCode>> {
+        if let Some(folder) = self.disk_file(&folder) {
+            if is_synchronous(access) {
+                return Ok(Err(ErrorCode::Unsupported));
+            }
+            return match disk::split(folder.open(&path, Opening { path_flags, open_flags, access }))? {
+                Ok(file) => self.add_disk_file(file).map(Ok),
+                Err(code) => Ok(Err(code)),
+            };
+        }
         self.reserve_file()?;
         let Descriptor::Dir(dir) = self.table.get(&folder)?.clone() else {
             return Ok(Err(ErrorCode::NotDirectory));
@@ -143,6 +153,9 @@ impl State {
         &mut self,
         (folder, path_flags, path, accessed, modified): SetTimesArgs,
     ) -> wasmtime::Result<Result<(), ErrorCode>> {
+        if let Some(folder) = self.disk_file(&folder) {
+            return disk::split(folder.set_times_at(path_flags, &path, accessed, modified));
+        }
         let descriptor = self.table.get(&folder)?.clone();
         if let Descriptor::Dir(dir) = descriptor
             && path_flags.contains(PathFlags::SYMLINK_FOLLOW)
@@ -178,6 +191,9 @@ impl State {
     }
 
     async fn close_file(&mut self, descriptor: Resource<Descriptor>) -> wasmtime::Result<()> {
+        if self.disk_file(&descriptor).is_some() {
+            return self.close_disk_file(&descriptor);
+        }
         let descriptor = self.table.delete(descriptor)?;
         let file = match &descriptor {
             Descriptor::File(file) => &file.file,
@@ -254,14 +270,19 @@ fn is_for_writing(request: &OpenRequest) -> bool {
         || request.access.intersects(DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY)
 }
 
+/// Returns whether writes are to wait for the disk.
+fn is_synchronous(access: DescriptorFlags) -> bool {
+    access.intersects(
+        DescriptorFlags::FILE_INTEGRITY_SYNC
+            | DescriptorFlags::DATA_INTEGRITY_SYNC
+            | DescriptorFlags::REQUESTED_WRITE_SYNC,
+    )
+}
+
 /// Returns the flags for the system, and the rights of the guest on the opened file. The rules are wasmtime's.
 fn flags(folder: &Dir, request: &OpenRequest) -> Result<(OFlags, OpenMode), OpenError> {
     let OpenRequest { path_flags, open_flags, access, .. } = request;
-    // Writes that wait for the disk.
-    let synchronous = DescriptorFlags::FILE_INTEGRITY_SYNC
-        | DescriptorFlags::DATA_INTEGRITY_SYNC
-        | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    if access.intersects(synchronous) {
+    if is_synchronous(*access) {
         return Err(OpenError::Code(ErrorCode::Unsupported));
     }
     if open_flags.contains(OpenFlags::DIRECTORY) && *open_flags != OpenFlags::DIRECTORY {

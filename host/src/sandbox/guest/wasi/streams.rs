@@ -52,6 +52,9 @@ type NewStream<T> = wasmtime::Result<Result<Resource<T>, ErrorCode>>;
 
 impl State {
     fn read_from(&mut self, file: &Resource<Descriptor>, position: u64) -> NewStream<DynInputStream> {
+        if let Some(file) = self.disk_file(file) {
+            return self.read_disk_from(&file, position);
+        }
         let (Descriptor::File(file), Some(calls)) = (self.table.get(file)?, self.files.blocking_calls())
         else {
             return Ok(Err(ErrorCode::IsDirectory));
@@ -62,6 +65,9 @@ impl State {
     }
 
     fn write_to(&mut self, file: &Resource<Descriptor>, position: Option<u64>) -> NewStream<DynOutputStream> {
+        if let Some(file) = self.disk_file(file) {
+            return self.write_disk_to(&file, position);
+        }
         let (Descriptor::File(file), Some(calls)) = (self.table.get(file)?, self.files.blocking_calls())
         else {
             return Ok(Err(ErrorCode::BadDescriptor));

@@ -1,0 +1,17 @@
+//! The private disk of a call: `/tmp` and `/dev/null` in host memory, the same on every machine, gone with the call.
+//! Granted folders are files of the host; `opening`, `listings` and `streams` serve those.
+
+mod quota;
+mod tree;
+mod walk;
+mod descriptor;
+mod operations;
+mod streams;
+mod calls;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use calls::{link, split};
+pub(crate) use descriptor::{DiskListing, SharedTree};
+
+pub(crate) use operations::Opening;

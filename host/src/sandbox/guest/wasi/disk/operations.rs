@@ -1,0 +1,187 @@
+//! WASI's operations on files and folders of a private disk.
+//! `tree` changes the disk, and `calls` decides which disk a descriptor belongs to.
+
+use crate::sandbox::guest::wasi::disk::descriptor::DiskFile;
+use crate::sandbox::guest::wasi::disk::tree::{DiskResult, Kind, NodeId};
+use crate::sandbox::guest::wasi::disk::walk::{LastLink, Place, walk};
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    DescriptorFlags, DescriptorStat, ErrorCode, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
+};
+
+/// The other half of each hash: no file of the host has it.
+const HASH: u64 = 0x6361_7363_6164_6521;
+
+/// How a guest opens a path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub(crate) path_flags: PathFlags,
+    pub(crate) open_flags: OpenFlags,
+    pub(crate) access: DescriptorFlags,
+}
+
+impl DiskFile {
+    fn place(&self, path: &str, last_link: LastLink) -> DiskResult<Place> {
+        walk(&self.tree(), self.node(), path, last_link)
+    }
+
+    fn existing(&self, path_flags: PathFlags, path: &str) -> DiskResult<NodeId> {
+        Ok(self.place(path, last_link(path_flags))?.existing()?)
+    }
+
+    /// Opens a path below this folder. The rules are those for granted folders.
+    pub(crate) fn open(&self, path: &str, opening: Opening) -> DiskResult<Self> {
+        let Opening { path_flags, open_flags, access } = opening;
+        let is_exclusive = open_flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE);
+        if open_flags.contains(OpenFlags::DIRECTORY) && open_flags != OpenFlags::DIRECTORY {
+            return Err(ErrorCode::Invalid.into());
+        }
+        let last = if is_exclusive { LastLink::Kept } else { last_link(path_flags) };
+        let place = self.place(path, last)?;
+        let is_changed = open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+            || access.contains(DescriptorFlags::WRITE);
+        let node = match place.node {
+            Some(_) if is_exclusive => return Err(ErrorCode::Exist.into()),
+            Some(node) => {
+                self.check_openable(node, open_flags, is_changed)?;
+                node
+            }
+            None if !open_flags.contains(OpenFlags::CREATE) => return Err(ErrorCode::NoEntry.into()),
+            None if place.is_folder_wanted => return Err(ErrorCode::IsDirectory.into()),
+            None => {
+                let (folder, name) = place.free()?;
+                self.tree().create(folder, name, Kind::File(Vec::new()))?
+            }
+        };
+        // A file that is not opened for writing is opened for reading, whatever the guest requested.
+        let mut granted = DescriptorFlags::empty();
+        if access.contains(DescriptorFlags::READ) || !access.contains(DescriptorFlags::WRITE) {
+            granted |= DescriptorFlags::READ;
+        }
+        if is_changed {
+            granted |= DescriptorFlags::WRITE;
+        }
+        Ok(Self {
+            held: self.held.tree.hold(node),
+            access: granted | (access & DescriptorFlags::MUTATE_DIRECTORY),
+        })
+    }
+
+    /// Fails if a node cannot be opened like this. Truncates a file if that is requested.
+    fn check_openable(&self, node: NodeId, open_flags: OpenFlags, is_changed: bool) -> DiskResult<()> {
+        let mut tree = self.tree();
+        match &tree.node(node)?.kind {
+            Kind::Link(_) => return Err(ErrorCode::Loop.into()),
+            Kind::Folder(..) if is_changed => return Err(ErrorCode::IsDirectory.into()),
+            Kind::Folder(..) => return Ok(()),
+            Kind::File(_) | Kind::Null if open_flags.contains(OpenFlags::DIRECTORY) => {
+                return Err(ErrorCode::NotDirectory.into());
+            }
+            Kind::File(_) | Kind::Null => {}
+        }
+        if open_flags.contains(OpenFlags::TRUNCATE) { tree.set_size(node, 0) } else { Ok(()) }
+    }
+
+    pub(crate) fn stat_at(&self, path_flags: PathFlags, path: &str) -> DiskResult<DescriptorStat> {
+        let node = self.existing(path_flags, path)?;
+        self.tree().stat(node)
+    }
+
+    pub(crate) fn set_times_at(
+        &self,
+        path_flags: PathFlags,
+        path: &str,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+    ) -> DiskResult<()> {
+        let node = self.existing(path_flags, path)?;
+        self.tree().set_times(node, accessed, modified)
+    }
+
+    pub(crate) fn create_folder_at(&self, path: &str) -> DiskResult<()> {
+        let place = self.place(path, LastLink::Kept)?;
+        let (folder, name) = place.free()?;
+        self.tree().create_folder(folder, name).map(drop)
+    }
+
+    pub(crate) fn remove_folder_at(&self, path: &str) -> DiskResult<()> {
+        let place = self.place(path, LastLink::Kept)?;
+        let node = place.existing()?;
+        let (folder, name) = place.changeable()?;
+        let mut tree = self.tree();
+        if !tree.entries(node)?.is_empty() {
+            return Err(ErrorCode::NotEmpty.into());
+        }
+        tree.remove_name(folder, name)
+    }
+
+    pub(crate) fn unlink_at(&self, path: &str) -> DiskResult<()> {
+        let place = self.place(path, LastLink::Kept)?;
+        let node = place.existing()?;
+        let mut tree = self.tree();
+        if matches!(tree.node(node)?.kind, Kind::Folder(..)) {
+            return Err(ErrorCode::IsDirectory.into());
+        }
+        let (folder, name) = place.changeable()?;
+        tree.remove_name(folder, name)
+    }
+
+    pub(crate) fn rename_at(&self, old_path: &str, to: &Self, new_path: &str) -> DiskResult<()> {
+        let (from, to) = (self.place(old_path, LastLink::Kept)?, to.place(new_path, LastLink::Kept)?);
+        let node = from.existing()?;
+        let mut tree = self.tree();
+        if to.is_folder_wanted && !matches!(tree.node(node)?.kind, Kind::Folder(..)) {
+            return Err(ErrorCode::NotDirectory.into());
+        }
+        tree.rename(from.changeable()?, to.changeable()?)
+    }
+
+    pub(crate) fn link_at(
+        &self,
+        path_flags: PathFlags,
+        old_path: &str,
+        to: &Self,
+        new_path: &str,
+    ) -> DiskResult<()> {
+        // As for granted folders: links are made to names, and not to what links lead to.
+        if path_flags.contains(PathFlags::SYMLINK_FOLLOW) {
+            return Err(ErrorCode::Invalid.into());
+        }
+        let (from, to) = (self.place(old_path, LastLink::Kept)?, to.place(new_path, LastLink::Kept)?);
+        let node = from.existing()?;
+        let (folder, name) = to.free()?;
+        if to.is_folder_wanted {
+            return Err(ErrorCode::NoEntry.into());
+        }
+        self.tree().add_name(folder, name, node)
+    }
+
+    pub(crate) fn symlink_at(&self, target: String, path: &str) -> DiskResult<()> {
+        let place = self.place(path, LastLink::Kept)?;
+        let (folder, name) = place.free()?;
+        if place.is_folder_wanted {
+            return Err(ErrorCode::NoEntry.into());
+        }
+        self.tree().create_link(folder, name, target).map(drop)
+    }
+
+    pub(crate) fn read_link_at(&self, path: &str) -> DiskResult<String> {
+        let node = self.place(path, LastLink::Kept)?.existing()?;
+        match &self.tree().node(node)?.kind {
+            Kind::Link(target) => Ok(target.clone()),
+            Kind::File(_) | Kind::Folder(..) | Kind::Null => Err(ErrorCode::Invalid.into()),
+        }
+    }
+
+    /// Returns what identifies the file or folder.
+    pub(crate) const fn hash(&self) -> MetadataHashValue {
+        MetadataHashValue { lower: self.held.node.0, upper: HASH }
+    }
+
+    pub(crate) fn hash_at(&self, path_flags: PathFlags, path: &str) -> DiskResult<MetadataHashValue> {
+        Ok(MetadataHashValue { lower: self.existing(path_flags, path)?.0, upper: HASH })
+    }
+}
+
+fn last_link(path_flags: PathFlags) -> LastLink {
+    if path_flags.contains(PathFlags::SYMLINK_FOLLOW) { LastLink::Followed } else { LastLink::Kept }
+}
