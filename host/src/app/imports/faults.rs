@@ -133,11 +133,11 @@ pub(crate) fn not_composed<'a>(
     let help = "build the components against the same WIT";
     match misfit {
         Misfit::Link { part: at, link, reason } => {
-            let (Some((name, written)), Some((supplier, supplied))) = (part(*at), part(link.from)) else {
+            let (Some((name, written)), Some((exporter, exporting))) = (part(*at), part(link.from)) else {
                 return Fault::spanned(span, misfit.to_string());
             };
             let message = format!(
-                "the export `{}` of `{supplier}` does not fit the import `{}` of `{name}`",
+                "the export `{}` of `{exporter}` does not fit the import `{}` of `{name}`",
                 link.export, link.import
             );
             let is_it = |key: &&Spanned<String>| {
@@ -148,7 +148,7 @@ pub(crate) fn not_composed<'a>(
             let key = keys.filter(is_it).max_by_key(|key| key.value == link.import);
             let fault =
                 Fault::spanned(key.map_or(span, |key| key.span.clone()), message).label("imported here");
-            let fault = match &supplied.path {
+            let fault = match &exporting.path {
                 Some(path) => fault.related(path.span.clone(), "exported here"),
                 None => fault,
             };

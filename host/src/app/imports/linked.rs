@@ -232,7 +232,7 @@ impl<'a> Linking<'a> {
     }
 
     fn supplies(&self, parts: &[usize]) -> Vec<Supply> {
-        let mut supplies = Vec::new();
+        let mut found = Vec::new();
         for (importer, wiring) in
             parts.iter().rev().filter_map(|at| Some((self.importer(*at)?, self.wiring(*at)?)))
         {
@@ -242,9 +242,9 @@ impl<'a> Linking<'a> {
                     WireEnd::Export(supplier, _) => self.importer(*supplier).map(|part| part.name.clone()),
                 };
                 let import = Arc::clone(&wire.import);
-                supplies.push(Supply { importer: importer.name.clone(), import, supplier });
+                found.push(Supply { importer: importer.name.clone(), import, supplier });
             }
         }
-        supplies
+        found
     }
 }

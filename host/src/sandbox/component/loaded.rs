@@ -132,14 +132,14 @@ impl Shared {
     /// Links code of the component with what it imports.
     pub(crate) fn link(&self, code: &Code) -> Result<InstancePre<State>, LoadError> {
         let linker = &code.runtime.linker;
-        let linked = if self.traps.is_empty() {
+        let instance = if self.traps.is_empty() {
             linker.instantiate_pre(&code.component)
         } else {
             let mut linker = linker.clone();
             traps::define(&mut linker, &code.component, &self.traps)?;
             linker.instantiate_pre(&code.component)
         };
-        linked.map_err(|error| import_type(&error))
+        instance.map_err(|error| import_type(&error))
     }
 }
 
