@@ -173,6 +173,14 @@ impl Comparison {
     ) -> Result<Option<Vec<u8>>, TestCaseError> {
         let codec_result = self.codec_guest.call_codec(name, args, result);
         let engine_result = self.engine_guest.call_engine(name, args, result);
+        // wasmtime bounds the memory of its tree of values. The codec has no tree, so such a value says nothing.
+        let is_too_large =
+            |error: &wasmtime::Error| error.to_string().contains("fuel allocated for hostcalls");
+        if engine_result.as_ref().is_err_and(is_too_large) {
+            (self.codec_guest, self.engine_guest) =
+                (Guest::new(&self.component), Guest::new(&self.component));
+            return Ok(None);
+        }
         prop_assert_eq!(
             codec_result.is_ok(),
             engine_result.is_ok(),
