@@ -85,7 +85,7 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("rustls"), &["state/redis/link", "sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("tokio_rustls"), &["sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("hyper"), &["sandbox/guest/wasi/http"], Tests::Bound),
-    (Name::Crate("wac_graph"), &["sandbox/compile/composition.rs"], Tests::Bound),
+    (Name::Crate("wac_graph"), &["sandbox/compile"], Tests::Bound),
     (Name::Words("std::env"), &["model", "config"], Tests::Free),
     (Name::Words("SystemTime"), &["model", "config"], Tests::Free),
     (Name::Crate("getrandom"), &["model", "config"], Tests::Free),

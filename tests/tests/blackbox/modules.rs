@@ -101,7 +101,7 @@ fn command_is_called_by_its_run_function() {
     let task = "[tasks.t]\ncall = \"m.run\"\n";
     let grants = "grants = { args = [\"tool\", \"-x\"], env = [\"NAME=value\"] }";
     let project = Project::new(&format!("{}{task}", table(&command(), grants)));
-    project.run().expect(0).says([r#"arguments: ["tool", "-x"]"#, "NAME=value", "copied: 0"]);
+    project.run().expect(0).says([r#"arguments: ["m", "tool", "-x"]"#, "NAME=value", "copied: 0"]);
     let failing = "grants = { args = [\"tool\", \"exit=3\"] }";
     project.write(&format!("cascade = 1\nname = \"test\"\n{}{task}", table(&command(), failing)));
     project.run().expect(1).says(["as you wish: 3"]);
@@ -162,7 +162,7 @@ fn wit_that_differs_from_the_module_is_refused() {
     for (wit, says) in [
         ("package a:b; world w { export missing: func(); }", "failed to find export of function `missing`"),
         ("package a:b; world w { export add: func(a: f64) -> s32; }", "type mismatch for function `add`"),
-        ("package a:b; world w { export count: funk(); }", "world.wit:1:38"),
+        ("package a:b; world w { export count: funk(); }", "world.wit:1:42"),
         ("package a:b; world w {} world v {}", "the WIT has the worlds `w`, `v`"),
         ("package a:b; world w { import c:d/e; }", "package 'c:d' not found"),
         ("world w", "world.wit"),

@@ -1,7 +1,7 @@
 //! The words for imports that are not satisfied, and for keys that satisfy nothing.
 //! `wiring` and `linked` find them.
 
-use crate::app::imports::wiring::{Importer, exported, toml};
+use crate::app::imports::importer::{Importer, exported, toml};
 use crate::manifest;
 use crate::model::{Fault, Name, Span, Spanned, are_compatible, nearest, shortlist, split_version};
 use crate::sandbox::{Component, Import, LoadError, Misfit, Offer};

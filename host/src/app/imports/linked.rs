@@ -3,7 +3,8 @@
 
 use crate::app::imports::faults;
 use crate::app::imports::identity::identities;
-use crate::app::imports::wiring::{Importer, Wire, WireEnd, Wiring, wiring};
+use crate::app::imports::importer::Importer;
+use crate::app::imports::wiring::{Wire, WireEnd, Wiring, wiring};
 use crate::app::parallel_map::parallel_map;
 use crate::graph::Graph;
 use crate::model::{Digest, Fault, Faults, Name, Span, are_compatible};

@@ -1,11 +1,12 @@
 //! Imports of components that the manifest satisfies: by traps, or by other components.
 //! `sandbox` composes and links; `graph` has found names that do not exist, and cycles.
 
+mod importer;
 mod wiring;
 mod faults;
 mod identity;
 mod linked;
 
 pub(crate) use faults::with_causes;
+pub(crate) use importer::toml;
 pub(crate) use linked::{Supply, link};
-pub(crate) use wiring::toml;

@@ -1,9 +1,8 @@
 //! Matches the keys of `[components.NAME.imports]` with what the component imports and what others export.
 //! `faults` has the words for keys that fit nothing; `linked` builds the components.
 
-use crate::app::grant_check::Toml;
 use crate::app::imports::faults;
-use crate::manifest;
+use crate::app::imports::importer::{Importer, exported};
 use crate::manifest::{ImportSource, Manifest};
 use crate::model::{Faults, Name, Span, Spanned, are_compatible, split_version, version_numbers};
 use crate::sandbox::{Component, Import, Offer};
@@ -33,14 +32,6 @@ pub(crate) enum WireEnd {
     Trap,
     /// The export of another component, by its position in the manifest.
     Export(usize, Arc<str>),
-}
-
-/// A component with its name and its part of the manifest.
-#[derive(Clone, Copy)]
-pub(crate) struct Importer<'a> {
-    pub(crate) name: &'a Name,
-    pub(crate) written: &'a manifest::Component,
-    pub(crate) component: &'a Component,
 }
 
 /// Finds what satisfies the imports of a component. `None` if it has faults, here or in another stage.
@@ -136,15 +127,6 @@ fn export_for(import: &str, supplier: &Component) -> Option<Arc<str>> {
     exact.or_else(|| compatible.max_by_key(|name| version_numbers(name))).cloned()
 }
 
-/// Returns the names of exported interfaces, and of functions at the root.
-pub(crate) fn exported(component: &Component) -> Vec<Arc<str>> {
-    let names =
-        component.exports().iter().map(|export| export.interface.as_ref().unwrap_or(&export.function));
-    let mut names: Vec<Arc<str>> = names.cloned().collect();
-    names.dedup();
-    names
-}
-
 /// Finds another component of the manifest that exports what an import needs.
 fn exporter<'a>(
     import: &Import,
@@ -155,15 +137,4 @@ fn exporter<'a>(
     let mut others = manifest.components.keys().zip(components).filter(|(name, _)| *name != importer.name);
     let is_exporter = |component: &Component| export_for(&import.name, component).is_some();
     others.find(|(_, component)| component.as_ref().is_some_and(is_exporter)).map(|(name, _)| name)
-}
-
-/// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
-pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, has_table: bool) -> Toml {
-    let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
-    let key = import.replace('\\', "\\\\").replace('"', "\\\"");
-    Toml {
-        table: format!("components.{component}.imports"),
-        line: format!("\"{key}\" = {source}"),
-        has_table,
-    }
 }

@@ -3,7 +3,7 @@
 
 use crate::model::Size;
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
-use crate::sandbox::compile::composition::Misfit;
+use crate::sandbox::compile::misfit::Misfit;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker::{
     CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNADAPTED, UNWRITTEN,

@@ -26,7 +26,7 @@ fn non_component_is_refused_before_anything_runs() {
         (Vec::new(), "the component is empty"),
         (b"garbage, and not WebAssembly at all".to_vec(), "this is not WebAssembly"),
         (vec![0xa5; 1 << 20], "this is not WebAssembly"),
-        (module, "this is a core WebAssembly module, not a component"),
+        (module, "this is a core WebAssembly module that does not carry its interface"),
         (b"(component)".to_vec(), "this is the text of a component, not its binary form"),
     ] {
         let project = Project::new("[components.h]\npath = \"h.wasm\"\n[tasks.t]\ncall = \"h.run\"\n");

@@ -120,9 +120,9 @@ fn removed_file_stays_while_it_is_open() {
     tmp.unlink_at("f").unwrap();
     assert_eq!(content(&tmp, "f").err(), Some(ErrorCode::NoEntry));
     assert_eq!(file.tree().read(file.node(), 6, 99).unwrap(), b"here");
-    assert!(disk.lock().used() > 0);
+    assert!(disk.lock().quota.used() > 0);
     drop(file);
-    assert_eq!(disk.lock().used(), 0);
+    assert_eq!(disk.lock().quota.used(), 0);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn names_can_be_moved_and_folders_not_into_themselves() {
     for path in ["a/b", "a"] {
         tmp.remove_folder_at(path).unwrap();
     }
-    assert_eq!(disk.lock().used(), 0, "everything was given back");
+    assert_eq!(disk.lock().quota.used(), 0, "everything was given back");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn quota_bounds_bytes_names_and_holes() {
     drop(file);
     let created = (0..1_000).take_while(|nth| tmp.create_folder_at(&format!("{nth}")).is_ok()).count();
     assert!((50..110).contains(&created), "{created}");
-    let used = disk.lock().used();
+    let used = disk.lock().quota.used();
     assert!(used <= 64 << 10, "{used}");
 }
 

@@ -85,7 +85,7 @@ pub(crate) struct Tree {
     next: u64,
     /// Number of changes, which is the time.
     changes: u64,
-    quota: DiskQuota,
+    pub(crate) quota: DiskQuota,
 }
 
 impl Tree {
@@ -448,12 +448,4 @@ fn bytes(len: usize) -> u64 {
 
 fn no_memory() -> LimitHit {
     LimitHit("the host has no memory for the guest's files in `/tmp`".to_owned())
-}
-
-#[cfg(test)]
-impl Tree {
-    /// Returns the number of bytes that the disk counts.
-    pub(crate) const fn used(&self) -> u64 {
-        self.quota.used()
-    }
 }

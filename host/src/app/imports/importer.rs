@@ -1,0 +1,36 @@
+//! A component with imports, as wiring and faults see it, and the line of a manifest that satisfies an import.
+//! `wiring` matches imports with exports.
+
+use crate::app::grant_check::Toml;
+use crate::manifest;
+use crate::model::Name;
+use crate::sandbox::Component;
+use std::sync::Arc;
+
+/// A component with its name and its part of the manifest.
+#[derive(Clone, Copy)]
+pub(crate) struct Importer<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) written: &'a manifest::Component,
+    pub(crate) component: &'a Component,
+}
+
+/// Returns the names of exported interfaces, and of functions at the root.
+pub(crate) fn exported(component: &Component) -> Vec<Arc<str>> {
+    let names =
+        component.exports().iter().map(|export| export.interface.as_ref().unwrap_or(&export.function));
+    let mut names: Vec<Arc<str>> = names.cloned().collect();
+    names.dedup();
+    names
+}
+
+/// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
+pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, has_table: bool) -> Toml {
+    let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
+    let key = import.replace('\\', "\\\\").replace('"', "\\\"");
+    Toml {
+        table: format!("components.{component}.imports"),
+        line: format!("\"{key}\" = {source}"),
+        has_table,
+    }
+}
