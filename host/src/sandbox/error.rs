@@ -192,7 +192,7 @@ impl LoadError {
     /// Names the async ABI instead of async functions if the toolchain uses it for all functions.
     pub(crate) fn of_toolchain(self, component: &[u8]) -> Self {
         match self {
-            Self::Async(cause) if Toolchain::of_bytes(component) == Some(Toolchain::ComponentizeQjs) => {
+            Self::Async(cause) if Toolchain::of_bytes(component) == Some(Toolchain::QuickJs) => {
                 Self::AsyncAbi(cause)
             }
             other => other, // nothing else depends on the toolchain

@@ -40,7 +40,7 @@ fn toolchain_is_recognised_by_its_producers_section() {
     let built_by = |tool| {
         format!(r#"(component (@producers (processed-by "wit-component" "1") (processed-by "{tool}" "2")))"#)
     };
-    assert_eq!(loaded(&built_by("ComponentizeJS")), Some(Toolchain::ComponentizeJs));
+    assert_eq!(loaded(&built_by("ComponentizeJS")), Some(Toolchain::StarlingMonkey));
     assert_eq!(loaded(&built_by("clang")), None);
     assert_eq!(loaded(&small_component()), None);
 }

@@ -97,7 +97,8 @@ pub(crate) fn disk_guest() -> String {
         name-too-long no-device no-entry no-lock insufficient-memory insufficient-space not-directory not-empty \
         not-recoverable unsupported no-tty no-such-device overflow not-permitted pipe read-only invalid-seek \
         text-file-busy cross-device";
-    let codes: String = codes.split_whitespace().map(|code| format!(" \"{code}\"")).collect();
+    let codes: Vec<String> = codes.split_whitespace().map(|code| format!("\"{code}\"")).collect();
+    let codes = codes.join(" ");
     format!(
         r#"(component
             (import "wasi:filesystem/types@0.2.0" (instance $types

@@ -104,19 +104,20 @@ const fn form_word(form: Form) -> &'static str {
 /// Renders the signature as JSON with a final newline.
 pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let (tasks, of_toolchain) = inspection.parts();
-    let shown = |export: &&Export| {
-        let call = call_form(export, inspection);
-        match &export.signature {
+    let shown = |export: &Export, toolchain: Option<&str>| {
+        let (call, key) = (call_form(export, inspection), "toolchain".to_owned());
+        let mut shown = match &export.signature {
             Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
             Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
+        };
+        if let (Some(toolchain), Some(shown)) = (toolchain, shown.as_object_mut()) {
+            shown.insert(key, toolchain.into());
         }
+        shown
     };
-    let mut exports: Vec<serde_json::Value> = tasks.iter().map(shown).collect();
     let toolchain = inspection.toolchain.map(Toolchain::name);
-    exports.extend(of_toolchain.iter().map(shown).map(|mut export| {
-        export["toolchain"] = toolchain.into();
-        export
-    }));
+    let mut exports: Vec<serde_json::Value> = tasks.iter().map(|export| shown(export, None)).collect();
+    exports.extend(of_toolchain.iter().map(|export| shown(export, toolchain)));
     let imports: Vec<serde_json::Value> = inspection
         .imports
         .iter()
@@ -285,7 +286,7 @@ mod tests {
         ];
         let asked = |grant, is_optional| NeededGrant { grant, imports: Vec::new(), is_optional };
         let grants = [asked(Grant::Tcp, true), asked(Grant::Context, false)];
-        let toolchain = Some(Toolchain::ComponentizePy);
+        let toolchain = Some(Toolchain::Python);
         let inspection = Inspection { toolchain, ..inspection("py", &exports, &[], &grants) };
         assert_eq!(
             render(&inspection, Style::Plain),

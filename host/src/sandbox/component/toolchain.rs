@@ -7,12 +7,12 @@ use crate::value::Export;
 /// A toolchain that was recognised by what it leaves in a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// componentize-py: Python.
-    ComponentizePy,
-    /// componentize-js: JavaScript in `StarlingMonkey`.
-    ComponentizeJs,
-    /// componentize-qjs: JavaScript in `QuickJS`.
-    ComponentizeQjs,
+    /// componentize-py.
+    Python,
+    /// componentize-js.
+    StarlingMonkey,
+    /// componentize-qjs.
+    QuickJs,
 }
 
 /// The text in a component of componentize-qjs, which names itself in no producers section.
@@ -21,27 +21,27 @@ const QJS_MARK: &[u8] = b"componentize-qjs";
 impl Toolchain {
     /// Recognises a toolchain by its name in the producers section of a component.
     pub(crate) fn of_producer(name: &str) -> Option<Self> {
-        (name == "ComponentizeJS").then_some(Self::ComponentizeJs)
+        (name == "ComponentizeJS").then_some(Self::StarlingMonkey)
     }
 
     /// Recognises a toolchain by the function that it exports for itself.
     pub(crate) fn of_exports(exports: &[Export]) -> Option<Self> {
-        let known = [Self::ComponentizePy, Self::ComponentizeQjs];
+        let known = [Self::Python, Self::QuickJs];
         known.into_iter().find(|toolchain| exports.iter().any(|export| toolchain.owns(export)))
     }
 
     /// Recognises a toolchain whose component does not compile, by the component's bytes.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.windows(QJS_MARK.len()).any(|window| window == QJS_MARK).then_some(Self::ComponentizeQjs)
+        bytes.windows(QJS_MARK.len()).any(|window| window == QJS_MARK).then_some(Self::QuickJs)
     }
 
     /// Returns the name of the toolchain.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::ComponentizePy => "componentize-py",
-            Self::ComponentizeJs => "componentize-js",
-            Self::ComponentizeQjs => "componentize-qjs",
+            Self::Python => "componentize-py",
+            Self::StarlingMonkey => "componentize-js",
+            Self::QuickJs => "componentize-qjs",
         }
     }
 
@@ -49,9 +49,9 @@ impl Toolchain {
     #[must_use]
     pub const fn always_imports(self, grant: Grant) -> bool {
         match self {
-            Self::ComponentizePy => matches!(grant, Grant::Tcp | Grant::Dns),
-            Self::ComponentizeJs => matches!(grant, Grant::Http),
-            Self::ComponentizeQjs => false,
+            Self::Python => matches!(grant, Grant::Tcp | Grant::Dns),
+            Self::StarlingMonkey => matches!(grant, Grant::Http),
+            Self::QuickJs => false,
         }
     }
 
@@ -63,13 +63,13 @@ impl Toolchain {
             signature.is_some_and(|it| it.params.first().is_some_and(|(first, _)| **first == *name))
         };
         match self {
-            Self::ComponentizePy => {
+            Self::Python => {
                 export.interface.as_deref() == Some("exports")
                     && &*export.function == "init"
                     && has_first_param("app-name")
             }
-            Self::ComponentizeJs => false,
-            Self::ComponentizeQjs => {
+            Self::StarlingMonkey => false,
+            Self::QuickJs => {
                 export.interface.is_none() && &*export.function == "init" && has_first_param("shim")
             }
         }
@@ -94,9 +94,9 @@ mod tests {
         let of = |exports: &[&Export]| {
             Toolchain::of_exports(&exports.iter().map(|export| (*export).clone()).collect::<Vec<_>>())
         };
-        assert_eq!(of(&[&task, &python]), Some(Toolchain::ComponentizePy));
-        assert_eq!(of(&[&quick, &task]), Some(Toolchain::ComponentizeQjs));
-        assert!(!Toolchain::ComponentizePy.owns(&task) && !Toolchain::ComponentizePy.owns(&quick));
+        assert_eq!(of(&[&task, &python]), Some(Toolchain::Python));
+        assert_eq!(of(&[&quick, &task]), Some(Toolchain::QuickJs));
+        assert!(!Toolchain::Python.owns(&task) && !Toolchain::Python.owns(&quick));
         for own in [export(None, "init", "x"), export(Some("a:b/c"), "init", "app-name"), task.clone()] {
             assert_eq!(of(&[&own]), None, "{own:?}");
         }
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn toolchains_are_recognised_by_producers_and_bytes() {
-        assert_eq!(Toolchain::of_producer("ComponentizeJS"), Some(Toolchain::ComponentizeJs));
+        assert_eq!(Toolchain::of_producer("ComponentizeJS"), Some(Toolchain::StarlingMonkey));
         assert_eq!(Toolchain::of_producer("wit-component"), None);
-        assert_eq!(Toolchain::of_bytes(b"..componentize-qjs.."), Some(Toolchain::ComponentizeQjs));
+        assert_eq!(Toolchain::of_bytes(b"..componentize-qjs.."), Some(Toolchain::QuickJs));
         assert_eq!(Toolchain::of_bytes(b"componentize"), None);
         assert_eq!(Toolchain::of_bytes(b""), None);
     }

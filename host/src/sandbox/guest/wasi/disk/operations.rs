@@ -19,6 +19,14 @@ pub(crate) struct Opening {
     pub(crate) access: DescriptorFlags,
 }
 
+impl Opening {
+    /// Returns whether the guest may change a file that it opens like this.
+    fn is_changing(self) -> bool {
+        self.open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
+            || self.access.contains(DescriptorFlags::WRITE)
+    }
+}
+
 impl DiskFile {
     fn place(&self, path: &str, last_link: LastLink) -> DiskResult<Place> {
         walk(&self.tree(), self.node(), path, last_link)
@@ -37,12 +45,10 @@ impl DiskFile {
         }
         let last = if is_exclusive { LastLink::Kept } else { last_link(path_flags) };
         let place = self.place(path, last)?;
-        let is_changed = open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE)
-            || access.contains(DescriptorFlags::WRITE);
         let node = match place.node {
             Some(_) if is_exclusive => return Err(ErrorCode::Exist.into()),
             Some(node) => {
-                self.check_openable(node, open_flags, is_changed)?;
+                self.check_openable(node, opening)?;
                 node
             }
             None if !open_flags.contains(OpenFlags::CREATE) => return Err(ErrorCode::NoEntry.into()),
@@ -57,7 +63,7 @@ impl DiskFile {
         if access.contains(DescriptorFlags::READ) || !access.contains(DescriptorFlags::WRITE) {
             granted |= DescriptorFlags::READ;
         }
-        if is_changed {
+        if opening.is_changing() {
             granted |= DescriptorFlags::WRITE;
         }
         Ok(Self {
@@ -67,7 +73,8 @@ impl DiskFile {
     }
 
     /// Fails if a node cannot be opened like this. Truncates a file if that is requested.
-    fn check_openable(&self, node: NodeId, open_flags: OpenFlags, is_changed: bool) -> DiskResult<()> {
+    fn check_openable(&self, node: NodeId, opening: Opening) -> DiskResult<()> {
+        let (open_flags, is_changed) = (opening.open_flags, opening.is_changing());
         let mut tree = self.tree();
         match &tree.node(node)?.kind {
             Kind::Link(_) => return Err(ErrorCode::Loop.into()),

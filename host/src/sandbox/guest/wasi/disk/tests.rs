@@ -162,8 +162,8 @@ fn names_can_be_moved_and_folders_not_into_themselves() {
 fn quota_bounds_bytes_names_and_holes() {
     let disk = disk(64 << 10);
     let tmp = folder(&disk, TMP);
-    let file = create(&tmp, "f", &[1; 30_000]);
-    let said = full(file.tree().write(file.node(), None, &[1; 60_000]));
+    let file = create(&tmp, "f", &vec![1; 30_000]);
+    let said = full(file.tree().write(file.node(), None, &vec![1; 60_000]));
     assert!(
         said.starts_with("`limits.disk` = 64KiB reached: the guest's files in `/tmp` need more"),
         "{said}"
@@ -187,8 +187,8 @@ fn disk_counts_in_the_memory_of_the_call() {
     let tree = Tree::new(DiskQuota::new(limits.disk, memory.clone()));
     let tmp = folder(&SharedTree::new(tree), TMP);
     memory.charge(60_000, "").unwrap();
-    let file = create(&tmp, "f", &[1; 20_000]);
-    let said = full(file.tree().write(file.node(), None, &[1; 30_000]));
+    let file = create(&tmp, "f", &vec![1; 20_000]);
+    let said = full(file.tree().write(file.node(), None, &vec![1; 30_000]));
     assert!(said.starts_with("`limits.memory` = 100000B reached"), "{said}");
     file.tree().set_size(file.node(), 0).unwrap();
     assert!(memory.has_room(30_000));
@@ -233,7 +233,7 @@ fn what_a_guest_learns_depends_on_its_calls_only() {
 fn null_device_takes_everything_and_dev_is_fixed() {
     let dev = folder(&disk(1 << 20), DEV);
     let null = open(&dev, "null", OpenFlags::CREATE | OpenFlags::TRUNCATE).unwrap();
-    null.tree().write(null.node(), None, &[0; 5_000_000]).unwrap();
+    null.tree().write(null.node(), None, &vec![0; 5_000_000]).unwrap();
     assert_eq!(null.tree().read(null.node(), 0, 10).unwrap(), b"");
     assert_eq!(dev.stat_at(FOLLOW, "null").unwrap().type_, DescriptorType::CharacterDevice);
     assert_eq!(names(&dev), ["null"]);
