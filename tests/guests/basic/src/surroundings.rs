@@ -98,7 +98,12 @@ fn churned(folder: &str) -> std::io::Result<Vec<String>> {
             let entry = entry?;
             let about = entry.metadata()?;
             let text = fs::read_to_string(entry.path()).unwrap_or_else(|error| error.kind().to_string());
-            told.push(format!("{} {} {:?} {text}", entry.file_name().display(), about.len(), about.modified()?));
+            told.push(format!(
+                "{} {} {:?} {text}",
+                entry.file_name().display(),
+                about.len(),
+                about.modified()?
+            ));
         }
     }
     Ok(told)
