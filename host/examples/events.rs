@@ -8,6 +8,8 @@
 //! run succeeded, 0 events lost
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use cascade_host::{Error, Fact, Pipeline};
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wordcount.toml");
@@ -19,13 +21,13 @@ async fn main() -> Result<(), Error> {
     let running = run.start()?;
     let mut chunks = 0;
     while let Some(event) = events.next().await {
-        match (event.subject, event.fact) {
-            (Some(subject), Fact::TaskFinished { .. }) => match subject.item {
-                Some(_) => chunks += 1,
-                None if subject.task.as_str() == "count" => println!("{chunks} of 4 chunks are counted"),
-                None => println!("{} is done", subject.task),
-            },
-            _ => {} // starts, progress and logs
+        let (Some(subject), Fact::TaskFinished { .. }) = (event.subject, event.fact) else {
+            continue; // starts, progress and logs
+        };
+        match subject.item {
+            Some(_) => chunks += 1,
+            None if subject.task.as_str() == "count" => println!("{chunks} of 4 chunks are counted"),
+            None => println!("{} is done", subject.task),
         }
     }
     let lost = events.lost();

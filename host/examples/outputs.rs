@@ -6,6 +6,8 @@
 //! dog: 1
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use cascade_host::{Error, Pipeline};
 use serde::Deserialize;
 

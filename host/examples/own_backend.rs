@@ -10,6 +10,8 @@
 //! results of 1 run
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use cascade_host::port::{

@@ -5,6 +5,8 @@
 //! run succeeded: [{"word":"fox","times":3}]
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use cascade_host::{Error, Pipeline};
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wordcount.toml");

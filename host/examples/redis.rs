@@ -6,6 +6,8 @@
 //! again: 0 calls
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use cascade_host::{Error, Fact, Pipeline};
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wordcount.toml");

@@ -42,7 +42,7 @@ pub struct Run {
     pipeline: Pipeline,
     params: Params,
     refused: Option<Refusal>,
-    run_id: Option<String>,
+    id: Option<String>,
     state: Option<State>,
     cache: Option<ResultCache>,
     mode: Mode,
@@ -67,7 +67,7 @@ impl Run {
             pipeline,
             params: Params::default(),
             refused: None,
-            run_id: None,
+            id: None,
             state: None,
             cache: None,
             mode: Mode::default(),
@@ -115,7 +115,7 @@ impl Run {
     /// Sets the run id. The same id again, in the same state, resumes the run. Default: a generated one.
     #[must_use]
     pub fn run_id(mut self, id: impl Into<String>) -> Self {
-        self.run_id = Some(id.into());
+        self.id = Some(id.into());
         self
     }
 
@@ -188,13 +188,13 @@ impl Run {
     /// Fails before anything runs if a param, a target, the id or a URI is wrong. May block for a moment, to compile
     /// code for tasks with `limits.fuel`.
     pub fn start(self) -> Result<RunHandle, Error> {
-        let Self { pipeline, params, refused, run_id, mode, policy, targets, verification, .. } = self;
+        let Self { pipeline, params, refused, id, mode, policy, targets, verification, .. } = self;
         if let Some(refusal) = refused {
             return Err(app::Error::from(refusal).into());
         }
         let host = &pipeline.host;
         let mut random = Random::from_system();
-        let run = match run_id {
+        let run = match id {
             Some(id) => RunId::new(&id).map_err(|fault| Error::refused(fault.to_string()))?,
             None => RunId::generate(SystemClock.now(), &mut random),
         };
@@ -238,7 +238,7 @@ impl Run {
             let ended = app::run(&session, Arc::new(sandbox), request).await?;
             Ok(Report::new(id, ended, &failures))
         };
-        Ok(RunHandle::spawn(host, run, interrupt, work)?)
+        RunHandle::spawn(host, run, interrupt, work)
     }
 
     /// Runs to the end, and blocks until then. On an async runtime, use `.await` instead.

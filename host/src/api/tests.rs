@@ -117,6 +117,7 @@ fn every_kind_of_value_goes_in_and_comes_out_as_a_rust_value() {
 }
 
 /// Message, causes and help of an error.
+#[expect(clippy::needless_pass_by_value, reason = "tests hand over what they unwrap")]
 fn text(error: Error) -> (ErrorKind, String) {
     (error.kind(), format!("{error:?}"))
 }

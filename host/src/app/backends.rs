@@ -217,7 +217,7 @@ fn parse_written<T>(
 }
 
 fn not_text(variable: &NotText, span: &Span) -> Box<Fault> {
-    Box::new(Fault::spanned(span.clone(), variable.to_string()).help(variable.help()))
+    Box::new(Fault::spanned(span.clone(), variable.to_string()).help(NotText::help()))
 }
 
 /// Converts a fault of a manifest that was not checked before.

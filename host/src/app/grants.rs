@@ -1,7 +1,7 @@
 //! Resolves the manifest's grants on this host: reads variables, finds folders.
 //! `sandbox` enforces the grants.
 
-use crate::config::Environment;
+use crate::config::{Environment, NotText};
 use crate::invoke;
 use crate::manifest::{Grants, Manifest, Preopen};
 use crate::model::{Digest, Digester, Fault, Faults, Spanned};
@@ -62,7 +62,7 @@ fn variables(written: &Grants, environment: &Environment, faults: &mut Faults) -
         match environment.get(&entry.value) {
             Ok(value) => variables.extend(value.map(|value| (entry.value.clone(), value.to_owned()))),
             Err(variable) => {
-                let fault = Fault::spanned(entry.span.clone(), variable.to_string()).help(variable.help());
+                let fault = Fault::spanned(entry.span.clone(), variable.to_string()).help(NotText::help());
                 // Values on the same line may be secrets.
                 faults.push(if has_values { fault.secret() } else { fault });
             }

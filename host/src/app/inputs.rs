@@ -3,7 +3,7 @@
 
 use crate::app::params;
 use crate::app::params::{Params, TextFault};
-use crate::config::{Environment, read_input};
+use crate::config::{Environment, NotText, read_input};
 use crate::model::{Datum, Fault, Faults, Shortage, shortlist};
 use crate::plan;
 use crate::plan::{Input, InputKind, Supplied};
@@ -22,7 +22,7 @@ pub(crate) fn gather(
         InputKind::Env { name, .. } => match environment.get(name) {
             Ok(value) => value.map(|value| Supplied::Datum(Datum::Text(value.to_owned()))),
             Err(variable) => {
-                faults.push(Fault::spanned(input.span.clone(), variable.to_string()).help(variable.help()));
+                faults.push(Fault::spanned(input.span.clone(), variable.to_string()).help(NotText::help()));
                 None
             }
         },

@@ -43,6 +43,7 @@ pub use forecast::{Forecast, Planned, forecast};
 pub use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
 pub use health_monitor::{HealthChange, HealthMonitor};
 pub(crate) use imports::Supply;
+pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
 pub use input_files::{InputFiles, InputFilesRequest};
 pub use params::{Params, to_datum};

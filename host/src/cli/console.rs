@@ -87,7 +87,7 @@ impl Console {
         match self.format() {
             LogFormat::Human => print_stderr(&format!("warning: {}\n", escape_control(message))),
             LogFormat::Json => {
-                print_stderr_bytes(&self.line(&Message::Warning { code, message: message.to_owned() }))
+                print_stderr_bytes(&self.line(&Message::Warning { code, message: message.to_owned() }));
             }
         }
     }
@@ -97,7 +97,7 @@ impl Console {
         match self.format() {
             LogFormat::Human => print_stderr(&exit::render_error(error)),
             LogFormat::Json => {
-                exit::json_errors(error).into_iter().for_each(|error| self.print_json_error(error))
+                exit::json_errors(error).into_iter().for_each(|error| self.print_json_error(error));
             }
         }
     }

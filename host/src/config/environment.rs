@@ -25,7 +25,7 @@ pub struct NotText(String);
 impl NotText {
     /// Returns the help text.
     #[must_use]
-    pub const fn help(&self) -> &'static str {
+    pub const fn help() -> &'static str {
         "set it to UTF-8 text, or unset it"
     }
 }

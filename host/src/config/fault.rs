@@ -39,7 +39,7 @@ impl SettingsFault {
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::Uri { source, .. } => source.help(),
-            Self::Variable(variable) => Some(variable.help()),
+            Self::Variable(_) => Some(NotText::help()),
             Self::Value { .. } => None,
         }
     }

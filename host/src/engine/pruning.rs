@@ -25,7 +25,7 @@ pub(crate) fn is_needed(scope: &Scope<'_>, condition: &NeededIf) -> Result<bool,
                 (Ok(_), _) => {}
                 // A clause that cannot be decided yet matters only if no other clause holds.
                 (Err(other), _) => {
-                    unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other)))
+                    unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other)));
                 }
             }
         }

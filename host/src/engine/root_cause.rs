@@ -54,7 +54,7 @@ pub(crate) fn root_cause(
         match role(task) {
             None => needs.push(task),
             Some(CauseRole::Root(root)) => {
-                earliest = Some(earliest.map_or(root, |earliest| earliest.min(root)))
+                earliest = Some(earliest.map_or(root, |earliest| earliest.min(root)));
             }
             Some(CauseRole::Passed) => {
                 open.extend(plan.task(task).map(|task| skip_causes(task, reason)).unwrap_or_default());

@@ -41,7 +41,7 @@ fn text(edges: &Edges, order: &[usize], is_allowed: fn(usize, usize) -> bool) ->
             match kind {
                 Kind::After => write!(text, " >t{to}").unwrap(),
                 Kind::Case(selector) if is_allowed(task, *selector) => {
-                    write!(text, " (t{selector} ? x=t{to})").unwrap()
+                    write!(text, " (t{selector} ? x=t{to})").unwrap();
                 }
                 Kind::Read | Kind::Case(_) => write!(text, " t{to}").unwrap(),
             }

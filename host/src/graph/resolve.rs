@@ -73,7 +73,7 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
     Graph { manifest, nodes, order, outputs }
 }
 
-/// Tasks that one task refers to, each list in sort_and_dedup order without duplicates.
+/// Tasks that one task refers to, each list in ascending order without duplicates.
 struct Links {
     /// Tasks whose output is read regardless of any `select`.
     direct: Vec<TaskIdx>,

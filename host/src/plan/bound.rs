@@ -35,9 +35,9 @@ pub struct BindRequest<'a> {
     pub run: &'a RunId,
 }
 
+#[cfg(any(test, feature = "internals"))]
 impl<'a> BindRequest<'a> {
     /// Returns the values of a run without inputs.
-    #[cfg(any(test, feature = "internals"))]
     #[must_use]
     pub fn without_inputs(grants: Vec<Digest>, run: &'a RunId) -> Self {
         Self { inputs: Vec::new(), grants, variables: Vec::new(), folder: Path::new(""), run }

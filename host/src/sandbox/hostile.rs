@@ -135,7 +135,7 @@ async fn fuel_ends_the_call_and_is_counted() {
         "`limits.fuel` = 10000 reached: the guest computes for longer; raise it with `limits.fuel = 20000`"
     );
     let used = run(&component_running("", "(drop (i32.const 1))"), Vec::new(), |call| {
-        call.limits.fuel = Some(10_000)
+        call.limits.fuel = Some(10_000);
     })
     .await;
     assert!((1..100).contains(&used.unwrap().usage.fuel.unwrap()));

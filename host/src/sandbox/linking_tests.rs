@@ -46,7 +46,7 @@ fn load(sandbox: &Sandbox, text: &str) -> Component {
 async fn twice(sandbox: &Sandbox, component: &Component) -> Result<Outcome, crate::invoke::Failure> {
     let function = prepare(sandbox, component, Grants::default(), Metering::Time).unwrap();
     let argument = encode(&Type::U32, &Datum::Int(1)).unwrap();
-    sandbox.invoke(Arc::new(call(function, vec![argument.into()]))).await.map(|returned| returned.outcome)
+    sandbox.invoke(Arc::new(call(function, vec![argument]))).await.map(|returned| returned.outcome)
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn composed_component_calls_the_other() {
     let composed = sandbox.compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])]).unwrap();
     assert!(composed.imports().is_empty());
     let expected = encode(&Type::U32, &Datum::Int(41)).unwrap();
-    assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected.into()));
+    assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected));
 }
 
 #[test]

@@ -170,6 +170,7 @@ mod tests {
     use crate::value::{encode, encode_key};
     use proptest::prelude::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests hand over literals")]
     fn encoded(ty: &Type, datum: Datum) -> Vec<u8> {
         encode(ty, &datum).unwrap().to_vec()
     }

@@ -56,7 +56,7 @@ fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
             _ => faults.extend(encode(ty, datum).err()),
         },
         (Type::Option(some), _) if !some.admits_nil() && *datum != Datum::Null => {
-            collect(some, datum, faults)
+            collect(some, datum, faults);
         }
         (Type::Flags(_), Datum::Array(items)) => {
             let check_flag = |(index, item): (usize, &Datum)| {
@@ -77,7 +77,7 @@ fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
             };
             match payload.and_then(|(case, payload)| Some((case, case.ty.as_ref()?, payload))) {
                 Some((case, ty, payload)) => {
-                    collect_part(faults, ty, payload, |fault| fault.in_field(&case.name))
+                    collect_part(faults, ty, payload, |fault| fault.in_field(&case.name));
                 }
                 None => faults.extend(encode(ty, datum).err()),
             }

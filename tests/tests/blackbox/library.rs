@@ -9,7 +9,7 @@ use std::process::Command;
 fn shown(text: &str) -> String {
     let lines = text.lines().map(|line| line.trim_start_matches("//!").trim_start());
     let session = lines.skip_while(|line| !line.starts_with("$ ")).skip(1).take_while(|line| *line != "```");
-    session.map(|line| format!("{line}\n")).collect()
+    session.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn memory_pool(sandbox: &Sandbox) -> Vec<Finding> {
             Finding::new(About::Machine, "pool of memory", Verdict::Noted, text)
         }
     };
-    let scan = if sandbox.may_scan_pagemap() {
+    let scan = if Sandbox::may_scan_pagemap() {
         (Verdict::Proven, "no swap: the kernel reports which pages are dirty")
     } else {
         (Verdict::Noted, "swap is on, so memory is cleared without the kernel's report of dirty pages")

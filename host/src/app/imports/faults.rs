@@ -1,7 +1,7 @@
 //! The words for imports that are not satisfied, and for keys that satisfy nothing.
 //! `wiring` and `linked` find them.
 
-use crate::app::imports::importer::{Importer, exported, toml};
+use crate::app::imports::importer::{Importer, Table, exported, toml};
 use crate::manifest;
 use crate::model::{Fault, Name, Span, Spanned, are_compatible, nearest, shortlist, split_version};
 use crate::sandbox::{Component, Import, LoadError, Misfit, Offer};
@@ -90,7 +90,8 @@ pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<
         functions => fault.note(format!("it asks for {}", functions.join(", "))),
     };
     let lines = |source| {
-        let toml = toml(name.as_str(), import_name, source, importer.written.imports.is_written);
+        let table = if importer.written.imports.is_written { Table::Written } else { Table::Missing };
+        let toml = toml(name.as_str(), import_name, source, table);
         toml.lines().join("\n")
     };
     let fault = match exporter {
@@ -152,7 +153,7 @@ pub(crate) fn not_composed<'a>(
                 Some(path) => fault.related(path.span.clone(), "exported here"),
                 None => fault,
             };
-            fault.note(format!("{reason}")).help(help)
+            fault.note(reason.clone()).help(help)
         }
         Misfit::Shared { import, parts: (first, second), reason } => {
             let name = |at| part(at).map_or("?", |(name, _)| name.as_str());

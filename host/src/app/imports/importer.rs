@@ -24,13 +24,22 @@ pub(crate) fn exported(component: &Component) -> Vec<Arc<str>> {
     names
 }
 
+/// Whether a manifest has the table of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// The manifest has it.
+    Written,
+    /// The line needs a heading.
+    Missing,
+}
+
 /// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
-pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, has_table: bool) -> Toml {
+pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, table: Table) -> Toml {
     let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
     let key = import.replace('\\', "\\\\").replace('"', "\\\"");
     Toml {
         table: format!("components.{component}.imports"),
         line: format!("\"{key}\" = {source}"),
-        has_table,
+        has_table: table == Table::Written,
     }
 }

@@ -8,5 +8,5 @@ mod identity;
 mod linked;
 
 pub(crate) use faults::with_causes;
-pub(crate) use importer::toml;
+pub(crate) use importer::{Table, toml};
 pub(crate) use linked::{Supply, link};

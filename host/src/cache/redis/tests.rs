@@ -79,7 +79,7 @@ async fn damaged_and_foreign_entries_are_misses_reported_once() {
     }
 }
 
-/// Maximum delay until a waiter is woken; without a wake-up, it wait_until_ended for a minute.
+/// Maximum delay until a waiter is woken; without a wake-up, it waits for a minute.
 const MAX_WAKE_DELAY: Duration = Duration::from_secs(20);
 
 /// Waits on one host for an entry that another computes, and returns how long that took.

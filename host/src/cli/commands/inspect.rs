@@ -54,7 +54,8 @@ fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
 }
 
 fn import(component: &str, import: &Import) -> ImportRow {
-    let lines = [None, Some("NAME")].map(|source| app::import_toml(component, &import.name, source, false));
+    let lines = [None, Some("NAME")]
+        .map(|source| app::import_toml(component, &import.name, source, app::ImportTable::Missing));
     ImportRow {
         name: import.name.to_string(),
         what: describe(import),

@@ -24,7 +24,7 @@ impl Sandbox {
 
     /// Returns whether the kernel may be asked which pages are dirty, so that only those are reset.
     #[must_use]
-    pub fn may_scan_pagemap(&self) -> bool {
+    pub fn may_scan_pagemap() -> bool {
         engine::may_scan_pagemap()
     }
 

@@ -145,7 +145,7 @@ impl Machine {
         };
         match (expansion.is_open(), expansion.position) {
             (true, None) => {
-                expansion.position = Some(self.queue.push(shape.class, shape.rank, Slot::Elements(idx)))
+                expansion.position = Some(self.queue.push(shape.class, shape.rank, Slot::Elements(idx)));
             }
             (false, Some(position)) => {
                 expansion.position = None;

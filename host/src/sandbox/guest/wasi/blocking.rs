@@ -91,7 +91,7 @@ impl GuestCalls {
         loop {
             match Self::new(task, orphans) {
                 Err(_) if Instant::now() < deadline => {
-                    sleep_until(deadline.min(Instant::now() + poll_interval)).await
+                    sleep_until(deadline.min(Instant::now() + poll_interval)).await;
                 }
                 admitted => return admitted,
             }

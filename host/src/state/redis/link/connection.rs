@@ -398,9 +398,9 @@ impl Link {
         }
         let connected = self.connect(line.role).await;
         let connection = connected.map_err(|error| error.while_connecting(&self.uri))?;
-        let live = Live { number: line.connects.fetch_add(1, Ordering::SeqCst), connection };
-        line.set(Some(live.clone()));
-        Ok(live)
+        let fresh = Live { number: line.connects.fetch_add(1, Ordering::SeqCst), connection };
+        line.set(Some(fresh.clone()));
+        Ok(fresh)
     }
 
     async fn connect(&self, role: &str) -> Result<MultiplexedConnection, ServerError> {

@@ -96,7 +96,7 @@ impl Layout {
         };
         // The records, in task order.
         for ((idx, task), left) in indexed().zip(&left) {
-            let kind = kind(shape, task) | flag(kept.elements.contains(&idx), KIND_KEPT);
+            let kind = kind(shape, task) | (u8::from(kept.elements.contains(&idx)) * KIND_KEPT);
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_included && phase == DONE {
                 layout.stored.push(idx);
@@ -172,11 +172,8 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
-    flag(task.is_included, KIND_WANTED) | flag(task.is_for_each, KIND_EACH) | flag(shares, KIND_SHARES)
-}
-
-fn flag(is_set: bool, bit: u8) -> u8 {
-    if is_set { bit } else { 0 }
+    let flags = [(task.is_included, KIND_WANTED), (task.is_for_each, KIND_EACH), (shares, KIND_SHARES)];
+    flags.into_iter().map(|(is_set, flag)| u8::from(is_set) * flag).sum()
 }
 
 /// Converts a rank to a sort key: higher ranks become smaller numbers.
