@@ -17,7 +17,7 @@ const MAX_CLAIMS: usize = 1000;
 
 /// A run in detail.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RunDetails {
+pub(crate) struct RunDetails {
     /// The run's summary.
     pub run: RunSummary,
     /// Tasks in the plan's order, each followed by its failed and its claimed elements.
@@ -31,11 +31,11 @@ pub struct RunDetails {
 /// Marks a run whose tasks have succeeded and whose outputs could not be computed. `None` if the failure record is
 /// unreadable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputsFailed(pub Option<FailureRecord>);
+pub(crate) struct OutputsFailed(pub Option<FailureRecord>);
 
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaskDetails {
+pub(crate) struct TaskDetails {
     /// `task` or `task[i]`.
     pub name: String,
     /// The state of the node.
@@ -48,7 +48,7 @@ pub struct TaskDetails {
 
 /// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TaskState {
+pub(crate) enum TaskState {
     /// Has a result of this size in bytes.
     Done(u64),
     /// Has a result of this size in bytes, which came from the cache.
@@ -68,12 +68,12 @@ pub enum TaskState {
 }
 
 /// Lists at most `max` runs of a backend, latest first.
-pub async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<RunSummary>, Error> {
+pub(crate) async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<RunSummary>, Error> {
     Ok(backend.runs(max).await?)
 }
 
 /// Returns a run in detail. Fails if there is no such run.
-pub async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
+pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
     let missing = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(missing)?;
     let tasks = task_names(backend, run).await?;
@@ -122,7 +122,7 @@ async fn claims(
 
 /// The guest output of a task or element.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskLog {
+pub(crate) struct TaskLog {
     /// The pieces, oldest first.
     pub parts: Vec<LogPart>,
     /// The reason for an empty log, unless the guest ran and wrote nothing.
@@ -130,7 +130,7 @@ pub struct TaskLog {
 }
 
 /// Reads the guest output of a task or element. Fails if there is no such node, or if it has not run.
-pub async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
+pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
     let missing = |error| no_run(run, error);
     let name = stored_name(name);
     let parts = backend.log(run, &name).await.map_err(missing)?;
@@ -182,7 +182,7 @@ pub(crate) fn without_result(details: &TaskDetails) -> String {
 }
 
 /// Removes a run.
-pub async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) -> Result<(), Error> {
+pub(crate) async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) -> Result<(), Error> {
     backend.remove(run, removal).await.map_err(|error| no_run(run, error))
 }
 

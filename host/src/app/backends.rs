@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 /// The backend factories of this process.
 #[derive(Debug)]
-pub struct Backends {
+pub(crate) struct Backends {
     state: state::Factory,
     cache: cache::Factory,
 }
 
 /// A backend, and the URI that named it.
 #[derive(Clone)]
-pub struct StateBackend {
+pub(crate) struct StateBackend {
     /// The backend.
     pub backend: Arc<dyn Backend>,
     /// The URI, whose text hides the password.
@@ -37,7 +37,7 @@ impl Default for Backends {
 
 impl Backends {
     /// Adds the faults of a manifest's unusable URIs, unless a flag or variable overrides them. Opens no connection.
-    pub fn check(&self, resolved: &mut Resolved, settings: &Settings, environment: &Environment) {
+    pub(crate) fn check(&self, resolved: &mut Resolved, settings: &Settings, environment: &Environment) {
         let manifest = resolved.graph.manifest();
         let state = settings.state::<Unusable>(|| {
             let open = |text: &str| {
@@ -62,7 +62,7 @@ impl Backends {
     }
 
     /// Opens the state backend: the URI is from a flag, variable, manifest or settings file.
-    pub fn state(
+    pub(crate) fn state(
         &self,
         settings: &Settings,
         section: &BackendSection,
@@ -73,13 +73,13 @@ impl Backends {
     }
 
     /// Opens the state backend of a URI that overrides all others.
-    pub fn state_at(&self, uri: &str, environment: &Environment) -> Result<StateBackend, Error> {
+    pub(crate) fn state_at(&self, uri: &str, environment: &Environment) -> Result<StateBackend, Error> {
         let uri = with_password(StateUri::parse(uri)?, environment)?;
         Ok(StateBackend { backend: self.state.backend(&uri)?, uri })
     }
 
     /// Opens the cache of a URI that overrides all others; `None` for `off`.
-    pub fn cache_at(
+    pub(crate) fn cache_at(
         &self,
         uri: &str,
         section: &BackendSection,
@@ -89,7 +89,7 @@ impl Backends {
     }
 
     /// Opens the cache; `None` if caching is off.
-    pub fn cache(
+    pub(crate) fn cache(
         &self,
         settings: &Settings,
         section: &BackendSection,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// A fully typed manifest with its components loaded.
 #[derive(Clone)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// The manifest.
     pub manifest: Manifest,
     /// The plan.
@@ -34,7 +34,7 @@ pub struct Checked {
 }
 
 /// Opens the sandbox of this host. Components are compiled by child processes of `compiler`, or else in this process.
-pub fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sandbox, Error> {
+pub(crate) fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sandbox, Error> {
     let code = sandbox::Settings { calls: settings.jobs, code_cache: settings.code_cache.clone() };
     let sandbox = Sandbox::new(code)?.with_budget(settings.memory).with_scratch(settings.scratch.clone());
     Ok(match compiler {
@@ -44,7 +44,7 @@ pub fn open_sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Result<Sa
 }
 
 /// Returns the path of this program, which compiles components in child processes of its own.
-pub fn own_compiler() -> Result<PathBuf, Refusal> {
+pub(crate) fn own_compiler() -> Result<PathBuf, Refusal> {
     program().map_err(|error| {
         Refusal::new("this host cannot find its own program, which compiles components").caused_by(error)
     })
@@ -65,7 +65,7 @@ pub(crate) fn compile_pool(settings: &Settings, program: PathBuf) -> CompilePool
 
 /// Whether the components' build commands have just run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Builds {
+pub(crate) enum Builds {
     /// The commands ran.
     Run,
     /// The commands did not run.
@@ -74,7 +74,7 @@ pub enum Builds {
 
 /// Loads the components, checks the grants and types every edge. Returns all faults together, including those of the
 /// text.
-pub fn check(
+pub(crate) fn check(
     resolved: Resolved,
     sandbox: &Sandbox,
     environment: &Environment,
@@ -109,7 +109,7 @@ pub fn check(
 
 /// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
 /// be set.
-pub fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
+pub(crate) fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
     let mut faults = Faults::none(checked.manifest.source.clone());
     inputs::find_faults(checked.plan.inputs(), environment, &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 /// Reads a component of at most `max` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
-pub fn read_component(path: &Path, max: Size) -> io::Result<Bytes> {
+pub(crate) fn read_component(path: &Path, max: Size) -> io::Result<Bytes> {
     read_at_most(path, max).map(Bytes::from).map_err(|error| match error.kind() {
         io::ErrorKind::FileTooLarge => io::Error::new(io::ErrorKind::FileTooLarge, Exceeded::Component(max)),
         _ => error, // all other messages are complete already

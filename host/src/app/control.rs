@@ -16,7 +16,7 @@ const FINAL_EVENTS_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether any host works on a followed run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostPresence {
+pub(crate) enum HostPresence {
     /// At least one host works on the run.
     Present,
     /// No host works on the run: they left or died, and another may resume it.
@@ -24,7 +24,7 @@ pub enum HostPresence {
 }
 
 /// A receiver of a run's events.
-pub trait Watcher {
+pub(crate) trait Watcher {
     /// Receives events, each a line of `--events` without its newline.
     fn on_events(&mut self, events: &[Bytes]) -> Result<(), Error>;
 
@@ -33,7 +33,7 @@ pub trait Watcher {
 }
 
 /// Follows a run from the oldest stored event until it ends, and returns its status.
-pub async fn watch_run(
+pub(crate) async fn watch_run(
     backend: &dyn Backend,
     run: &RunId,
     watcher: &mut dyn Watcher,
@@ -107,7 +107,7 @@ fn removed(run: &RunId, error: crate::state::Error) -> Error {
 
 /// The outcome of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cancelled {
+pub(crate) enum Cancelled {
     /// The run has ended at once: no host worked on it.
     Ended,
     /// These hosts will stop.
@@ -117,7 +117,7 @@ pub enum Cancelled {
 }
 
 /// Cancels a run. Refused if the run has ended otherwise.
-pub async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Cancelled, Error> {
+pub(crate) async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Cancelled, Error> {
     let missing = |error| no_run(run, error);
     // Read the hosts first: they may stop faster than a later query could list them.
     let hosts = backend.run(run).await.map_err(missing)?.hosts;

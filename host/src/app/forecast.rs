@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 /// The forecast for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The task.
     pub task: TaskIdx,
     /// The fate of the task.
@@ -23,7 +23,7 @@ pub struct Planned {
 
 /// The forecast for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forecast {
+pub(crate) struct Forecast {
     /// The tasks of the run, in the plan's order.
     pub tasks: Vec<Planned>,
     /// Differences to the stored plan of the run, if any: such a run is refused without `--update` or `--fresh`.
@@ -31,7 +31,7 @@ pub struct Forecast {
 }
 
 /// Forecasts a session.
-pub async fn forecast(
+pub(crate) async fn forecast(
     session: &Session,
     backend: &dyn Backend,
     cache: Option<&dyn Cache>,

@@ -10,7 +10,7 @@ use crate::value::Export;
 
 /// The differences between a task's grants and its component's imports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Grants that serve none of the component's imports.
     pub unused: Vec<Grant>,
     /// Grants that the component's imports need and the task lacks.
@@ -19,7 +19,7 @@ pub struct Needs {
 
 /// A grant that a component's imports need and a task lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// The grant.
     pub grant: Grant,
     /// The functions that need it, grouped by interface: `cascade:task/context@0.1.0 (current)`.
@@ -32,7 +32,7 @@ pub struct Missing {
 
 /// A line of a manifest, and its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toml {
+pub(crate) struct Toml {
     /// `components.fetch.grants`.
     pub table: String,
     /// `dns = true`.
@@ -44,7 +44,7 @@ pub struct Toml {
 impl Toml {
     /// Returns the lines to paste: with the header, unless the table exists.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         if self.has_table {
             vec![format!("{}  # in `{}`", self.line, self.table)]
         } else {
@@ -55,7 +55,7 @@ impl Toml {
 
 /// A grant that a component's imports need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NeededGrant {
+pub(crate) struct NeededGrant {
     /// The grant.
     pub grant: Grant,
     /// The functions that need it, grouped by interface: `cascade:task/context@0.1.0 (current)`.
@@ -66,7 +66,7 @@ pub struct NeededGrant {
 
 /// Returns the grants that a component's imports need, each with the functions that need it.
 #[must_use]
-pub fn needed_grants(component: &Component) -> Vec<NeededGrant> {
+pub(crate) fn needed_grants(component: &Component) -> Vec<NeededGrant> {
     let imports_of = |grant: Grant| {
         let imports = component.imports().iter().filter_map(|import| {
             let functions = import.served_by(grant);

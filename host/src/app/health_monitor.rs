@@ -13,7 +13,7 @@ const FIRST_REPORT: Duration = Duration::from_secs(1);
 
 /// A change in the health of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HealthChange {
+pub(crate) enum HealthChange {
     /// The backend is unavailable; the text says since when, why, and how long requests wait for it.
     Unavailable(String),
     /// The backend is available again.
@@ -21,7 +21,7 @@ pub enum HealthChange {
 }
 
 /// Monitors the health of a backend and reports its changes.
-pub struct HealthMonitor<'a> {
+pub(crate) struct HealthMonitor<'a> {
     /// The name of the backend in messages: `the state backend`.
     name: &'static str,
     /// `None` for a backend that is always available.
@@ -34,7 +34,7 @@ pub struct HealthMonitor<'a> {
 
 impl<'a> HealthMonitor<'a> {
     /// Creates a monitor; `health` is `None` for a backend that is always available.
-    pub fn new(
+    pub(crate) fn new(
         name: &'static str,
         health: Option<watch::Receiver<Health>>,
         report: impl FnMut(HealthChange) + Send + 'a,
@@ -44,7 +44,7 @@ impl<'a> HealthMonitor<'a> {
     }
 
     /// Awaits `work`, and reports outages meanwhile.
-    pub async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
             done = work => done,
@@ -53,7 +53,7 @@ impl<'a> HealthMonitor<'a> {
     }
 
     /// Reports that the backend is available again, if that was not reported yet.
-    pub fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         let Some(health) = &mut self.health else { return };
         let Health { reconnects, outage } = health.borrow_and_update().clone();
         let was_reported = self.next_report > FIRST_REPORT;

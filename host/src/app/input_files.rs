@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The parts of a run that name files.
-pub struct InputFilesRequest<'a> {
+pub(crate) struct InputFilesRequest<'a> {
     /// The settings of this host.
     pub settings: &'a Settings,
     /// The variables of this host.
@@ -28,14 +28,14 @@ pub struct InputFilesRequest<'a> {
 }
 
 /// The files that a run reads or executes.
-pub struct InputFiles {
+pub(crate) struct InputFiles {
     files: Vec<(String, PathBuf)>,
     code_cache: Option<PathBuf>,
 }
 
 impl InputFiles {
     /// Collects all files of a run.
-    pub fn new(request: &InputFilesRequest<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(request: &InputFilesRequest<'_>) -> Result<Self, Error> {
         let InputFilesRequest { settings, environment, manifest, params, session } = request;
         let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
         let mut add = |role: &str, path: &Path| files.push((role.to_owned(), path.to_owned()));
@@ -66,7 +66,7 @@ impl InputFiles {
 
     /// Returns a description of the run's file behind a path, if it is one: its role and its own path.
     #[must_use]
-    pub fn find(&self, path: &Path) -> Option<String> {
+    pub(crate) fn find(&self, path: &Path) -> Option<String> {
         let target = identity(path)?;
         let is_same = |path: &Path| identity(path) == Some(target);
         let named = self.files.iter().find(|(_, path)| is_same(path));

@@ -29,27 +29,29 @@ mod archive;
 mod control;
 mod doctor;
 
-pub use archive::{
+pub(crate) use archive::{
     OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_log, read_run, remove_run,
 };
-pub use backends::{Backends, StateBackend};
-pub use build::{BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built};
-pub use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
-pub use component_file::read_component;
-pub use control::{Cancelled, HostPresence, Watcher, cancel_run, watch_run};
-pub use doctor::{Finding, Verdict, diagnose};
-pub use error::{Error, Refusal};
-pub use forecast::{Forecast, Planned, forecast};
-pub use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
-pub use health_monitor::{HealthChange, HealthMonitor};
+pub(crate) use backends::{Backends, StateBackend};
+pub(crate) use build::{
+    BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built,
+};
+pub(crate) use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
+pub(crate) use component_file::read_component;
+pub(crate) use control::{Cancelled, HostPresence, Watcher, cancel_run, watch_run};
+pub(crate) use doctor::{Finding, Verdict, diagnose};
+pub(crate) use error::{Error, Refusal};
+pub(crate) use forecast::{Forecast, Planned, forecast};
+pub(crate) use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
+pub(crate) use health_monitor::{HealthChange, HealthMonitor};
 pub(crate) use imports::Supply;
 pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
-pub use input_files::{InputFiles, InputFilesRequest};
-pub use params::{Params, to_datum};
-pub use run::{Report, RunRequest, run};
-pub use runtime::runtime_for_guests;
-pub use session::{Session, SessionRequest};
-pub use source::{parse, read};
-pub use stored::{StoredResult, stored_results};
-pub use wit_files::read_wit;
+pub(crate) use input_files::{InputFiles, InputFilesRequest};
+pub(crate) use params::{Params, to_datum};
+pub(crate) use run::{Report, RunRequest, run};
+pub(crate) use runtime::runtime_for_guests;
+pub(crate) use session::{Session, SessionRequest};
+pub(crate) use source::{parse, read};
+pub(crate) use stored::{StoredResult, stored_results};
+pub(crate) use wit_files::read_wit;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The params of a run: texts from a command line, and values from a program.
 #[derive(Debug, Clone, Default)]
-pub struct Params {
+pub(crate) struct Params {
     /// `NAME=VALUE`, in order; only paths may be other than UTF-8.
     pub pairs: Vec<OsString>,
     /// A params file.
@@ -42,7 +42,7 @@ impl TextFault {
 }
 
 /// Converts a Rust value to a literal, by way of MessagePack, which keeps bytes and NaN.
-pub fn to_datum(value: impl Serialize) -> Result<Datum, SerdeFault> {
+pub(crate) fn to_datum(value: impl Serialize) -> Result<Datum, SerdeFault> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::new(&mut bytes).with_struct_map())?;
     Ok(rmp_serde::from_slice(&bytes)?)
@@ -50,7 +50,7 @@ pub fn to_datum(value: impl Serialize) -> Result<Datum, SerdeFault> {
 
 /// The error of converting a Rust value.
 #[derive(Debug, thiserror::Error)]
-pub enum SerdeFault {
+pub(crate) enum SerdeFault {
     /// The value's own `Serialize` failed.
     #[error(transparent)]
     Encode(#[from] rmp_serde::encode::Error),

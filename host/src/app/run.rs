@@ -25,7 +25,7 @@ const TTL: Duration = Duration::from_hours(24);
 const MAX_DIFFERENCES: usize = 10;
 
 /// The settings of a run on this host.
-pub struct RunRequest {
+pub(crate) struct RunRequest {
     /// The state backend.
     pub backend: Arc<dyn Backend>,
     /// The cache for results shared between runs; `None` if off.
@@ -52,7 +52,7 @@ pub struct RunRequest {
 
 /// The end of a run on this host.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// How the run ended.
     pub ended: Ended,
     /// The outputs, by name.
@@ -62,7 +62,11 @@ pub struct Report {
 }
 
 /// Works on a run until it ends or this host is interrupted. The session must be prepared.
-pub async fn run(session: &Session, sandbox: Arc<Sandbox>, request: RunRequest) -> Result<Report, Error> {
+pub(crate) async fn run(
+    session: &Session,
+    sandbox: Arc<Sandbox>,
+    request: RunRequest,
+) -> Result<Report, Error> {
     sandbox.set_buckets(request.backend.buckets());
     let mut interrupt = request.interrupt.clone();
     let opening = async {

@@ -18,7 +18,7 @@ const BLOCKING_OF_HOST: usize = 512;
 
 /// Creates a runtime for guests. Refused if the system does not provide its threads, plus a few for writers and
 /// blocking calls.
-pub fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
+pub(crate) fn runtime_for_guests(threads: usize) -> Result<Runtime, Refusal> {
     if threads_are_few() {
         try_threads(threads.saturating_add(SPARE_THREADS)).map_err(cannot_start)?;
     }

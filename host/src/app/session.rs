@@ -18,7 +18,7 @@ use crate::value::{Type, leaves};
 use std::sync::Arc;
 
 /// The settings of a run besides its manifest.
-pub struct SessionRequest<'a> {
+pub(crate) struct SessionRequest<'a> {
     /// Values of params.
     pub params: &'a Params,
     /// Tasks to restrict the run to; empty for all.
@@ -35,7 +35,7 @@ pub struct SessionRequest<'a> {
 const MAX_REDIS_VALUE: Size = Size::bytes(512 << 20);
 
 /// A run of a manifest, not yet started.
-pub struct Session {
+pub(crate) struct Session {
     /// The manifest.
     pub manifest: Manifest,
     /// The run id.
@@ -52,7 +52,7 @@ pub struct Session {
 
 impl Session {
     /// Reads the inputs and fits them to the plan. Returns all faults together.
-    pub fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
         let Checked { manifest, plan, components, supplies } = checked;
         let targets = targets(&plan, request.targets)?;
         let mut faults = Faults::none(manifest.source.clone());
@@ -94,7 +94,7 @@ impl Session {
     /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted
     /// variables.
     #[must_use]
-    pub fn secrets(&self) -> Secrets {
+    pub(crate) fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
         let secret = inputs.filter(|(input, _)| input.is_secret);
         // A bound value always has the type of its input.
@@ -106,7 +106,7 @@ impl Session {
 
     /// Returns the outputs that the run may have, with their types.
     #[must_use]
-    pub fn outputs(&self) -> Vec<(&str, &Type)> {
+    pub(crate) fn outputs(&self) -> Vec<(&str, &Type)> {
         let plan = self.bound.plan();
         let shown = &self.targets.shown;
         let declared = plan.outputs().iter().zip(&shown.declared).filter(|(_, is_shown)| **is_shown);
@@ -117,7 +117,7 @@ impl Session {
 
     /// Compares a task's grants with its component's imports.
     #[must_use]
-    pub fn needs(&self, task: &plan::Task) -> Needs {
+    pub(crate) fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
         let found = component.and_then(|index| Some((index, self.components.get(index)?)));
         let compare = |(index, component)| grant_check::needs(&self.manifest, &task.name, index, component);
@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
-    pub fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
+    pub(crate) fn check_limits(&self, uri: &StateUri) -> Result<(), Error> {
         let max = match uri {
             StateUri::Memory => return Ok(()),
             StateUri::Redis(_) => MAX_REDIS_VALUE,
@@ -153,7 +153,7 @@ impl Session {
 
     /// Prepares every function of the plan for calls, in the plan's order. Call it before the run starts, since code
     /// that counts fuel may have to be compiled first.
-    pub fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
+    pub(crate) fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         sandbox.require_address_space()?;
         let plan = self.bound.plan();
         let is_metered = metered_functions(plan);

@@ -10,14 +10,14 @@ use crate::model::{Source, other_encoding};
 use std::path::Path;
 
 /// Reads and resolves a manifest. Fails only if the text cannot be read; its faults come with the graph.
-pub fn read(path: &Path) -> Result<Resolved, Error> {
+pub(crate) fn read(path: &Path) -> Result<Resolved, Error> {
     let text = text(path)?;
     Ok(parse(&path.display().to_string(), &text, folder_of(path)))
 }
 
 /// Resolves a manifest in text. Its faults come with the graph.
 #[must_use]
-pub fn parse(name: &str, text: &str, folder: &Path) -> Resolved {
+pub(crate) fn parse(name: &str, text: &str, folder: &Path) -> Resolved {
     let source = Source { name: name.to_owned(), text: text.into() };
     graph::resolve(manifest::parse(source, folder))
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 /// A stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredResult {
+pub(crate) struct StoredResult {
     /// `task` or `task[i]`.
     pub name: String,
     /// The value as MessagePack.
@@ -18,7 +18,7 @@ pub struct StoredResult {
 }
 
 /// Returns stored results of a run: of one task or element, or of every task that has one.
-pub async fn stored_results(
+pub(crate) async fn stored_results(
     backend: &dyn Backend,
     run: &RunId,
     task: Option<&str>,

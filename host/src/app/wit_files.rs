@@ -20,7 +20,7 @@ const MAX_FILES: usize = 1_000;
 const DEPS: &str = "deps";
 
 /// Reads the packages at `path`, the main one first. Fails if they are larger than the host accepts.
-pub fn read_wit(path: &Path) -> io::Result<Vec<Vec<WitFile>>> {
+pub(crate) fn read_wit(path: &Path) -> io::Result<Vec<Vec<WitFile>>> {
     let mut left = MAX_SIZE;
     let packages = wit_files(path)?.into_iter();
     packages.map(|files| files.iter().map(|file| read_file(file, &mut left)).collect()).collect()

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 
 /// A stream whose reads and writes block in either mode.
 #[derive(Debug)]
-pub struct Blocking<S>(pub S);
+pub(crate) struct Blocking<S>(pub S);
 
 impl<S: Read + AsFd> Read for Blocking<S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {

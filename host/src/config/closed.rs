@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// The input.
     Stdin,
     /// The results.
@@ -22,7 +22,7 @@ pub enum Stream {
 impl Stream {
     /// Returns whether the stream was closed at the start. It is `/dev/null` now: writes are lost, reads are empty.
     #[must_use]
-    pub fn is_closed(self) -> bool {
+    pub(crate) fn is_closed(self) -> bool {
         CLOSED.load(Ordering::Relaxed) & self.bit() != 0
     }
 

@@ -18,7 +18,7 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::f
 
 /// The limits that the user has set; `None` for those left at their default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CompileSettings {
+pub(crate) struct CompileSettings {
     /// Maximum size of a component in bytes.
     pub component: Option<Size>,
     /// Maximum memory of a compiler.
@@ -38,7 +38,7 @@ impl CompileSettings {
 
     /// Returns the memory limit of a compiler. The default is `default`, capped at the memory budget of guests.
     #[must_use]
-    pub fn memory(&self, default: Size) -> Size {
+    pub(crate) fn memory(&self, default: Size) -> Size {
         self.memory.unwrap_or_else(|| default.min(memory_budget()))
     }
 }

@@ -13,12 +13,12 @@ const IGNORED_ON_PURPOSE: [Signal; 6] =
 
 /// The signals that this process was started to ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ignored(Vec<i32>);
+pub(crate) struct Ignored(Vec<i32>);
 
 impl Ignored {
     /// Reads the ignored signals of this process. Empty if the system does not report them.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
     }
 
@@ -30,13 +30,13 @@ impl Ignored {
 
     /// Returns whether a signal was ignored on purpose, and must stay ignored.
     #[must_use]
-    pub fn on_purpose(&self, signal: Signal) -> bool {
+    pub(crate) fn on_purpose(&self, signal: Signal) -> bool {
         IGNORED_ON_PURPOSE.contains(&signal) && self.0.contains(&signal.as_raw())
     }
 
     /// Catches the signals that were ignored by accident. Child processes inherit only ignored signals, so they start
     /// with the defaults. Must be called within a tokio runtime.
-    pub fn catch_the_rest(&self) {
+    pub(crate) fn catch_the_rest(&self) {
         let is_caught = |number: &&i32| {
             let signal = Signal::from_named_raw(**number);
             // The standard library ignores SIGPIPE itself, and restores it in children.
@@ -49,13 +49,13 @@ impl Ignored {
 }
 
 /// Catches a signal and ignores it. Must be called within a tokio runtime.
-pub fn catch(number: i32) -> io::Result<()> {
+pub(crate) fn catch(number: i32) -> io::Result<()> {
     signal(SignalKind::from_raw(number)).map(drop)
 }
 
 /// Unblocks all signals for this thread and those that it starts. Blocked signals would disable both termination and
 /// the fault handler that guards guest memory.
-pub fn unblock_signals() -> io::Result<()> {
+pub(crate) fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 

@@ -9,13 +9,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Returns the command-line arguments of this process, its own name first.
-pub fn arguments() -> impl Iterator<Item = OsString> {
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
 /// Environment variables. Values may be secrets: `Debug` shows only names.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub(crate) struct Environment(BTreeMap<OsString, OsString>);
 
 /// The error of a variable that is not UTF-8. Omits the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,30 +33,30 @@ impl NotText {
 impl Environment {
     /// Reads the variables of this process.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub(crate) fn of_process() -> Self {
         Self(std::env::vars_os().collect())
     }
 
     /// Returns the value of a variable; `None` if it is unset.
-    pub fn get<'e>(&'e self, name: &str) -> Result<Option<&'e str>, NotText> {
+    pub(crate) fn get<'e>(&'e self, name: &str) -> Result<Option<&'e str>, NotText> {
         let text = |value: &'e OsString| value.to_str().ok_or_else(|| NotText(name.to_owned()));
         self.0.get(OsStr::new(name)).map(text).transpose()
     }
 
     /// Returns the value of a variable of the host itself, for which empty means unset.
-    pub fn setting(&self, name: &str) -> Result<Option<&str>, NotText> {
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<&str>, NotText> {
         Ok(self.get(name)?.filter(|value| !value.is_empty()))
     }
 
     /// Returns the path in a variable, which need not be UTF-8; `None` if it is unset.
     #[must_use]
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(OsStr::new(name)).map(PathBuf::from)
     }
 
     /// Returns the path in a variable of the host itself, for which empty means unset.
     #[must_use]
-    pub fn path_setting(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path_setting(&self, name: &str) -> Option<PathBuf> {
         self.path(name).filter(|path| !path.as_os_str().is_empty())
     }
 

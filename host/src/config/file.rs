@@ -24,7 +24,7 @@ const KEYS: [(&str, &str); 10] = [
 
 /// The settings of a file as texts, by key. `settings` validates the values.
 #[derive(Clone, Default)]
-pub struct SettingsFile {
+pub(crate) struct SettingsFile {
     path: PathBuf,
     values: BTreeMap<String, String>,
 }
@@ -57,7 +57,7 @@ pub enum FileFault {
 
 impl SettingsFile {
     /// Reads the file at `path`, else of `CASCADE_CONFIG`, else the optional one in the user's configuration folder.
-    pub fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
+    pub(crate) fn read(path: Option<&Path>, environment: &Environment) -> Result<Self, FileFault> {
         let named = path.map(Path::to_path_buf).or_else(|| environment.path_setting("CASCADE_CONFIG"));
         let is_named = named.is_some();
         let default_path =

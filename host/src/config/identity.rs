@@ -17,7 +17,7 @@ const UNKNOWN_MACHINE: &str = "0";
 
 /// Returns a unique id for this process: host name, machine id, process id, start time, and random bits.
 #[must_use]
-pub fn host_id(random: u64) -> String {
+pub(crate) fn host_id(random: u64) -> String {
     let proc = Path::new(PROC);
     let machine = machine_id(proc).unwrap_or_else(|| UNKNOWN_MACHINE.to_owned());
     let process = std::process::id();
@@ -27,7 +27,7 @@ pub fn host_id(random: u64) -> String {
 
 /// Returns whether `id` provably belongs to an ended process of this machine.
 #[must_use]
-pub fn is_gone(id: &str) -> bool {
+pub(crate) fn is_gone(id: &str) -> bool {
     has_ended(id, Path::new(PROC))
 }
 

@@ -17,17 +17,17 @@ const DESCRIPTOR_FOLDERS: [&str; 2] = ["/dev/fd", "/proc"];
 const STDIN_PATHS: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Reads a file up to the general size limit.
-pub fn read_input(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_input(path: &Path) -> io::Result<Vec<u8>> {
     read_at_most(path, MAX_SIZE)
 }
 
 /// Reads a text file up to the general size limit, without a byte order mark.
-pub fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     as_text(read_input(path)?)
 }
 
 /// Converts the bytes of a file to text, without the byte order mark that some editors add.
-pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
+pub(crate) fn as_text(bytes: Vec<u8>) -> io::Result<String> {
     let not_text = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
     if let Some(encoding) = other_encoding(&bytes) {
         return Err(not_text(format!("it is {encoding} text; save it as UTF-8")));
@@ -40,7 +40,7 @@ pub fn as_text(bytes: Vec<u8>) -> io::Result<String> {
 }
 
 /// Reads at most `max` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
-pub fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
+pub(crate) fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {max}"));
     if STDIN_PATHS.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
@@ -59,7 +59,7 @@ pub fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
 /// Returns the folder that relative paths in a file start from: the file's own folder. For `/dev/stdin`, descriptors
 /// and pipes, which have none, it is the working directory.
 #[must_use]
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !is_descriptor(path) => folder,
         _ => Path::new("."), // a file in the working directory

@@ -28,7 +28,7 @@ const OWN_FILES: usize = 128;
 
 /// Returns the default number of slots. Computed once, since it reads control groups.
 #[must_use]
-pub fn cores() -> u32 {
+pub(crate) fn cores() -> u32 {
     static CORES: OnceLock<u32> = OnceLock::new();
     *CORES.get_or_init(|| {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -37,7 +37,7 @@ pub fn cores() -> u32 {
 }
 
 /// Returns a path by which this process can start its own program again.
-pub fn program() -> io::Result<PathBuf> {
+pub(crate) fn program() -> io::Result<PathBuf> {
     if fs::symlink_metadata(OWN_PROGRAM).is_ok() {
         return Ok(PathBuf::from(OWN_PROGRAM));
     }
@@ -47,7 +47,7 @@ pub fn program() -> io::Result<PathBuf> {
 /// Returns the memory budget of all guests: three quarters of the machine's memory, or of the control groups' limit.
 /// Computed once.
 #[must_use]
-pub fn memory_budget() -> Size {
+pub(crate) fn memory_budget() -> Size {
     static BUDGET: OnceLock<Size> = OnceLock::new();
     *BUDGET.get_or_init(|| {
         let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
@@ -58,7 +58,7 @@ pub fn memory_budget() -> Size {
 
 /// Raises the soft limit of open files to the hard limit. A guest may hold hundreds of files, and the usual soft
 /// limit suffices for about one guest. Failure is ignored.
-pub fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
@@ -68,7 +68,7 @@ pub fn raise_open_files() {
 /// Returns how many files all guests may have open together: this process's limit, minus its open files and a
 /// reserve.
 #[must_use]
-pub fn spare_files() -> usize {
+pub(crate) fn spare_files() -> usize {
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
     let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     limit.unwrap_or(usize::MAX).saturating_sub(open).saturating_sub(OWN_FILES)
@@ -76,7 +76,7 @@ pub fn spare_files() -> usize {
 
 /// Returns whether the thread limit is low enough to matter.
 #[must_use]
-pub fn threads_are_few() -> bool {
+pub(crate) fn threads_are_few() -> bool {
     getrlimit(Resource::Nproc).current.is_some_and(|limit| limit < MANY_THREADS)
 }
 
@@ -89,7 +89,7 @@ fn total(meminfo: &str) -> Option<u64> {
 
 /// Returns the host name, reduced to the characters of a host id.
 #[must_use]
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let clean: String =
         name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).collect();

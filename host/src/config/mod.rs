@@ -18,16 +18,18 @@ mod fault;
 mod settings;
 mod syntax;
 
-pub use blocking::Blocking;
-pub use closed::Stream;
-pub use compile::CompileSettings;
-pub use dispositions::{Ignored, catch, unblock_signals};
-pub use environment::{Environment, NotText, arguments};
-pub use fault::SettingsFault;
-pub use file::{FileFault, SettingsFile};
-pub use identity::{host_id, is_gone};
-pub use input::{as_text, folder_of, read_at_most, read_input, read_text};
-pub use machine::{cores, host_name, memory_budget, program, raise_open_files, spare_files, threads_are_few};
-pub use process::{forget_peak, peak, resident};
-pub use settings::{LogFormat, LogLevel, Overrides, Settings};
-pub use syntax::explain_toml;
+pub(crate) use blocking::Blocking;
+pub(crate) use closed::Stream;
+pub(crate) use compile::CompileSettings;
+pub(crate) use dispositions::{Ignored, catch, unblock_signals};
+pub(crate) use environment::{Environment, NotText, arguments};
+pub(crate) use fault::SettingsFault;
+pub(crate) use file::{FileFault, SettingsFile};
+pub(crate) use identity::{host_id, is_gone};
+pub(crate) use input::{as_text, folder_of, read_at_most, read_input, read_text};
+pub(crate) use machine::{
+    cores, host_name, memory_budget, program, raise_open_files, spare_files, threads_are_few,
+};
+pub(crate) use process::{forget_peak, peak, resident};
+pub(crate) use settings::{LogFormat, LogLevel, Overrides, Settings};
+pub(crate) use syntax::explain_toml;

@@ -6,18 +6,18 @@ use std::fs;
 
 /// Returns the resident memory of this process; `None` if the system does not report it.
 #[must_use]
-pub fn resident() -> Option<Size> {
+pub(crate) fn resident() -> Option<Size> {
     status_field("VmRSS:")
 }
 
 /// Returns the peak resident memory since [`forget_peak`], or since the process began.
 #[must_use]
-pub fn peak() -> Option<Size> {
+pub(crate) fn peak() -> Option<Size> {
     status_field("VmHWM:")
 }
 
 /// Resets the peak. If the system refuses, the old peak remains.
-pub fn forget_peak() {
+pub(crate) fn forget_peak() {
     drop(fs::write("/proc/self/clear_refs", "5"));
 }
 

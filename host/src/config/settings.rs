@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// The settings given as flags.
 #[derive(Clone, Default)]
-pub struct Overrides {
+pub(crate) struct Overrides {
     /// `--state`.
     pub state: Option<String>,
     /// `--cache`.
@@ -30,7 +30,7 @@ pub struct Overrides {
 
 /// The format of the log on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines for people.
     #[default]
     Human,
@@ -40,7 +40,7 @@ pub enum LogFormat {
 
 /// The level of the log on stderr; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     /// Failures.
     Error,
     /// Problems that are no failures.
@@ -72,7 +72,7 @@ const LOG_LEVELS: [(&str, LogLevel); 5] = [
 
 /// The settings of this host. Has no `Debug`, since the URIs may hold passwords.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The memory budget of all guests together.
     pub memory: Size,
     /// Number of slots: guests that run at the same time.
@@ -102,7 +102,7 @@ struct RankedUri {
 
 impl Settings {
     /// Reads the settings, before those of a manifest.
-    pub fn new(
+    pub(crate) fn new(
         flags: &Overrides,
         environment: &Environment,
         file: &SettingsFile,
@@ -129,7 +129,7 @@ impl Settings {
     /// Returns the state URI, by default `memory:`.
     ///
     /// `manifest` returns the manifest's URI, and is called only if no flag or variable overrides it.
-    pub fn state<E: From<SettingsFault>>(
+    pub(crate) fn state<E: From<SettingsFault>>(
         &self,
         manifest: impl FnOnce() -> Result<Option<StateUri>, E>,
     ) -> Result<StateUri, E> {
@@ -138,7 +138,7 @@ impl Settings {
     }
 
     /// Returns the cache URI, by default off.
-    pub fn cache<E: From<SettingsFault>>(
+    pub(crate) fn cache<E: From<SettingsFault>>(
         &self,
         manifest: impl FnOnce() -> Result<Option<CacheUri>, E>,
     ) -> Result<CacheUri, E> {

@@ -3,7 +3,7 @@
 
 /// Returns the line, counted from one, and the parser's message, or the name of a duplicate key.
 #[must_use]
-pub fn explain_toml(text: &str, error: &toml::de::Error) -> (usize, String) {
+pub(crate) fn explain_toml(text: &str, error: &toml::de::Error) -> (usize, String) {
     let span = error.span().unwrap_or_default();
     let line = text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
     let message = error.message();

@@ -42,7 +42,7 @@ pub enum WithoutGrant {
 
 /// An interface that a grant serves, by name prefix, and the functions that need the grant; an empty list means all.
 /// Types and harmless functions need no grant: `wasi:http/types` without a handler, sockets that are never created.
-pub type Service = (&'static str, &'static [&'static str]);
+pub(super) type Service = (&'static str, &'static [&'static str]);
 
 /// The properties of a grant that do not depend on its value.
 #[derive(Debug, Clone, Copy)]

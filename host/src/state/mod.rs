@@ -59,4 +59,6 @@ pub(crate) use registry::Registry;
 pub(crate) use registry::not_built_in;
 pub use shape::{CLOSING, ResourceScope, ResourceShape, RunShape, TaskShape};
 pub(crate) use uri::LEASES;
-pub use uri::{BackendKind, Durability, RedisTopology, RedisUri, Secret, StateUri, Tls};
+pub use uri::{BackendKind, Secret, StateUri};
+#[cfg(feature = "redis")]
+pub use uri::{Durability, RedisTopology, RedisUri, Tls};

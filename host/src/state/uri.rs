@@ -118,6 +118,7 @@ impl Secret {
     }
 
     /// Returns the text, to be sent to the server.
+    #[cfg(any(test, feature = "redis"))]
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -19,7 +19,7 @@ const READ_SIZE: usize = 64 << 10;
 
 /// The destination of a command's output.
 #[derive(Debug)]
-pub enum BuildOutput {
+pub(crate) enum BuildOutput {
     /// A stream, unchanged.
     Stream(Stdio),
     /// A pipe to the caller that waits for the command.
@@ -27,7 +27,7 @@ pub enum BuildOutput {
 }
 
 /// A started build command.
-pub struct BuildProcess {
+pub(crate) struct BuildProcess {
     supervisor: Child,
     handle: BuildHandle,
     reports: ChildStdout,
@@ -43,21 +43,21 @@ pub struct BuildProcess {
 
 /// Sends orders to the supervisor of a build command, from any thread.
 #[derive(Clone)]
-pub struct BuildHandle(Arc<ChildStdin>);
+pub(crate) struct BuildHandle(Arc<ChildStdin>);
 
 impl BuildHandle {
     /// Asks all processes of the command to end (SIGTERM).
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.order(orders::STOP);
     }
 
     /// Asks all processes to end, and kills those that do not end soon.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.order(orders::END);
     }
 
     /// Kills all processes.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.order(orders::KILL);
     }
 
@@ -68,7 +68,7 @@ impl BuildHandle {
 }
 
 /// Starts one command. `program` is this host's own binary, whose `main` passes its arguments to [`BuildRequest`].
-pub fn build(step: &BuildStep, output: BuildOutput, program: &Path) -> Result<BuildProcess, Refusal> {
+pub(crate) fn build(step: &BuildStep, output: BuildOutput, program: &Path) -> Result<BuildProcess, Refusal> {
     let label = format!("the build command of {}", step.components.join(", "));
     let cannot = |error: io::Error| cannot_start(&label, step).caused_by(error);
     let mut supervisor = Command::new(program)
@@ -105,12 +105,12 @@ fn cannot_start(label: &str, step: &BuildStep) -> Refusal {
 impl BuildProcess {
     /// Returns a handle that sends orders.
     #[must_use]
-    pub fn handle(&self) -> BuildHandle {
+    pub(crate) fn handle(&self) -> BuildHandle {
         self.handle.clone()
     }
 
     /// Waits until the command has ended. Passes its output to `print`, unless it goes to a stream.
-    pub fn wait(&mut self, mut print: impl FnMut(&[u8])) {
+    pub(crate) fn wait(&mut self, mut print: impl FnMut(&[u8])) {
         let mut buffer = vec![0; READ_SIZE];
         while !self.report.ends_with('\n') {
             // Read all output before the report of the end.
@@ -141,13 +141,13 @@ impl BuildProcess {
     }
 
     /// Kills all remaining processes, and waits until they are gone.
-    pub fn kill_and_wait(mut self) {
+    pub(crate) fn kill_and_wait(mut self) {
         self.handle.kill();
         self.reap();
     }
 
     /// Returns the outcome. Processes that the command left running end with this process.
-    pub fn finish(mut self) -> Result<(), Refusal> {
+    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         let label = self.label.clone();
         let status = match self.report.trim_end().split_once(' ') {
             Some((ENDED, status)) => status.parse().map(ExitStatus::from_raw).ok(),

@@ -6,7 +6,7 @@ mod build_process;
 mod supervisor;
 mod process_tree;
 
-pub use build_process::{BuildHandle, BuildOutput, BuildProcess, build};
+pub(crate) use build_process::{BuildHandle, BuildOutput, BuildProcess, build};
 pub(crate) use step::BUILD_LEFT_NO_FILE;
-pub use step::{BuildStep, build_steps, check_built};
-pub use supervisor::BuildRequest;
+pub(crate) use step::{BuildStep, build_steps, check_built};
+pub(crate) use supervisor::BuildRequest;

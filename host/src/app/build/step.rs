@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// One command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildStep {
+pub(crate) struct BuildStep {
     /// The components that it builds.
     pub components: Vec<String>,
     /// The command, for the shell.
@@ -18,7 +18,7 @@ pub struct BuildStep {
 
 /// Returns the distinct build commands of a manifest.
 #[must_use]
-pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
+pub(crate) fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
     let mut steps: Vec<BuildStep> = Vec::new();
     for (name, component) in &manifest.components {
         let Some(command) = &component.build else {
@@ -38,7 +38,7 @@ pub fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
 }
 
 /// Fails if a component with a build command is missing after the build.
-pub fn check_built(manifest: &Manifest) -> Result<(), Faults> {
+pub(crate) fn check_built(manifest: &Manifest) -> Result<(), Faults> {
     let mut faults = Faults::none(manifest.source.clone());
     for (name, component) in &manifest.components {
         if let (Some(_), Some(path)) = (&component.build, &component.path)

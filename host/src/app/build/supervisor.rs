@@ -39,14 +39,14 @@ pub(crate) const NOT_STARTED: &str = "refused";
 
 /// The request to run one command. Orders arrive on stdin, reports go to stdout, and the command's output to stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildRequest {
+pub(crate) struct BuildRequest {
     /// The command, for the shell.
     pub(crate) command: OsString,
 }
 
 impl BuildRequest {
     /// Parses the arguments of a supervisor; returns `None` for those of a user.
-    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+    pub(crate) fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let mut words = arguments.into_iter().skip(1);
         let is_supervisor = words.next()? == SUPERVISOR_FLAG;
         let (command, more) = (words.next()?, words.next());
@@ -59,7 +59,7 @@ impl BuildRequest {
     }
 
     /// Runs the command, and returns once all of its processes have ended.
-    pub fn run(self, orders: impl Read + Send + 'static, mut reports: impl Write, output: Stdio) {
+    pub(crate) fn run(self, orders: impl Read + Send + 'static, mut reports: impl Write, output: Stdio) {
         let has_ended = Arc::new(Mutex::new(false));
         let mut starting = lock(&has_ended);
         let started = set_up(orders, &has_ended).and_then(|()| start(&self.command, output));

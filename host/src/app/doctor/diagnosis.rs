@@ -11,7 +11,7 @@ use crate::app::{Error, StateBackend};
 use crate::config::Settings;
 
 /// The outcome of all checks.
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// The findings, in the order of the checks.
     pub findings: Vec<Finding>,
     /// The reason why the backend cannot be used; `None` if it can.
@@ -21,20 +21,20 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Returns whether every limit held and the backend can be used.
     #[must_use]
-    pub fn is_proven(&self) -> bool {
+    pub(crate) fn is_proven(&self) -> bool {
         self.findings.iter().all(|finding| finding.verdict != Verdict::Failed)
     }
 
     /// Returns whether every limit held, regardless of the backend.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         let is_backend = |finding: &Finding| finding.about == About::State;
         self.findings.iter().all(|finding| is_backend(finding) || finding.verdict != Verdict::Failed)
     }
 }
 
 /// Runs all checks. `report` receives each finding at once.
-pub async fn diagnose(
+pub(crate) async fn diagnose(
     settings: &Settings,
     state: &StateBackend,
     mut report: impl FnMut(&Finding),

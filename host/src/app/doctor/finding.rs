@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// The subject of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum About {
+pub(crate) enum About {
     /// A limit of a guest.
     Guest,
     /// A limit of the compiler.
@@ -23,7 +23,7 @@ pub enum About {
 impl About {
     /// Returns the word for the subject.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Guest => "guest",
             Self::Compiler => "compiler",
@@ -36,7 +36,7 @@ impl About {
 
 /// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The check passed.
     Proven,
     /// The check passed, with something the operator should know.
@@ -48,7 +48,7 @@ pub enum Verdict {
 impl Verdict {
     /// Returns the word for the verdict.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Proven => "proven",
             Self::Noted => "noted",
@@ -59,7 +59,7 @@ impl Verdict {
 
 /// The delay of a stop after its deadline, and the machine's own latency at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Late {
+pub(crate) struct Late {
     /// The total delay.
     pub total: Duration,
     /// The time that the machine takes to wake as many threads.
@@ -75,7 +75,7 @@ impl Late {
 
 /// The outcome of one check.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The subject.
     pub about: About,
     /// The name of the check.

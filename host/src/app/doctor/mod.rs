@@ -10,5 +10,5 @@ mod host_checks;
 mod backend;
 mod diagnosis;
 
-pub use diagnosis::diagnose;
-pub use finding::{Finding, Verdict};
+pub(crate) use diagnosis::diagnose;
+pub(crate) use finding::{Finding, Verdict};
