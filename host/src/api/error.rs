@@ -14,7 +14,7 @@ use std::fmt;
 /// # use cascade_host::{ErrorKind, Pipeline};
 /// let error = Pipeline::from_text("cascade = 1\nname = 7\n", ".").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Manifest);
-/// assert!(error.to_string().starts_with("manifest:2:8: "));
+/// assert!(error.to_string().contains("manifest:2:8: "));
 /// ```
 pub struct Error(Box<app::Error>);
 
