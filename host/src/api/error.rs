@@ -18,7 +18,7 @@ use std::fmt;
 /// ```
 pub struct Error(Box<app::Error>);
 
-/// What an [`Error`] is about.
+/// The subject of an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

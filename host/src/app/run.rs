@@ -53,7 +53,7 @@ pub(crate) struct RunRequest {
 /// The end of a run on this host.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// How the run ended.
+    /// End of the run.
     pub ended: Ended,
     /// The outputs, by name.
     pub outputs: Outputs,

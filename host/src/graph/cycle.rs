@@ -17,7 +17,7 @@ const MAX_NAMES: usize = 12;
 pub(crate) struct Cycles {
     /// The strongly connected component of each node, by position; `None` for a node outside all cycles.
     pub(crate) components: Vec<Option<usize>>,
-    /// One fault per cycle.
+    /// Reports each cycle as a fault.
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn among_components(manifest: &Manifest, suppliers: &[Vec<Spanned<usi
     })
 }
 
-/// What may have cycles.
+/// Kind of graph in which cycles are searched.
 struct Nodes<'a> {
     names: Vec<&'a str>,
     edges: Vec<Vec<Reference<'a>>>,

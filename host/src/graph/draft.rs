@@ -34,7 +34,7 @@ impl Body {
         args.chain(lists).chain(&self.when).map(|spanned| &spanned.value)
     }
 
-    /// The same values as [`Self::values`], to be changed.
+    /// Returns the values of [`Self::values`] mutably.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let args = self.args.iter_mut().map(|(_, arg)| arg);
         let lists = self.for_each.iter_mut().map(|(_, list)| list);

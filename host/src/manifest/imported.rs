@@ -14,7 +14,7 @@ pub struct Imports {
     pub entries: Vec<(Spanned<String>, ImportSource)>,
 }
 
-/// What satisfies an import.
+/// Source of an import, as the manifest names it.
 #[derive(Debug, Clone)]
 pub enum ImportSource {
     /// `"trap"`: functions that trap when they are called.

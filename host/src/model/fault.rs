@@ -65,7 +65,7 @@ pub struct Location {
     pub label: String,
 }
 
-/// A mistake: what is wrong, where, and what helps.
+/// A fault with its location, explanation and remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The message, a lowercase sentence without a full stop.

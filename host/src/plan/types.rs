@@ -74,9 +74,9 @@ pub struct Task {
     pub error: Option<Type>,
     /// Retry policy.
     pub retry: Retry,
-    /// How many hosts in a row may be lost with it before it is held to be the cause.
+    /// Maximum number of hosts lost in a row before the task is held to be the cause.
     pub max_lost_hosts: u32,
-    /// How long one attempt may take.
+    /// Timeout of one attempt.
     pub timeout: Duration,
     /// Limits of one call.
     pub limits: Limits,

@@ -131,7 +131,7 @@ impl Outcome {
 /// nor fill its memory.
 pub const MAX_SLOTLESS_CLAIMS: u32 = 256;
 
-/// What a host asks for along with its settlements.
+/// A host's request for claims, sent along with its settlements.
 #[derive(Debug, Clone, Default)]
 pub struct Want {
     /// Maximum number of nodes with a slot to claim.

@@ -234,7 +234,7 @@ fn modules_are_inspected_like_components() {
     let inspect = |path: PathBuf| Host::new(["inspect"]).args([&path.display().to_string()]);
     let shown = inspect(reactor()).run().expect(0).text();
     for line in [
-        "a core module, which the host makes a component of",
+        "a core module; the host adapts it to a component",
         "count: func(text: string)",
         "wasi:cli/stdout@0.2",
     ] {

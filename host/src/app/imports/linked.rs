@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) struct Linked {
     /// The component, with all that its sandbox runs.
     pub(crate) component: Component,
-    /// What the manifest satisfies in that sandbox.
+    /// Imports in that sandbox that the manifest satisfies.
     pub(crate) supplies: Vec<Supply>,
 }
 

@@ -9,7 +9,7 @@ use crate::sandbox::{Component, Import, Offer};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What satisfies the imports of one component, beside the host.
+/// Imports of one component that the manifest satisfies.
 #[derive(Default)]
 pub(crate) struct Wiring<'a> {
     /// The imports, in the order of the manifest.
@@ -22,13 +22,13 @@ pub(crate) struct Wire<'a> {
     pub(crate) import: Arc<str>,
     /// Span of its key in the manifest.
     pub(crate) span: &'a Span,
-    /// What satisfies it.
+    /// Source of the import.
     pub(crate) end: WireEnd,
 }
 
-/// What satisfies an import.
+/// Source of an import.
 pub(crate) enum WireEnd {
-    /// It traps.
+    /// A trap.
     Trap,
     /// The export of another component, by its position in the manifest.
     Export(usize, Arc<str>),

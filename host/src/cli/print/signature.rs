@@ -88,8 +88,8 @@ pub(crate) fn render(inspection: &Inspection<'_>, style: Style) -> String {
 const fn what_is_adapted(form: Form) -> Option<&'static str> {
     match form {
         Form::Component => None,
-        Form::Command => Some("a command of WASI preview 1, which the host makes a component of"),
-        Form::Reactor => Some("a core module, which the host makes a component of"),
+        Form::Command => Some("a WASI preview 1 command; the host adapts it to a component"),
+        Form::Reactor => Some("a core module; the host adapts it to a component"),
     }
 }
 

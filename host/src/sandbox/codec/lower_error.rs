@@ -11,7 +11,7 @@ use wasmtime::format_err;
 pub(crate) struct MalformedArgument {
     /// The parameter.
     pub(crate) name: String,
-    /// What is wrong with the argument.
+    /// Fault in the argument.
     pub(crate) fault: ValueFault,
 }
 

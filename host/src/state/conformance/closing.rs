@@ -1,5 +1,5 @@
-//! How a run is closed: by a last node, which says whether a run whose tasks have all succeeded has succeeded.
-//! What it looks at is for those who settle it.
+//! Conformance of the closing node, which decides whether a run has succeeded once all of its tasks have.
+//! The engine decides how to settle it.
 
 use crate::model::{FailurePolicy, RunStatus};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, must, must_fail, only, task, value};

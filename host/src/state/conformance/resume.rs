@@ -1,4 +1,4 @@
-//! Conformance of opening runs: what is kept, who may open, and reading results.
+//! Conformance of opening runs: kept results, refused requests, and reading results.
 //! Scheduling after that has its cases in `order.rs`.
 
 use crate::model::{Digest, FailurePolicy, RunId, RunStatus, SkipReason, TaskIdx};

@@ -46,7 +46,7 @@ struct FixedPart {
 
 /// The initial data of a life of a run.
 pub(crate) struct Layout {
-    /// One record per task.
+    /// Records of the tasks, in task order.
     pub(crate) tasks: Vec<u8>,
     /// Dependents, four bytes each. The list of tasks without dependencies comes last.
     pub(crate) edges: Vec<u8>,
@@ -235,7 +235,7 @@ fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
 
 /// The plan under which results were stored.
 pub(crate) enum Stored<'a> {
-    /// The same plan.
+    /// Records of an unchanged plan.
     Same,
     /// Another plan, with these fingerprints.
     Other(&'a [u8]),

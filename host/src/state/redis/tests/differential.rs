@@ -146,7 +146,7 @@ struct Pair {
     settled: Vec<(Token, Token)>,
 }
 
-/// How often something happened, over all graphs.
+/// Counts of what happened, over all graphs.
 #[derive(Debug, Default)]
 struct Seen {
     delayed: u32,

@@ -39,7 +39,7 @@ fn fs_error(error: DiskError) -> FsError {
 }
 
 impl State {
-    /// Returns the file or folder of the private disk that a descriptor stands for.
+    /// Returns the file or folder of the private disk of a descriptor.
     pub(crate) fn disk_file(&self, descriptor: &Resource<Descriptor>) -> Option<DiskFile> {
         self.table.get(&Resource::<DiskFile>::new_borrow(descriptor.rep())).ok().cloned()
     }

@@ -50,7 +50,7 @@ impl Drop for Held {
 #[derive(Clone)]
 pub(crate) struct DiskFile {
     pub(crate) held: Held,
-    /// What the guest may do with it.
+    /// Rights of the guest.
     pub(crate) access: DescriptorFlags,
 }
 

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 /// The other half of each hash: no file of the host has it.
 const HASH: u64 = 0x6361_7363_6164_6521;
 
-/// How a guest opens a path.
+/// Flags with which a guest opens a path.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening {
     pub(crate) path_flags: PathFlags,

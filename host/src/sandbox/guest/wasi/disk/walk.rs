@@ -10,7 +10,7 @@ const MAX_LINKS: usize = 40;
 /// Maximum length of a name, in bytes, as on Linux.
 const MAX_NAME: usize = 255;
 
-/// What happens to a link at the end of a path.
+/// Treatment of a link at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LastLink {
     /// The path leads on to the link's target.
