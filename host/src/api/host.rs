@@ -116,7 +116,7 @@ impl HostBuilder {
         let settings = Settings::new(&overrides, &self.environment, &SettingsFile::default());
         let mut settings = settings.map_err(app::Error::from)?;
         settings.code_cache = self.code_cache.or(settings.code_cache);
-        let sandbox = app::open_sandbox(&settings, self.compiler)?;
+        let sandbox = app::open_sandbox(&settings, self.compiler)?.with_shared_budget();
         sandbox.share_files(spare_files());
         Ok(Host(Arc::new(Inner {
             settings,

@@ -10,7 +10,7 @@ use crate::app::{Params, Refusal, RunRequest, Session, SessionRequest, StateBack
 use crate::cache::{Cache, with_ttl};
 use crate::config::host_id;
 use crate::engine::{Interrupt, Verification};
-use crate::events::{Recorder, Sink};
+use crate::events::{Fact, Recorder, Sink};
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, SystemClock};
 use crate::plan::Supplied;
 use crate::state::{HostId, LEASES, Mode, StateUri};
@@ -219,6 +219,10 @@ impl Run {
         let failure_sink: Arc<dyn Sink> = Arc::<FailureLog>::clone(&failures);
         let sinks = self.sinks.into_iter().chain([failure_sink]).collect();
         let (interrupt, interrupted) = watch::channel(Interrupt::None);
+        let recorder = Recorder::new(Arc::new(SystemClock), sinks).hiding(session.secrets());
+        for message in host.sandbox().take_warnings() {
+            recorder.run(Fact::Warning { code: "code-cache".into(), message });
+        }
         let request = RunRequest {
             lease,
             backend: state.backend,
@@ -227,7 +231,7 @@ impl Run {
             policy,
             slots: host.settings().jobs,
             host: HostId(host_id(random.next_u64()).into()),
-            recorder: Recorder::new(Arc::new(SystemClock), sinks).hiding(session.secrets()),
+            recorder,
             interrupt: interrupted,
             seed: random.next_u64(),
             verification,

@@ -291,6 +291,19 @@ fn a_dropped_run_frees_its_slot() {
 }
 
 #[test]
+fn a_code_cache_that_is_not_used_is_a_warning_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "no folder").unwrap();
+    let host = Host::builder().code_cache(&file).build().unwrap();
+    let mut run = one_task(&host, "inc").run().param("x", 1);
+    let mut events = run.events();
+    run.wait().unwrap();
+    let first = events.next_blocking().unwrap().fact;
+    assert!(matches!(&first, Fact::Warning { code, .. } if code == "code-cache"), "{first:?}");
+}
+
+#[test]
 fn a_run_is_awaited_on_another_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let report = runtime.block_on(async {

@@ -32,6 +32,7 @@ impl Invoker for Sandbox {
         check_count(&prepared, &call.args)?;
         // Backpressure: calls beyond the `-j` slots wait here. The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
+        let _memory = self.reserve_memory(call.limits.memory).await;
         let start = Instant::now();
         let deadline = Deadline(start + call.timeout);
         let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };

@@ -23,11 +23,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::ComponentExportIndex;
 
 /// Number of files that an operation of a guest opens for a moment, to walk a path or to look up a name.
 const TRANSIENT_FILES: usize = 4;
+
+/// Unit of a shared budget, in bytes.
+const KIB: u64 = 1 << 10;
 
 /// Settings of a sandbox.
 #[derive(Debug, Clone)]
@@ -61,6 +64,8 @@ pub struct Sandbox {
     pub(crate) permits: Arc<Semaphore>,
     /// Memory of the host for all guests.
     pub(crate) budget: Size,
+    /// What is left of the budget, in KiB, if several runs share it. The ledger of a run counts that run alone.
+    shared_budget: Option<Arc<Semaphore>>,
     // Set after components are loaded, because loading opens files too.
     files: Arc<OnceLock<usize>>,
     orphans: Arc<Orphans>,
@@ -112,6 +117,7 @@ impl Sandbox {
             buckets: Arc::default(),
             permits: Arc::new(permits),
             budget: Size::bytes(u64::MAX),
+            shared_budget: None,
             files: Arc::default(),
             orphans: Arc::default(),
             bounded,
@@ -134,6 +140,7 @@ impl Sandbox {
             buckets: Arc::default(),
             permits: Arc::clone(&self.permits),
             budget: self.budget,
+            shared_budget: self.shared_budget.clone(),
             files: Arc::clone(&self.files),
             orphans: Arc::clone(&self.orphans),
             bounded: self.bounded,
@@ -145,6 +152,22 @@ impl Sandbox {
     pub fn with_budget(mut self, budget: Size) -> Self {
         self.budget = budget;
         self
+    }
+
+    /// Shares the budget between the runs of [`Self::for_another_run`]: a call waits until its limit of memory is free.
+    #[must_use]
+    pub fn with_shared_budget(mut self) -> Self {
+        let kib = usize::try_from(self.budget.as_bytes() / KIB).unwrap_or(Semaphore::MAX_PERMITS);
+        self.shared_budget = Some(Arc::new(Semaphore::new(kib.clamp(1, Semaphore::MAX_PERMITS))));
+        self
+    }
+
+    /// Waits until the budget has room for a guest; none if runs do not share it. A guest with a larger limit waits for all.
+    pub(crate) async fn reserve_memory(&self, limit: Size) -> Option<SemaphorePermit<'_>> {
+        let shared = self.shared_budget.as_deref()?;
+        let kib = limit.min(self.budget).as_bytes().div_ceil(KIB);
+        let kib = u32::try_from(kib.min(self.budget.as_bytes() / KIB)).unwrap_or(u32::MAX);
+        shared.acquire_many(kib).await.ok() // the semaphore is never closed
     }
 
     /// Sets the pool of worker processes that compile components, each within its bounds.

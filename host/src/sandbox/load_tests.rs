@@ -2,9 +2,11 @@
 //! `hermetic` and `hostile` test calls.
 
 use crate::invoke::{Grants, Invoker};
+use crate::model::Size;
 use crate::sandbox::testing::{binary, call, component, prepare, sandbox};
 use crate::sandbox::{Component, LoadError, Metering, Offer, Sandbox, Settings, Toolchain};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -438,4 +440,18 @@ fn names_that_are_shared_often_are_rejected_before_they_fill_the_memory() {
         let error = load_error(binary(&amplified)).to_string();
         assert!(error.contains("more than 500000 types and names"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn runs_share_a_budget_and_a_larger_limit_waits_for_all_of_it() {
+    let mib = |count: u64| Size::bytes(count << 20);
+    let host = sandbox().with_budget(mib(300)).with_shared_budget();
+    let (one, other) = (host.for_another_run(), host.for_another_run());
+    let first = one.reserve_memory(mib(256)).await.unwrap();
+    assert!(other.reserve_memory(mib(44)).now_or_never().is_some(), "there is room");
+    assert!(other.reserve_memory(mib(45)).now_or_never().is_none(), "there is no room");
+    assert!(other.reserve_memory(mib(1000)).now_or_never().is_none(), "it needs the whole budget");
+    drop(first);
+    assert!(other.reserve_memory(mib(1000)).now_or_never().is_some(), "it runs alone");
+    assert!(sandbox().for_another_run().reserve_memory(mib(1000)).await.is_none(), "nothing is shared");
 }
