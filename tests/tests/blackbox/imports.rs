@@ -194,3 +194,26 @@ fn imports_of_the_host_can_trap_unless_another_part_has_them() {
     let project = Project::new(&format!("{divided}[tasks.t]\ncall = \"top.calls\"\n"));
     project.run().expect(2).says(["cannot trap in `middle` alone"]);
 }
+
+#[test]
+fn suggestions_for_import_names_leave_out_types() {
+    let component = "[components.g]\npath = \"{guest:shapes}\"\n[components.g.imports]\n\"test:shapes/typs@1.0.0\" = \"trap\"\n";
+    let project = Project::new(&format!("{component}[tasks.t]\ncall = \"g.t\"\n"));
+    let finished = project
+        .command("check")
+        .run()
+        .expect(2)
+        .says(["the component `g` imports no `test:shapes/typs@1.0.0`"]);
+    assert!(!finished.stderr.contains("test:shapes/types"), "{}", finished.stderr);
+}
+
+#[test]
+fn import_from_itself_is_one_fault() {
+    let own = CHAIN
+        .replace("\"test:links/rare@1.0.0\" = \"trap\"", "\"test:links/rare\" = { component = \"middle\" }");
+    assert_ne!(own, CHAIN);
+    let project = Project::new(&format!("{own}[tasks.t]\ncall = \"top.calls\"\n"));
+    let finished =
+        project.command("check").run().expect(2).says(["component `middle` cannot import from itself"]);
+    assert!(!finished.stderr.contains("does not export"), "{}", finished.stderr);
+}

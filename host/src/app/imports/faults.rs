@@ -11,9 +11,15 @@ pub(crate) type Boxed = Box<Fault>;
 
 /// Returns the import that a faulty key probably means.
 pub(crate) fn meant<'a>(key: &str, component: &'a Component) -> Option<&'a str> {
-    let names = || component.imports().iter().map(|import| &*import.name);
+    let names = || satisfiable(component);
     let same = names().find(|name| split_version(name).0 == split_version(key).0);
     same.or_else(|| nearest(key, names()))
+}
+
+/// Returns the names of imports that a manifest may satisfy: not those that have only types.
+fn satisfiable(component: &Component) -> impl Iterator<Item = &str> {
+    let imports = component.imports().iter().filter(|import| import.offer != Offer::Types);
+    imports.map(|import| &*import.name)
 }
 
 /// Returns the fault of a key that names no import.
@@ -25,9 +31,10 @@ pub(crate) fn unknown_key(key: &Spanned<String>, importer: Importer<'_>) -> Boxe
         Some(import) => fault.help(format!("did you mean `{import}`?")),
         None => fault.help("remove the line"),
     };
-    let names = || component.imports().iter().map(|import| &*import.name);
+    let names = || satisfiable(component);
     if names().next().is_none() {
-        return Box::new(fault.note("the component imports nothing"));
+        let rest = if component.imports().is_empty() { "" } else { " that needs a line" };
+        return Box::new(fault.note(format!("the component imports nothing{rest}")));
     }
     Box::new(fault.note(format!("the component imports {}", shortlist(&key.value, names()))))
 }

@@ -96,7 +96,7 @@ fn import_of<'a>(key: &Spanned<String>, importer: Importer<'a>) -> Result<&'a Im
     }
 }
 
-/// Finds what satisfies an import. `None` if the other component could not be loaded.
+/// Finds what satisfies an import. `None` if the other component could not be loaded, or is the importer itself.
 fn wire_end(
     importer: Importer<'_>,
     (key, import): (&Spanned<String>, &Import),
@@ -109,6 +109,7 @@ fn wire_end(
     }
     let name = match source {
         ImportSource::Trap => return Ok(Some(WireEnd::Trap)),
+        ImportSource::Component(name) if name.value == importer.name.as_str() => return Ok(None),
         ImportSource::Component(name) => name,
     };
     let Some(position) = manifest.components.get_index_of(name.value.as_str()) else { return Ok(None) };
