@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned, Usage};
 use cascade_host::internals::model::Digest;
 use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
 use cascade_host::internals::state::{Factory, StateUri};
 use cascade_host::internals::value::{Export, Signature, Type};
 use std::sync::Arc;
@@ -71,7 +71,9 @@ impl Work {
         let component = sandbox.load(component()).expect("the guest is a component");
         let export = component.exports().iter().find(|export| &*export.function == self.function);
         let export = export.expect("the guest has that function");
-        sandbox.prepare(&component, export, Grants::default(), Metering::Time).expect("it can be a task");
+        sandbox
+            .prepare(&component, export, Grants::default(), &[GuestKind::PLAIN])
+            .expect("it can be a task");
         Arc::new(sandbox)
     }
 

@@ -20,7 +20,7 @@ impl Sandbox {
             return Err(Exceeded::Component(max).into());
         }
         for (component, _) in parts {
-            let code = &component.shared.code;
+            let code = &component.shared.codes.first;
             reflect::check_imported_types(&code.runtime.engine, &code.component)?;
         }
         let part = |(component, links): &(&'_ Component, Vec<Link>)| Part {

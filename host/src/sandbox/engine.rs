@@ -1,6 +1,7 @@
 //! Engines: their configuration and allocation of memory, and the ticker that makes guests yield.
 //! `call` sets the limits of a single call.
 
+use crate::model::Stack;
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
 use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
@@ -20,11 +21,12 @@ use wasmtime::{
 /// Interval at which running guests yield, and so the precision of timeouts and cancellation.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Size of the guest's stack, in bytes. Deep recursion ends the call, and nothing else.
-pub(crate) const STACK: usize = 512 << 10;
-
 /// Size of a fiber's stack that host functions may use above the guest's, in bytes.
 const HOST_STACK: usize = 512 << 10;
+
+/// Part of a larger stack that stays resident between calls, in bytes. The system takes back the rest: it would be held
+/// for as long as the host lives, beside the memory that calls are admitted by.
+const RESIDENT_STACK: usize = 64 << 10;
 
 /// Maximum size of one linear memory, in bytes. Limits of calls are far below.
 const MAX_MEMORY: usize = 4 << 30;
@@ -92,7 +94,7 @@ impl Engines {
         }
         let pooled = match kind.allocation {
             Allocation::Pooling => {
-                let mut config = config(kind.code, self.bounded);
+                let mut config = config(kind.code, kind.stack, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
@@ -102,7 +104,7 @@ impl Engines {
         let (engine, actual) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
             None => {
-                let mut config = config(kind.code, self.bounded);
+                let mut config = config(kind.code, kind.stack, self.bounded);
                 let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand));
                 (engine.map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
             }
@@ -114,11 +116,23 @@ impl Engines {
         created.insert(kind, Arc::clone(&runtime));
         Ok(runtime)
     }
+
+    /// Fails if the address space is too small for as many guests as may run at the same time, on any engine so far that
+    /// should have a pool and has none.
+    pub(crate) fn require_address_space(&self) -> Result<(), LoadError> {
+        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        let without_pool =
+            created.iter().filter(|(wanted, runtime)| wanted.allocation != runtime.kind.allocation);
+        match without_pool.map(|(wanted, _)| wanted.stack).max() {
+            Some(stack) => address_space::require(self.calls, stack),
+            None => Ok(()),
+        }
+    }
 }
 
-/// Returns why this machine has no pool for `calls` guests, or `None` if it has one.
-pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
-    match Engine::new(config(CodeKind::PLAIN, Bounded::Yes).allocation_strategy(pool(calls))) {
+/// Returns why this machine has no pool for `calls` guests with such a stack, or `None` if it has one.
+pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
+    match Engine::new(config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(calls))) {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -131,7 +145,7 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
 #[cfg(feature = "internals")]
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
-    let mut config = config(CodeKind::PLAIN, Bounded::Yes);
+    let mut config = config(CodeKind::PLAIN, Stack::Small, Bounded::Yes);
     config.allocation_strategy(pool(calls));
     config
 }
@@ -139,12 +153,14 @@ pub fn engine_config(calls: u32) -> Config {
 /// Creates an engine that only compiles. Its code runs on all engines of this kind of code.
 pub(crate) fn for_compiling(kind: CodeKind, threads: Threads) -> wasmtime::Result<Engine> {
     let on_demand = InstanceAllocationStrategy::OnDemand;
-    let mut config = config(kind, Bounded::Yes);
+    let mut config = config(kind, Stack::Small, Bounded::Yes);
     Engine::new(config.allocation_strategy(on_demand).parallel_compilation(threads == Threads::Many))
 }
 
-fn config(kind: CodeKind, bounded: Bounded) -> Config {
+fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
     let is_bounded = bounded == Bounded::Yes;
+    let is_larger = stack > Stack::Small;
+    let stack = stack.size().as_usize();
     let mut config = Config::new();
     config
         .concurrency_support(false)
@@ -152,8 +168,9 @@ fn config(kind: CodeKind, bounded: Bounded) -> Config {
         .epoch_interruption(is_bounded)
         .consume_fuel(kind.metering == Metering::Fuel)
         .wasm_gc(kind.features.gc)
-        .max_wasm_stack(STACK)
-        .async_stack_size(STACK + HOST_STACK)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack + HOST_STACK)
+        .async_stack_zeroing(is_larger) // only this lets the pool give pages back
         // Debug information comes from the guest: reading it takes unbounded time and memory.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // Deterministic SIMD and canonical NaNs: a pure call returns the same bytes on every machine.
@@ -186,6 +203,7 @@ fn pool(calls: u32) -> InstanceAllocationStrategy {
         // A small part of each memory and table stays resident: clearing it by writing is cheaper than a system call.
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(RESIDENT_STACK)
         .max_unused_warm_slots(calls)
         .pagemap_scan(if may_scan_pagemap() { Enabled::Auto } else { Enabled::No });
     InstanceAllocationStrategy::Pooling(pool)
@@ -237,17 +255,5 @@ impl Drop for Ticker {
             thread.thread().unpark();
             drop(thread.join());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::manual::{Page, size};
-
-    #[test]
-    fn manual_names_the_limits_of_this_file() {
-        let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
-        call("stack").says(&size(STACK));
     }
 }

@@ -2,6 +2,7 @@
 //! The engine decides which task is called when (the scheduler), and what follows from a failure.
 
 mod load;
+mod code;
 mod compose;
 mod error;
 mod metering;
@@ -41,5 +42,7 @@ pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;
+pub use kind::GuestKind;
 pub use load::{Sandbox, Settings};
+#[cfg(any(test, feature = "internals"))]
 pub use metering::Metering;

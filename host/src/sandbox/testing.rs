@@ -5,7 +5,7 @@ use crate::invoke::{
     Attempt, Call, Failure, FunctionId, Grants, Invoker, Listener, Outcome, Returned, Stream,
 };
 use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
-use crate::sandbox::{Component, LoadError, Metering, Sandbox, Settings};
+use crate::sandbox::{Component, GuestKind, LoadError, Metering, Sandbox, Settings};
 use crate::value::{Type, encode};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
@@ -47,7 +47,8 @@ pub(crate) fn prepare(
     grants: Grants,
     metering: Metering,
 ) -> Result<FunctionId, LoadError> {
-    sandbox.prepare(component, component.exports().first().unwrap(), grants, metering)
+    let guest = GuestKind { metering, ..GuestKind::PLAIN };
+    sandbox.prepare(component, component.exports().first().unwrap(), grants, &[guest])
 }
 
 /// Returns a call with default limits and a timeout that only slow tests reach.
@@ -88,8 +89,8 @@ pub(crate) async fn granted(
     let component = sandbox.load(binary(text)).unwrap();
     let mut call = call(FunctionId(0), args);
     change(&mut call);
-    let metering = if call.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
-    prepare(&sandbox, &component, grants, metering).unwrap();
+    let export = component.exports().first().unwrap();
+    sandbox.prepare(&component, export, grants, &[GuestKind::of(&call.limits)]).unwrap();
     sandbox.invoke(Arc::new(call)).await
 }
 

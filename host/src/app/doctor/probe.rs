@@ -5,7 +5,7 @@ use crate::app::doctor::guests::{
     disk_guest, environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
 };
 use crate::invoke::Grants;
-use crate::model::{FailureClass, Limits, Size};
+use crate::model::{FailureClass, Limits, Size, Stack};
 use std::time::Duration;
 
 /// Timeout of guests that never end.
@@ -50,7 +50,7 @@ pub(crate) fn probes() -> Vec<Probe> {
     let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
     let disk = Ending::Fails(FailureClass::Limit, "`limits.disk`");
     let handles = Ending::Fails(FailureClass::Limit, "handles");
-    let stack = Ending::Fails(FailureClass::Limit, "stack");
+    let stack = Ending::Fails(FailureClass::Limit, "`limits.stack`");
     let trap = Ending::Fails(FailureClass::Trap, "malformed value");
     let clock = Grants { clock: true, ..Grants::default() };
     let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
@@ -74,7 +74,9 @@ pub(crate) fn probes() -> Vec<Probe> {
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("table growth", run_guest("(table 0 funcref)", tables), memory)
         },
-        long_timeout("deep recursion", run_guest("", "(call $run)"), stack),
+        recursion("deep recursion", Stack::Small, stack),
+        recursion("deep recursion, stack of 2MiB", Stack::Medium, stack),
+        recursion("deep recursion, stack of 8MiB", Stack::Large, stack),
         Probe {
             limits: Limits { fuel: Some(1_000_000), ..Limits::default() },
             ..long_timeout("endless loop with fuel", run_guest("", "(loop (br 0))"), fuel)
@@ -115,6 +117,11 @@ pub(crate) fn probes() -> Vec<Probe> {
 
 fn long_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {
     Probe { name, guest, grants: Grants::default(), limits: Limits::default(), timeout: LONG_TIMEOUT, ending }
+}
+
+fn recursion(name: &'static str, stack: Stack, ending: Ending) -> Probe {
+    let limits = Limits { stack, ..Limits::default() };
+    Probe { limits, ..long_timeout(name, run_guest("", "(call $run)"), ending) }
 }
 
 fn short_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {

@@ -10,6 +10,6 @@ pub(crate) use limits::{
     Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MIN_HOSTCALL_LIMIT,
     TABLE_ELEMENTS, TimedOut, doubled, max_instances,
 };
-pub(crate) use prepared::Prepared;
+pub(crate) use prepared::{Prepared, Variant};
 pub(crate) use state::{Share, State};
 pub(crate) use wasi::{MAX_FIELDS, MAX_UNGRANTED, Network, Orphans, TaskLookups};

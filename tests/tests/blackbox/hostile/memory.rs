@@ -12,7 +12,18 @@ const MORE: Ends = Ends::Failed(
     "limit",
     "`limits.memory` = 32MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"64MiB\"`",
 );
-const STACK: Ends = Ends::Failed("limit", "the guest's stack (512KiB) overflowed");
+const STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 512KiB reached: the guest's calls nest deeper; raise it with `limits.stack = \"2MiB\"`",
+);
+const LARGER_STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 2MiB reached: the guest's calls nest deeper; raise it with `limits.stack = \"8MiB\"`",
+);
+const LARGEST_STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 8MiB reached: the guest's calls nest deeper, and no larger stack exists",
+);
 const HANDLES: Ends = Ends::Failed("limit", "the guest holds more than 1000 handles");
 
 #[test]
@@ -75,6 +86,14 @@ fn deep_recursion_overflows_only_the_guest_stack() {
         row(CALLS, "recurses", "", STACK),
         row(PHASES, "realloc-recurses", "args.xs = [1]\n", STACK),
         row(Source::Rust(Guest::Basic), "recurse", "args.n = 100_000_000\n", STACK),
+        Row {
+            keys: "timeout = \"5m\"\nlimits = { memory = \"32MiB\", stack = \"1MiB\" }\n",
+            ..row(SPACE, "stack", "", LARGER_STACK)
+        },
+        Row {
+            keys: "timeout = \"5m\"\nlimits = { memory = \"32MiB\", stack = \"8MiB\" }\n",
+            ..row(CALLS, "recurses", "", LARGEST_STACK)
+        },
         row(CALLS, "allocator-asks", "", Ends::Failed("trap", "cannot leave component instance")),
     ]);
 }
