@@ -7,7 +7,8 @@ use crate::sandbox::codec::{Bounds, Codec, erased};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    Deadline, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, Prepared, Share, State, TimedOut, Variant,
+    Deadline, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared, Share, State, TimedOut,
+    Variant,
 };
 use crate::sandbox::load::Sandbox;
 use crate::value::wire;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{GcHeapOutOfMemory, Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
@@ -55,6 +56,7 @@ impl Invoker for Sandbox {
             memory: store.data().memory.peak(),
             fuel: fuel_used(&store, &call),
         };
+        let result = result.map_err(|error| with_heap_refusal(error, &store.data().memory));
         // The guest is dropped before its outcome is reported, so that its last output is delivered first.
         let stderr_tail = store.data().outputs.stderr_tail.clone();
         drop_guest(store).await;
@@ -72,6 +74,14 @@ impl Invoker for Sandbox {
                 Err(failure)
             }
         }
+    }
+}
+
+/// Adds to the error of an allocation on the full collected heap why that could not grow.
+fn with_heap_refusal(error: wasmtime::Error, memory: &MemoryGuard) -> wasmtime::Error {
+    match memory.heap_refusal() {
+        Some(hit) if error.is::<GcHeapOutOfMemory<()>>() => error.context(hit.clone()),
+        _ => error, // anything else says itself what happened
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sandbox::compile::{CachedCode, CodeCache, trusted};
 use crate::sandbox::component::{Code, Shared};
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
-use crate::sandbox::kind::{Allocation, EngineKind, GuestKind};
+use crate::sandbox::kind::{EngineKind, Features, GuestKind};
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::scratch;
 use bytes::Bytes;
@@ -32,27 +32,50 @@ impl Sandbox {
 
     /// Loads code of another engine into the engine of `kind`: from the cache, where they share the pages, or as a copy.
     fn move_code(&self, kind: EngineKind, digest: &Digest, known: &Code) -> Result<Code, LoadError> {
-        let cached = self.code_cache.as_ref().and_then(|cache| cache.get(&known.runtime, digest));
-        if let Some(code) = cached.and_then(|cached| self.map_code(kind, &cached)) {
+        if let Some(code) = self.cached_code(kind, digest)? {
             return Ok(code);
         }
         self.load_code(kind, |runtime| trusted::copy(&runtime.engine, &known.component))
     }
 
-    /// Returns code from the cache, or compiles it and adds it to the cache.
-    pub(crate) fn code(&self, kind: EngineKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
-        let runtime = self.engines.runtime(kind)?;
-        let cached = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
-        if let Some(code) = cached.and_then(|cached| self.map_code(kind, &cached)) {
-            return Ok(code);
+    /// Returns the first code of a component, whose features are not known yet.
+    pub(crate) fn first_code(
+        &self,
+        guest: GuestKind,
+        digest: &Digest,
+        bytes: &Bytes,
+    ) -> Result<Code, LoadError> {
+        // What a component needed when it was compiled decides under which kind its code was kept.
+        for features in Features::ALL {
+            if let Some(code) = self.cached_code(EngineKind::pooled(guest, features), digest)? {
+                return Ok(code);
+            }
         }
+        self.compile_code(EngineKind::pooled(guest, Features::default()), digest, bytes)
+    }
+
+    /// Returns code from the cache, or compiles it and adds it to the cache.
+    fn code(&self, kind: EngineKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
+        match self.cached_code(kind, digest)? {
+            Some(code) => Ok(code),
+            None => self.compile_code(kind, digest, bytes),
+        }
+    }
+
+    fn cached_code(&self, kind: EngineKind, digest: &Digest) -> Result<Option<Code>, LoadError> {
+        let Some(cache) = &self.code_cache else { return Ok(None) };
+        let cached = cache.get(&self.engines.code_id(kind.code)?, digest);
+        Ok(cached.and_then(|cached| self.map_code(kind, &cached)))
+    }
+
+    fn compile_code(&self, kind: EngineKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
         if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
-            match self.compile_into_cache(cache, &runtime, digest, bytes) {
+            match self.compile_into_cache(cache, kind, digest, bytes) {
                 Err(LoadError::Unwritten(error)) => self.stop_caching(cache, &error),
                 compiled => return compiled,
             }
         }
-        match self.compile_uncached(scratch::in_folder(&self.scratch), &runtime, bytes) {
+        match self.compile_uncached(scratch::in_folder(&self.scratch), kind, bytes) {
             Err(LoadError::Unwritten(error)) => {
                 self.warn(format!(
                     "compiled code cannot be written to `{}` and stays in memory: {}; set `TMPDIR` to a writable folder \
@@ -60,7 +83,7 @@ impl Sandbox {
                     self.scratch.display(),
                     scratch::os_error_text(&error)
                 ));
-                self.compile_uncached(scratch::in_memory(), &runtime, bytes)
+                self.compile_uncached(scratch::in_memory(), kind, bytes)
             }
             compiled => compiled,
         }
@@ -70,19 +93,20 @@ impl Sandbox {
     fn compile_into_cache(
         &self,
         cache: &CodeCache,
-        runtime: &Runtime,
+        kind: EngineKind,
         digest: &Digest,
         bytes: &Bytes,
     ) -> Result<Code, LoadError> {
         let draft = cache.draft().map_err(write_error)?;
         let file = draft.as_file().try_clone().map_err(write_error)?;
-        self.compiler.compile(runtime, bytes, &file)?;
-        let cached = cache.store(runtime, digest, draft);
+        let code = self.compiler.compile(&self.engines, kind, bytes, &file)?;
+        let kind = EngineKind { code, ..kind };
+        let cached = cache.store(&self.engines.code_id(code)?, digest, draft);
         let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
-        match cached.and_then(|cached| self.map_code(runtime.kind, &cached)) {
+        match cached.and_then(|cached| self.map_code(kind, &cached)) {
             Some(code) => Ok(code),
             // Caching or mapping failed: some systems map no code from some folders.
-            None => self.copy_code(runtime.kind, &file),
+            None => self.copy_code(kind, &file),
         }
     }
 
@@ -97,12 +121,13 @@ impl Sandbox {
     fn compile_uncached(
         &self,
         file: io::Result<File>,
-        runtime: &Runtime,
+        kind: EngineKind,
         bytes: &Bytes,
     ) -> Result<Code, LoadError> {
         let file = file.map_err(write_error)?;
-        self.compiler.compile(runtime, bytes, &file)?;
-        self.copy_code(runtime.kind, &file)
+        let code = self.compiler.compile(&self.engines, kind, bytes, &file)?;
+        let kind = EngineKind { code, ..kind };
+        self.copy_code(kind, &file)
     }
 
     fn map_code(&self, kind: EngineKind, cached: &CachedCode) -> Option<Code> {
@@ -120,7 +145,6 @@ impl Sandbox {
         kind: EngineKind,
         deserialize: impl Fn(&Runtime) -> wasmtime::Result<wasmtime::component::Component>,
     ) -> Result<Code, LoadError> {
-        let kind = EngineKind { allocation: Allocation::Pooling, ..kind };
         let runtime = self.engines.runtime(kind)?;
         if let Ok(component) = deserialize(&runtime) {
             return Ok(Code { runtime, component });

@@ -5,9 +5,10 @@ use crate::model::Stack;
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
 use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
-use crate::sandbox::kind::{Allocation, CodeKind, EngineKind};
+use crate::sandbox::kind::{Allocation, CodeKind, EngineKind, Features};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 /// Interval at which running guests yield, and so the precision of timeouts and cancellation.
@@ -34,7 +36,7 @@ const MAX_MEMORY: usize = 4 << 30;
 /// Core instances per guest in the pool. Interpreters that load libraries at run time have a few dozen.
 const INSTANCES: u32 = 64;
 
-/// Linear memories per guest in the pool.
+/// Linear memories per guest in the pool, beside its collected heap.
 const MEMORIES: u32 = 4;
 
 /// Tables per guest in the pool.
@@ -74,8 +76,9 @@ pub(crate) struct Engines {
     /// Maximum number of guests at the same time.
     pub(crate) calls: u32,
     bounded: Bounded,
-    // A mutex, because several threads may load components. It is held while an engine is created, which is rare.
+    // Mutexes, because several threads may load components. They are held while an engine is created, which is rare.
     created: Mutex<HashMap<EngineKind, Arc<Runtime>>>,
+    code_ids: Mutex<HashMap<CodeKind, Arc<str>>>,
     ticker: Ticker,
 }
 
@@ -83,7 +86,7 @@ impl Engines {
     /// Creates a set of engines for `calls` guests at the same time. Starts the ticker.
     pub(crate) fn new(calls: u32, bounded: Bounded) -> Result<Self, LoadError> {
         let ticker = Ticker::start().map_err(|error| LoadError::Engine(error.into()))?;
-        Ok(Self { calls, bounded, created: Mutex::default(), ticker })
+        Ok(Self { calls, bounded, created: Mutex::default(), code_ids: Mutex::default(), ticker })
     }
 
     /// Returns the engine for a kind of guest. Falls back from a pool to the system if the address space is too small.
@@ -95,7 +98,7 @@ impl Engines {
         let pooled = match kind.allocation {
             Allocation::Pooling => {
                 let mut config = config(kind.code, kind.stack, self.bounded);
-                let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
+                let pooled = Engine::new(config.allocation_strategy(pool(self.calls, kind.code.features)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
@@ -117,6 +120,23 @@ impl Engines {
         Ok(runtime)
     }
 
+    /// Returns the id of a kind of code: code with the same id runs on all engines of this kind, also of other processes.
+    pub(crate) fn code_id(&self, kind: CodeKind) -> Result<Arc<str>, LoadError> {
+        let mut ids = self.code_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = ids.get(&kind) {
+            return Ok(Arc::clone(id));
+        }
+        // An engine without a pool is created quickly, and depends on the same.
+        let mut config = config(kind, Stack::Small, self.bounded);
+        let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
+            .map_err(|error| LoadError::Engine(error.into()))?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let id: Arc<str> = format!("{:016x}-{}", hasher.finish(), kind.words()).into();
+        ids.insert(kind, Arc::clone(&id));
+        Ok(id)
+    }
+
     /// Fails if the address space is too small for as many guests as may run at the same time, on any engine so far that
     /// should have a pool and has none.
     pub(crate) fn require_address_space(&self) -> Result<(), LoadError> {
@@ -132,7 +152,9 @@ impl Engines {
 
 /// Returns why this machine has no pool for `calls` guests with such a stack, or `None` if it has one.
 pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
-    match Engine::new(config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(calls))) {
+    match Engine::new(
+        config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(calls, Features::default())),
+    ) {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -146,7 +168,7 @@ pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
     let mut config = config(CodeKind::PLAIN, Stack::Small, Bounded::Yes);
-    config.allocation_strategy(pool(calls));
+    config.allocation_strategy(pool(calls, Features::default()));
     config
 }
 
@@ -167,7 +189,11 @@ fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
         .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
         .consume_fuel(kind.metering == Metering::Fuel)
-        .wasm_gc(kind.features.gc)
+        .gc_support(kind.features.gc)
+        .wasm_exceptions(kind.features.gc)
+        // The only collector that frees cycles, and the one that wasmtime chooses. Guests cannot see when it runs: there
+        // are no finalizers and weak references, and references have no order. So results stay deterministic.
+        .collector(Collector::Copying)
         .max_wasm_stack(stack)
         .async_stack_size(stack + HOST_STACK)
         .async_stack_zeroing(is_larger) // only this lets the pool give pages back
@@ -184,11 +210,13 @@ fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
 ///
 /// The totals are the shares of all guests together, so every guest that may run gets its memory. The pool rejects a
 /// component that needs more than one share when it is loaded; its guests allocate on demand instead.
-fn pool(calls: u32) -> InstanceAllocationStrategy {
+fn pool(calls: u32, features: Features) -> InstanceAllocationStrategy {
+    let heaps = if features.gc { calls } else { 0 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))
-        .total_memories(calls.saturating_mul(MEMORIES))
+        .total_memories(calls.saturating_mul(MEMORIES).saturating_add(heaps))
+        .total_gc_heaps(heaps)
         .total_tables(calls.saturating_mul(TABLES))
         .total_stacks(calls)
         .max_core_instances_per_component(INSTANCES)

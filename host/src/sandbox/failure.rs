@@ -10,8 +10,8 @@ use crate::sandbox::guest::{
     MIN_HOSTCALL_LIMIT, TimedOut, doubled,
 };
 use std::time::Duration;
-use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
+use wasmtime::{ThrownException, Trap};
 use wasmtime_wasi::I32Exit;
 
 /// wasmtime's text if a guest passes too much to a host function. Its limit errors have private types.
@@ -58,6 +58,9 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
+    }
+    if error.is::<ThrownException>() {
+        return (FailureClass::Trap, "the guest threw an exception that nothing caught".to_owned());
     }
     if let Some(ResourceTableError::Full) = error.root_cause().downcast_ref() {
         return (FailureClass::Limit, handles_message());

@@ -50,6 +50,11 @@ pub(crate) enum Allocation {
     OnDemand,
 }
 
+impl Features {
+    /// All sets of features that engines have, from the one that most components need.
+    pub(crate) const ALL: [Self; 2] = [Self { gc: false }, Self { gc: true }];
+}
+
 impl CodeKind {
     /// Code without a fuel limit and without further features, as most components have it.
     pub(crate) const PLAIN: Self = Self { metering: Metering::Time, features: Features { gc: false } };
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn every_kind_of_code_has_a_name_of_its_own() {
         let kinds = [Metering::Time, Metering::Fuel]
-            .map(|metering| [false, true].map(|gc| CodeKind { metering, features: Features { gc } }));
+            .map(|metering| Features::ALL.map(|features| CodeKind { metering, features }));
         for kind in kinds.into_iter().flatten() {
             assert_eq!(CodeKind::from_words(&kind.words()), Some(kind), "{}", kind.words());
         }

@@ -244,7 +244,7 @@ impl Sandbox {
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
         let code =
-            self.code(EngineKind::PLAIN, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
+            self.first_code(GuestKind::PLAIN, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {

@@ -28,6 +28,8 @@ mod module_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod managed_tests;
+#[cfg(test)]
 mod hermetic;
 
 #[cfg(feature = "internals")]

@@ -3,7 +3,7 @@
 
 use crate::model::{Digest, Random, Stack};
 use crate::sandbox::engine;
-use crate::sandbox::kind::{Allocation, EngineKind};
+use crate::sandbox::kind::{Allocation, CodeKind, EngineKind};
 use crate::sandbox::load::Sandbox;
 use std::io::Write as _;
 
@@ -36,8 +36,8 @@ impl Sandbox {
     /// Returns `None` if no cache is in use, and a description of the failure otherwise.
     pub fn prove_code_cache(&self) -> Option<Result<(), String>> {
         let cache = self.code_cache.as_ref()?;
-        let runtime = match self.engines.runtime(EngineKind::PLAIN) {
-            Ok(runtime) => runtime,
+        let code_id = match self.engines.code_id(CodeKind::PLAIN) {
+            Ok(code_id) => code_id,
             Err(error) => return Some(Err(error.to_string())),
         };
         // No component has this digest, so no other process looks up the entry meanwhile.
@@ -45,16 +45,16 @@ impl Sandbox {
             Digest::of_bytes(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
         let stored = cache.draft().and_then(|mut draft| {
             draft.write_all(b"no code")?;
-            cache.store(&runtime, &name, draft)
+            cache.store(&code_id, &name, draft)
         });
         let stored = match stored {
             Ok(stored) => stored,
             Err(error) => return Some(Err(format!("code cannot be written: {error}"))),
         };
-        let is_found = cache.get(&runtime, &name).is_some();
+        let is_found = cache.get(&code_id, &name).is_some();
         // The length stays the same: only the seal can reveal the change.
         let is_changed = std::fs::write(stored.path(), b"no cade").is_ok();
-        let is_changed_found = cache.get(&runtime, &name).is_some();
+        let is_changed_found = cache.get(&code_id, &name).is_some();
         stored.remove();
         Some(match (is_found, is_changed, is_changed_found) {
             (true, true, false) => Ok(()),

@@ -5,6 +5,7 @@ use crate::model::{Size, try_threads};
 use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::compile::composition::Composition;
+use crate::sandbox::compile::features::{Proposal, Refused, precompile};
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
 use crate::sandbox::kind::CodeKind;
@@ -39,6 +40,12 @@ pub(crate) const UNWRITTEN: u8 = 68;
 
 /// Exit code: no component can be made of the module; stderr says why.
 pub(crate) const UNADAPTED: u8 = 69;
+
+/// Exit code: the code was written, but the component needs other features; stderr names the kind of code.
+pub(crate) const OTHER_KIND: u8 = 70;
+
+/// Exit code: the component needs a proposal that no engine has; stderr names it.
+pub(crate) const PROPOSAL: u8 = 71;
 
 /// Task of a worker process. The component, or the module that becomes one, arrives on stdin, after its length; the
 /// result goes to stdout. Stdin stays open for as long as the host wants the result.
@@ -94,7 +101,9 @@ impl CompileRequest {
         mut stderr: impl Write,
     ) -> u8 {
         let (code, message) = match self.work(input, output) {
-            Ok(()) => return DONE,
+            Ok(None) => return DONE,
+            Ok(Some(kind)) => (OTHER_KIND, kind.words()),
+            Err(CompileFailure::Proposal(proposal)) => (PROPOSAL, proposal.name().to_owned()),
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
             Err(CompileFailure::Unadapted(text)) => (UNADAPTED, text),
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
@@ -111,20 +120,25 @@ impl CompileRequest {
         code
     }
 
+    /// Returns the kind of the code if it is not the one of the request.
     fn work(
         self,
         mut input: impl Read + Send + 'static,
         mut output: impl Write,
-    ) -> Result<(), CompileFailure> {
+    ) -> Result<Option<CodeKind>, CompileFailure> {
         self.set_limits()?;
         // From here on, the end of stdin means that the host was killed.
         let input_bytes = read(&mut input)?;
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
-        let result = match self.job {
-            Job::Compile(kind) => compile(kind, &input_bytes)?,
-            Job::Compose => compose(&input_bytes)?,
+        let (result, other) = match self.job {
+            Job::Compile(kind) => {
+                let (actual, code) = compile(kind, &input_bytes)?;
+                (code, (actual != kind).then_some(actual))
+            }
+            Job::Compose => (compose(&input_bytes)?, None),
         };
-        output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
+        output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)?;
+        Ok(other)
     }
 
     /// Sets resource limits on this process, which hold whatever a component does to the compiler.
@@ -147,10 +161,14 @@ impl CompileRequest {
     }
 }
 
-fn compile(kind: CodeKind, payload: &[u8]) -> Result<Vec<u8>, CompileFailure> {
-    let engine = engine::for_compiling(kind, threads()).map_err(|error| engine_failure(&error))?;
+fn compile(kind: CodeKind, payload: &[u8]) -> Result<(CodeKind, Vec<u8>), CompileFailure> {
     let component = component_of(payload).map_err(CompileFailure::Unadapted)?;
-    engine.precompile_component(&component).map_err(|error| engine_failure(&error))
+    let threads = threads();
+    precompile(kind, &component, |kind| engine::for_compiling(kind, threads)).map_err(|refused| match refused
+    {
+        Refused::Proposal(proposal) => CompileFailure::Proposal(proposal),
+        Refused::Engine(error) => engine_failure(&error),
+    })
 }
 
 /// Composes components. A misfit is written to stderr as JSON.
@@ -172,6 +190,7 @@ fn threads() -> Threads {
 enum CompileFailure {
     Refused(String),
     Unadapted(String),
+    Proposal(Proposal),
     Failed(io::Error),
     Unwritten(io::Error),
 }

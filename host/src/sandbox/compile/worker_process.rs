@@ -3,10 +3,11 @@
 
 use crate::model::Size;
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
+use crate::sandbox::compile::features::Proposal;
 use crate::sandbox::compile::misfit::Misfit;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker::{
-    CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNADAPTED, UNWRITTEN,
+    CompileRequest, FAILED, Job, NO_MEMORY, OTHER_KIND, PROPOSAL, REFUSED, UNADAPTED, UNWRITTEN,
 };
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::kind::CodeKind;
@@ -36,14 +37,16 @@ enum WorkerEnd {
     TimedOut,
 }
 
-/// Compiles a component in a worker process, which writes the code to `output`.
+/// Compiles a component in a worker process, which writes the code to `output`. Returns the kind of the code, which has
+/// the features that the component needs.
 pub(crate) fn compile(
     pool: &CompilePool,
     kind: CodeKind,
     bytes: &[u8],
     output: &File,
-) -> Result<(), LoadError> {
-    run(pool, Job::Compile(kind), bytes, output, compile_error)
+) -> Result<CodeKind, LoadError> {
+    let other = run(pool, Job::Compile(kind), bytes, output, compile_error)?;
+    Ok(other.unwrap_or(kind))
 }
 
 /// Composes components in a worker process, which writes the new component to `output`.
@@ -52,10 +55,11 @@ pub(crate) fn compose(pool: &CompilePool, composition: &[u8], output: &File) -> 
         Ok(misfit) => LoadError::Misfit(misfit),
         Err(_) => LoadError::Misfit(Misfit::Other(text)),
     };
-    run(pool, Job::Compose, composition, output, misfit)
+    run(pool, Job::Compose, composition, output, misfit).map(drop)
 }
 
-/// Runs a worker process. `refused` builds the error from its text if it refuses the input.
+/// Runs a worker process. `refused` builds the error from its text if it refuses the input. Returns the kind of the code
+/// if it is not the one of the job.
 ///
 /// Blocks until the worker ends, at most for `compile-timeout`.
 fn run(
@@ -64,7 +68,7 @@ fn run(
     bytes: &[u8],
     output: &File,
     refused: impl FnOnce(String) -> LoadError,
-) -> Result<(), LoadError> {
+) -> Result<Option<CodeKind>, LoadError> {
     let Bounds { memory, time, .. } = pool.bounds;
     // `time` is wall-clock time. The processor time that fits into it is at most that of all cores.
     let request = CompileRequest { job, memory, time: time.saturating_mul(pool.cores.max(1)) };
@@ -128,14 +132,22 @@ fn check_end(
     end: WorkerEnd,
     bounds: &Bounds,
     refused: impl FnOnce(String) -> LoadError,
-) -> Result<(), LoadError> {
+) -> Result<Option<CodeKind>, LoadError> {
     let (status, text) = match end {
         WorkerEnd::TimedOut => return Err(Exceeded::Time(bounds.time).into()),
         WorkerEnd::Own(status, text) => (status, text),
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match (code, status.signal().and_then(Signal::from_named_raw)) {
-        (Some(0), _) => Ok(()),
+        (Some(0), _) => Ok(None),
+        (Some(OTHER_KIND), _) => match CodeKind::from_words(text.trim()) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(LoadError::Compiler(crash_message(status, &text).into())),
+        },
+        (Some(PROPOSAL), _) => Err(match Proposal::from_name(text.trim()) {
+            Some(proposal) => LoadError::Proposal(proposal),
+            None => refused(text),
+        }),
         (Some(REFUSED), _) => Err(refused(text.trim_end().to_owned())),
         (Some(UNADAPTED), _) => Err(LoadError::Adapt(text.trim_end().into())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
@@ -187,7 +199,7 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    fn run_script(program: &str, script: &str, time: Duration) -> Result<(), LoadError> {
+    fn run_script(program: &str, script: &str, time: Duration) -> Result<Option<CodeKind>, LoadError> {
         let child = Command::new(program)
             .args(["-c", script])
             .stdin(Stdio::piped())
@@ -206,6 +218,9 @@ mod tests {
     #[test]
     fn each_end_of_a_worker_has_its_own_error() {
         assert!(run_script("/bin/sh", "exit 0", Duration::from_mins(1)).is_ok());
+        let other = run_script("/bin/sh", "echo fuel-gc >&2; exit 70", Duration::from_mins(1));
+        assert_eq!(other.unwrap().map(CodeKind::words).as_deref(), Some("fuel-gc"));
+        assert!(error_text("echo threads >&2; exit 71").contains("uses threads, which"));
         assert!(error_text("echo no such thing >&2; exit 65").contains("does not compile: no such thing"));
         assert!(
             error_text("echo no such world >&2; exit 69")
