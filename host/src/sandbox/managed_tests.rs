@@ -6,7 +6,8 @@ use crate::model::{FailureClass, Stack};
 use crate::sandbox::testing::{
     binary, call, component, mebibytes, prepare, returned, run, run_failing, sandbox,
 };
-use crate::sandbox::{Bounds, CompilePool, LoadError, Metering, Sandbox, Settings};
+use crate::sandbox::{Bounds, CompilePool, LoadError, Metering, Sandbox, Settings, Wit, WitFile};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,6 +223,50 @@ async fn code_is_cached_with_the_features_that_it_needs() {
         prepare(&second, &component, Grants::default(), Metering::Fuel),
         Err(LoadError::Compiler(_))
     ));
+}
+
+/// Components trust each other with results only: an exception does not leave the one that threw it.
+#[tokio::test]
+async fn exception_does_not_cross_components() {
+    let text = r#"(component
+        (component $callee
+            (core module $m (tag $e) (func (export "f") (throw $e)))
+            (core instance $i (instantiate $m))
+            (func (export "f") (canon lift (core func $i "f"))))
+        (component $caller
+            (import "f" (func $callee))
+            (core func $f (canon lower (func $callee)))
+            (core module $m
+                (import "" "f" (func $f))
+                (func (export "run") (block $caught (try_table (catch_all $caught) (call $f)))))
+            (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
+            (func (export "run") (canon lift (core func $i "run"))))
+        (instance $callee (instantiate $callee))
+        (instance $caller (instantiate $caller (with "f" (func $callee "f"))))
+        (func (export "run") (alias export $caller "run")))"#;
+    let (class, message) = run_failing(text, |_| ()).await;
+    assert_eq!((class, &*message), (FailureClass::Trap, "uncaught exception propagated out of component"));
+}
+
+#[tokio::test]
+async fn module_with_exceptions_and_objects_becomes_a_component() {
+    let module = "(module
+        (type $pair (struct (field i32 i32))) (tag $e (param i32))
+        (func (export \"add\") (param i32 i32) (result i32) (local $p (ref $pair))
+            (local.set $p (struct.new $pair (local.get 0) (local.get 1)))
+            (block $caught (result i32)
+                (try_table (catch $e $caught)
+                    (throw $e (i32.add (struct.get $pair 0 (local.get $p)) (struct.get $pair 1 (local.get $p)))))
+                (unreachable))))";
+    let wit = "package a:b; world w { export add: func(a: u32, b: u32) -> u32; }";
+    let file = WitFile { path: "a.wit".to_owned(), content: wit.as_bytes().to_vec() };
+    let sandbox = sandbox();
+    let component = sandbox
+        .load_with_wit(binary(module), Some(&Wit { packages: vec![vec![file]], world: None }))
+        .unwrap();
+    prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
+    let args = vec![Bytes::from_static(b"\x28"), Bytes::from_static(b"\x02")];
+    assert_eq!(&*returned(sandbox.invoke(Arc::new(call(FunctionId(0), args))).await), b"\x2a");
 }
 
 #[test]

@@ -17,6 +17,9 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 /// Memory limit of guests that exhaust it.
 const MEMORY: Size = Size::bytes(32 << 20);
 
+/// Type of an object with an edge.
+const NODE: &str = "(type $node (struct (field (ref null $node))))";
+
 /// A guest with the required outcome.
 pub(crate) struct Probe {
     /// The behaviour under test.
@@ -61,6 +64,9 @@ pub(crate) fn probes() -> Vec<Probe> {
     let memories = "(loop
         (drop (memory.grow 0 (i32.const 16))) (drop (memory.grow 1 (i32.const 16)))
         (drop (memory.grow 2 (i32.const 16))) (br 0))";
+    let hoarding = "(local $n (ref null $node))
+        (loop (local.set $n (struct.new $node (local.get $n))) (br 0))";
+    let littering = "(loop (drop (struct.new $node (ref.null $node))) (br 0))";
     vec![
         short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
         short_timeout(
@@ -70,6 +76,8 @@ pub(crate) fn probes() -> Vec<Probe> {
         ),
         small_limits("memory growth", run_guest("", filling), memory),
         small_limits("growth of many memories", run_guest("(memory 1) (memory 1)", memories), memory),
+        small_limits("growth of the collected heap", run_guest(NODE, hoarding), memory),
+        short_timeout("endless garbage", run_guest(NODE, littering), timeout),
         Probe {
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("table growth", run_guest("(table 0 funcref)", tables), memory)
