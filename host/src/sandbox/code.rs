@@ -1,7 +1,7 @@
 //! Compiled code of a component, for each kind of guest: from the cache, from the compiler, or from another engine.
 //! `load` reads what the code is of, `compile` compiles it and keeps it.
 
-use crate::model::Digest;
+use crate::model::{Digest, Size};
 use crate::sandbox::compile::{CachedCode, CodeCache, trusted};
 use crate::sandbox::component::{Code, Shared};
 use crate::sandbox::engine::Runtime;
@@ -14,6 +14,16 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 
+/// A component, or a module with its WIT, that may have to be compiled.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Name for messages.
+    pub(crate) name: &'a str,
+    /// Identity of the component.
+    pub(crate) digest: &'a Digest,
+    pub(crate) bytes: &'a Bytes,
+}
+
 impl Sandbox {
     /// Returns the component's code for a kind of guest, and compiles it if need be. Engines that differ only in the
     /// stack run the same code.
@@ -24,7 +34,9 @@ impl Sandbox {
         let kind = EngineKind::pooled(guest, shared.codes.first.runtime.kind.code.features);
         let code = match shared.codes.find(|known| known.code == kind.code) {
             Some(known) => self.move_code(kind, &shared.digest, &known)?,
-            None => self.code(kind, &shared.digest, &shared.bytes)?,
+            None => {
+                self.code(kind, Source { name: &shared.name, digest: &shared.digest, bytes: &shared.bytes })?
+            }
         };
         shared.codes.add(code.clone());
         Ok(code)
@@ -39,26 +51,21 @@ impl Sandbox {
     }
 
     /// Returns the first code of a component, whose features are not known yet.
-    pub(crate) fn first_code(
-        &self,
-        guest: GuestKind,
-        digest: &Digest,
-        bytes: &Bytes,
-    ) -> Result<Code, LoadError> {
+    pub(crate) fn first_code(&self, guest: GuestKind, source: Source<'_>) -> Result<Code, LoadError> {
         // What a component needed when it was compiled decides under which kind its code was kept.
         for features in Features::ALL {
-            if let Some(code) = self.cached_code(EngineKind::pooled(guest, features), digest)? {
+            if let Some(code) = self.cached_code(EngineKind::pooled(guest, features), source.digest)? {
                 return Ok(code);
             }
         }
-        self.compile_code(EngineKind::pooled(guest, Features::default()), digest, bytes)
+        self.compile_code(EngineKind::pooled(guest, Features::default()), source)
     }
 
     /// Returns code from the cache, or compiles it and adds it to the cache.
-    fn code(&self, kind: EngineKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
-        match self.cached_code(kind, digest)? {
+    fn code(&self, kind: EngineKind, source: Source<'_>) -> Result<Code, LoadError> {
+        match self.cached_code(kind, source.digest)? {
             Some(code) => Ok(code),
-            None => self.compile_code(kind, digest, bytes),
+            None => self.compile_code(kind, source),
         }
     }
 
@@ -68,14 +75,14 @@ impl Sandbox {
         Ok(cached.and_then(|cached| self.map_code(kind, &cached)))
     }
 
-    fn compile_code(&self, kind: EngineKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
+    fn compile_code(&self, kind: EngineKind, source: Source<'_>) -> Result<Code, LoadError> {
         if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
-            match self.compile_into_cache(cache, kind, digest, bytes) {
+            match self.compile_into_cache(cache, kind, source) {
                 Err(LoadError::Unwritten(error)) => self.stop_caching(cache, &error),
                 compiled => return compiled,
             }
         }
-        match self.compile_uncached(scratch::in_folder(&self.scratch), kind, bytes) {
+        match self.compile_uncached(scratch::in_folder(&self.scratch), kind, source) {
             Err(LoadError::Unwritten(error)) => {
                 self.warn(format!(
                     "compiled code cannot be written to `{}` and stays in memory: {}; set `TMPDIR` to a writable folder \
@@ -83,7 +90,7 @@ impl Sandbox {
                     self.scratch.display(),
                     scratch::os_error_text(&error)
                 ));
-                self.compile_uncached(scratch::in_memory(), kind, bytes)
+                self.compile_uncached(scratch::in_memory(), kind, source)
             }
             compiled => compiled,
         }
@@ -94,14 +101,12 @@ impl Sandbox {
         &self,
         cache: &CodeCache,
         kind: EngineKind,
-        digest: &Digest,
-        bytes: &Bytes,
+        source: Source<'_>,
     ) -> Result<Code, LoadError> {
         let draft = cache.draft().map_err(write_error)?;
         let file = draft.as_file().try_clone().map_err(write_error)?;
-        let code = self.compiler.compile(&self.engines, kind, bytes, &file)?;
-        let kind = EngineKind { code, ..kind };
-        let cached = cache.store(&self.engines.code_id(code)?, digest, draft);
+        let kind = self.compile(kind, source, &file)?;
+        let cached = cache.store(&self.engines.code_id(kind.code)?, source.digest, draft);
         let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
         match cached.and_then(|cached| self.map_code(kind, &cached)) {
             Some(code) => Ok(code),
@@ -122,12 +127,22 @@ impl Sandbox {
         &self,
         file: io::Result<File>,
         kind: EngineKind,
-        bytes: &Bytes,
+        source: Source<'_>,
     ) -> Result<Code, LoadError> {
         let file = file.map_err(write_error)?;
-        let code = self.compiler.compile(&self.engines, kind, bytes, &file)?;
-        let kind = EngineKind { code, ..kind };
+        let kind = self.compile(kind, source, &file)?;
         self.copy_code(kind, &file)
+    }
+
+    /// Compiles a component. Returns the kind of engine for its code.
+    fn compile(&self, kind: EngineKind, source: Source<'_>, file: &File) -> Result<EngineKind, LoadError> {
+        let slow = || {
+            if let Some(notice) = &self.slow_compile {
+                notice(source.name, Size::bytes(u64::try_from(source.bytes.len()).unwrap_or(u64::MAX)));
+            }
+        };
+        let code = self.compiler.compile(&self.engines, kind, (source.bytes, file), &slow)?;
+        Ok(EngineKind { code, ..kind })
     }
 
     fn map_code(&self, kind: EngineKind, cached: &CachedCode) -> Option<Code> {

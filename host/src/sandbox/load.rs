@@ -3,6 +3,7 @@
 
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Size, to_usize};
+use crate::sandbox::code::Source;
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Wit, module, precheck};
 use crate::sandbox::component::{
@@ -36,6 +37,25 @@ pub struct Settings {
     pub code_cache: Option<PathBuf>,
 }
 
+/// How a component is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadRequest<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// The WIT of a core module that does not carry its own.
+    pub wit: Option<&'a Wit>,
+    /// The guests whose code is compiled first: no other is compiled unless a function is prepared for others.
+    pub guest: GuestKind,
+}
+
+impl LoadRequest<'_> {
+    /// The request for a component whose guests have default limits.
+    pub const PLAIN: Self = Self { name: "component", wit: None, guest: GuestKind::PLAIN };
+}
+
+/// Receives the name and the size of a component whose compilation takes long.
+pub(crate) type SlowCompile = Arc<dyn Fn(&str, Size) + Send + Sync>;
+
 /// Loads components and calls their functions, each call in a fresh guest.
 pub struct Sandbox {
     /// Engines, created on first use.
@@ -48,6 +68,8 @@ pub struct Sandbox {
     pub(crate) is_caching: Arc<AtomicBool>,
     /// Folder for code that cannot be cached.
     pub(crate) scratch: PathBuf,
+    /// Is told once of each compilation that takes long.
+    pub(crate) slow_compile: Option<SlowCompile>,
     network: Arc<Network>,
     // A mutex because components are loaded concurrently. Each critical section accesses a few lines.
     warnings: Arc<Mutex<Vec<String>>>,
@@ -106,6 +128,7 @@ impl Sandbox {
             code_cache,
             is_caching: Arc::new(AtomicBool::new(true)),
             scratch: PathBuf::from("/tmp"),
+            slow_compile: None,
             network: Arc::new(Network::of_system()),
             warnings: Arc::new(warnings.into()),
             prepared: RwLock::default(),
@@ -129,6 +152,7 @@ impl Sandbox {
             code_cache: self.code_cache.clone(),
             is_caching: Arc::clone(&self.is_caching),
             scratch: self.scratch.clone(),
+            slow_compile: self.slow_compile.clone(),
             network: Arc::clone(&self.network),
             warnings: Arc::clone(&self.warnings),
             prepared: RwLock::default(),
@@ -175,6 +199,12 @@ impl Sandbox {
     #[must_use]
     pub fn with_scratch(self, folder: PathBuf) -> Self {
         Self { scratch: folder, ..self }
+    }
+
+    /// Sets what is told of compilations that take longer than a second.
+    #[must_use]
+    pub fn with_slow_compile(self, notice: impl Fn(&str, Size) + Send + Sync + 'static) -> Self {
+        Self { slow_compile: Some(Arc::new(notice)), ..self }
     }
 
     /// Returns the maximum size of a component.
@@ -235,16 +265,18 @@ impl Sandbox {
     ///
     /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        self.load_with_wit(bytes, None)
+        self.load_as(bytes, &LoadRequest::PLAIN)
     }
 
     /// Loads a component like [`Self::load`], or a core module by the WIT that it was built by.
-    pub fn load_with_wit(&self, bytes: Bytes, wit: Option<&Wit>) -> Result<Component, LoadError> {
+    pub fn load_as(&self, bytes: Bytes, request: &LoadRequest<'_>) -> Result<Component, LoadError> {
+        let LoadRequest { name, wit, guest } = *request;
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code =
-            self.first_code(GuestKind::PLAIN, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
+        let code = self
+            .first_code(guest, Source { name, digest: &digest, bytes: &bytes })
+            .map_err(|error| error.of_toolchain(&bytes))?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -252,6 +284,7 @@ impl Sandbox {
         }
         Ok(Component {
             shared: Arc::new(Shared {
+                name: name.into(),
                 digest,
                 identity: digest,
                 traps: Vec::new(),

@@ -4,7 +4,7 @@
 use crate::invoke::{FunctionId, Grants, Invoker};
 use crate::model::{FailureClass, Stack};
 use crate::sandbox::testing::{
-    binary, call, component, mebibytes, prepare, returned, run, run_failing, sandbox,
+    binary, call, component, mebibytes, prepare, returned, run, run_failing, sandbox, with_wit,
 };
 use crate::sandbox::{Bounds, CompilePool, LoadError, Metering, Sandbox, Settings, Wit, WitFile};
 use bytes::Bytes;
@@ -261,9 +261,8 @@ async fn module_with_exceptions_and_objects_becomes_a_component() {
     let wit = "package a:b; world w { export add: func(a: u32, b: u32) -> u32; }";
     let file = WitFile { path: "a.wit".to_owned(), content: wit.as_bytes().to_vec() };
     let sandbox = sandbox();
-    let component = sandbox
-        .load_with_wit(binary(module), Some(&Wit { packages: vec![vec![file]], world: None }))
-        .unwrap();
+    let component =
+        sandbox.load_as(binary(module), &with_wit(&Wit { packages: vec![vec![file]], world: None })).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     let args = vec![Bytes::from_static(b"\x28"), Bytes::from_static(b"\x02")];
     assert_eq!(&*returned(sandbox.invoke(Arc::new(call(FunctionId(0), args))).await), b"\x2a");

@@ -45,6 +45,6 @@ pub use component::{Import, Offer, Toolchain};
 pub use engine::engine_config;
 pub use error::LoadError;
 pub use kind::GuestKind;
-pub use load::{Sandbox, Settings};
+pub use load::{LoadRequest, Sandbox, Settings};
 #[cfg(any(test, feature = "internals"))]
 pub use metering::Metering;

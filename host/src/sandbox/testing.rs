@@ -5,7 +5,7 @@ use crate::invoke::{
     Attempt, Call, Failure, FunctionId, Grants, Invoker, Listener, Outcome, Returned, Stream,
 };
 use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
-use crate::sandbox::{Component, GuestKind, LoadError, Metering, Sandbox, Settings};
+use crate::sandbox::{Component, GuestKind, LoadError, LoadRequest, Metering, Sandbox, Settings, Wit};
 use crate::value::{Type, encode};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
@@ -38,6 +38,11 @@ pub(crate) fn sandbox() -> Sandbox {
 
 pub(crate) fn binary(text: &str) -> Bytes {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}")).into()
+}
+
+/// Returns the request for a module of this WIT.
+pub(crate) fn with_wit(wit: &Wit) -> LoadRequest<'_> {
+    LoadRequest { wit: Some(wit), ..LoadRequest::PLAIN }
 }
 
 /// Prepares the first export of a component.

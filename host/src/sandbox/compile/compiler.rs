@@ -25,16 +25,16 @@ pub(crate) enum Compiler {
 
 impl Compiler {
     /// Compiles a component, or adapts a module before, and writes its code to `output`, a file that nobody else can reach.
-    /// Returns the kind of the code: it has the features that the component needs.
+    /// Returns the kind of the code: it has the features that the component needs. Calls `slow` once if that takes long.
     pub(crate) fn compile(
         &self,
         engines: &Engines,
         kind: EngineKind,
-        bytes: &[u8],
-        output: &File,
+        (bytes, output): (&[u8], &File),
+        slow: &dyn Fn(),
     ) -> Result<CodeKind, LoadError> {
         if let Self::Child(pool) = self {
-            return worker_process::compile(pool, kind.code, bytes, output);
+            return worker_process::compile(pool, kind.code, (bytes, output), slow);
         }
         let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
         let engine = |code| Ok(engines.runtime(EngineKind { code, ..kind })?.engine.clone());

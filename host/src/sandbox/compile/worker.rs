@@ -53,6 +53,8 @@ pub(crate) const PROPOSAL: u8 = 71;
 pub struct CompileRequest {
     /// Kind of work.
     pub(crate) job: Job,
+    /// Number of threads to compile with.
+    pub(crate) threads: Threads,
     /// Maximum memory of the process.
     pub(crate) memory: Size,
     /// Maximum processor time of the process.
@@ -79,18 +81,27 @@ impl CompileRequest {
             "compose" => Job::Compose,
             kind => Job::Compile(CodeKind::from_words(kind)?),
         };
+        let threads = match words.next()?.as_str() {
+            "one" => Threads::One,
+            "many" => Threads::Many,
+            _ => return None, // not from this host
+        };
         let memory = Size::bytes(words.next()?.parse().ok()?);
-        Some(Self { job, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
+        Some(Self { job, threads, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
     }
 
     /// Returns the arguments that encode the request.
-    pub(crate) fn arguments(&self) -> [String; 4] {
+    pub(crate) fn arguments(&self) -> [String; 5] {
         let job = match self.job {
             Job::Compile(kind) => kind.words(),
             Job::Compose => "compose".to_owned(),
         };
+        let threads = match self.threads {
+            Threads::One => "one",
+            Threads::Many => "many",
+        };
         let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
-        [WORKER_FLAG.to_owned(), job, memory.to_string(), time.to_string()]
+        [WORKER_FLAG.to_owned(), job, threads.to_owned(), memory.to_string(), time.to_string()]
     }
 
     /// Executes the request and returns the exit code for this process.
@@ -132,7 +143,7 @@ impl CompileRequest {
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
         let (result, other) = match self.job {
             Job::Compile(kind) => {
-                let (actual, code) = compile(kind, &input_bytes)?;
+                let (actual, code) = compile(kind, self.threads, &input_bytes)?;
                 (code, (actual != kind).then_some(actual))
             }
             Job::Compose => (compose(&input_bytes)?, None),
@@ -161,9 +172,9 @@ impl CompileRequest {
     }
 }
 
-fn compile(kind: CodeKind, payload: &[u8]) -> Result<(CodeKind, Vec<u8>), CompileFailure> {
+fn compile(kind: CodeKind, threads: Threads, payload: &[u8]) -> Result<(CodeKind, Vec<u8>), CompileFailure> {
     let component = component_of(payload).map_err(CompileFailure::Unadapted)?;
-    let threads = threads();
+    let threads = allowed(threads);
     precompile(kind, &component, |kind| engine::for_compiling(kind, threads)).map_err(|refused| match refused
     {
         Refused::Proposal(proposal) => CompileFailure::Proposal(proposal),
@@ -181,7 +192,10 @@ fn compose(composition: &[u8]) -> Result<Vec<u8>, CompileFailure> {
 }
 
 /// Returns how many threads to compile with: one if the system refuses threads, which would fail later.
-fn threads() -> Threads {
+fn allowed(threads: Threads) -> Threads {
+    if threads == Threads::One {
+        return threads;
+    }
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     if try_threads(cores).is_ok() { Threads::Many } else { Threads::One }
 }
@@ -244,6 +258,7 @@ mod tests {
     fn request_round_trips_and_user_arguments_are_no_request() {
         let request = CompileRequest {
             job: Job::Compile(CodeKind { metering: Metering::Fuel, ..CodeKind::PLAIN }),
+            threads: Threads::One,
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
         };

@@ -23,6 +23,8 @@ pub struct Component {
 
 /// State shared by all clones of a component.
 pub(crate) struct Shared {
+    /// Name for messages.
+    pub(crate) name: Arc<str>,
     /// Identity of the component: of a module also its adapter and WIT.
     pub(crate) digest: Digest,
     /// Digest of all that determines results: the component, and what satisfies its imports.
@@ -114,6 +116,7 @@ impl Component {
         let traps = imports.iter().filter(|import| import.offer == Offer::Trap);
         Self {
             shared: Arc::new(Shared {
+                name: Arc::clone(&shared.name),
                 digest: shared.digest,
                 identity,
                 traps: traps.map(|import| Arc::clone(&import.name)).collect(),
