@@ -14,6 +14,7 @@ mod json;
 mod leaves;
 mod pick;
 mod compose;
+mod command;
 mod relation;
 mod assign;
 mod differ;
@@ -26,6 +27,7 @@ pub use assign::{Conversion, Unconverted, assign};
 #[cfg(any(test, feature = "internals"))]
 pub use check::canonical;
 pub use check::check;
+pub use command::{Collected, Command, CommandOutput, Feed};
 pub use compose::{
     ListBuilder, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple,
 };
