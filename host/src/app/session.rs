@@ -160,7 +160,7 @@ impl Session {
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
             let metering = if is_metered { Metering::Fuel } else { Metering::Time };
             if let Some(component) = self.components.get(function.component) {
-                sandbox.prepare(component, &function.export, grants.clone(), metering)?;
+                sandbox.prepare(component, &function.export, None, grants.clone(), metering)?;
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ mod address_space;
 mod scratch;
 mod engine;
 mod call;
+mod collect;
 mod failure;
 mod backtrace;
 #[cfg(test)]
