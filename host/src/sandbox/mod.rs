@@ -25,6 +25,8 @@ mod linking_tests;
 #[cfg(test)]
 mod module_tests;
 #[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hermetic;

@@ -1,12 +1,12 @@
 //! The value of each output: stdout as text, bytes or JSON, one file, or the files that match a pattern.
 //! `files` finds the files. A value that is the whole result is not copied.
 
-use crate::model::{Datum, FailureClass, Limits};
+use crate::model::{FailureClass, Limits};
 use crate::sandbox::collect::error::Uncollected;
 use crate::sandbox::collect::files::{file_at, matching, shown};
 use crate::sandbox::failure::output_message;
 use crate::sandbox::guest::{Content, Deadline, HEAD_ROOM, NodeId, NodeKind, SharedTree, Tree};
-use crate::value::{Collected, CommandOutput, encode, wire};
+use crate::value::{Collected, CommandOutput, from_json, wire};
 use bytes::Bytes;
 
 /// What a program left when it ended.
@@ -148,11 +148,9 @@ impl Remains {
             }
             Collected::Bytes => out.append(self.stdout(), Form::Bin),
             Collected::Json(ty) => {
-                let fault = |fault: &dyn std::fmt::Display| {
+                let value = from_json(ty, self.stdout()).map_err(|fault| {
                     Uncollected::error(format!("stdout is not JSON of the type `{ty}`: {fault}"))
-                };
-                let datum: Datum = serde_json::from_slice(self.stdout()).map_err(|error| fault(&error))?;
-                let value = encode(ty, &datum).map_err(|error| fault(&error))?;
+                })?;
                 out.check_room(value.len())?;
                 out.bytes.extend_from_slice(&value);
                 Ok(())
