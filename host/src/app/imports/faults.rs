@@ -5,6 +5,7 @@ use crate::app::imports::importer::{Importer, Table, toml};
 use crate::manifest;
 use crate::model::{Fault, Name, Span, Spanned, are_compatible, nearest, shortlist, split_version};
 use crate::sandbox::{Component, Import, LoadError, Misfit, Offer};
+use std::sync::Arc;
 
 /// A fault in a result.
 pub(crate) type Boxed = Box<Fault>;
@@ -84,6 +85,17 @@ pub(crate) fn no_export(
         return Box::new(fault.note("the component exports nothing"));
     }
     Box::new(fault.note(format!("the component exports {}", shortlist(&import.name, names()))))
+}
+
+/// Adds what may be wrong with an import that traps, if there is one.
+pub(crate) fn with_traps(fault: Fault, traps: &[Arc<str>]) -> Fault {
+    match traps {
+        [] => fault,
+        [first, ..] => fault.help(format!(
+            "`{first}` is set to `\"trap\"`: imports that use its resources have to trap too, and an import that uses \
+             resources of a component cannot"
+        )),
+    }
 }
 
 /// Says that components pass each other resources of two instances of an interface.
