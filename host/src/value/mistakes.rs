@@ -50,6 +50,14 @@ fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
                 faults.extend(encode(ty, datum).err()); // a duplicate key
             }
         }
+        (Type::Map(types), Datum::Array(items)) => {
+            let begin = faults.len();
+            let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
+            items.iter().enumerate().for_each(|(index, item)| element_at(&pair, item, index, faults));
+            if faults.len() == begin {
+                faults.extend(encode(ty, datum).err()); // a duplicate key
+            }
+        }
         (Type::Record(fields), Datum::Table(entries)) => record(fields, entries, faults),
         (Type::Option(some), Datum::Array(items)) if some.admits_nil() => match items.as_slice() {
             [item] => collect(some, item, faults),
@@ -184,6 +192,14 @@ mod tests {
                 ".x: the key is no u8",
                 ".300: the key is no u8",
                 ".4: expected bool, found 4",
+            ]
+        );
+        assert_eq!(
+            messages("map<bool, u8>", "[[1, 2], [true, 300], [true, 1, 2]]"),
+            [
+                "[0][0]: expected bool, found 1",
+                "[1][1]: expected u8, found 300",
+                "[2]: expected tuple<bool, u8> of 2 elements, found 3",
             ]
         );
         assert_eq!(messages("map<u8, bool>", r#"{"1": true, "01": true}"#), ["[1]: duplicate key"]);
