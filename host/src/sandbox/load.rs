@@ -16,7 +16,7 @@ use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups
 use crate::sandbox::metering::Metering;
 use crate::sandbox::{address_space, scratch};
 use crate::state::Buckets;
-use crate::value::Export;
+use crate::value::{Command, Export};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -281,6 +281,7 @@ impl Sandbox {
         &self,
         component: &Component,
         export: &Export,
+        _command: Option<&Arc<Command>>,
         grants: Grants,
         metering: Metering,
     ) -> Result<FunctionId, LoadError> {

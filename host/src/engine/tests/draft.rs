@@ -104,6 +104,7 @@ fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
 
 fn function(task: &Task) -> Function {
     let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
+    let signature = Signature { params: params.collect(), result: Some(Type::String) };
     Function {
         component: 0,
         component_name: Name::new("component").unwrap(),
@@ -111,8 +112,10 @@ fn function(task: &Task) -> Function {
         export: Export {
             interface: None,
             function: task.name.as_str().into(),
-            signature: Ok(Signature { params: params.collect(), result: Some(Type::String) }),
+            signature: Ok(signature.clone()),
         },
+        signature,
+        command: None,
         grants: Grants::default(),
     }
 }
