@@ -175,7 +175,9 @@ fn variables(reader: &mut Reader<'_>, slot: &Slot<'_>, feeds: &mut Feeds) -> Opt
             reader.fault::<()>(fault);
             continue;
         }
+        let mark = reader.mark();
         let value = variable(reader, &entry);
+        reader.hide_since(mark); // a value may be a secret
         feeds.add(format!("env.{}", key(entry.name)), (entry.key, value), Feed::Env(entry.name.to_owned()));
     }
     Some(())

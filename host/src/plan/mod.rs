@@ -24,6 +24,8 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
