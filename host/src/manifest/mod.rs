@@ -37,3 +37,4 @@ pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Collected, Command, CommandOutput, Feed};
+pub(crate) use value::KINDS;
