@@ -11,6 +11,7 @@ mod map;
 mod mistakes;
 pub(crate) mod check;
 mod json;
+mod from_json;
 mod leaves;
 mod pick;
 mod compose;
@@ -34,6 +35,7 @@ pub use compose::{
 pub use differ::difference;
 pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
+pub use from_json::from_json;
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
 pub use json::{Typed, several_lines, to_json_excerpt};

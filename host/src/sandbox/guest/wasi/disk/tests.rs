@@ -186,7 +186,7 @@ fn disk_counts_in_the_memory_of_the_call() {
     let memory = MemoryAccount::new(&limits, Size::bytes(u64::MAX));
     let tree = Tree::new(DiskQuota::new(limits.disk, memory.clone()));
     let tmp = folder(&SharedTree::new(tree), TMP);
-    memory.charge(60_000, "").unwrap();
+    memory.charge(60_000, || "").unwrap();
     let file = create(&tmp, "f", &vec![1; 20_000]);
     let said = full(file.tree().write(file.node(), None, &vec![1; 30_000]));
     assert!(said.starts_with("`limits.memory` = 100000B reached"), "{said}");

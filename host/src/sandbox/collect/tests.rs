@@ -1,0 +1,2 @@
+//! Tests of what a command leaves.
+//! `command_tests` runs programs.
