@@ -4,7 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
-use crate::engine::exit_status::failed_program;
+use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
@@ -313,9 +313,11 @@ impl Job<'_> {
             _ => None, // errors of other types have no cases
         });
         let command = self.ctx.bound.plan().function_of(self.task).and_then(|called| called.command.as_ref());
-        let message = match command.and_then(|command| failed_program(command, &payload)) {
-            Some(message) => message,
-            None => self.shown_error(&payload),
+        let hide = |text: &str| self.ctx.recorder.hide(text);
+        let error = command.and_then(|command| program_error(command, &payload, hide));
+        let (message, payload) = match error {
+            Some(ProgramError { message, payload }) => (message, payload),
+            None => (self.shown_error(&payload), payload),
         };
         let message = after_stderr(&self.ctx.recorder.hide(stderr), &message);
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {

@@ -157,13 +157,25 @@ fn help(
             "write `path = \"some\"` beside the reference, and a `default` for none where it may have one"
                 .to_owned(),
         ),
-        Type::List(element) if is_fitting(element) && node.for_each.is_empty() => {
-            let reference = fan_out::reference(scope, &value.value)?;
+        Type::List(element) if node.for_each.is_empty() => {
+            let (reference, part) = (fan_out::reference(scope, &value.value)?, part(element, is_fitting)?);
             Some(format!(
-                "run the program once per element:\nfor-each.item = {{ {reference} }}\nand write `{{ item = \"item\" }}` here"
+                "run the program once per element:\nfor-each.item = {{ {reference} }}\nand write `{{ item = \"item\"{part} }}` here"
             ))
         }
         _ => None, // nothing better than the general advice
+    }
+}
+
+/// Returns the key `path` to what a program can be given of an element; empty for all of it.
+fn part(element: &Type, is_fitting: fn(&Type) -> bool) -> Option<String> {
+    match element {
+        fitting if is_fitting(fitting) => Some(String::new()),
+        Type::Record(fields) => {
+            let field = fields.iter().find(|field| is_fitting(&field.ty))?;
+            Some(format!(", path = \"{}\"", field.name))
+        }
+        _ => None, // no other type has parts with names
     }
 }
 
@@ -244,18 +256,18 @@ pub(crate) fn identity(command: &Command) -> Digest {
 pub(crate) fn output_digest(output: &CommandOutput) -> Digest {
     let mut digester = Digester::new("cascade command output 1");
     match output {
-        CommandOutput::One(one) => part(&mut digester, one),
+        CommandOutput::One(one) => add(&mut digester, one),
         CommandOutput::Several(named) => {
             for (name, one) in named {
                 digester.field(b"named").field(name.as_bytes());
-                part(&mut digester, one);
+                add(&mut digester, one);
             }
         }
     }
     digester.finish()
 }
 
-fn part(digester: &mut Digester, collected: &Collected) {
+fn add(digester: &mut Digester, collected: &Collected) {
     let text = |is_text: &bool| u64::from(*is_text);
     match collected {
         Collected::Text => digester.field(b"text"),

@@ -3,6 +3,7 @@
 
 use crate::manifest::parse;
 use crate::model::{Datum, Digest, Fault, RunId, Source};
+use crate::plan::command::identity;
 use crate::plan::sample::compiled_with;
 use crate::plan::{BindRequest, Binding, Bound, Plan, PlanRecord, Supplied, bind};
 use crate::value::{Feed, Type};
@@ -26,7 +27,7 @@ const FUNCTIONS: &[&str] = &[
 /// Tasks that the tests read, before the task of the test.
 const HEAD: &str = "cascade = 1\nname = \"test\"\n[components.c]\npath = \"c.wasm\"\n[components.d]\npath = \"d.wasm\"\n\
     [params.n]\ntype = \"f32\"\ndefault = 1.5\n[params.flag]\ntype = \"bool\"\ndefault = true\n\
-    [params.names]\ntype = \"list<string>\"\ndefault = [\"a\"]\n[params.key]\ntype = \"string\"\nsecret = true\ndefault = \"k\"\n\
+    [params.names]\ntype = \"list<string>\"\ndefault = [\"a\"]\n[params.people]\ntype = \"list<record { age: list<u8>, name: string }>\"\ndefault = []\n[params.key]\ntype = \"string\"\nsecret = true\ndefault = \"k\"\n\
     [tasks.text]\ncall = \"c.text\"\n[tasks.texts]\ncall = \"c.texts\"\n[tasks.raw]\ncall = \"c.raw\"\n\
     [tasks.color]\ncall = \"c.color\"\n[tasks.person]\ncall = \"c.person\"\n[tasks.maybe]\ncall = \"c.maybe\"\n\
     [tasks.small]\ncall = \"c.small\"\n";
@@ -205,6 +206,12 @@ fn values_of_other_types_are_reported_with_what_to_do() {
             "write `path = \"some\"` beside the reference, and a `default` for none where it may have one",
         ),
         ("{ task = \"raw\" }", "", "run the program once per element"),
+        (
+            "{ param = \"people\" }",
+            "",
+            "run the program once per element:\nfor-each.item = { param = \"people\" }\n\
+             and write `{ item = \"item\", path = \"name\" }` here",
+        ),
     ] {
         let fault = fault(value, keys);
         assert!(fault.contains(scalar) && fault.contains(&format!(" => {help}")), "{fault}");
@@ -339,6 +346,48 @@ fn every_part_of_a_command_is_digested_and_named() {
     }
     let json = |ty: &str| COMMAND.replace("{ files = \"out/*\" }", &format!("{{ json = \"{ty}\" }}"));
     assert_ne!(bound(&json("u8"), "k", "r").digest(), bound(&json("u16"), "k", "r").digest());
+}
+
+#[test]
+fn identity_covers_every_part_of_the_shape() {
+    use crate::value::{Collected, Command, CommandOutput};
+    let base = Command {
+        program: "dot".into(),
+        feeds: vec![Feed::Arg, Feed::Env("A".into())],
+        output: CommandOutput::One(Collected::Text),
+        ok_status: vec![0],
+    };
+    let feeds = |feeds: Vec<Feed>| Command { feeds, ..base.clone() };
+    let output = |output| Command { output, ..base.clone() };
+    let one = |collected| output(CommandOutput::One(collected));
+    let file = |path: &str, is_text| Collected::File { path: path.into(), is_text };
+    let files = |pattern: &str, is_text| Collected::Files { pattern: pattern.into(), is_text };
+    let others = [
+        base.clone(),
+        Command { program: "dat".into(), ..base.clone() },
+        Command { ok_status: vec![0, 1], ..base.clone() },
+        feeds(vec![Feed::Arg]),
+        feeds(vec![Feed::Arg, Feed::Arg, Feed::Env("A".into())]),
+        feeds(vec![Feed::Stdin, Feed::Env("A".into())]),
+        feeds(vec![Feed::Arg, Feed::Env("B".into())]),
+        feeds(vec![Feed::Arg, Feed::File("A".into())]),
+        one(Collected::Bytes),
+        one(Collected::Json(Type::String)),
+        one(Collected::Json(Type::U8)),
+        one(file("a", false)),
+        one(file("a", true)),
+        one(file("b", false)),
+        one(files("a", false)),
+        one(files("a", true)),
+        one(files("b", false)),
+        output(CommandOutput::Several(vec![("a".into(), Collected::Text)])),
+        output(CommandOutput::Several(vec![("b".into(), Collected::Text)])),
+        output(CommandOutput::Several(vec![("a".into(), Collected::Text), ("b".into(), Collected::Text)])),
+    ];
+    let digests: std::collections::HashSet<_> =
+        others.iter().map(|other| *identity(other).as_bytes()).collect();
+    assert_eq!(digests.len(), others.len());
+    assert_eq!(identity(&base), identity(&base.clone()));
 }
 
 #[test]

@@ -31,7 +31,9 @@ fn from_json(ty: &Type, json: &str) -> Result<Bytes, String> {
     let read = value::from_json(ty, json.as_bytes()).map_err(|fault| fault.to_string());
     match &encoded {
         // In one pass, a pair is a tuple of two.
-        Err(fault) if fault.contains("an array of a key and a value") => assert!(read.is_err(), "{ty} {json}"),
+        Err(fault) if fault.contains("an array of a key and a value") => {
+            assert!(read.is_err(), "{ty} {json}")
+        }
         encoded => assert_eq!(&read, encoded, "{ty} {json}"),
     }
     encoded
