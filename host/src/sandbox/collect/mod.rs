@@ -4,7 +4,5 @@
 mod value;
 mod files;
 mod error;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use value::{Remains, collect, error_payload};

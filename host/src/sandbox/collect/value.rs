@@ -236,3 +236,39 @@ fn check_size(len: usize, limits: &Limits) -> Result<(), Uncollected> {
 fn too_large(limits: &Limits) -> Uncollected {
     Uncollected { class: FailureClass::Limit, message: output_message(limits) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_that_is_the_whole_result_stays_in_its_buffer() {
+        for (len, head) in [(3, 1), (300, 3), (70_000, 5)] {
+            let mut buffer = vec![0; HEAD_ROOM];
+            buffer.resize(HEAD_ROOM + len, b'x');
+            let place = buffer.as_ptr();
+            let value = Form::Str.value(buffer);
+            assert_eq!(value.as_ptr().addr(), place.addr() + HEAD_ROOM - head, "nothing was copied");
+            assert_eq!(wire::Reader::new(&value).str().unwrap().len(), len);
+        }
+    }
+
+    #[test]
+    fn written_file_gets_its_head_and_given_file_is_copied_because_others_hold_it() {
+        let written = Form::Bin.value(with_head_room(Content::Written(b"abc".to_vec())));
+        let given = Form::Bin.value(with_head_room(Content::Given(Bytes::from_static(b"abc"))));
+        assert_eq!((&*written, &*given), (&b"\xc4\x03abc"[..], &b"\xc4\x03abc"[..]));
+    }
+
+    #[test]
+    fn payload_of_a_failed_program_has_the_type_of_its_error() {
+        let ty = crate::value::Command::error_type();
+        for (status, json) in
+            [(Some(3), r#"{"status":3,"stderr":"why"}"#), (None, r#"{"status":null,"stderr":"why"}"#)]
+        {
+            let payload = error_payload(status, "why");
+            crate::value::check(&ty, &payload).unwrap();
+            assert_eq!(crate::value::to_json_text(&ty, &payload).unwrap(), json);
+        }
+    }
+}

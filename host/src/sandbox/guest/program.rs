@@ -124,3 +124,38 @@ fn content(arg: &Bytes) -> Result<Bytes, Malformed> {
     reader.finish()?;
     Ok(arg.slice(arg.len() - len..))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::testing::value;
+
+    #[test]
+    fn content_is_a_part_of_the_argument() {
+        for arg in [value("string", "\"abc\""), value("list<u8>", "[97, 98, 99]")] {
+            let content = content(&arg).unwrap();
+            assert_eq!(&*content, b"abc");
+            assert_eq!(content.as_ptr(), arg.last_chunk::<3>().unwrap().as_ptr(), "nothing was copied");
+        }
+        assert!(content(&value("u8", "1")).is_err());
+        assert!(content(&Bytes::from_static(b"\xa1ab")).is_err(), "bytes behind it");
+    }
+
+    #[test]
+    fn scalars_are_texts_as_json_has_them() {
+        for (ty, json, shown) in [
+            ("s64", "-7", "-7"),
+            ("u64", "18446744073709551615", "18446744073709551615"),
+            ("f64", "0.1", "0.1"),
+            ("f32", "0.1", "0.1"),
+            ("f64", "1e300", "1e+300"),
+            ("f32", "\"-Infinity\"", "-Infinity"),
+            ("f64", "\"NaN\"", "NaN"),
+            ("bool", "true", "true"),
+            ("string", "\"\\\"a\\\"\"", "\"a\""),
+        ] {
+            assert_eq!(text(&value(ty, json)).unwrap(), shown, "{ty}");
+        }
+        assert!(text(&value("list<u8>", "[1]")).is_err());
+    }
+}

@@ -135,18 +135,16 @@ fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
     let Outputs { listener, logs, stderr_tail, program } = outputs;
     let grants = &prepared.grants;
     let mut builder = WasiCtxBuilder::new();
-    builder.stdout(GuestOutput::new(Stream::Stdout, listener, logs));
     match program {
-        None => {
-            builder.envs(&grants.env).args(&grants.args);
-        }
+        None => builder.envs(&grants.env).args(&grants.args),
         Some(program) => {
-            builder.envs(&program.env).args(&program.argv).stdin(program.stdin.clone()).initial_cwd("/");
-            if let Some(stdout) = &program.stdout {
-                builder.stdout(stdout.clone());
-            }
+            builder.envs(&program.env).args(&program.argv).stdin(program.stdin.clone()).initial_cwd("/")
         }
-    }
+    };
+    match program.as_ref().and_then(|program| program.stdout.clone()) {
+        None => builder.stdout(GuestOutput::new(Stream::Stdout, listener, logs)),
+        Some(captured) => builder.stdout(captured),
+    };
     builder
         .stderr(GuestOutput::new(Stream::Stderr, listener, logs).with_tail(stderr_tail))
         .allow_blocking_current_thread(false);

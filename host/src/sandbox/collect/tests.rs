@@ -1,2 +1,0 @@
-//! Tests of what a command leaves.
-//! `command_tests` runs programs.
