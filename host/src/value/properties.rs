@@ -32,7 +32,7 @@ fn from_json(ty: &Type, json: &str) -> Result<Bytes, String> {
     match &encoded {
         // In one pass, a pair is a tuple of two.
         Err(fault) if fault.contains("an array of a key and a value") => {
-            assert!(read.is_err(), "{ty} {json}")
+            assert!(read.is_err(), "{ty} {json}");
         }
         encoded => assert_eq!(&read, encoded, "{ty} {json}"),
     }

@@ -156,3 +156,16 @@ fn linked_file(tree: &Tree, path: &str) -> Option<NodeId> {
     let id = walk(tree, WORK, path, LastLink::Followed).ok()?.node?;
     matches!(tree.node(id).ok()?.kind, NodeKind::File(_)).then_some(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, has_no_other_limits};
+
+    #[test]
+    fn manual_names_the_limits_of_this_file() {
+        Page::of("limits").section("How a command counts").says(&format!("at most {MAX_PATH} bytes"));
+        // What messages show is no limit of a program.
+        has_no_other_limits(file!(), &["MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
+    }
+}

@@ -82,8 +82,17 @@ enum Form {
 }
 
 impl Form {
+    #[expect(clippy::fn_params_excessive_bools, reason = "the bool is a property of the output")]
     const fn of(is_text: bool) -> Self {
         if is_text { Self::Str } else { Self::Bin }
+    }
+
+    /// Fails if a file is to be a text and is none.
+    fn check_file(self, name: &str, content: &Content) -> Result<(), Uncollected> {
+        match self {
+            Self::Str => check_text(content.bytes(), &format!("the file `{}`", shown(name)), NO_TEXT),
+            Self::Bin => Ok(()),
+        }
     }
 
     fn put_head(self, out: &mut Vec<u8>, len: usize) {
@@ -126,10 +135,9 @@ impl Remains {
                 let content =
                     content.ok_or_else(|| Uncollected::error(format!("`{}` is no file", shown(path))))?;
                 check_size(content.bytes().len(), &limits)?;
-                if *is_text {
-                    check_text(content.bytes(), &format!("the file `{}`", shown(path)), NO_TEXT)?;
-                }
-                Ok(Form::of(*is_text).value(with_head_room(content)))
+                let form = Form::of(*is_text);
+                form.check_file(path, &content)?;
+                Ok(form.value(with_head_room(content)))
             }
             Collected::Json(_) | Collected::Files { .. } => {
                 let mut out = Output { bytes: Vec::new(), limits };
@@ -158,7 +166,7 @@ impl Remains {
             Collected::File { path, is_text } => {
                 let tree = self.disk.lock();
                 let file = file_at(&tree, path)?;
-                append_file(&tree, (path, file), *is_text, out)
+                append_file(&tree, (path, file), Form::of(*is_text), out)
             }
             Collected::Files { pattern, is_text } => {
                 let tree = self.disk.lock();
@@ -173,7 +181,7 @@ impl Remains {
                     wire::put_str(&mut out.bytes, "name");
                     wire::put_str(&mut out.bytes, name);
                     wire::put_str(&mut out.bytes, "content");
-                    append_file(&tree, (name, *file), *is_text, out)?;
+                    append_file(&tree, (name, *file), Form::of(*is_text), out)?;
                 }
                 Ok(())
             }
@@ -188,17 +196,15 @@ const NO_TEXT: &str = "leave out `text = true`";
 fn append_file(
     tree: &Tree,
     (name, file): (&str, NodeId),
-    is_text: bool,
+    form: Form,
     out: &mut Output,
 ) -> Result<(), Uncollected> {
     let Some(NodeKind::File(content)) = tree.node(file).ok().map(|node| &node.kind) else {
         return Err(Uncollected::error(format!("`{}` is no file", shown(name))));
     };
     out.check_room(content.bytes().len())?;
-    if is_text {
-        check_text(content.bytes(), &format!("the file `{}`", shown(name)), NO_TEXT)?;
-    }
-    out.append(content.bytes(), Form::of(is_text))
+    form.check_file(name, content)?;
+    out.append(content.bytes(), form)
 }
 
 /// Returns the content behind [`HEAD_ROOM`] bytes, in its own buffer if it has one.

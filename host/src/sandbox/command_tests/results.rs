@@ -3,7 +3,7 @@
 
 use crate::model::FailureClass;
 use crate::sandbox::command_tests::trial::{error, file, files, load, steps, text, trial};
-use crate::sandbox::testing::{RecordingListener, value};
+use crate::sandbox::testing::RecordingListener;
 use crate::value::{Collected, Feed, Type};
 use std::sync::Arc;
 

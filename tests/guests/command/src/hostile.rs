@@ -23,7 +23,7 @@ pub fn take(step: &str, value: &str) -> io::Result<()> {
         },
         "many-files" => {
             for nth in 0.. {
-                File::create(format!("{nth}"))?;
+                File::create(format!("{value}{nth}"))?;
             }
         }
         "deep-folders" => {
