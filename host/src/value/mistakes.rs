@@ -6,7 +6,8 @@ use crate::value::encode::known_name;
 use crate::value::{Field, Type, ValueFault, encode, encode_key};
 use bytes::Bytes;
 
-/// Encodes `datum` as a value of type `ty`. Fails with all its mistakes: at least one, and at most [`MAX_MISTAKES`].
+/// Encodes `datum` as a value of type `ty`. Fails with all its mistakes: at least one, and at most [`MAX_MISTAKES`], after
+/// which a last fault says that there are more.
 pub fn encode_all(ty: &Type, datum: &Datum) -> Result<Bytes, Vec<ValueFault>> {
     encode(ty, datum).map_err(|first| mistakes(ty, datum, first))
 }
@@ -21,12 +22,15 @@ pub(crate) fn mistakes(ty: &Type, datum: &Datum, first: ValueFault) -> Vec<Value
     if faults.is_empty() {
         faults.push(first);
     }
-    faults.truncate(MAX_MISTAKES);
+    if faults.len() > MAX_MISTAKES {
+        faults.truncate(MAX_MISTAKES);
+        faults.push(ValueFault::new("more mistakes follow"));
+    }
     faults
 }
 
 fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
-    if faults.len() >= MAX_MISTAKES {
+    if faults.len() > MAX_MISTAKES {
         return;
     }
     match (ty, datum) {
@@ -116,7 +120,7 @@ fn collect_part(
     datum: &Datum,
     add_step: impl Fn(ValueFault) -> ValueFault,
 ) {
-    if faults.len() < MAX_MISTAKES {
+    if faults.len() <= MAX_MISTAKES {
         let mut inner = Vec::new();
         collect(ty, datum, &mut inner);
         faults.extend(inner.into_iter().map(add_step));
@@ -209,7 +213,10 @@ mod tests {
     #[test]
     fn number_of_mistakes_is_bounded() {
         let many = format!("[{}]", vec!["300"; 10_000].join(","));
-        assert_eq!(messages("list<u8>", &many).len(), 8);
+        let messages_of_many = messages("list<u8>", &many);
+        assert_eq!(messages_of_many.len(), 9);
+        assert_eq!(messages_of_many[8], "more mistakes follow");
+        assert_eq!(messages("list<u8>", "[300, 300, 300, 300, 300, 300, 300, 300]").len(), 8);
         assert_eq!(messages("u8", "300"), ["expected u8, found 300"]);
     }
 }

@@ -26,10 +26,11 @@ pub(crate) enum Table {
 /// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
 pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, table: Table) -> Toml {
     let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
-    let key = import.replace('\\', "\\\\").replace('"', "\\\"");
+    // A string of JSON is one of TOML, but for the character that JSON does not escape.
+    let key = serde_json::Value::from(import).to_string().replace('\u{7f}', "\\u007f");
     Toml {
         table: format!("components.{component}.imports"),
-        line: format!("\"{key}\" = {source}"),
+        line: format!("{key} = {source}"),
         has_table: table == Table::Written,
     }
 }

@@ -20,6 +20,7 @@ fn take(step: &str, value: &str) -> io::Result<()> {
     match step {
         "say" => println!("{value}"),
         "complain" => eprintln!("{value}"),
+        "complain-of" => eprintln!("{}", fs::read_to_string(value)?),
         "arguments" => println!("{:?}", env::args().collect::<Vec<_>>()),
         "variables" => {
             let mut variables: Vec<_> = env::vars().collect();
