@@ -211,6 +211,6 @@ mod tests {
     fn manual_names_the_limits_of_this_file() {
         Page::of("limits").section("How a command counts").says(&format!("at most {MAX_PATH} bytes"));
         // What messages show is no limit of a program.
-        has_no_other_limits(file!(), &["BATCH", "MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
+        has_no_other_limits(file!(), &["BATCH", "OPTIONS", "MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
     }
 }
