@@ -7,6 +7,7 @@
 
 mod packages;
 mod published;
+mod programs;
 mod pins;
 mod inspection;
 

