@@ -78,27 +78,29 @@ fn refused(stderr: &str) -> Result<(), String> {
 /// Pastes what `inspect` prints into a manifest, which has to be one that the host accepts.
 fn inspected(file: &Path, shown: &Finished) -> Result<(), String> {
     let text = shown.text();
-    let call = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("call = "))
-        .ok_or_else(|| format!("no call to paste:\n{text}"))?;
+    let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(" = "));
+    let call = value("call").ok_or_else(|| format!("no call to paste:\n{text}"))?;
     let name = call.trim_matches('"').split('.').next().unwrap_or_default();
     let mut manifest = format!("[components.{name}]\npath = \"{}\"\n", file.display());
-    for line in text.lines().map(str::trim).filter(|line| {
-        line.starts_with("[components.") && line.ends_with(".imports]") || line.contains("\" = \"trap\"")
-    }) {
-        manifest.push_str(line);
-        manifest.push('\n');
-    }
-    let _ = write!(manifest, "[tasks.t]\ncall = {call}\n");
-    let checked = Project::new(&manifest).command("check").run();
-    // The call lacks its arguments, which is all that may be wrong.
-    let faults = checked.stderr.lines().filter(|line| line.starts_with("error: ")).filter(|line| {
-        !(line.starts_with("error: parameter `") || line.contains("in manifest.toml; nothing was run"))
+    let imports = text.lines().map(str::trim).filter(|line| {
+        (line.starts_with("[components.") && line.ends_with(".imports]")) || line.contains("\" = \"trap\"")
     });
-    let faults: Vec<_> = faults.collect();
-    if faults.is_empty() && matches!(checked.code, Some(0 | 2)) {
+    manifest.extend(imports.map(|line| format!("{line}\n")));
+    let _ = writeln!(manifest, "[tasks.called]\ncall = {call}");
+    let is_program = text.contains("wasi:cli/run@");
+    if is_program {
+        let command = value("command").ok_or_else(|| format!("no command to paste:\n{text}"))?;
+        let _ = writeln!(manifest, "[tasks.run]\ncommand = {command}");
+    }
+    let checked = Project::new(&manifest).command("check").run();
+    // A function lacks its arguments, which is all that may be wrong.
+    let is_expected = |line: &&str| {
+        line.starts_with("error: parameter `") || line.contains("in manifest.toml; nothing was run")
+    };
+    let errors = checked.stderr.lines().filter(|line| line.starts_with("error"));
+    let is_accepted = if is_program { checked.code == Some(0) } else { matches!(checked.code, Some(0 | 2)) };
+    if is_accepted && errors.clone().all(|line| is_expected(&line)) {
         return Ok(());
     }
-    Err(format!("the lines of `inspect` are no manifest: {manifest}\n{}", checked.stderr))
+    Err(format!("the lines of `inspect` are no manifest:\n{manifest}\n{}", checked.stderr))
 }
