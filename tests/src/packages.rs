@@ -3,6 +3,7 @@
 
 use crate::guests::{is_declined, repository, run, try_run};
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,11 +77,18 @@ impl Package {
 }
 
 impl Published {
-    /// Returns the path of the file in a cache folder, if it has the expected digest.
+    /// Returns the path of the file in a cache folder.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has another digest; the text has both.
     pub fn checked(&self, cache: &Path) -> Result<PathBuf, String> {
         let path = self.package.folder(cache).join(self.path);
         let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut found = String::new();
+        for byte in Sha256::digest(&bytes) {
+            let _ = write!(found, "{byte:02x}");
+        }
         if found == self.sha256 {
             return Ok(path);
         }
@@ -94,6 +102,10 @@ pub fn package_cache() -> PathBuf {
 }
 
 /// Fetches the packages of one registry that are not in a cache folder, in one call of its client with these variables.
+///
+/// # Errors
+///
+/// The client cannot be started, or fails; the text has what it said, and how to do without the registry.
 pub fn fetch(packages: &[Package], cache: &Path, variables: &[(&str, &str)]) -> Result<(), String> {
     let missing: Vec<_> = packages.iter().filter(|package| !package.folder(cache).exists()).collect();
     let Some(registry) = missing.first().map(|package| package.registry) else { return Ok(()) };
