@@ -128,7 +128,7 @@ pub fn fetch(packages: &[Package], cache: &Path, variables: &[(&str, &str)]) -> 
 
 fn npm(packages: &[&Package], folder: &Path) -> Command {
     let mut command = Command::new("npm");
-    command.args(["pack", "--silent", "--pack-destination"]).arg(folder);
+    command.args(["pack", "--loglevel", "error", "--pack-destination"]).arg(folder);
     command.args(packages.iter().map(|package| format!("{}@{}", package.name, package.version)));
     command
 }
