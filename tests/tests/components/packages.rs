@@ -138,18 +138,20 @@ pub(crate) const MARKDOWN: Package =
 
 /// Fetches all packages of a registry, once per test process, and returns the cache folder.
 pub(crate) fn fetched(registry: Registry) -> PathBuf {
-    static NPM: OnceLock<()> = OnceLock::new();
-    static PYPI: OnceLock<()> = OnceLock::new();
+    // A failure is kept too: clients try for long.
+    static NPM: OnceLock<Result<(), String>> = OnceLock::new();
+    static PYPI: OnceLock<Result<(), String>> = OnceLock::new();
     let once = match registry {
         Registry::Npm => &NPM,
         Registry::Pypi => &PYPI,
         Registry::Crates => panic!("programs of crates.io are built one by one"),
     };
-    once.get_or_init(|| {
+    let outcome = once.get_or_init(|| {
         let packages: Vec<_> =
             ALL.iter().map(|(package, _)| *package).filter(|package| package.registry == registry).collect();
-        fetch(&packages, &package_cache(), &[]).unwrap_or_else(|failure| panic!("{failure}"));
+        fetch(&packages, &package_cache(), &[])
     });
+    outcome.as_ref().unwrap_or_else(|failure| panic!("{failure}"));
     package_cache()
 }
 
