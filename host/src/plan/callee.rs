@@ -182,6 +182,10 @@ impl OfTask<'_> {
             (Err(fault), Err(faults)) => return Err([vec![*fault], faults.clone()].concat()),
         };
         let shape = Arc::new(shape?);
+        let hiding = grants(self.graph, Some(self.component), self.task).map(command::hidden_folder);
+        if let Some(fault) = hiding.flatten() {
+            return Err(vec![fault]);
+        }
         let signature = shape.signature(Vec::new());
         let called = self.called(interface, export, signature.clone()).ok_or_else(unknown)?;
         let function = Callable::Command(Box::new(Function { command: Some(shape), ..called }));

@@ -3,7 +3,7 @@
 
 use crate::graph::{Expr, Node};
 use crate::manifest;
-use crate::manifest::Feed as WrittenFeed;
+use crate::manifest::{Feed as WrittenFeed, Grants, Preopen};
 use crate::model::{Digest, Digester, Fault, Name, Span, Spanned, shortlist};
 use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
@@ -43,6 +43,16 @@ pub(crate) fn find<'e>(
     Err(Box::new(
         fault.help(format!("to call a function, write for example `call = \"{component}.{first}\"`")),
     ))
+}
+
+/// Returns the fault of a granted folder that would hide the working directory of a command.
+pub(crate) fn hidden_folder(grants: &Grants) -> Option<Fault> {
+    let hides = |folder: &&Spanned<Preopen>| matches!(&*folder.value.guest, "/" | ".");
+    let folder = grants.read.iter().chain(&grants.write).find(hides)?;
+    let guest = &folder.value.guest;
+    let message = format!("a folder is granted at `{guest}`, which is the working directory of a command");
+    let fault = Fault::spanned(folder.span.clone(), message);
+    Some(fault.help("grant it under another path, as `\"data:/data\"`"))
 }
 
 /// Returns the shape of a command, or all faults of its types.
@@ -111,7 +121,7 @@ pub(crate) fn given(scope: &mut Scope<'_>, node: &Node, feeds: &[WrittenFeed]) -
         let binding = bind(scope, value, &Target { name: &format!("`{}`", name.value), ty: &ty })?;
         Some(((Arc::from(name.value.as_str()), ty), binding))
     });
-    let given: Vec<Option<((Arc<str>, Type), Binding)>> = given.collect();
+    let given: Vec<Option<_>> = given.collect(); // every value is typed, also after a fault
     Some(given.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip())
 }
 
