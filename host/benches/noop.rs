@@ -49,7 +49,7 @@ impl Host {
         let export = component.exports().iter().find(|export| &*export.function == "noop");
         let export = export.expect("the guest has a function `noop`");
         sandbox
-            .prepare(&component, export, Grants::default(), &[GuestKind::PLAIN])
+            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
             .expect("it can be a task");
         let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
         Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }

@@ -40,7 +40,13 @@ impl Host {
         let export = component.exports().iter().find(|export| &*export.function == "noop");
         let export = export.expect("the guest has a function `noop`");
         sandbox
-            .prepare(&component, export, Grants::default(), &[GuestKind { metering, ..GuestKind::PLAIN }])
+            .prepare(
+                &component,
+                export,
+                None,
+                Grants::default(),
+                &[GuestKind { metering, ..GuestKind::PLAIN }],
+            )
             .expect("it can be a task");
         let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
         Self {

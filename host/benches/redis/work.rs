@@ -72,7 +72,7 @@ impl Work {
         let export = component.exports().iter().find(|export| &*export.function == self.function);
         let export = export.expect("the guest has that function");
         sandbox
-            .prepare(&component, export, Grants::default(), &[GuestKind::PLAIN])
+            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
             .expect("it can be a task");
         Arc::new(sandbox)
     }

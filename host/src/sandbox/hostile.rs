@@ -168,7 +168,7 @@ fn code_is_compiled_once_for_all_stacks() {
         let sandbox = sandbox.with_compile_pool(no_compiler);
         let prepared = |guest| {
             let export = component.exports().first().unwrap();
-            sandbox.prepare(&component, export, Grants::default(), &[guest])
+            sandbox.prepare(&component, export, None, Grants::default(), &[guest])
         };
         for stack in Stack::ALL {
             prepared(GuestKind { stack, ..GuestKind::PLAIN }).unwrap();

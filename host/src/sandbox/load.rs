@@ -11,10 +11,12 @@ use crate::sandbox::component::{
 };
 use crate::sandbox::engine::{Bounded, Engines};
 use crate::sandbox::error::LoadError;
-use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, Variant, max_instances};
+use crate::sandbox::guest::{
+    MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, Variant, covers, max_instances,
+};
 use crate::sandbox::kind::{EngineKind, GuestKind};
 use crate::state::Buckets;
-use crate::value::Export;
+use crate::value::{Command, Export};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -300,13 +302,16 @@ impl Sandbox {
     }
 
     /// Prepares an exported function for calls with some grants by guests of these kinds, at least one. Ids count from zero
-    /// in the order of preparation.
+    /// in the order of preparation. With a command, the export is that of `wasi:cli/run`, and the arguments of a call are
+    /// those of the command.
     ///
     /// Fails if the function's types, or an import of the component, are not supported.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the prepared function")]
     pub fn prepare(
         &self,
         component: &Component,
         export: &Export,
+        command: Option<&Arc<Command>>,
         grants: Grants,
         guests: &[GuestKind],
     ) -> Result<FunctionId, LoadError> {
@@ -320,6 +325,9 @@ impl Sandbox {
             }
         };
         require_known_imports(component)?;
+        if command.is_some() {
+            require_free_root(&grants)?;
+        }
         let shared = &component.shared;
         let mut variants = Vec::with_capacity(guests.len());
         for guest in guests {
@@ -331,6 +339,7 @@ impl Sandbox {
         let prepared = Prepared {
             component: shared.identity,
             export: export.clone(),
+            command: command.map(Arc::clone),
             codec: Arc::new(Codec::for_signature(signature)),
             grants,
             buckets: Arc::clone(&self.buckets),
@@ -358,6 +367,15 @@ fn require_known_imports(component: &Component) -> Result<(), LoadError> {
             interface: Arc::clone(&import.name),
             function: import.functions.first().cloned(),
         }),
+    }
+}
+
+/// Fails if a granted folder would hide the working directory of a command.
+fn require_free_root(grants: &Grants) -> Result<(), LoadError> {
+    let folders = grants.read.iter().chain(&grants.write);
+    match folders.map(|(_, guest)| guest).find(|guest| covers(guest, "/")) {
+        None => Ok(()),
+        Some(guest) => Err(LoadError::HidesWorkingDirectory(guest.clone())),
     }
 }
 

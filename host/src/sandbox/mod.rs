@@ -15,6 +15,7 @@ mod address_space;
 mod scratch;
 mod engine;
 mod call;
+mod collect;
 mod failure;
 mod backtrace;
 #[cfg(test)]
@@ -25,6 +26,8 @@ mod load_tests;
 mod linking_tests;
 #[cfg(test)]
 mod module_tests;
+#[cfg(test)]
+mod command_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

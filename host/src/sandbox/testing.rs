@@ -53,7 +53,7 @@ pub(crate) fn prepare(
     metering: Metering,
 ) -> Result<FunctionId, LoadError> {
     let guest = GuestKind { metering, ..GuestKind::PLAIN };
-    sandbox.prepare(component, component.exports().first().unwrap(), grants, &[guest])
+    sandbox.prepare(component, component.exports().first().unwrap(), None, grants, &[guest])
 }
 
 /// Returns a call with default limits and a timeout that only slow tests reach.
@@ -95,7 +95,7 @@ pub(crate) async fn granted(
     let mut call = call(FunctionId(0), args);
     change(&mut call);
     let export = component.exports().first().unwrap();
-    sandbox.prepare(&component, export, grants, &[GuestKind::of(&call.limits)]).unwrap();
+    sandbox.prepare(&component, export, None, grants, &[GuestKind::of(&call.limits)]).unwrap();
     sandbox.invoke(Arc::new(call)).await
 }
 

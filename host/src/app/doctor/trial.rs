@@ -49,7 +49,7 @@ pub(crate) async fn run_probe(sandbox: &Sandbox, probe: &Probe) -> Finding {
 fn prepare(sandbox: &Sandbox, probe: &Probe) -> Result<FunctionId, Box<dyn Error>> {
     let component = sandbox.load(wat::parse_str(&probe.guest)?.into())?;
     let export = component.exports().first().ok_or("the guest has no function")?;
-    Ok(sandbox.prepare(&component, export, probe.grants.clone(), &[GuestKind::of(&probe.limits)])?)
+    Ok(sandbox.prepare(&component, export, None, probe.grants.clone(), &[GuestKind::of(&probe.limits)])?)
 }
 
 async fn run_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {
