@@ -62,7 +62,7 @@ impl Invoker for Sandbox {
         drop_guest(store).await;
         if let (Some(program), Some(disk)) = (program, disk) {
             let ended = Ended { result, stderr: stderr_tail.text(), usage };
-            return end_of_program(&program, disk, ended, (&call, deadline));
+            return end_of_program(&program, disk, ended, (&call, deadline)).await;
         }
         match result {
             Ok(outcome) => {
@@ -95,7 +95,7 @@ struct Ended {
 }
 
 /// Returns the result of a command: what it left, or its status.
-fn end_of_program(
+async fn end_of_program(
     program: &Program,
     disk: SharedTree,
     ended: Ended,
@@ -115,7 +115,7 @@ fn end_of_program(
     }
     let stdout = program.stdout.as_ref().map(CapturedOutput::take).unwrap_or_default();
     let remains = Remains { stdout, disk, deadline, limits: call.limits };
-    match collect(&program.command.output, remains) {
+    match collect(&program.command.output, remains).await {
         Ok(value) => Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage }),
         Err(error) if error.class == FailureClass::Timeout => {
             Err(failure::from_error(&TimedOut.into(), call, usage))

@@ -21,7 +21,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 15] = [
+    const ALL: [(&str, Option<Self>); 16] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("host-calls", Some(Self::HostCalls)),
@@ -37,6 +37,8 @@ impl Guest {
         ("links", None),
         // Called in `languages`, in three languages.
         ("shapes", None),
+        // Imported by published components, in the target `components`.
+        ("supplies", None),
         // Built by other toolchains, and called in `languages`.
         ("python", None),
         ("javascript", None),
