@@ -2,7 +2,7 @@
 //! `failure` covers the failures of calls.
 
 use crate::model::{Shortage, Size};
-use crate::sandbox::compile::{Exceeded, Misfit};
+use crate::sandbox::compile::{Exceeded, Misfit, Proposal};
 use crate::sandbox::component::Toolchain;
 use std::io;
 use std::sync::Arc;
@@ -54,6 +54,9 @@ pub enum LoadError {
     /// The component uses the async ABI, which its toolchain chooses unless told otherwise.
     #[error("the component uses the async ABI, but this host supports only WASI 0.2")]
     AsyncAbi(#[source] Cause),
+    /// The component uses a proposal of WebAssembly that no engine of this host has.
+    #[error("the component uses {}, which this host does not run", .0.name())]
+    Proposal(Proposal),
     /// The component is invalid, or needs a feature that the engine lacks.
     #[error("the component does not compile")]
     Compile(#[source] Cause),
@@ -158,6 +161,7 @@ impl LoadError {
                 "Build it with `componentize-qjs --sync` or `jco componentize --backend-qjs-disable-async`: without the \
                  flag, plain functions use the async ABI too."
             }
+            Self::Proposal(proposal) => proposal.help(),
             Self::UnknownImport { .. } => {
                 "Build the component without that import, or compose it with a component that exports the interface."
             }
