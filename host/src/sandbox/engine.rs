@@ -4,6 +4,7 @@
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
 use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::kind::{Allocation, CodeKind, EngineKind};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
 use std::io;
@@ -47,15 +48,6 @@ pub(crate) enum Bounded {
     No,
 }
 
-/// Allocation of a guest's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Allocation {
-    /// From a pool of slots that are reserved once and reused.
-    Pooling,
-    /// From the system for each call: for guests that need more than the pool's share of one guest.
-    OnDemand,
-}
-
 /// Number of threads that compile a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
@@ -71,10 +63,8 @@ pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     /// Everything that guests may import.
     pub(crate) linker: Linker<State>,
-    /// Metering of the compiled code.
-    pub(crate) metering: Metering,
-    /// Allocation of the engine, which may differ from the requested one.
-    pub(crate) allocation: Allocation,
+    /// Kind of the engine. Its allocation may differ from the requested one.
+    pub(crate) kind: EngineKind,
 }
 
 /// Engines of a sandbox, each created on first use.
@@ -83,7 +73,7 @@ pub(crate) struct Engines {
     pub(crate) calls: u32,
     bounded: Bounded,
     // A mutex, because several threads may load components. It is held while an engine is created, which is rare.
-    created: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
+    created: Mutex<HashMap<EngineKind, Arc<Runtime>>>,
     ticker: Ticker,
 }
 
@@ -95,18 +85,14 @@ impl Engines {
     }
 
     /// Returns the engine for a kind of guest. Falls back from a pool to the system if the address space is too small.
-    pub(crate) fn runtime(
-        &self,
-        metering: Metering,
-        allocation: Allocation,
-    ) -> Result<Arc<Runtime>, LoadError> {
+    pub(crate) fn runtime(&self, kind: EngineKind) -> Result<Arc<Runtime>, LoadError> {
         let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(runtime) = created.get(&(metering, allocation)) {
+        if let Some(runtime) = created.get(&kind) {
             return Ok(Arc::clone(runtime));
         }
-        let pooled = match allocation {
+        let pooled = match kind.allocation {
             Allocation::Pooling => {
-                let mut config = config(metering, self.bounded);
+                let mut config = config(kind.code, self.bounded);
                 let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
@@ -116,7 +102,7 @@ impl Engines {
         let (engine, actual) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
             None => {
-                let mut config = config(metering, self.bounded);
+                let mut config = config(kind.code, self.bounded);
                 let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand));
                 (engine.map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
             }
@@ -124,15 +110,15 @@ impl Engines {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(|error| LoadError::Engine(error.into()))?;
         self.ticker.add(engine.clone());
-        let runtime = Arc::new(Runtime { engine, linker, metering, allocation: actual });
-        created.insert((metering, allocation), Arc::clone(&runtime));
+        let runtime = Arc::new(Runtime { engine, linker, kind: EngineKind { allocation: actual, ..kind } });
+        created.insert(kind, Arc::clone(&runtime));
         Ok(runtime)
     }
 }
 
 /// Returns why this machine has no pool for `calls` guests, or `None` if it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
-    match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
+    match Engine::new(config(CodeKind::PLAIN, Bounded::Yes).allocation_strategy(pool(calls))) {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -145,26 +131,27 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
 #[cfg(feature = "internals")]
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
-    let mut config = config(Metering::Time, Bounded::Yes);
+    let mut config = config(CodeKind::PLAIN, Bounded::Yes);
     config.allocation_strategy(pool(calls));
     config
 }
 
-/// Creates an engine that only compiles. Its code runs on all engines of this metering, whatever their allocation.
-pub(crate) fn for_compiling(metering: Metering, threads: Threads) -> wasmtime::Result<Engine> {
+/// Creates an engine that only compiles. Its code runs on all engines of this kind of code.
+pub(crate) fn for_compiling(kind: CodeKind, threads: Threads) -> wasmtime::Result<Engine> {
     let on_demand = InstanceAllocationStrategy::OnDemand;
-    let mut config = config(metering, Bounded::Yes);
+    let mut config = config(kind, Bounded::Yes);
     Engine::new(config.allocation_strategy(on_demand).parallel_compilation(threads == Threads::Many))
 }
 
-fn config(metering: Metering, bounded: Bounded) -> Config {
+fn config(kind: CodeKind, bounded: Bounded) -> Config {
     let is_bounded = bounded == Bounded::Yes;
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
-        .consume_fuel(metering == Metering::Fuel)
+        .consume_fuel(kind.metering == Metering::Fuel)
+        .wasm_gc(kind.features.gc)
         .max_wasm_stack(STACK)
         .async_stack_size(STACK + HOST_STACK)
         // Debug information comes from the guest: reading it takes unbounded time and memory.

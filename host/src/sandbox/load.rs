@@ -10,9 +10,10 @@ use crate::sandbox::compile::{
 use crate::sandbox::component::{
     Code, Component, Interface, Offer, Shared, Toolchain, is_later_wasi, reflect,
 };
-use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
+use crate::sandbox::engine::{Bounded, Engines, Runtime};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
+use crate::sandbox::kind::{Allocation, CodeKind};
 use crate::sandbox::metering::Metering;
 use crate::sandbox::{address_space, scratch};
 use crate::state::Buckets;
@@ -95,7 +96,7 @@ impl Sandbox {
     fn build(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls, bounded)?;
-        engines.runtime(Metering::Time, Allocation::Pooling)?;
+        engines.runtime(CodeKind::PLAIN.pooled())?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
             Ok(cache) => Some(Arc::new(cache)),
@@ -228,7 +229,7 @@ impl Sandbox {
 
     /// Fails if the address space is too small for as many guests as may run at the same time.
     pub fn require_address_space(&self) -> Result<(), LoadError> {
-        match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
+        match self.engines.runtime(CodeKind::PLAIN.pooled())?.kind.allocation {
             Allocation::Pooling => Ok(()),
             Allocation::OnDemand => address_space::require(self.engines.calls),
         }
@@ -251,7 +252,7 @@ impl Sandbox {
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code = self.code(Metering::Time, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
+        let code = self.code(CodeKind::PLAIN, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -331,15 +332,16 @@ impl Sandbox {
         if let Some(code) = shared.fueled.get() {
             return Ok(code.clone());
         }
-        let code = self.code(Metering::Fuel, &shared.digest, &shared.bytes)?;
+        let kind = CodeKind { metering: Metering::Fuel, ..shared.code.runtime.kind.code };
+        let code = self.code(kind, &shared.digest, &shared.bytes)?;
         Ok(shared.fueled.get_or_init(|| code).clone())
     }
 
     /// Returns code from the cache, or compiles it and adds it to the cache.
-    fn code(&self, metering: Metering, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
-        let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
+    fn code(&self, kind: CodeKind, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
+        let runtime = self.engines.runtime(kind.pooled())?;
         let cached = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
-        if let Some(code) = cached.and_then(|cached| self.map_code(metering, &cached)) {
+        if let Some(code) = cached.and_then(|cached| self.map_code(kind, &cached)) {
             return Ok(code);
         }
         if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
@@ -375,10 +377,10 @@ impl Sandbox {
         self.compiler.compile(runtime, bytes, &file)?;
         let cached = cache.store(runtime, digest, draft);
         let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
-        match cached.and_then(|cached| self.map_code(runtime.metering, &cached)) {
+        match cached.and_then(|cached| self.map_code(runtime.kind.code, &cached)) {
             Some(code) => Ok(code),
             // Caching or mapping failed: some systems map no code from some folders.
-            None => self.copy_code(runtime.metering, &file),
+            None => self.copy_code(runtime.kind.code, &file),
         }
     }
 
@@ -398,29 +400,29 @@ impl Sandbox {
     ) -> Result<Code, LoadError> {
         let file = file.map_err(write_error)?;
         self.compiler.compile(runtime, bytes, &file)?;
-        self.copy_code(runtime.metering, &file)
+        self.copy_code(runtime.kind.code, &file)
     }
 
-    fn map_code(&self, metering: Metering, cached: &CachedCode) -> Option<Code> {
-        self.load_code(metering, |runtime| trusted::deserialize(&runtime.engine, &cached.verified())).ok()
+    fn map_code(&self, kind: CodeKind, cached: &CachedCode) -> Option<Code> {
+        self.load_code(kind, |runtime| trusted::deserialize(&runtime.engine, &cached.verified())).ok()
     }
 
-    fn copy_code(&self, metering: Metering, file: &File) -> Result<Code, LoadError> {
+    fn copy_code(&self, kind: CodeKind, file: &File) -> Result<Code, LoadError> {
         let code = trusted::CompiledCode::vouch(file).map_err(write_error)?;
-        self.load_code(metering, |runtime| trusted::deserialize_compiled(&runtime.engine, &code))
+        self.load_code(kind, |runtime| trusted::deserialize_compiled(&runtime.engine, &code))
     }
 
     /// Loads code into the pool, or without it if the component needs more than one guest's share.
     fn load_code(
         &self,
-        metering: Metering,
+        kind: CodeKind,
         deserialize: impl Fn(&Runtime) -> wasmtime::Result<wasmtime::component::Component>,
     ) -> Result<Code, LoadError> {
-        let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
+        let runtime = self.engines.runtime(kind.pooled())?;
         if let Ok(component) = deserialize(&runtime) {
             return Ok(Code { runtime, component });
         }
-        let runtime = self.engines.runtime(metering, Allocation::OnDemand)?;
+        let runtime = self.engines.runtime(kind.pooled().on_demand())?;
         let component = deserialize(&runtime).map_err(|error| compile_error(format!("{error:#}")))?;
         Ok(Code { runtime, component })
     }

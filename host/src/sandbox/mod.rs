@@ -5,6 +5,7 @@ mod load;
 mod compose;
 mod error;
 mod metering;
+mod kind;
 mod component;
 mod compile;
 mod codec;

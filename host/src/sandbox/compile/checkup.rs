@@ -3,17 +3,16 @@
 
 use crate::model::{Digest, Random};
 use crate::sandbox::engine;
-use crate::sandbox::engine::Allocation;
+use crate::sandbox::kind::{Allocation, CodeKind};
 use crate::sandbox::load::Sandbox;
-use crate::sandbox::metering::Metering;
 use std::io::Write as _;
 
 impl Sandbox {
     /// Returns why guests do not run in an allocation pool, or `None` if they do.
     #[must_use]
     pub fn pool_refusal(&self) -> Option<String> {
-        match self.engines.runtime(Metering::Time, Allocation::Pooling) {
-            Ok(runtime) if runtime.allocation == Allocation::Pooling => None,
+        match self.engines.runtime(CodeKind::PLAIN.pooled()) {
+            Ok(runtime) if runtime.kind.allocation == Allocation::Pooling => None,
             Ok(_) => Some(
                 engine::pool_refusal(self.engines.calls)
                     .unwrap_or_else(|| "the engine refused it when it was created".to_owned()),
@@ -33,7 +32,7 @@ impl Sandbox {
     /// Returns `None` if no cache is in use, and a description of the failure otherwise.
     pub fn prove_code_cache(&self) -> Option<Result<(), String>> {
         let cache = self.code_cache.as_ref()?;
-        let runtime = match self.engines.runtime(Metering::Time, Allocation::Pooling) {
+        let runtime = match self.engines.runtime(CodeKind::PLAIN.pooled()) {
             Ok(runtime) => runtime,
             Err(error) => return Some(Err(error.to_string())),
         };

@@ -4,7 +4,6 @@
 use crate::model::{Digest, Digester, SystemClock, secret};
 use crate::sandbox::compile::{eviction, trusted};
 use crate::sandbox::engine::Runtime;
-use crate::sandbox::metering::Metering;
 use crate::sandbox::scratch;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use std::fs;
@@ -185,15 +184,12 @@ impl CodeCache {
         seal.finish()
     }
 
-    /// Returns the file of a component's code. Engines that differ only in memory allocation share it.
+    /// Returns the file of a component's code. Engines of one kind of code share it.
     fn path(&self, runtime: &Runtime, digest: &Digest) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         runtime.engine.precompile_compatibility_hash().hash(&mut hasher);
-        let metering = match runtime.metering {
-            Metering::Time => "time",
-            Metering::Fuel => "fuel",
-        };
-        self.folder.join(format!("{digest}-{:016x}-{metering}.code", hasher.finish()))
+        let kind = runtime.kind.code.words();
+        self.folder.join(format!("{digest}-{:016x}-{kind}.code", hasher.finish()))
     }
 }
 

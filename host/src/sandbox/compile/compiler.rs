@@ -25,7 +25,7 @@ impl Compiler {
     /// Compiles a component, or adapts a module before, and writes its code to `output`, a file that nobody else can reach.
     pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], output: &File) -> Result<(), LoadError> {
         match self {
-            Self::Child(pool) => worker_process::compile(pool, runtime.metering, bytes, output),
+            Self::Child(pool) => worker_process::compile(pool, runtime.kind.code, bytes, output),
             Self::InProcess => {
                 let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
                 let code = runtime.engine.precompile_component(&component);

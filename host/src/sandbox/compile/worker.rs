@@ -7,7 +7,7 @@ use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
-use crate::sandbox::metering::Metering;
+use crate::sandbox::kind::CodeKind;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use std::ffi::OsString;
@@ -55,8 +55,8 @@ pub struct CompileRequest {
 /// Kind of work of a worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// Compiles a component to code with this metering.
-    Compile(Metering),
+    /// Compiles a component to code of this kind.
+    Compile(CodeKind),
     /// Composes components to one.
     Compose,
 }
@@ -69,10 +69,8 @@ impl CompileRequest {
             return None;
         }
         let job = match words.next()?.as_str() {
-            "time" => Job::Compile(Metering::Time),
-            "fuel" => Job::Compile(Metering::Fuel),
             "compose" => Job::Compose,
-            _ => return None, // not from this host
+            kind => Job::Compile(CodeKind::from_words(kind)?),
         };
         let memory = Size::bytes(words.next()?.parse().ok()?);
         Some(Self { job, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
@@ -81,12 +79,11 @@ impl CompileRequest {
     /// Returns the arguments that encode the request.
     pub(crate) fn arguments(&self) -> [String; 4] {
         let job = match self.job {
-            Job::Compile(Metering::Time) => "time",
-            Job::Compile(Metering::Fuel) => "fuel",
-            Job::Compose => "compose",
+            Job::Compile(kind) => kind.words(),
+            Job::Compose => "compose".to_owned(),
         };
         let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
-        [WORKER_FLAG.to_owned(), job.to_owned(), memory.to_string(), time.to_string()]
+        [WORKER_FLAG.to_owned(), job, memory.to_string(), time.to_string()]
     }
 
     /// Executes the request and returns the exit code for this process.
@@ -124,7 +121,7 @@ impl CompileRequest {
         let input_bytes = read(&mut input)?;
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
         let result = match self.job {
-            Job::Compile(metering) => compile(metering, &input_bytes)?,
+            Job::Compile(kind) => compile(kind, &input_bytes)?,
             Job::Compose => compose(&input_bytes)?,
         };
         output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
@@ -150,8 +147,8 @@ impl CompileRequest {
     }
 }
 
-fn compile(metering: Metering, payload: &[u8]) -> Result<Vec<u8>, CompileFailure> {
-    let engine = engine::for_compiling(metering, threads()).map_err(|error| engine_failure(&error))?;
+fn compile(kind: CodeKind, payload: &[u8]) -> Result<Vec<u8>, CompileFailure> {
+    let engine = engine::for_compiling(kind, threads()).map_err(|error| engine_failure(&error))?;
     let component = component_of(payload).map_err(CompileFailure::Unadapted)?;
     engine.precompile_component(&component).map_err(|error| engine_failure(&error))
 }
@@ -222,11 +219,12 @@ fn exit_when_closed(mut input: impl Read) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::metering::Metering;
 
     #[test]
     fn request_round_trips_and_user_arguments_are_no_request() {
         let request = CompileRequest {
-            job: Job::Compile(Metering::Fuel),
+            job: Job::Compile(CodeKind { metering: Metering::Fuel, ..CodeKind::PLAIN }),
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
         };

@@ -9,7 +9,7 @@ use crate::sandbox::compile::worker::{
     CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNADAPTED, UNWRITTEN,
 };
 use crate::sandbox::error::{LoadError, compile_error, write_error};
-use crate::sandbox::metering::Metering;
+use crate::sandbox::kind::CodeKind;
 use rustix::io::Errno;
 use rustix::process::{Resource, Signal, getrlimit};
 use std::fs::File;
@@ -39,11 +39,11 @@ enum WorkerEnd {
 /// Compiles a component in a worker process, which writes the code to `output`.
 pub(crate) fn compile(
     pool: &CompilePool,
-    metering: Metering,
+    kind: CodeKind,
     bytes: &[u8],
     output: &File,
 ) -> Result<(), LoadError> {
-    run(pool, Job::Compile(metering), bytes, output, compile_error)
+    run(pool, Job::Compile(kind), bytes, output, compile_error)
 }
 
 /// Composes components in a worker process, which writes the new component to `output`.
