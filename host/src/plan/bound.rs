@@ -397,7 +397,7 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 fn call_digest(function: &Function) -> Digest {
     // The grants have a key of their own. A component is known by its digest, not by its name in the manifest.
     let Function { digest, export, grants: _, component: _, component_name: _ } = function;
-    let Export { interface, function, signature: _ } = export; // the digest determines the signature
+    let Export { interface, function, signature: _, passing: _ } = export; // the digest determines both
     let mut digester = Digester::new("cascade call 1");
     digester
         .digest(digest)

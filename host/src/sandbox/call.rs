@@ -3,7 +3,7 @@
 
 use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use crate::model::FailureClass;
-use crate::sandbox::codec::{Bounds, Codec, erased};
+use crate::sandbox::codec::{self, Bounds, Codec};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
@@ -138,7 +138,10 @@ async fn call_once(store: &mut Store<State>, prepared: &Prepared, call: &Call) -
     let function = instance.get_func(&mut *store, prepared.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
-    erased::call(store, function, &prepared.codec, &call.args, bounds).await
+    match prepared.is_concurrent {
+        false => codec::call(store, function, &prepared.codec, &call.args, bounds).await,
+        true => codec::flows::call(store, function, &prepared.codec, &call.args, bounds).await,
+    }
 }
 
 /// Returns the outcome of a guest that called `wasi:cli/exit`. Its status is a `result` without payloads, as a command

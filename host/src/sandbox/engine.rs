@@ -147,7 +147,10 @@ fn config(kind: CodeKind, bounded: Bounded) -> Config {
     let is_bounded = bounded == Bounded::Yes;
     let mut config = Config::new();
     config
-        .concurrency_support(false)
+        // It makes every call slower, so only components that need it run on such an engine. Callbacks are all that
+        // toolchains use: functions that keep a stack of their own while they wait stay off.
+        .concurrency_support(kind.features.concurrency)
+        .wasm_component_model_async(kind.features.concurrency)
         .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
         .consume_fuel(kind.metering == Metering::Fuel)

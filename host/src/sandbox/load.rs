@@ -252,7 +252,8 @@ impl Sandbox {
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code = self.code(CodeKind::PLAIN, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
+        let kind = CodeKind { features: counts.features, ..CodeKind::PLAIN };
+        let code = self.code(kind, &digest, &bytes)?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -306,7 +307,8 @@ impl Sandbox {
         let prepared = Prepared {
             component: shared.identity,
             export: export.clone(),
-            codec: Arc::new(Codec::for_signature(signature)),
+            codec: Arc::new(Codec::new(signature, &export.passing)),
+            is_concurrent: code.runtime.kind.code.features.concurrency,
             grants,
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),

@@ -266,7 +266,12 @@ mod tests {
         let params = params.iter().map(|(name, ty)| ((*name).into(), Type::parse(ty).unwrap())).collect();
         let result = (!result.is_empty()).then(|| Type::parse(result).unwrap());
         let signature = Ok(Signature { params, result });
-        Export { interface: interface.map(Into::into), function: function.into(), signature }
+        Export {
+            interface: interface.map(Into::into),
+            function: function.into(),
+            signature,
+            passing: Box::default(),
+        }
     }
 
     fn inspection<'a>(

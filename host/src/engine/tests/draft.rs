@@ -112,6 +112,7 @@ fn function(task: &Task) -> Function {
             interface: None,
             function: task.name.as_str().into(),
             signature: Ok(Signature { params: params.collect(), result: Some(Type::String) }),
+            passing: Box::default(),
         },
         grants: Grants::default(),
     }

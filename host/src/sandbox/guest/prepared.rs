@@ -29,6 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) lookups: TaskLookups,
     pub(crate) orphans: Arc<Orphans>,
     pub(crate) metering: Metering,
+    /// Whether its engine has async functions.
+    pub(crate) is_concurrent: bool,
     /// Maximum number of core instances.
     pub(crate) instances: usize,
     /// The component, linked.
