@@ -7,7 +7,7 @@ use crate::sandbox::codec::{self, Bounds, Codec};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    Deadline, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, Prepared, Share, State, TimedOut,
+    Deadline, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, Prepared, Share, State, TimedOut,
 };
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::metering::Metering;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{CallHook, Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
@@ -115,7 +115,8 @@ fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Res
     });
     store.set_epoch_deadline(1);
     // Code without a loop never checks the epoch, and may call the host thousands of times.
-    store.call_hook(|store, hook| {
+    store.call_hook(|mut store, hook| {
+        count_entered(store.data_mut(), hook)?;
         let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
         if is_due { Err(TimedOut.into()) } else { Ok(()) }
     });
@@ -125,6 +126,19 @@ fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Res
         store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| setup_failure(&error, call))?;
     }
     Ok(())
+}
+
+/// Counts the calls into the guest that have not returned, each of which may keep a stack.
+fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
+    match hook {
+        CallHook::CallingWasm => state.entered += 1,
+        CallHook::ReturningFromWasm => state.entered -= 1,
+        CallHook::CallingHost | CallHook::ReturningFromHost => {} // neither begins nor ends a call
+    }
+    if state.entered <= MAX_WAITING + 1 {
+        return Ok(());
+    }
+    Err(LimitHit(format!("more than {MAX_WAITING} calls inside of the guest wait at the same time")))
 }
 
 /// Runs the guest from its initialisation to its result.

@@ -3,7 +3,7 @@
 
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
-use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::guest::{MAX_WAITING, State, TABLE_ELEMENTS, wasi};
 use crate::sandbox::kind::{Allocation, CodeKind, EngineKind};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
@@ -34,6 +34,10 @@ const INSTANCES: u32 = 64;
 
 /// Linear memories per guest in the pool.
 const MEMORIES: u32 = 4;
+
+/// Stacks per guest in the pool, on engines with async functions: of the calls that wait, the one that runs, and one that
+/// wasmtime keeps for the next.
+const STACKS: u32 = MAX_WAITING + 2;
 
 /// Tables per guest in the pool.
 const TABLES: u32 = 64;
@@ -93,7 +97,7 @@ impl Engines {
         let pooled = match kind.allocation {
             Allocation::Pooling => {
                 let mut config = config(kind.code, self.bounded);
-                let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
+                let pooled = Engine::new(config.allocation_strategy(pool(self.calls, kind.code)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
@@ -118,7 +122,8 @@ impl Engines {
 
 /// Returns why this machine has no pool for `calls` guests, or `None` if it has one.
 pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
-    match Engine::new(config(CodeKind::PLAIN, Bounded::Yes).allocation_strategy(pool(calls))) {
+    match Engine::new(config(CodeKind::PLAIN, Bounded::Yes).allocation_strategy(pool(calls, CodeKind::PLAIN)))
+    {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -132,7 +137,7 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
     let mut config = config(CodeKind::PLAIN, Bounded::Yes);
-    config.allocation_strategy(pool(calls));
+    config.allocation_strategy(pool(calls, CodeKind::PLAIN));
     config
 }
 
@@ -170,13 +175,14 @@ fn config(kind: CodeKind, bounded: Bounded) -> Config {
 ///
 /// The totals are the shares of all guests together, so every guest that may run gets its memory. The pool rejects a
 /// component that needs more than one share when it is loaded; its guests allocate on demand instead.
-fn pool(calls: u32) -> InstanceAllocationStrategy {
+fn pool(calls: u32, kind: CodeKind) -> InstanceAllocationStrategy {
+    let stacks = if kind.features.concurrency { STACKS } else { 1 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))
         .total_memories(calls.saturating_mul(MEMORIES))
         .total_tables(calls.saturating_mul(TABLES))
-        .total_stacks(calls)
+        .total_stacks(calls.saturating_mul(stacks))
         .max_core_instances_per_component(INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)

@@ -28,6 +28,8 @@ mod module_tests;
 mod hostile;
 #[cfg(test)]
 mod hermetic;
+#[cfg(test)]
+mod async_tests;
 
 #[cfg(feature = "internals")]
 pub use codec::fuzzing;

@@ -110,6 +110,9 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
             Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
             Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
         };
+        if let (Some(wit), Some(shown)) = (export.wit(), shown.as_object_mut()) {
+            shown.insert("wit".to_owned(), wit.into());
+        }
         if let (Some(toolchain), Some(shown)) = (toolchain, shown.as_object_mut()) {
             shown.insert(key, toolchain.into());
         }
@@ -175,7 +178,11 @@ fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, styl
     let name = escape_control_line(&export.function);
     match &export.signature {
         Ok(signature) => {
-            hang(out, "", 4, &format!("{name}: {signature}"));
+            let wit = export.wit();
+            hang(out, "", 4, &format!("{name}: {}", wit.unwrap_or_else(|| signature.to_string())));
+            if !export.passing.is_whole() {
+                hang(out, "", 8, &format!("as a task: {signature}"));
+            }
             let call = escape_control_line(&call_form(export, inspection)).into_owned();
             put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
         }

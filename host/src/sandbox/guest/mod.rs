@@ -7,8 +7,8 @@ mod limits;
 pub(crate) mod wasi;
 
 pub(crate) use limits::{
-    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MIN_HOSTCALL_LIMIT,
-    TABLE_ELEMENTS, TimedOut, doubled, max_instances,
+    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_WAITING,
+    MIN_HOSTCALL_LIMIT, TABLE_ELEMENTS, TimedOut, doubled, max_instances,
 };
 pub(crate) use prepared::Prepared;
 pub(crate) use state::{Share, State};
