@@ -328,7 +328,12 @@ mod tests {
                 &[("text", "string"), ("size", "option<u32>")],
                 "result<list<string>, string>",
             ),
-            Export { interface: a.map(Into::into), function: "open".into(), signature: Err(unsupported) },
+            Export {
+                interface: a.map(Into::into),
+                function: "open".into(),
+                signature: Err(unsupported),
+                passing: Box::default(),
+            },
             export(b, "log", &[], ""),
         ];
         let import = |name: &str, what: &str, functions: &[&str]| ImportRow {
