@@ -269,38 +269,54 @@ async fn endless_handles_of_every_kind_hit_their_limit() {
     }
 }
 
-/// Returns a component in which an async function calls another for ever, without waiting for it.
-fn caller(callee: &AsyncGuest<'_>, after: &str) -> String {
-    let inner = callee.text();
+/// Returns a composition in which an async function calls that of a guest without waiting for it: `calls` times, and then
+/// computes for ever.
+fn caller(callee: &AsyncGuest<'_>, calls: u32, after: &str) -> String {
+    let callee = callee.text();
     format!(
         r#"(component
-            (component $inner {})
-            (instance $inner (instantiate $inner))
-            (alias export $inner "run" (func $work))
-            (core func $work (canon lower (func $work) async))
-            (core func $drop (canon subtask.drop))
-            (core module $m
-                (import "" "work" (func $work (result i32)))
-                (import "" "drop" (func $drop (param i32)))
-                (func (export "run") (result i32) (local $status i32)
-                    (loop
-                        (local.set $status (call $work))
-                        {after}
-                        (br 0))
-                    (i32.const 0))
-                (func (export "callback") (param i32 i32 i32) (result i32) (i32.const 0)))
-            (core instance $i (instantiate $m
-                (with "" (instance (export "work" (func $work)) (export "drop" (func $drop))))))
-            (func (export "run") async
-                (canon lift (core func $i "run") async (callback (core func $i "callback")))))"#,
-        inner.trim_start_matches("(component").strip_suffix(')').unwrap()
+            (component $callee {})
+            (component $caller
+                (import "work" (func $work async))
+                (core func $work (canon lower (func $work) async))
+                (core func $drop (canon subtask.drop))
+                (core module $m
+                    (import "" "work" (func $work (result i32)))
+                    (import "" "drop" (func $drop (param i32)))
+                    (func (export "run") (result i32) (local $status i32) (local $left i32)
+                        (local.set $left (i32.const {calls}))
+                        (loop
+                            (local.set $status (call $work))
+                            {after}
+                            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+                            (br_if 0 (local.get $left)))
+                        (loop (br 0))
+                        (i32.const 0))
+                    (func (export "callback") (param i32 i32 i32) (result i32) (i32.const 0)))
+                (core instance $i (instantiate $m
+                    (with "" (instance (export "work" (func $work)) (export "drop" (func $drop))))))
+                (func (export "run") async
+                    (canon lift (core func $i "run") async (callback (core func $i "callback")))))
+            (instance $callee (instantiate $callee))
+            (instance $caller (instantiate $caller (with "work" (func $callee "run"))))
+            (export "run" (func $caller "run")))"#,
+        callee.trim_start_matches("(component").strip_suffix(')').unwrap()
     )
 }
+
+const MANY: u32 = 1_000_000;
+
+/// A guest that waits inside of a call, which keeps its stack, other than with a callback code.
+const BLOCKING: AsyncGuest<'_> = AsyncGuest {
+    builtins: &[NEW_SET, ("wait", "(param i32 i32) (result i32)", "waitable-set.wait (memory $memory)")],
+    body: "(call $wait (call $new-set) (i32.const 0))",
+    ..IDLE
+};
 
 #[tokio::test]
 async fn endless_subtasks_hit_a_limit() {
     let waiting = AsyncGuest { builtins: &[NEW_SET], body: WAIT, ..IDLE };
-    let (class, message) = run_failing(&caller(&waiting, ""), |_| ()).await;
+    let (class, message) = run_failing(&caller(&waiting, MANY, ""), |_| ()).await;
     assert_eq!((class, &*message), (FailureClass::Limit, "the guest holds more than 1000 handles"));
 }
 
@@ -314,41 +330,22 @@ async fn subtasks_that_have_returned_and_go_on_hit_a_limit_too() {
     };
     let drop = "(if (i32.shr_u (local.get $status) (i32.const 4))
         (then (call $drop (i32.shr_u (local.get $status) (i32.const 4)))))";
-    let (class, message) = run_failing(&caller(&returning, drop), |_| ()).await;
+    let (class, message) = run_failing(&caller(&returning, MANY, drop), |_| ()).await;
     assert_eq!((class, &*message), (FailureClass::Limit, "the guest holds more than 1000 handles"));
 }
 
 #[tokio::test]
 async fn subtasks_that_wait_on_stacks_of_their_own_are_few() {
-    // Waiting inside of a call keeps its stack, other than a callback code.
-    let blocking = AsyncGuest {
-        builtins: &[NEW_SET, ("wait", "(param i32 i32) (result i32)", "waitable-set.wait (memory $memory)")],
-        body: "(call $wait (call $new-set) (i32.const 0))",
-        ..IDLE
-    };
-    let (class, message) = run_failing(&caller(&blocking, ""), |_| ()).await;
+    let (class, message) = run_failing(&caller(&BLOCKING, MANY, ""), |_| ()).await;
     let expected = "more than 32 calls inside of the guest wait at the same time";
     assert_eq!((class, &*message), (FailureClass::Limit, expected));
 }
 
 #[tokio::test]
 async fn stacks_of_one_guest_are_not_taken_from_others() {
-    // Four slots, and in each a guest with as many waiting calls as it may have.
-    let blocking = AsyncGuest {
-        builtins: &[NEW_SET, ("wait", "(param i32 i32) (result i32)", "waitable-set.wait (memory $memory)")],
-        body: "(call $wait (call $new-set) (i32.const 0))",
-        ..IDLE
-    };
-    let count = "(global.set $left (i32.sub (global.get $left) (i32.const 1)))
-        (if (i32.eqz (global.get $left)) (then (loop (br 0))))";
-    let text = caller(&blocking, count)
-        .replace("(import \"\" \"work\"", "(global $left (mut i32) (i32.const 31)) (import \"\" \"work\"");
-    let text = text.replacen("(global $left (mut i32) (i32.const 31)) ", "", 1).replace(
-        "(func (export \"run\") (result i32) (local $status i32)",
-        "(global $left (mut i32) (i32.const 31)) (func (export \"run\") (result i32) (local $status i32)",
-    );
+    // Each of the four slots has a guest with as many waiting calls as it may have.
     let sandbox = Arc::new(sandbox());
-    let component = sandbox.load(binary(&text)).unwrap();
+    let component = sandbox.load(binary(&caller(&BLOCKING, 32, ""))).unwrap();
     prepare(&sandbox, &component, Grants::default(), Metering::Time).unwrap();
     let calls = (0..4).map(|_| {
         let mut call = call(FunctionId(0), Vec::new());

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod compiling;
+mod concurrency;
 mod conditions;
 mod differences;
 mod doctor;

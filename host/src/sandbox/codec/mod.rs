@@ -17,6 +17,8 @@ mod collector;
 pub(crate) mod flows;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod async_oracle;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 #[cfg(test)]
