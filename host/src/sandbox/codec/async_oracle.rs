@@ -160,10 +160,10 @@ fn async_functions_return_as_in_wasmtime() {
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     let (count, returned) = (count.get(), returned.get());
     assert!(count >= 10_000 && returned > 1_000, "{count} {returned}");
-    // Some types have one core value, some have several, some more than pass without memory.
+    // The next test has the larger numbers.
     let by_flat = by_flat.get();
-    let several: u32 = by_flat[2..=MAX_FLAT].iter().sum();
-    assert!(by_flat[1] > 10 && several > 10 && by_flat[MAX_FLAT + 1] > 5, "{by_flat:?}");
+    let several: u32 = by_flat[2..].iter().sum();
+    assert!(by_flat[1] > 10 && several > 50, "{by_flat:?}");
 }
 
 #[test]
