@@ -33,3 +33,4 @@ pub use ast::{
 pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
+pub(crate) use value::KINDS;

@@ -81,7 +81,6 @@ fn require_attempts(reader: &mut Reader<'_>, slot: &Slot<'_>, retry: Retry) -> O
 
 fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option<Retry> {
     let mut table = Table::open(reader, slot, RETRY, ("`retry`", "`retry = { attempts = 3 }`"))?;
-    let mark = reader.mark();
     let attempts = table.optional(reader, "attempts", attempts);
     let delay = table.optional(reader, "delay", duration_or_zero);
     let backoff = table.optional(reader, "backoff", |reader, slot| word(reader, slot, &BACKOFFS));
@@ -95,8 +94,11 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
     {
         reader.fault::<()>(Fault::spanned(slot.span.clone(), "`max-delay` is shorter than `delay`"));
     }
-    if !reader.is_sound_since(mark) {
-        return None;
+    let on = on.unwrap_or_else(|| base.on.clone());
+    if permanent.as_ref().is_some_and(|cases| !cases.is_empty()) && !on.contains(&RetryClass::Error) {
+        let message = "`permanent` names cases of errors, but `on` retries no errors";
+        let fault = Fault::spanned(slot.span.clone(), message);
+        reader.fault::<()>(fault.help("add `\"error\"` to `on`, or remove `permanent`"));
     }
     let delay = delay.unwrap_or(base.delay);
     Some(Retry {
@@ -105,7 +107,7 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
         backoff: backoff.unwrap_or(base.backoff),
         max_delay: max_delay.unwrap_or_else(|| base.max_delay.max(delay)),
         jitter: jitter.unwrap_or(base.jitter),
-        on: on.unwrap_or_else(|| base.on.clone()),
+        on,
         inherits_permanent: permanent.is_none(),
         permanent: permanent.unwrap_or_else(|| base.permanent.clone()),
     })

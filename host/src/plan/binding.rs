@@ -3,9 +3,9 @@
 
 use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
-use crate::plan::Binding;
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
+use crate::plan::{Binding, intended};
 use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -142,7 +142,12 @@ fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) 
     match encode_all(to.ty, datum) {
         Ok(bytes) => Some(bytes),
         Err(faults) => {
+            let before = scope.faults.list.len();
             scope.misfit(span, to.name, to.ty, &faults);
+            let advice = intended::advice(scope, datum);
+            if let (Some(advice), Some(fault)) = (advice, scope.faults.list.get_mut(before)) {
+                fault.helps.push(advice);
+            }
             None
         }
     }

@@ -36,6 +36,12 @@ pub(crate) fn find<'e>(
 
 fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     let long: Vec<String> = exports.iter().map(|export| long_form(&call.component, export)).collect();
+    let is_unique =
+        |export: &Export| exports.iter().filter(|other| other.function == export.function).count() == 1;
+    let shown = |export: &Export| match call.interface {
+        None if is_unique(export) => format!("{}.{}", call.component, export.function),
+        _ => long_form(&call.component, export),
+    };
     let written = match &call.interface {
         Some(interface) => format!("{}#{interface}.{}", call.component, call.function),
         None => call.function.clone(),
@@ -54,7 +60,7 @@ fn unknown(call: &Call, span: &Span, exports: &[Export]) -> Fault {
     }
     let scored = exports.iter().zip(&long).map(|(export, long)| {
         let known = if call.interface.is_some() { long.as_str() } else { &*export.function };
-        (resemblance(&written, known), long)
+        (resemblance(&written, known), shown(export))
     });
     let all = if long.len() > MAX_LISTED { "; `cascade-host inspect` shows all" } else { "" };
     fault.note(format!("the component exports {}{all}", shortlist_by(scored)))

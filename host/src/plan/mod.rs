@@ -10,6 +10,7 @@ mod scope;
 mod inputs;
 mod lists;
 mod fan_out;
+mod intended;
 mod binding;
 mod infer;
 mod pruning;

@@ -89,10 +89,8 @@ async fn import_that_traps_names_the_function_when_it_is_called() {
     assert_eq!(trapping.imports()[0].offer, Offer::Trap);
     let failure = twice(&sandbox, &trapping).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
-    assert_eq!(
-        failure.message,
-        "the guest called `acme:tools/count@1.0.0.add`, an import that is set to `\"trap\"`"
-    );
+    let expected = "the guest called `acme:tools/count@1.0.0.add`, an import that is set to `\"trap\"`; ";
+    assert!(failure.message.starts_with(expected), "{}", failure.message);
 }
 
 #[test]

@@ -44,6 +44,13 @@ async fn module_is_called_by_its_wit_with_and_without_fuel() {
 }
 
 #[test]
+fn command_without_a_memory_is_refused_by_name() {
+    let error = sandbox().load(binary(r#"(module (func (export "_start")))"#)).map(drop).unwrap_err();
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(cause.starts_with("the module exports no `memory`"), "{error}: {cause}");
+}
+
+#[test]
 fn component_of_a_module_is_identified_by_module_and_wit() {
     let one = "package a:b; world w { export add: func(a: u32, b: u32) -> u32; }";
     let digest = |module: &str, text: &str| *load(module, &[text]).unwrap().digest();

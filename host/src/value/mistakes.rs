@@ -6,7 +6,8 @@ use crate::value::encode::known_name;
 use crate::value::{Field, Type, ValueFault, encode, encode_key};
 use bytes::Bytes;
 
-/// Encodes `datum` as a value of type `ty`. Fails with all its mistakes: at least one, and at most [`MAX_MISTAKES`].
+/// Encodes `datum` as a value of type `ty`. Fails with all its mistakes: at least one, and at most [`MAX_MISTAKES`], after
+/// which a last fault says that there are more.
 pub fn encode_all(ty: &Type, datum: &Datum) -> Result<Bytes, Vec<ValueFault>> {
     encode(ty, datum).map_err(|first| mistakes(ty, datum, first))
 }
@@ -21,12 +22,15 @@ pub(crate) fn mistakes(ty: &Type, datum: &Datum, first: ValueFault) -> Vec<Value
     if faults.is_empty() {
         faults.push(first);
     }
-    faults.truncate(MAX_MISTAKES);
+    if faults.len() > MAX_MISTAKES {
+        faults.truncate(MAX_MISTAKES);
+        faults.push(ValueFault::new("more mistakes follow"));
+    }
     faults
 }
 
 fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
-    if faults.len() >= MAX_MISTAKES {
+    if faults.len() > MAX_MISTAKES {
         return;
     }
     match (ty, datum) {
@@ -46,6 +50,14 @@ fn collect(ty: &Type, datum: &Datum, faults: &mut Vec<ValueFault>) {
                 faults.extend(encode_key(&types.key, name).err().map(|fault| fault.in_field(name)));
                 collect_part(faults, &types.value, datum, |fault| fault.in_field(name));
             }
+            if faults.len() == begin {
+                faults.extend(encode(ty, datum).err()); // a duplicate key
+            }
+        }
+        (Type::Map(types), Datum::Array(items)) => {
+            let begin = faults.len();
+            let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
+            items.iter().enumerate().for_each(|(index, item)| element_at(&pair, item, index, faults));
             if faults.len() == begin {
                 faults.extend(encode(ty, datum).err()); // a duplicate key
             }
@@ -108,7 +120,7 @@ fn collect_part(
     datum: &Datum,
     add_step: impl Fn(ValueFault) -> ValueFault,
 ) {
-    if faults.len() < MAX_MISTAKES {
+    if faults.len() <= MAX_MISTAKES {
         let mut inner = Vec::new();
         collect(ty, datum, &mut inner);
         faults.extend(inner.into_iter().map(add_step));
@@ -186,6 +198,14 @@ mod tests {
                 ".4: expected bool, found 4",
             ]
         );
+        assert_eq!(
+            messages("map<bool, u8>", "[[1, 2], [true, 300], [true, 1, 2]]"),
+            [
+                "[0][0]: expected bool, found 1",
+                "[1][1]: expected u8, found 300",
+                "[2]: expected tuple<bool, u8> of 2 elements, found 3",
+            ]
+        );
         assert_eq!(messages("map<u8, bool>", r#"{"1": true, "01": true}"#), ["[1]: duplicate key"]);
         assert_eq!(messages("flags { read, write }", r#"["read", "read"]"#), ["[1]: duplicate flag `read`"]);
     }
@@ -193,7 +213,10 @@ mod tests {
     #[test]
     fn number_of_mistakes_is_bounded() {
         let many = format!("[{}]", vec!["300"; 10_000].join(","));
-        assert_eq!(messages("list<u8>", &many).len(), 8);
+        let messages_of_many = messages("list<u8>", &many);
+        assert_eq!(messages_of_many.len(), 9);
+        assert_eq!(messages_of_many[8], "more mistakes follow");
+        assert_eq!(messages("list<u8>", "[300, 300, 300, 300, 300, 300, 300, 300]").len(), 8);
         assert_eq!(messages("u8", "300"), ["expected u8, found 300"]);
     }
 }

@@ -57,6 +57,117 @@ fn chain_of_three_shares_one_sandbox_and_passes_resources() {
 }
 
 #[test]
+fn sharing_an_instance_is_part_of_the_cache_key() {
+    let project = counters(
+        r#"
+        [tasks.shared]
+        call = "top.go"
+        [tasks.own]
+        call = "divided.go"
+        after = ["shared"]
+        [tasks.again]
+        call = "top.go"
+        after = ["own"]
+        "#,
+    );
+    let finished = project.run().expect(0);
+    assert_eq!(finished.json(), json!({ "shared": 2, "own": 1, "again": 2 }));
+    assert_eq!(finished.stderr.matches("cached ").count(), 1, "{}", finished.stderr);
+}
+
+/// Returns a project of `base`, a counter, `middle`, which exports the counter of its import, and `top`, which counts by
+/// its own import and then by that of `middle`. In `divided`, these are two instances.
+fn counters(tasks: &str) -> Project {
+    let project = Project::new(&format!(
+        r#"
+        [cache]
+        uri = "memory:"
+        [components.base]
+        path = "base.wasm"
+        [components.other]
+        path = "base.wasm"
+        [components.middle]
+        path = "middle.wasm"
+        imports."t:l/counting" = {{ component = "base" }}
+        [components.apart]
+        path = "middle.wasm"
+        imports."t:l/counting" = {{ component = "other" }}
+        [components.top]
+        path = "top.wasm"
+        imports."t:l/counting" = {{ component = "base" }}
+        imports."t:l/relay" = {{ component = "middle" }}
+        [components.divided]
+        path = "top.wasm"
+        imports."t:l/counting" = {{ component = "base" }}
+        imports."t:l/relay" = {{ component = "apart" }}
+        {tasks}"#
+    ));
+    for (name, text) in [("base", BASE), ("middle", MIDDLE), ("top", TOP)] {
+        let component = wat::parse_str(text).expect("the guest is valid");
+        project.file(&format!("{name}.wasm"), &component);
+    }
+    project
+}
+
+const BASE: &str = r#"(component
+    (core module $counter
+        (global $count (mut i32) (i32.const 0))
+        (func (export "next") (result i32)
+            (global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (global.get $count)))
+    (core instance $counter (instantiate $counter))
+    (func $next (result u32) (canon lift (core func $counter "next")))
+    (instance $counting (export "next" (func $next)))
+    (export "t:l/counting" (instance $counting)))"#;
+
+const MIDDLE: &str = r#"(component
+    (import "t:l/counting" (instance $counting (export "next" (func (result u32)))))
+    (core func $next (canon lower (func $counting "next")))
+    (core module $main
+        (import "counting" "next" (func $next (result i32)))
+        (func (export "next") (result i32) (call $next)))
+    (core instance $main (instantiate $main (with "counting" (instance (export "next" (func $next))))))
+    (func $relayed (result u32) (canon lift (core func $main "next")))
+    (instance $relay (export "next" (func $relayed)))
+    (export "t:l/relay" (instance $relay)))"#;
+
+const TOP: &str = r#"(component
+    (import "t:l/counting" (instance $counting (export "next" (func (result u32)))))
+    (import "t:l/relay" (instance $relay (export "next" (func (result u32)))))
+    (core func $own (canon lower (func $counting "next")))
+    (core func $relayed (canon lower (func $relay "next")))
+    (core module $main
+        (import "own" "next" (func $own (result i32)))
+        (import "relay" "next" (func $relayed (result i32)))
+        (func (export "go") (result i32) (drop (call $own)) (call $relayed)))
+    (core instance $main (instantiate $main
+        (with "own" (instance (export "next" (func $own))))
+        (with "relay" (instance (export "next" (func $relayed))))))
+    (func (export "go") (result u32) (canon lift (core func $main "go"))))"#;
+
+#[test]
+fn resources_of_two_instances_are_a_fault_with_a_sentence() {
+    let project = chain(
+        r#"
+        [components.other-base]
+        path = "{guest:link-base}"
+        [components.divided]
+        path = "{guest:link-top}"
+        [components.divided.imports]
+        "test:links/counting@1.2.0" = { component = "other-base" }
+        "test:links/greeting@1.2.0" = { component = "middle" }
+        [tasks.calls]
+        call = "divided.calls"
+        "#,
+    );
+    let finished = project.command("check").run().expect(2).says([
+        "cannot load the component `divided`",
+        "let all of them import that interface from the same component",
+    ]);
+    assert!(!finished.stderr.contains("ResourceId"), "{}", finished.stderr);
+}
+
+#[test]
 fn called_trap_fails_the_task_and_names_the_function() {
     let project = chain("[tasks.t]\ncall = \"top.rarely\"\nargs.x = 1\n");
     project.run().expect(1).says(["test:links/rare@1.2.0.never", "an import that is set to `\"trap\"`"]);

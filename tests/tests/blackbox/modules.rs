@@ -241,7 +241,11 @@ fn modules_are_inspected_like_components() {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
     let shown = inspect(command()).run().expect(0).text();
-    for line in ["a command of WASI preview 1", "wasi:cli/run@0.2", "call = \"preview1-command.run\""] {
+    for line in [
+        "a WASI preview 1 command; the host adapts it to a component",
+        "wasi:cli/run@0.2",
+        "call = \"preview1-command.run\"",
+    ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
     let document = inspect(command()).args(["--json"]).run().expect(0).json();

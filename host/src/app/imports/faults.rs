@@ -1,10 +1,11 @@
 //! The words for imports that are not satisfied, and for keys that satisfy nothing.
 //! `wiring` and `linked` find them.
 
-use crate::app::imports::importer::{Importer, Table, exported, toml};
+use crate::app::imports::importer::{Importer, Table, toml};
 use crate::manifest;
 use crate::model::{Fault, Name, Span, Spanned, are_compatible, nearest, shortlist, split_version};
 use crate::sandbox::{Component, Import, LoadError, Misfit, Offer};
+use std::sync::Arc;
 
 /// A fault in a result.
 pub(crate) type Boxed = Box<Fault>;
@@ -70,7 +71,7 @@ pub(crate) fn no_export(
         supplier.value, import.name, importer.name
     );
     let fault = Fault::spanned(supplier.span.clone(), message);
-    let names = exported(component);
+    let names = component.exported_names();
     let names = || names.iter().map(|name| &**name);
     let other = names().find(|name| split_version(name).0 == split_version(&import.name).0);
     let fault = match other {
@@ -81,9 +82,29 @@ pub(crate) fn no_export(
         None => fault,
     };
     if names().next().is_none() {
-        return Box::new(fault.note("the component exports no functions"));
+        return Box::new(fault.note("the component exports nothing"));
     }
     Box::new(fault.note(format!("the component exports {}", shortlist(&import.name, names()))))
+}
+
+/// Adds what may be wrong with an import that traps, if there is one.
+pub(crate) fn with_traps(fault: Fault, traps: &[Arc<str>]) -> Fault {
+    match traps {
+        [] => fault,
+        [first, ..] => fault.help(format!(
+            "`{first}` is set to `\"trap\"`: imports that use its resources have to trap too, and an import that uses \
+             resources of a component cannot"
+        )),
+    }
+}
+
+/// Says that components pass each other resources of two instances of an interface.
+fn of_two_instances(fault: Fault) -> Fault {
+    let mut fault = Fault { notes: Vec::new(), ..fault };
+    fault = fault.note(
+        "its components pass each other resources of an interface, but import it from different sources",
+    );
+    fault.help("let all of them import that interface from the same component; a trap is a source of its own")
 }
 
 /// Returns the fault of an import that nothing satisfies. `exporter` is a component that could.
@@ -136,7 +157,11 @@ pub(crate) fn not_composed<'a>(
     let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
     let LoadError::Misfit(misfit) = error else {
         let message = format!("cannot load the component `{}` with what it imports", importer.name);
-        return with_causes(Fault::spanned(span, message).note(error.to_string()), error);
+        let fault = with_causes(Fault::spanned(span, message).note(error.to_string()), error);
+        // wasmtime numbers resources, which says nothing to users.
+        let is_of_two_instances =
+            fault.notes.iter().any(|note| note.contains("resource types are not the same"));
+        return if is_of_two_instances { of_two_instances(fault) } else { fault };
     };
     let help = "build the components against the same WIT";
     match misfit {

@@ -4,6 +4,7 @@
 use crate::app::imports::wiring::{Wire, WireEnd, Wiring};
 use crate::model::{Digest, Digester};
 use crate::sandbox::Component;
+use std::collections::HashMap;
 
 /// Returns the identity of each component, those of components that it imports from included.
 ///
@@ -15,35 +16,61 @@ pub(crate) fn identities(
 ) -> Vec<Option<Digest>> {
     let mut identities: Vec<Option<Digest>> = vec![None; components.len()];
     for at in order {
-        let (Some(Some(wiring)), Some(Some(component))) = (wirings.get(*at), components.get(*at)) else {
-            continue;
-        };
-        let identity = identity(component.digest(), &wiring.wires, &identities);
         if let Some(slot) = identities.get_mut(*at) {
-            *slot = identity;
+            *slot = identity(*at, wirings, components);
         }
     }
     identities
 }
 
-/// Returns the digest of a component's bytes, or one over it and over each import that the manifest satisfies.
-fn identity(bytes: &Digest, wires: &[Wire<'_>], identities: &[Option<Digest>]) -> Option<Digest> {
-    if wires.is_empty() {
-        return Some(*bytes);
+/// What is digested next.
+enum Step<'a> {
+    /// A component with its imports.
+    Component(usize),
+    /// An import and what satisfies it.
+    Import(&'a Wire<'a>),
+}
+
+/// Returns the digest of a component's bytes, or one over it and over all that the manifest satisfies its imports with.
+///
+/// A component that several import from counts once, and as its number afterwards: its importers share one instance. Two
+/// components of the same bytes are two instances, which may give another result.
+fn identity(root: usize, wirings: &[Option<Wiring<'_>>], components: &[Option<Component>]) -> Option<Digest> {
+    let wires = |at: usize| wirings.get(at)?.as_ref().map(|wiring| &wiring.wires);
+    let bytes = |at: usize| components.get(at)?.as_ref().map(Component::digest);
+    if wires(root)?.is_empty() {
+        return bytes(root).copied();
     }
-    let mut wires: Vec<&Wire<'_>> = wires.iter().collect();
-    wires.sort_by(|one, other| one.import.cmp(&other.import));
-    let mut digester = Digester::new("cascade callee 1");
-    digester.digest(bytes);
-    for wire in wires {
-        digester.field(wire.import.as_bytes());
-        match &wire.end {
-            WireEnd::Trap => digester.field(b"trap"),
-            WireEnd::Export(supplier, export) => {
-                let supplier = identities.get(*supplier).copied().flatten()?;
-                digester.field(b"component").field(export.as_bytes()).digest(&supplier)
+    let mut digester = Digester::new("cascade callee 2");
+    let mut numbers: HashMap<usize, u64> = HashMap::new();
+    // An explicit stack, because a chain of components may be long.
+    let mut steps = vec![Step::Component(root)];
+    while let Some(step) = steps.pop() {
+        match step {
+            Step::Component(at) => {
+                if let Some(number) = numbers.get(&at) {
+                    digester.field(b"shared").number(*number);
+                    continue;
+                }
+                numbers.insert(at, numbers.len() as u64);
+                let mut sorted: Vec<&Wire<'_>> = wires(at)?.iter().collect();
+                sorted.sort_by(|one, other| other.import.cmp(&one.import)); // the stack reverses them
+                digester.field(b"component").digest(bytes(at)?).number(sorted.len() as u64);
+                steps.extend(sorted.into_iter().map(Step::Import));
             }
-        };
+            Step::Import(wire) => {
+                digester.field(wire.import.as_bytes());
+                match &wire.end {
+                    WireEnd::Trap => {
+                        digester.field(b"trap");
+                    }
+                    WireEnd::Export(supplier, export) => {
+                        digester.field(b"export").field(export.as_bytes());
+                        steps.push(Step::Component(*supplier));
+                    }
+                }
+            }
+        }
     }
     Some(digester.finish())
 }

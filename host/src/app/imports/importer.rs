@@ -5,7 +5,6 @@ use crate::app::grant_check::Toml;
 use crate::manifest;
 use crate::model::Name;
 use crate::sandbox::Component;
-use std::sync::Arc;
 
 /// A component with its name and its part of the manifest.
 #[derive(Clone, Copy)]
@@ -13,15 +12,6 @@ pub(crate) struct Importer<'a> {
     pub(crate) name: &'a Name,
     pub(crate) written: &'a manifest::Component,
     pub(crate) component: &'a Component,
-}
-
-/// Returns the names of exported interfaces, and of functions at the root.
-pub(crate) fn exported(component: &Component) -> Vec<Arc<str>> {
-    let names =
-        component.exports().iter().map(|export| export.interface.as_ref().unwrap_or(&export.function));
-    let mut names: Vec<Arc<str>> = names.cloned().collect();
-    names.dedup();
-    names
 }
 
 /// Whether a manifest has the table of a line.
@@ -36,10 +26,11 @@ pub(crate) enum Table {
 /// Returns the line of a manifest that satisfies an import: by `source`, or by a trap.
 pub(crate) fn toml(component: &str, import: &str, source: Option<&str>, table: Table) -> Toml {
     let source = source.map_or_else(|| "\"trap\"".to_owned(), |name| format!("{{ component = \"{name}\" }}"));
-    let key = import.replace('\\', "\\\\").replace('"', "\\\"");
+    // A string of JSON is one of TOML, but for the character that JSON does not escape.
+    let key = serde_json::Value::from(import).to_string().replace('\u{7f}', "\\u007f");
     Toml {
         table: format!("components.{component}.imports"),
-        line: format!("\"{key}\" = {source}"),
+        line: format!("{key} = {source}"),
         has_table: table == Table::Written,
     }
 }

@@ -141,14 +141,18 @@ impl<'a> Linking<'a> {
                         let part = self.importer(*parts.get(at)?)?;
                         Some((part.name, part.written))
                     };
-                    return Some(Err(vec![faults::not_composed(importer, &error, part)]));
+                    let fault = faults::not_composed(importer, &error, part);
+                    return Some(Err(vec![faults::with_traps(fault, &traps)]));
                 }
             },
         };
         let component = if supplies.is_empty() { component } else { component.with_traps(&traps, identity) };
         Some(match component.check_imports() {
             Ok(()) => Ok(Linked { component, supplies }),
-            Err(error) => Err(vec![faults::not_composed(importer, &error, |_| None)]),
+            Err(error) => {
+                let fault = faults::not_composed(importer, &error, |_| None);
+                Err(vec![faults::with_traps(fault, &traps)])
+            }
         })
     }
 

@@ -2,7 +2,7 @@
 //! `faults` has the words for keys that fit nothing; `linked` builds the components.
 
 use crate::app::imports::faults;
-use crate::app::imports::importer::{Importer, exported};
+use crate::app::imports::importer::Importer;
 use crate::manifest::{ImportSource, Manifest};
 use crate::model::{Faults, Name, Span, Spanned, are_compatible, split_version, version_numbers};
 use crate::sandbox::{Component, Import, Offer};
@@ -61,6 +61,9 @@ pub(crate) fn wiring<'a>(
             Err(fault) => {
                 is_sound = false;
                 meant.extend(faults::meant(&key.value, component));
+                // An ambiguous key means any of them.
+                let is_it = |import: &&Import| split_version(&import.name).0 == split_version(&key.value).0;
+                meant.extend(component.imports().iter().filter(is_it).map(|import| &*import.name));
                 faults.push(*fault);
             }
         }
@@ -122,7 +125,7 @@ fn wire_end(
 
 /// Finds the export for an import: exactly, or else the newest of a compatible version.
 fn export_for(import: &str, supplier: &Component) -> Option<Arc<str>> {
-    let names = exported(supplier);
+    let names = supplier.exported_names();
     let exact = names.iter().find(|name| ***name == *import);
     let compatible = names.iter().filter(|name| are_compatible(import, name));
     exact.or_else(|| compatible.max_by_key(|name| version_numbers(name))).cloned()

@@ -52,7 +52,8 @@ pub(crate) fn line(event: &Event, counts: &RunCounts, style: Style) -> String {
         let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
         return format!("{prefix} {}\n", escape_control(text));
     }
-    let rendering = render_fact(&event.fact, counts);
+    let attempts = event.subject.as_ref().and_then(|subject| subject.attempt).unwrap_or(1);
+    let rendering = render_fact(&event.fact, attempts, counts);
     let word = style.paint(rendering.ink, &format!("{:WORD_WIDTH$}", rendering.word));
     let text = if subject.is_empty() || rendering.text.is_empty() {
         subject + &rendering.text
@@ -76,7 +77,7 @@ impl Rendering {
     }
 }
 
-fn render_fact(fact: &Fact, counts: &RunCounts) -> Rendering {
+fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
     match fact {
         Fact::RunStarted { name, tasks } => {
             Rendering::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
@@ -106,7 +107,8 @@ fn render_fact(fact: &Fact, counts: &RunCounts) -> Rendering {
             format!("{reason}: {}", skip_cause(*reason, cause.as_deref())),
         ),
         Fact::TaskFailed(failure) => {
-            Rendering::new(Ink::Bad, "failed", format!("{}: {}", failure.class, failure.error))
+            let after = if attempts > 1 { format!("after {attempts} attempts, ") } else { String::new() };
+            Rendering::new(Ink::Bad, "failed", format!("{after}{}: {}", failure.class, failure.error))
         }
         Fact::OutputFailed { output, failure } => {
             let text = format!("output `{output}`  {}: {}", failure.class, failure.error);
@@ -252,6 +254,14 @@ mod tests {
             run(Fact::Warning { code: "memory".into(), message: "nothing can be resumed".into() }),
             run(Fact::RunFinished { status: RunStatus::Failed, duration_ms: 1_234.0 }),
         ]
+    }
+
+    #[test]
+    fn failures_after_retries_say_how_many_attempts_there_were() {
+        let mut event = task("last", Fact::TaskFailed(failure()));
+        event.subject.as_mut().unwrap().attempt = Some(3);
+        let shown = line(&event, &RunCounts::default(), Style::Plain);
+        assert!(shown.starts_with("failed     last  after 3 attempts, trap: unreachable\n"), "{shown}");
     }
 
     #[test]

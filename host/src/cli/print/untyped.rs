@@ -16,7 +16,8 @@ use std::fmt::Display;
 /// stack.
 const MAX_DEPTH: usize = 128;
 
-/// A stored value. Serializes as JSON: bin as base64, maps as objects, numbers that JSON lacks as words.
+/// A stored value. Serializes as JSON: bin as base64, maps as objects (with keys that are
+/// bools, as pairs), numbers that JSON lacks as words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Untyped<'a>(&'a [u8]);
 
@@ -95,10 +96,19 @@ impl Serialize for Part<'_, '_> {
             Kind::Map => {
                 let inner = self.nested()?;
                 let len = self.read(Reader::map_len)?;
+                if len > 0 && matches!(self.read(|reader| reader.peek())?, Kind::Bool) {
+                    let mut pairs = serializer.serialize_seq(Some(len))?;
+                    for _ in 0..len {
+                        pairs.serialize_element(&(self.read(Reader::bool)?, &inner))?;
+                    }
+                    return pairs.end();
+                }
                 let mut map = serializer.serialize_map(Some(len))?;
                 for _ in 0..len {
-                    let key = self.read(Reader::str)?;
-                    map.serialize_entry(key, &inner)?;
+                    match self.read(|reader| reader.peek())? {
+                        Kind::Int => map.serialize_entry(&self.read(Reader::int)?.to_string(), &inner)?,
+                        _ => map.serialize_entry(self.read(Reader::str)?, &inner)?, // no other kind is a key
+                    }
                 }
                 map.end()
             }
@@ -139,6 +149,8 @@ mod tests {
             (b"\xc4\x02\xff\x00", "\"/wA=\""),
             (b"\x92\x01\x90", "[1,[]]"),
             (b"\x82\xa1b\x01\xa1a\x80", "{\"b\":1,\"a\":{}}"),
+            (b"\x82\x07\xc0\xff\xc0", "{\"7\":null,\"-1\":null}"),
+            (b"\x82\xc2\x01\xc3\x02", "[[false,1],[true,2]]"),
         ] {
             assert_eq!(json(bytes).as_deref(), Ok(text));
         }
@@ -149,7 +161,8 @@ mod tests {
         for (bytes, text) in [
             (&b""[..], "the value ends too early"),
             (b"\x01\x02", "1 bytes follow the value"),
-            (b"\x81\x01\x02", "expected a str, found an integer"),
+            (b"\x81\xc0\x02", "expected a str, found nil"),
+            (b"\x82\xc2\x01\x01\x02", "expected a bool, found an integer"),
             (b"\xd4\x00\x00", "a MessagePack extension, which no value uses"),
         ] {
             assert_eq!(json(bytes), Err(text.to_owned()));

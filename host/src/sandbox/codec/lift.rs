@@ -338,14 +338,16 @@ impl<'a> Encoder<'a> {
         wire::put_map_len(&mut self.out, len);
         let first = self.out.len();
         let (mut previous, mut is_ordered) = (0..0, true);
-        for bytes in entries {
+        for (nth, bytes) in entries.enumerate() {
             self.count_steps(entry.steps)?;
             let start = self.out.len();
-            self.load(&entry.key, part(bytes, 0, entry.key.size)?)?;
+            let key = part(bytes, 0, entry.key.size)?;
+            self.load(&entry.key, key).map_err(|rejected| rejected.at_index(nth))?;
             let key = start..self.out.len();
             is_ordered &= previous.is_empty() || self.out.get(previous) < self.out.get(key.clone());
             previous = key;
-            self.load(&entry.value, part(bytes, entry.offset, entry.value.size)?)?;
+            let value = part(bytes, entry.offset, entry.value.size)?;
+            self.load(&entry.value, value).map_err(|rejected| rejected.at_index(nth))?;
         }
         if is_ordered { Ok(()) } else { self.order(begin, first, len) }
     }

@@ -26,14 +26,22 @@ pub(crate) fn component_of(payload: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     Ok(Cow::Borrowed(payload))
 }
 
+/// Error of a module that cannot be adapted, and has no memory.
+const NO_MEMORY: &str = "the module exports no `memory`, and the adapter from WASI preview 1 needs one: compilers export it by default";
+
 fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
-    let form = facts(module).map_err(|error| error.to_string())?.form();
+    let facts = facts(module).map_err(|error| error.to_string())?;
+    let form = facts.form();
     let encoder = ComponentEncoder::default().module(module);
     let encoder = match form.adapter() {
         Some(adapter) => encoder.and_then(|encoder| encoder.adapter(PREVIEW1, adapter)),
         None => encoder,
     };
-    encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))
+    encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| {
+        let cause = format!("{error:#}");
+        let needs_memory = !facts.has_memory && cause.contains("import memory");
+        if needs_memory { NO_MEMORY.to_owned() } else { cause }
+    })
 }
 
 /// Parses the files and chooses the world.

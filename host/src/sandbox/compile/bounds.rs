@@ -11,7 +11,7 @@ pub(crate) const MAX_NESTING: usize = 64;
 pub(crate) const MAX_MODULES: u64 = 2_000;
 
 /// Maximum number of functions in all modules. Interpreters compiled to WebAssembly have some ten thousand.
-pub(crate) const MAX_FUNCTIONS: u64 = 500_000;
+pub(crate) const MAX_FUNCTIONS: u64 = 1_000_000;
 
 /// Maximum number of types, imports, exports, aliases, segments and the like, in all modules and components.
 pub(crate) const MAX_DEFINITIONS: u64 = 2_000_000;

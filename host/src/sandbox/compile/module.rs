@@ -10,7 +10,7 @@ use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{BinaryReaderError, Parser, Payload};
+use wasmparser::{BinaryReaderError, ExternalKind, Parser, Payload};
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
 /// Name under which a module imports WASI preview 1.
@@ -79,6 +79,8 @@ pub(crate) fn payload(bytes: Bytes, wit: Option<&Wit>) -> Bytes {
 pub(crate) struct Facts {
     has_interface: bool,
     is_command: bool,
+    /// Whether the module exports its memory, as the adapter needs it.
+    pub(crate) has_memory: bool,
     /// The first import that belongs neither to preview 1 nor to an interface: module and name.
     stranger: Option<(String, String)>,
     /// The first import from an interface.
@@ -100,7 +102,9 @@ pub(crate) fn facts(module: &[u8]) -> Result<Facts, BinaryReaderError> {
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
-                    facts.is_command |= export?.name == START;
+                    let export = export?;
+                    facts.is_command |= export.name == START;
+                    facts.has_memory |= export.name == "memory" && export.kind == ExternalKind::Memory;
                 }
             }
             _ => {} // no other section has a say

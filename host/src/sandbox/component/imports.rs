@@ -16,9 +16,12 @@ pub struct Import {
 }
 
 impl Import {
-    /// Returns the imported functions that a grant serves.
+    /// Returns the imported functions that a grant serves: none if they trap.
     #[must_use]
     pub fn served_by(&self, grant: Grant) -> Vec<Arc<str>> {
+        if self.offer == Offer::Trap {
+            return Vec::new();
+        }
         let name = self.name.split('@').next().unwrap_or_default();
         let is_served = |function: &Arc<str>| {
             grant.row().services.iter().any(|(interface, functions)| {

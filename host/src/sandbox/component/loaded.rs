@@ -13,6 +13,7 @@ use crate::value::Export;
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 use wasmtime::component::InstancePre;
+use wasmtime::component::types::ComponentItem;
 
 /// A compiled component with its exports and imports. Cheap to clone.
 #[derive(Clone)]
@@ -113,6 +114,17 @@ impl Component {
     #[must_use]
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
+    }
+
+    /// Returns the names of exported interfaces, and of functions at the root. An interface may have no functions.
+    pub(crate) fn exported_names(&self) -> Vec<Arc<str>> {
+        let component = &self.shared.code.component;
+        let ty = component.component_type();
+        let exports = ty.exports(component.engine());
+        let is_importable = |item: &ComponentItem| {
+            matches!(item, ComponentItem::ComponentFunc(_) | ComponentItem::ComponentInstance(_))
+        };
+        exports.filter(|(_, item)| is_importable(&item.ty)).map(|(name, _)| Arc::from(name)).collect()
     }
 
     /// Returns the toolchain that built the component, if it is a known one.

@@ -79,7 +79,13 @@ impl Traps {
 }
 
 fn function(linker: &mut LinkerInstance<'_, State>, name: &str, path: String) -> wasmtime::Result<()> {
-    linker.func_new(name, move |_, _, _, _| {
-        Err(wasmtime::format_err!("the guest called `{path}`, an import that is set to `\"trap\"`"))
-    })
+    linker.func_new(name, move |_, _, _, _| Err(wasmtime::format_err!("{}", called(&path))))
+}
+
+/// Returns the message of a call of an import that traps.
+fn called(path: &str) -> String {
+    format!(
+        "the guest called `{path}`, an import that is set to `\"trap\"`; `{{ component = \"NAME\" }}` in its place \
+         names a component that exports it"
+    )
 }

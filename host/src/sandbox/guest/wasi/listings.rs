@@ -20,8 +20,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEn
 /// The interface in wasmtime's version of WASI 0.2. Its listings are replaced: wasmtime's hold all names of a folder.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
-/// Maximum number of open listings of one guest.
-const MAX_LISTINGS: usize = 16;
+/// Maximum number of open listings of one guest. A program that removes a tree holds one for each level.
+const MAX_LISTINGS: usize = 64;
 
 /// Number of entries per batch. A blocking thread finishes at most one batch after the guest was stopped.
 const BATCH: usize = 128;
@@ -60,9 +60,7 @@ impl State {
     ) -> wasmtime::Result<Result<Resource<OpenListing>, ErrorCode>> {
         if let Some(folder) = self.disk_file(&folder) {
             return match disk::split(Self::list_disk(&folder))? {
-                Ok(_) if !self.files.listings.has_capacity(MAX_LISTINGS, &self.table) => {
-                    Ok(Err(ErrorCode::InsufficientMemory))
-                }
+                Ok(_) if !self.may_list() => Ok(Err(ErrorCode::InsufficientMemory)),
                 Ok(listing) => self.add_listing(OpenListing::Disk(listing)).map(Ok),
                 Err(code) => Ok(Err(code)),
             };
@@ -73,7 +71,7 @@ impl State {
             return Ok(Err(ErrorCode::NotDirectory));
         };
         let folder = Arc::clone(&folder.dir);
-        if !self.files.listings.has_capacity(MAX_LISTINGS, &self.table) {
+        if !self.may_list() {
             return Ok(Err(ErrorCode::InsufficientMemory));
         }
         self.reserve_file()?;
@@ -83,6 +81,15 @@ impl State {
             Err(error) => return Ok(Err(error_code(error))),
         };
         self.add_listing(OpenListing::Granted(Listing::new(batch, omitted, calls))).map(Ok)
+    }
+
+    /// Returns whether the guest may open another listing; if not, the log says so.
+    fn may_list(&mut self) -> bool {
+        let may = self.files.listings.has_capacity(MAX_LISTINGS, &self.table);
+        if !may {
+            self.refusals().log_once(&format!("a guest can list {MAX_LISTINGS} folders at the same time"));
+        }
+        may
     }
 
     fn add_listing(&mut self, listing: OpenListing) -> wasmtime::Result<Resource<OpenListing>> {
