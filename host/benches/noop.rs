@@ -48,7 +48,9 @@ impl Host {
         let component = sandbox.load(component()).expect("the guest is a component");
         let export = component.exports().iter().find(|export| &*export.function == "noop");
         let export = export.expect("the guest has a function `noop`");
-        sandbox.prepare(&component, export, Grants::default(), Metering::Time).expect("it can be a task");
+        sandbox
+            .prepare(&component, export, None, Grants::default(), Metering::Time)
+            .expect("it can be a task");
         let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
         Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }
     }

@@ -250,15 +250,21 @@ fn cargo_wasm(folder: &Path, target: &str, arguments: &[&str]) {
     run(&mut command, &format!("rustup target add {target}"));
 }
 
-fn run(command: &mut Command, remedy: &str) {
+/// Runs a tool that has to succeed; `remedy` says what to do if it cannot.
+pub(crate) fn run(command: &mut Command, remedy: &str) {
+    try_run(command, remedy).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Runs a tool, and returns what its failure was; `remedy` says what to do about it.
+pub(crate) fn try_run(command: &mut Command, remedy: &str) -> Result<(), String> {
     let shown = format!("{command:?}");
     match command.output() {
-        Ok(output) if output.status.success() => {}
+        Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            panic!("{shown} failed; if something is not installed: {remedy}\n{stderr}");
+            Err(format!("{shown} failed; if something is not installed: {remedy}\n{stderr}"))
         }
-        Err(error) => panic!("{shown} cannot be started: {error}; install it: {remedy}"),
+        Err(error) => Err(format!("{shown} cannot be started: {error}; install it: {remedy}")),
     }
 }
 

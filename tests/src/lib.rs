@@ -6,6 +6,7 @@ mod examples;
 mod guests;
 mod host;
 mod modules;
+mod packages;
 mod waiting;
 mod project;
 mod proxy;
@@ -20,6 +21,7 @@ pub use guests::{
 };
 pub use host::{Finished, Host, Running};
 pub use modules::{with_section, without_interface};
+pub use packages::{Package, Published, Registry, fetch, install_program, package_cache};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use server::{Redis, free_port};

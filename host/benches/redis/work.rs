@@ -71,7 +71,9 @@ impl Work {
         let component = sandbox.load(component()).expect("the guest is a component");
         let export = component.exports().iter().find(|export| &*export.function == self.function);
         let export = export.expect("the guest has that function");
-        sandbox.prepare(&component, export, Grants::default(), Metering::Time).expect("it can be a task");
+        sandbox
+            .prepare(&component, export, None, Grants::default(), Metering::Time)
+            .expect("it can be a task");
         Arc::new(sandbox)
     }
 

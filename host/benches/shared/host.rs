@@ -46,7 +46,7 @@ impl Host {
     pub(crate) fn function(&self, name: &str) -> FunctionId {
         let export = self.component.exports().iter().find(|export| &*export.function == name);
         let export = export.expect("the guest has that function");
-        let prepared = self.sandbox.prepare(&self.component, export, Grants::default(), Metering::Time);
+        let prepared = self.sandbox.prepare(&self.component, export, None, Grants::default(), Metering::Time);
         prepared.expect("the function can be a task")
     }
 

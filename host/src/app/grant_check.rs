@@ -181,7 +181,7 @@ impl TaskGrants<'_> {
 
     fn fault(&self, missing: &Missing) -> Fault {
         let message = format!("task `{}` cannot run without the grant `{}`", self.name, missing.grant.key());
-        let span = self.task.call.as_ref().map_or(&self.task.span, |call| &call.span);
+        let span = self.task.action.as_ref().map_or(&self.task.span, |action| &action.span);
         let fault = Fault::spanned(span.clone(), message);
         let written = &self.grants().span;
         let fault = if written.is_empty() { fault } else { fault.related(written.clone(), "its grants") };

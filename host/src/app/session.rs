@@ -160,7 +160,8 @@ impl Session {
         for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
             let metering = if is_metered { Metering::Fuel } else { Metering::Time };
             if let Some(component) = self.components.get(function.component) {
-                sandbox.prepare(component, &function.export, grants.clone(), metering)?;
+                let command = function.command.as_ref();
+                sandbox.prepare(component, &function.export, command, grants.clone(), metering)?;
             }
         }
         Ok(())
@@ -191,7 +192,9 @@ fn resolve_grants(
 ) -> (Vec<invoke::Grants>, Vec<Digest>) {
     let resolve = |function: &plan::Function| {
         let mut resolved = grants::resolve(&function.grants, &manifest.folder, environment, faults);
-        resolved.grants.args.splice(0..0, function.program().map(ToString::to_string));
+        // The sandbox puts the name of a command before its arguments.
+        let program = function.program().filter(|_| function.command.is_none());
+        resolved.grants.args.splice(0..0, program.map(ToString::to_string));
         (resolved.grants, resolved.digest)
     };
     let resolved = plan.functions().iter().map(resolve).unzip();

@@ -15,6 +15,8 @@ pub struct KeyParts<'a> {
     pub interface: Option<&'a str>,
     /// The function's name.
     pub function: &'a str,
+    /// Digest of the shape of a command; none for a function.
+    pub command: Option<&'a Digest>,
     /// Digests of the canonical bytes of the arguments, in order.
     pub args: &'a [Digest],
     /// Digest of the grants with their resolved values.
@@ -24,13 +26,17 @@ pub struct KeyParts<'a> {
 /// Computes the key of one call.
 #[must_use]
 pub fn key(parts: &KeyParts<'_>) -> Digest {
-    let KeyParts { component, interface, function, args, grants } = *parts; // the compiler asks for a new part
+    let KeyParts { component, interface, function, command, args, grants } = *parts; // the compiler asks for a new part
     let mut digester = Digester::new(PURPOSE);
     digester
         .digest(component)
         .field(interface.unwrap_or_default().as_bytes())
         .field(function.as_bytes())
         .digest(grants);
+    // Left out for functions: they keep the keys from before commands existed.
+    if let Some(command) = command {
+        digester.field(b"command").digest(command);
+    }
     args.iter().for_each(|arg| {
         digester.digest(arg);
     });
@@ -44,8 +50,14 @@ mod tests {
     #[test]
     fn every_part_changes_the_key() {
         let (first, second) = (Digest::of_bytes(b"1"), Digest::of_bytes(b"2"));
-        let base =
-            KeyParts { component: &first, interface: None, function: "f", args: &[first], grants: &first };
+        let base = KeyParts {
+            component: &first,
+            interface: None,
+            function: "f",
+            command: None,
+            args: &[first],
+            grants: &first,
+        };
         let others = [
             KeyParts { component: &second, ..base },
             KeyParts { interface: Some("a:b/c"), ..base },
@@ -53,6 +65,8 @@ mod tests {
             KeyParts { args: &[second], ..base },
             KeyParts { args: &[first, first], ..base },
             KeyParts { grants: &second, ..base },
+            KeyParts { command: Some(&first), ..base },
+            KeyParts { command: Some(&second), ..base },
         ];
         for other in others {
             assert_ne!(key(&base), key(&other), "{other:?}");

@@ -4,6 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
+use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
@@ -311,11 +312,13 @@ impl Job<'_> {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
         });
-        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, &payload, MAX_SHOWN_ERROR));
-        let message = shown.map_or_else(
-            || "the function returned an error".to_owned(),
-            |json| returned_error(&self.ctx.recorder.hide(&json)),
-        );
+        let command = self.ctx.bound.plan().function_of(self.task).and_then(|called| called.command.as_ref());
+        let hide = |text: &str| self.ctx.recorder.hide(text);
+        let error = command.and_then(|command| program_error(command, &payload, hide));
+        let (message, payload) = match error {
+            Some(ProgramError { message, payload }) => (message, payload),
+            None => (self.shown_error(&payload), payload),
+        };
         let message = after_stderr(&self.ctx.recorder.hide(stderr), &message);
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
@@ -323,6 +326,15 @@ impl Job<'_> {
         match self.task.on_error {
             OnError::Value => finished(compose_case("err", &payload), usage),
             OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
+        }
+    }
+
+    /// Returns the message for a returned error.
+    fn shown_error(&self, payload: &Bytes) -> String {
+        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, payload, MAX_SHOWN_ERROR));
+        match shown {
+            Some(json) => returned_error(&self.ctx.recorder.hide(&json)),
+            None => "the function returned an error".to_owned(),
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
         component: &function.digest,
         interface: function.export.interface.as_deref(),
         function: &function.export.function,
+        command: function.command_identity().as_ref(),
         args: &digests,
         grants: &grants,
     });

@@ -22,6 +22,7 @@ mod root_cause;
 mod pruning;
 mod expansion;
 mod retry;
+mod exit_status;
 mod keys;
 mod digests;
 mod guest_output;

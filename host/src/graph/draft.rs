@@ -18,7 +18,7 @@ pub(crate) struct Draft {
 
 /// Resolved content of a task.
 pub(crate) struct Body {
-    /// `None` if the call names no existing component.
+    /// `None` if the task names no existing component.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     pub(crate) when: Option<Spanned<Expr>>,
@@ -67,7 +67,7 @@ fn output(names: &mut Names<'_>, name: &Name, expr: &Spanned<manifest::Expr>) ->
 }
 
 fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) -> Draft {
-    let component = task.call.as_ref().and_then(|call| names.component(call));
+    let component = task.action.as_ref().and_then(|action| names.component(action));
     let resources = task.policy.resources.iter().filter_map(|(name, amount)| names.resource(name, amount));
     let resources = resources.collect();
     let after = task.after.iter().filter_map(|name| after(names, owner.0, name)).collect();

@@ -1,7 +1,7 @@
 //! Lookup of names in the manifest; each unknown name is reported once.
 //! `draft` and `value` pass in the names that occur.
 
-use crate::manifest::{Call, LeftOut, Manifest};
+use crate::manifest::{Action, LeftOut, Manifest};
 use crate::model::{Fault, Name, Span, Spanned, TaskIdx};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
@@ -54,9 +54,9 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span)
     }
 
-    /// Returns the position of the component that a call names.
-    pub(crate) fn component(&mut self, call: &Spanned<Call>) -> Option<usize> {
-        self.component_named(&call.value.component, &call.span)
+    /// Returns the position of the component that a task runs.
+    pub(crate) fn component(&mut self, action: &Spanned<Action>) -> Option<usize> {
+        self.component_named(action.value.component(), &action.span)
     }
 
     /// Returns the position of a component.

@@ -10,8 +10,8 @@
 //! ```
 
 use crate::manifest::{
-    BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param, Parsed,
-    Policy, Reference, Resource, Scope, Task, When,
+    Action, BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param,
+    Parsed, Policy, Reference, Resource, Scope, Task, When,
 };
 use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
@@ -152,7 +152,7 @@ impl Cursor<'_> {
     fn task(&mut self, span: Span) -> Task {
         let call = Call { component: "c".into(), interface: None, function: "run".into() };
         let mut task = Task {
-            call: Some(Spanned::new(call, span.clone())),
+            action: Some(Spanned::new(Action::Call(call), span.clone())),
             span,
             args: IndexMap::new(),
             after: Vec::new(),
@@ -217,9 +217,13 @@ impl Cursor<'_> {
             }
             _ if key.value == "permanent" => task.policy.retry.permanent.push(self.word()),
             _ if key.value == "call" => {
-                task.call = Some(self.word().map(|text| {
+                task.action = Some(self.word().map(|text| {
                     let (component, function) = text.split_once('.').unwrap();
-                    Call { component: component.into(), interface: None, function: function.into() }
+                    Action::Call(Call {
+                        component: component.into(),
+                        interface: None,
+                        function: function.into(),
+                    })
                 }));
             }
             _ => {

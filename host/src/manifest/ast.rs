@@ -2,6 +2,7 @@
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
 use crate::manifest::imported::Imports;
+use crate::manifest::program::Action;
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
@@ -163,9 +164,9 @@ pub struct Preopen {
 pub struct Task {
     /// Span of the task's name.
     pub span: Span,
-    /// `call`; `None` if it has a fault.
-    pub call: Option<Spanned<Call>>,
-    /// `args`: WIT parameter names with the spans of their keys and their values.
+    /// `call` or `command`; `None` if it has a fault.
+    pub action: Option<Spanned<Action>>,
+    /// `args`: WIT parameter names with the spans of their keys and their values. For a command, all that it is given.
     pub args: IndexMap<String, (Span, Spanned<Expr>)>,
     /// `after`.
     pub after: Vec<Spanned<String>>,
@@ -198,6 +199,8 @@ pub enum Unread {
     OnError,
     /// `grants`: it is unknown what is granted.
     Grants,
+    /// `output` of a command: the type of the output is not known.
+    Output,
 }
 
 impl Task {

@@ -4,6 +4,9 @@
 mod ast;
 mod recovery;
 mod call;
+mod command;
+mod collected;
+mod program;
 mod duplicate_key;
 mod component;
 mod folder;
@@ -33,4 +36,5 @@ pub use ast::{
 pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
+pub use program::{Action, Collected, Command, CommandOutput, Feed};
 pub(crate) use value::KINDS;

@@ -89,13 +89,21 @@ pub(crate) struct Unknown<'t> {
     pub(crate) meant: Option<&'static str>,
 }
 
+/// A required key that is absent.
+struct Absent {
+    key: &'static str,
+    /// The key that may stand in its place.
+    alternative: &'static str,
+    example: &'static str,
+}
+
 /// A table that is being read.
 pub(crate) struct Table<'t> {
     owner: String,
     span: Option<Span>,
     content: &'t DeTable<'t>,
     section: Section,
-    absent: Vec<(&'static str, &'static str)>,
+    absent: Vec<Absent>,
 }
 
 impl<'t> Table<'t> {
@@ -153,11 +161,15 @@ impl<'t> Table<'t> {
         (key, example): (&'static str, &'static str),
         read: impl FnOnce(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
     ) -> Option<T> {
-        if let Some(slot) = self.slot(key) {
-            return read(reader, &slot);
+        if self.slot(key).is_none() {
+            self.require(key, key, example);
         }
-        self.absent.push((key, example));
-        None
+        self.optional(reader, key, read)
+    }
+
+    /// Reports that `key` is absent, unless an unknown key may be a misspelling of it or of its `alternative`.
+    pub(crate) fn require(&mut self, key: &'static str, alternative: &'static str, example: &'static str) {
+        self.absent.push(Absent { key, alternative, example });
     }
 
     /// Returns the value of `key`, which is a key of the section.
@@ -176,8 +188,9 @@ impl<'t> Table<'t> {
         for unknown in &unknown {
             reader.fault::<()>(self.unknown(unknown));
         }
-        for (key, example) in &self.absent {
-            if !unknown.iter().any(|unknown| unknown.meant == Some(key)) {
+        for Absent { key, alternative, example } in &self.absent {
+            let is_it = |meant: &str| meant == *key || meant == *alternative;
+            if !unknown.iter().any(|unknown| unknown.meant.is_some_and(is_it)) {
                 let message = self.message_text(&format!("missing key `{key}`"));
                 let fault = self.span.clone().map_or_else(
                     || Fault::of_file(message.clone()),

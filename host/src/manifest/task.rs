@@ -1,7 +1,8 @@
 //! Reads `[tasks.NAME]`: a call, its arguments, and how it runs.
-//! `graph` resolves the names; `policy` reads the keys that `[defaults]` shares.
+//! `graph` resolves the names; `command` reads a program, and `policy` the keys that `[defaults]` shares.
 
 use crate::manifest::call::call;
+use crate::manifest::command::{Args, Parts, command, is_command, reject_own_keys};
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
 use crate::manifest::policy::{Site, policy};
@@ -10,9 +11,8 @@ use crate::manifest::reference::{value, value_beside};
 use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
-use crate::manifest::{Expr, OnError, Policy, Task, Unread, When};
-use crate::model::{Datum, Fault, Name, Span, Spanned};
-use indexmap::IndexMap;
+use crate::manifest::{Action, Expr, OnError, Policy, Task, Unread, When};
+use crate::model::{Datum, Fault, Name, Spanned};
 use std::num::NonZeroU32;
 use toml::de::DeValue;
 
@@ -23,9 +23,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
-    let mut unread = Vec::new();
-    let call = table.required(reader, ("call", "call = \"component.function\""), call);
-    let args = table.slot("args").map(|slot| or_unread(args(reader, &slot), (&mut unread, Unread::Args)));
+    let Parts { action, args, mut unread } =
+        if is_command(&table) { command(reader, &mut table) } else { function(reader, &mut table) };
     let for_each_slot = table.slot("for-each");
     let lists = for_each_slot.as_ref().map(|slot| for_each(reader, slot));
     if lists.iter().flatten().any(Option::is_none) {
@@ -56,8 +55,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     table.close(reader).iter().for_each(|unknown| unread.extend(meant(unknown)));
     Some(Task {
         span: slot.key.clone(),
-        call,
-        args: args.flatten().unwrap_or_default(),
+        action,
+        args,
         after: after.unwrap_or_default(),
         when,
         for_each: lists.into_iter().flatten().flatten().collect(),
@@ -68,6 +67,22 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         on_error: on_error.unwrap_or_default(),
         unread,
     })
+}
+
+/// Reads the keys of a task that calls a function.
+fn function(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
+    if table.slot("call").is_none() {
+        table.require("call", "command", "call = \"component.function\"");
+    }
+    let call = table.optional(reader, "call", call);
+    let mut unread = Vec::new();
+    let args = table.slot("args").map(|slot| or_unread(args(reader, &slot), (&mut unread, Unread::Args)));
+    reject_own_keys(reader, table);
+    Parts {
+        action: call.map(|call| call.map(Action::Call)),
+        args: args.flatten().unwrap_or_default(),
+        unread,
+    }
 }
 
 /// Passes a value on, or records its key as unread if there is none.
@@ -85,6 +100,7 @@ fn meant(unknown: &Unknown<'_>) -> Vec<Unread> {
         Some("for-each") => vec![Unread::ForEach],
         Some("on-error") => vec![Unread::OnError],
         Some("grants") => vec![Unread::Grants],
+        Some("output" | "outputs") => vec![Unread::Output],
         None if unknown.slot.has_parts() => vec![Unread::Args, Unread::ForEach],
         Some(_) | None => Vec::new(),
     }
@@ -100,8 +116,6 @@ fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>
 }
 
 pub(crate) const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
-
-type Args = IndexMap<String, (Span, Spanned<Expr>)>;
 
 fn args(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Args> {
     let DeValue::Table(table) = slot.value else {

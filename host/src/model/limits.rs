@@ -10,11 +10,11 @@ pub struct Limits {
     pub memory: Size,
     /// Units of wasmtime's fuel; `None` means that fuel is not counted.
     pub fuel: Option<u64>,
-    /// The encoded result; 64MiB by default.
+    /// The encoded result, and the stdout that it is made of; 64MiB by default.
     pub output: Size,
     /// Guest output to stdout, stderr and `wasi:logging` together; 1MiB by default.
     pub logs: Size,
-    /// The private disk of the call, `/tmp`; 256MiB by default.
+    /// The private disk of the call, `/tmp` and a command's working directory; 256MiB by default.
     pub disk: Size,
 }
 

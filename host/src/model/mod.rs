@@ -13,6 +13,7 @@ mod effort;
 mod encoding;
 mod endpoint;
 mod excerpt;
+mod file_path;
 mod guest_text;
 mod fault;
 mod grant;
@@ -43,6 +44,9 @@ pub use excerpt::excerpt;
 pub use fault::{
     Fault, Faults, Location, MAX_LISTED, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
+pub use file_path::{FilePath, FilePathFault, FilePattern};
+#[cfg(test)]
+pub(crate) use file_path::{MAX_FILE_NAME, MAX_PATH};
 pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{MAX_LINE, after_stderr, one_line, own_words, quoted_lines, stderr_and_own_words};
 pub use index::{TaskIdx, to_usize};

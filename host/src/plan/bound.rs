@@ -2,11 +2,12 @@
 //! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
+use crate::plan::command::output_digest;
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,
 };
-use crate::value::{Export, Type, encode_all, wire};
+use crate::value::{Command, CommandOutput, Export, Type, encode_all, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::path::Path;
@@ -294,10 +295,11 @@ impl Parts<'_> {
         } = task;
         let mut keys = Vec::new();
         if let Some(callee) = self.plan.function_of(task) {
-            keys.push(("call".to_owned(), call_digest(callee)));
-            let params = callee.export.signature.iter().flat_map(|signature| &signature.params);
-            for ((name, _), arg) in params.zip(args) {
-                keys.push((format!("args.{name}"), self.binding_digest(arg)));
+            keys.extend(callee_keys(callee));
+            for ((name, _), arg) in callee.signature.params.iter().zip(args) {
+                // The parameters of a command are named as the manifest writes them.
+                let key = if callee.command.is_some() { name.to_string() } else { format!("args.{name}") };
+                keys.push((key, self.binding_digest(arg)));
             }
             if let Some(grants) = self.grants.get(*function) {
                 keys.push(("grants".to_owned(), *grants));
@@ -394,14 +396,31 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
     };
 }
 
-fn call_digest(function: &Function) -> Digest {
-    // The grants have a key of their own. A component is known by its digest, not by its name in the manifest.
-    let Function { digest, export, grants: _, component: _, component_name: _ } = function;
-    let Export { interface, function, signature: _, passing: _ } = export; // the digest determines both
+/// Returns the digests of what a function is beside its arguments and grants.
+fn callee_keys(function: &Function) -> Keys {
+    // The grants have a key of their own. A component is known by its digest, not by its name in the manifest. The
+    // digest determines the signature of a function, and the values determine that of a command.
+    let Function { digest, export, command, signature: _, grants: _, component: _, component_name: _ } =
+        function;
+    let Export { interface, function, signature: _, passing: _ } = export;
     let mut digester = Digester::new("cascade call 1");
     digester
         .digest(digest)
         .field(interface.as_deref().unwrap_or_default().as_bytes())
         .field(function.as_bytes());
-    digester.finish()
+    let call = digester.finish();
+    let Some(command) = command.as_deref() else {
+        return vec![("call".to_owned(), call)];
+    };
+    // The feeds are the parameters, and the program is `argv[0]`.
+    let Command { program: _, feeds: _, output, ok_status } = command;
+    let output_key = match output {
+        CommandOutput::One(_) => "output",
+        CommandOutput::Several(_) => "outputs",
+    };
+    vec![
+        ("command".to_owned(), call),
+        (output_key.to_owned(), output_digest(output)),
+        ("ok-status".to_owned(), Digest::of_bytes(ok_status)),
+    ]
 }

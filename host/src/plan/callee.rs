@@ -1,13 +1,14 @@
 //! The function that each task calls and the type of its output, as needed before any edge is typed.
-//! Finding one function among a component's exports is in `function`.
+//! Finding one function among a component's exports is in `function`; `command` makes a program a function.
 
 use crate::graph::{Graph, Node};
 use crate::manifest;
-use crate::manifest::{Call, Grants, OnError, Unread};
-use crate::model::{Digest, Fault, Faults, Spanned};
+use crate::manifest::{Action, Call, Grants, OnError, Unread};
+use crate::model::{Digest, Digester, Fault, Faults, Span, Spanned};
 use crate::plan::scope::OutputType;
-use crate::plan::{Function, function};
+use crate::plan::{Function, command, function};
 use crate::value::{Export, ResultType, Signature, Type};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,9 +23,17 @@ pub struct Interface {
 
 /// The function of a task.
 pub(crate) struct Callee<'a> {
-    /// Position in the plan.
-    pub(crate) function: usize,
-    pub(crate) signature: &'a Signature,
+    pub(crate) function: Callable,
+    /// Parameters and result; of a command the result alone.
+    pub(crate) signature: Cow<'a, Signature>,
+}
+
+/// What a task calls.
+pub(crate) enum Callable {
+    /// A function, by position in the plan.
+    Function(usize),
+    /// A command, whose parameters are known once its values are typed.
+    Command(Box<Function>),
 }
 
 /// The functions of all tasks.
@@ -36,6 +45,8 @@ pub(crate) struct Callees<'a> {
     pub(crate) functions: Vec<Function>,
     /// Positions by component and export, and by task if the task has grants of its own.
     known: HashMap<(usize, usize, Option<usize>), usize>,
+    /// Positions of commands by component, shape and parameters, and by task if the task has grants of its own.
+    known_commands: HashMap<(usize, Digest, Option<usize>), usize>,
 }
 
 impl<'a> Callees<'a> {
@@ -46,8 +57,8 @@ impl<'a> Callees<'a> {
             let callee = callees.callee(graph, index, (task, node), interfaces);
             let callee = match callee.transpose() {
                 Ok(callee) => callee,
-                Err(fault) => {
-                    faults.push(*fault);
+                Err(found) => {
+                    faults.list.extend(found);
                     None
                 }
             };
@@ -63,39 +74,118 @@ impl<'a> Callees<'a> {
         index: usize,
         (task, node): (&manifest::Task, &Node),
         interfaces: &'a [Option<Interface>],
-    ) -> Option<Result<Callee<'a>, Box<Fault>>> {
-        let (call, component) = (task.call.as_ref()?, node.component?);
+    ) -> Option<Result<Callee<'a>, Vec<Fault>>> {
+        let (action, component) = (task.action.as_ref()?, node.component?);
         let interface = interfaces.get(component)?.as_ref()?;
-        Some(self.function(graph, (index, task), (call, component), interface))
+        let of_task = OfTask { graph, index, task, component };
+        Some(match &action.value {
+            Action::Call(call) => {
+                self.function(&of_task, (call, &action.span), interface).map_err(|fault| vec![*fault])
+            }
+            Action::Command(command) => {
+                of_task.command(&Spanned::new(command, action.span.clone()), interface)
+            }
+        })
     }
 
     fn function(
         &mut self,
-        graph: &Graph,
-        (index, task): (usize, &manifest::Task),
-        (call, position): (&Spanned<Call>, usize),
+        of_task: &OfTask<'_>,
+        (call, span): (&Call, &Span),
         interface: &'a Interface,
     ) -> Result<Callee<'a>, Box<Fault>> {
-        let span = &call.span;
-        let (export, signature) = function::find(&call.value, span, &interface.exports)?;
-        let key = (position, export, task.grants.as_ref().map(|_| index));
+        let (export, signature) = function::find(call, span, &interface.exports)?;
+        let (key, signature) = ((of_task.component, export, of_task.own_grants()), Cow::Borrowed(signature));
         if let Some(function) = self.known.get(&key) {
-            return Ok(Callee { function: *function, signature });
+            return Ok(Callee { function: Callable::Function(*function), signature });
         }
-        let component = graph.manifest().components.get_index(position);
-        let (Some((name, _)), Some(export)) = (component, interface.exports.get(export)) else {
+        let export = interface.exports.get(export);
+        let called =
+            export.and_then(|export| of_task.called(interface, export, signature.clone().into_owned()));
+        let Some(called) = called else {
             return Err(Box::new(Fault::spanned(span.clone(), "the component is unknown")));
         };
         let function = self.functions.len();
-        self.functions.push(Function {
-            component: position,
+        self.functions.push(called);
+        self.known.insert(key, function);
+        Ok(Callee { function: Callable::Function(function), signature })
+    }
+
+    /// Returns the position of the function that a task calls. `params` are those of a command.
+    pub(crate) fn position(
+        &mut self,
+        (index, task): (usize, &manifest::Task),
+        params: Vec<(Arc<str>, Type)>,
+    ) -> Option<usize> {
+        let template = match &self.of_tasks.get(index)?.as_ref()?.function {
+            Callable::Function(position) => return Some(*position),
+            Callable::Command(template) => template,
+        };
+        let command = template.command.as_ref()?;
+        let mut digester = Digester::new("cascade function 1");
+        digester.digest(&command::identity(command));
+        params.iter().for_each(|(_, ty)| {
+            digester.digest(&ty.fingerprint());
+        });
+        let own_grants = task.grants.as_ref().map(|_| index);
+        let key = (template.component, digester.finish(), own_grants);
+        if let Some(position) = self.known_commands.get(&key) {
+            return Some(*position);
+        }
+        let function = Function { signature: command.signature(params), ..(**template).clone() };
+        let position = self.functions.len();
+        self.functions.push(function);
+        self.known_commands.insert(key, position);
+        Some(position)
+    }
+}
+
+/// A task and the position of its component in the manifest.
+struct OfTask<'a> {
+    graph: &'a Graph,
+    index: usize,
+    task: &'a manifest::Task,
+    component: usize,
+}
+
+impl OfTask<'_> {
+    /// Returns the position of a task that has grants of its own: it shares its function with no other.
+    fn own_grants(&self) -> Option<usize> {
+        self.task.grants.as_ref().map(|_| self.index)
+    }
+
+    fn called(&self, interface: &Interface, export: &Export, signature: Signature) -> Option<Function> {
+        let (name, _) = self.graph.manifest().components.get_index(self.component)?;
+        Some(Function {
+            component: self.component,
             component_name: name.clone(),
             digest: interface.digest,
             export: export.clone(),
-            grants: grants(graph, Some(position), task).cloned().unwrap_or_default(),
-        });
-        self.known.insert(key, function);
-        Ok(Callee { function, signature })
+            signature,
+            command: None,
+            grants: grants(self.graph, Some(self.component), self.task).cloned().unwrap_or_default(),
+        })
+    }
+
+    fn command<'i>(
+        &self,
+        written: &Spanned<&manifest::Command>,
+        interface: &'i Interface,
+    ) -> Result<Callee<'i>, Vec<Fault>> {
+        let Spanned { value: written, span } = written;
+        let unknown = || vec![Fault::spanned(span.clone(), "the component is unknown")];
+        let (program, _) = self.graph.manifest().components.get_index(self.component).ok_or_else(unknown)?;
+        let shape = command::shape(program, written);
+        let export = match (command::find(&written.component, span, &interface.exports), &shape) {
+            (Ok(export), _) => export,
+            (Err(fault), Ok(_)) => return Err(vec![*fault]),
+            (Err(fault), Err(faults)) => return Err([vec![*fault], faults.clone()].concat()),
+        };
+        let shape = Arc::new(shape?);
+        let signature = shape.signature(Vec::new());
+        let called = self.called(interface, export, signature.clone()).ok_or_else(unknown)?;
+        let function = Callable::Command(Box::new(Function { command: Some(shape), ..called }));
+        Ok(Callee { function, signature: Cow::Owned(signature) })
     }
 }
 
@@ -123,7 +213,7 @@ pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) ->
     let Some(Callee { signature, .. }) = callee else {
         return OutputType::Unknown;
     };
-    if task.is_unread(Unread::ForEach) || task.is_unread(Unread::OnError) {
+    if [Unread::ForEach, Unread::OnError, Unread::Output].into_iter().any(|key| task.is_unread(key)) {
         return OutputType::Unknown;
     }
     let (ok, err) = sides(signature);

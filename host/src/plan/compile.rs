@@ -3,18 +3,19 @@
 
 use crate::graph::{Expr, Graph, Node};
 use crate::manifest;
-use crate::manifest::{Call, Scope as ResourceScope, Unread};
+use crate::manifest::{Action, Call, Scope as ResourceScope, Unread};
 use crate::model::{Datum, Fault, Faults, Name, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
+use crate::plan::command::Given;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
 use crate::plan::lists::Lists;
 use crate::plan::pruning::NeededConditions;
 use crate::plan::scope::{OutputType, Reported, Scope};
 use crate::plan::{
-    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, fan_out, lists,
-    policy,
+    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, command, fan_out,
+    lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use std::sync::Arc;
@@ -64,8 +65,8 @@ impl<'a> Compiler<'a> {
         let tasks = callees.of_tasks.iter().zip(graph.manifest().tasks.values());
         let outputs = tasks.map(|(callee, task)| callee::output_type(callee.as_ref(), task)).collect();
         let mut scope = Scope { graph, outputs, inputs, items: Vec::new(), faults };
-        let nodes = graph.nodes().iter().zip(&callees.of_tasks);
-        let lists = nodes.map(|(node, callee)| lists::lists(&mut scope, node, callee.as_ref())).collect();
+        let nodes = graph.manifest().tasks.values().zip(graph.nodes()).zip(&callees.of_tasks);
+        let lists = nodes.map(|(task, callee)| lists::lists(&mut scope, task, callee.as_ref())).collect();
         Self { scope, callees, lists, conditions: NeededConditions::default() }
     }
 
@@ -78,24 +79,21 @@ impl<'a> Compiler<'a> {
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
         self.scope.items = lists.items.clone();
-        let (Some(callee), Some(call)) = (self.callees.of_tasks.get(index)?, &written.call) else {
-            // The signature is unknown: check the arguments without target types.
-            node.args.iter().for_each(|(_, arg)| examine(&mut self.scope, arg));
-            return None;
-        };
-        let (function, signature) = (callee.function, callee.signature);
-        let args = self.args((written, call), node, signature);
+        let given = self.given(index, written, node);
         let needed_if = self.needed_if(node);
-        policy::check(&mut self.scope, written, (&call.span, signature));
+        let callee = self.callees.of_tasks.get(index)?.as_ref()?;
+        let span = written.action.as_ref().map_or(&written.span, |action| &action.span);
+        policy::check(&mut self.scope, written, (span, &callee.signature));
         let output = match self.scope.outputs.get(index)? {
             OutputType::Known(ty) => Some(ty.clone()),
             OutputType::Unknown | OutputType::Nothing => None,
         };
-        let (value, error) = callee::sides(signature);
+        let (value, error) = callee::sides(&callee.signature);
+        let (params, args) = given?;
         Some(Task {
             name: name.clone(),
-            function,
-            args: args?,
+            function: self.callees.position((index, written), params)?,
+            args,
             when: when.ok()?.map(Box::new),
             for_each: for_each?,
             max_parallel: written.max_parallel,
@@ -115,6 +113,23 @@ impl<'a> Compiler<'a> {
             cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node.component, written)),
             on_error: written.on_error,
         })
+    }
+
+    /// Types the values of a task's parameters. Returns them with the parameters of a command.
+    fn given(&mut self, index: usize, task: &manifest::Task, node: &Node) -> Option<Given> {
+        if let Some(command) = task.action.as_ref().and_then(|action| action.value.command()) {
+            return command::given(&mut self.scope, node, &command.feeds);
+        }
+        let callee = self.callees.of_tasks.get(index)?.as_ref();
+        let signature = callee.map(|callee| callee.signature.clone().into_owned());
+        let Some((signature, action)) = signature.zip(task.action.as_ref()) else {
+            // The signature is unknown: check the arguments without target types.
+            node.args.iter().for_each(|(_, arg)| examine(&mut self.scope, arg));
+            return None;
+        };
+        let Action::Call(call) = &action.value else { return None };
+        let args = self.args((task, &Spanned::new(call, action.span.clone())), node, &signature)?;
+        Some((Vec::new(), args))
     }
 
     fn condition(&mut self, task: &manifest::Task, node: &Node) -> Result<Option<Condition>, Reported> {
@@ -153,7 +168,7 @@ impl<'a> Compiler<'a> {
 
     fn args(
         &mut self,
-        (task, call): (&manifest::Task, &Spanned<Call>),
+        (task, call): (&manifest::Task, &Spanned<&Call>),
         node: &Node,
         signature: &Signature,
     ) -> Option<Vec<Binding>> {
@@ -198,7 +213,7 @@ impl<'a> Compiler<'a> {
 
     fn omitted(
         &mut self,
-        call: &Spanned<Call>,
+        call: &Spanned<&Call>,
         param: &str,
         ty: &Type,
         signature: &Signature,

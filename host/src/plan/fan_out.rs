@@ -5,9 +5,25 @@ use crate::graph::Expr;
 use crate::model::{Name, Path};
 use crate::plan::scope::{OutputType, Scope};
 use crate::value::{Type, assign, type_at};
+use std::sync::Arc;
 
 /// Returns the lines that call the function once per element, if the elements of the value fit the parameter.
 pub(crate) fn advice(scope: &Scope<'_>, param: &str, arg: &Expr, ty: &Type) -> Option<String> {
+    let (reference, element) = list(scope, arg)?;
+    assign(&element, ty).ok()?;
+    let item = Name::new(param).map_or_else(|_| "item".to_owned(), |name| name.to_string());
+    Some(format!(
+        "call the function once per element:\nfor-each.{item} = {{ {reference} }}\nargs.{param} = {{ item = \"{item}\" }}"
+    ))
+}
+
+/// Returns the keys of a reference to a list.
+pub(crate) fn reference(scope: &Scope<'_>, arg: &Expr) -> Option<String> {
+    list(scope, arg).map(|(reference, _)| reference)
+}
+
+/// Returns the keys of a reference to a list, and the type of its elements.
+fn list(scope: &Scope<'_>, arg: &Expr) -> Option<(String, Arc<Type>)> {
     let (reference, whole, path) = match arg {
         Expr::Task { task, path, .. } => match scope.outputs.get(task.index())? {
             OutputType::Known(whole) => (format!("task = \"{}\"", scope.task_name(*task)), whole, path),
@@ -20,15 +36,10 @@ pub(crate) fn advice(scope: &Scope<'_>, param: &str, arg: &Expr, ty: &Type) -> O
         // The elements of an item have no list of their own, and nothing else is a list of unknown length.
         _ => return None,
     };
-    let Type::List(element) = type_at(whole, path).ok()?.ty else {
-        return None;
-    };
-    assign(&element, ty).ok()?;
-    let item = Name::new(param).map_or_else(|_| "item".to_owned(), |name| name.to_string());
-    let reference = reference + &path_key(path);
-    Some(format!(
-        "call the function once per element:\nfor-each.{item} = {{ {reference} }}\nargs.{param} = {{ item = \"{item}\" }}"
-    ))
+    match type_at(whole, path).ok()?.ty {
+        Type::List(element) => Some((reference + &path_key(path), element)),
+        _ => None, // no other type has elements of one type
+    }
 }
 
 /// Formats the key `path` of a reference; empty for the whole value.

@@ -2,10 +2,13 @@
 //! `binding` types the values inside a list.
 
 use crate::graph::{Expr, Node};
+use crate::manifest;
+use crate::manifest::Feed;
 use crate::model::{Fault, Spanned};
 use crate::plan::ForEach;
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
+use crate::plan::command::bytes;
 use crate::plan::infer::{infer, infer_element};
 use crate::plan::scope::{ItemType, Scope};
 use crate::value::{Signature, Type, assign};
@@ -21,15 +24,22 @@ pub(crate) struct Lists {
 }
 
 /// Types the lists of a task.
-pub(crate) fn lists(scope: &mut Scope<'_>, node: &Node, callee: Option<&Callee<'_>>) -> Lists {
+pub(crate) fn lists(
+    scope: &mut Scope<'_>,
+    (task, node): (&manifest::Task, &Node),
+    callee: Option<&Callee<'_>>,
+) -> Lists {
     scope.items = Vec::new();
     let mut items = Vec::with_capacity(node.for_each.len());
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
             Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_literal(&list.value) => {
-                let signature = callee.map(|callee| callee.signature);
-                signature.and_then(|signature| literal(scope, node, (position, list), signature))
+                match (task.action.as_ref().and_then(|action| action.value.command()), callee) {
+                    (Some(command), _) => of_command(scope, node, (position, list), command),
+                    (None, Some(callee)) => literal(scope, node, (position, list), &callee.signature),
+                    (None, None) => None,
+                }
             }
             _ => reference(scope, list), // has a type of its own
         };
@@ -93,6 +103,27 @@ fn literal(
     uses.into_iter()
         .reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
         .or_else(|| infer_element(scope, list))
+}
+
+/// Returns the element type of a literal list that a command runs over. Its parameters have the types of their values,
+/// so the elements are typed on their own, but files that become content alone: these are bytes.
+fn of_command(
+    scope: &mut Scope<'_>,
+    node: &Node,
+    (position, list): (usize, &Spanned<Expr>),
+    command: &manifest::Command,
+) -> Option<Type> {
+    let mut is_content = Vec::new();
+    for ((_, value), feed) in node.args.iter().zip(&command.feeds) {
+        let takes_bytes = matches!(feed, Feed::Stdin | Feed::File(_));
+        each_use(&value.value, &Type::String, position, &mut |_| is_content.push(takes_bytes));
+    }
+    let is_file = |part: &Spanned<Expr>| matches!(part.value, Expr::File { .. });
+    let is_files = matches!(&list.value, Expr::Array(parts) if parts.iter().all(is_file));
+    if is_files && !is_content.is_empty() && is_content.into_iter().all(|takes_bytes| takes_bytes) {
+        return Some(bytes());
+    }
+    infer_element(scope, list)
 }
 
 /// Calls `visit` with every target type that receives the item at `position` unchanged, inside literals too.

@@ -5,6 +5,7 @@
 mod types;
 mod compile;
 mod callee;
+mod command;
 mod function;
 mod scope;
 mod inputs;
@@ -24,10 +25,13 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod command_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
 pub use callee::Interface;
+pub use command::is_program;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};

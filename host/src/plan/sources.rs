@@ -60,11 +60,10 @@ pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Dig
 /// Returns the names of the inputs that a key of a task reads: `args.x`, `for-each.x`, `when` or `grants`.
 pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
     let function = plan.function_of(task);
-    let param = |name: &str| {
-        let params = &function?.export.signature.as_ref().ok()?.params;
-        params.iter().position(|(param, _)| **param == *name)
-    };
+    let param = |name: &str| function?.signature.params.iter().position(|(param, _)| **param == *name);
+    let is_command = function.is_some_and(|function| function.command.is_some());
     let binding = match key.split_once('.') {
+        _ if is_command && param(key).is_some() => param(key).and_then(|index| task.args.get(index)),
         Some(("args", name)) => param(name).and_then(|index| task.args.get(index)),
         Some(("for-each", item)) => {
             task.for_each.iter().find(|list| list.item.as_str() == item).map(|list| &list.list)

@@ -3,7 +3,7 @@
 
 use crate::graph::resolve;
 use crate::graph::sample::sample;
-use crate::manifest::CachePolicy;
+use crate::manifest::{Action, CachePolicy};
 use crate::model::{Effort, Fault, Faults};
 use crate::plan::sample::{compiled_with, faults, plan};
 use crate::plan::{Binding, CacheRule, InputKind, Plan, compile};
@@ -246,7 +246,11 @@ fn calls_name_one_function() {
     );
     assert!(faults(functions, "a: call=c.gathr")[0].ends_with("=> did you mean `gather`?"));
     let mut parsed = sample("a: call=c.go");
-    parsed.manifest.tasks["a"].call.as_mut().unwrap().value.interface = Some("a:b/one@1.0.0".into());
+    let Some(Action::Call(call)) = parsed.manifest.tasks["a"].action.as_mut().map(|action| &mut action.value)
+    else {
+        panic!("a call");
+    };
+    call.interface = Some("a:b/one@1.0.0".into());
     let plan = compiled_with(functions, parsed).unwrap();
     assert_eq!(plan.functions()[0].export.interface.as_deref(), Some("a:b/one@1.0.0"));
 }

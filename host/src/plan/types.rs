@@ -4,7 +4,8 @@
 use crate::graph;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
-use crate::value::{Conversion, Export, Type};
+use crate::plan::command::identity;
+use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -31,17 +32,28 @@ pub struct Function {
     pub component_name: Name,
     /// Digest of the component's bytes.
     pub digest: Digest,
-    /// The export.
+    /// The export; of a program, its `run`.
     pub export: Export,
+    /// Parameters and result, as tasks see them.
+    pub signature: Signature,
+    /// What the parameters and the result are to a program; none for a function.
+    pub command: Option<Arc<Command>>,
     /// Grants of the guest.
     pub grants: Grants,
 }
 
 impl Function {
-    /// Returns the guest's `argv[0]`: the component's name if the grant `args` is given, and else nothing.
+    /// Returns the guest's `argv[0]`: the component's name for a program and with the grant `args`, and else nothing.
     #[must_use]
     pub fn program(&self) -> Option<&Name> {
-        (!self.grants.args.is_empty()).then_some(&self.component_name)
+        (self.command.is_some() || !self.grants.args.is_empty()).then_some(&self.component_name)
+    }
+
+    /// Returns the digest of the shape of a command: all that decides its result beside its component, its grants and
+    /// the values that it is given.
+    #[must_use]
+    pub fn command_identity(&self) -> Option<Digest> {
+        self.command.as_deref().map(identity)
     }
 }
 

@@ -1,13 +1,15 @@
 //! A single call: a fresh guest, its arguments, its result, and its cost.
-//! `failure` classifies failures; `guest/limits` holds the limits.
+//! `failure` classifies failures; `guest/limits` holds the limits; `collect` has the results of commands.
 
 use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use crate::model::FailureClass;
 use crate::sandbox::codec::{self, Bounds, Codec};
+use crate::sandbox::collect::{Remains, collect, error_payload};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    Deadline, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, Prepared, Share, State, TimedOut,
+    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, Prepared,
+    Program, Share, SharedTree, State, TimedOut, Unfit,
 };
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::metering::Metering;
@@ -17,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{CallHook, Store, UpdateDeadline};
-use wasmtime_wasi::I32Exit;
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,8 +37,9 @@ impl Invoker for Sandbox {
         let start = Instant::now();
         let deadline = Deadline(start + call.timeout);
         let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };
-        let state =
-            State::new(&prepared, &call, share).await.map_err(|error| setup_failure(&error, &call))?;
+        let program = program(&prepared, &call).map_err(|error| setup_failure(&error.into(), &call))?;
+        let state = State::new(&prepared, &call, program.clone(), share).await;
+        let state = state.map_err(|error| setup_failure(&error, &call))?;
         let mut store = Store::new(prepared.instance.engine(), state);
         let result = match self.bounded {
             Bounded::Yes => {
@@ -56,21 +58,69 @@ impl Invoker for Sandbox {
         };
         // The guest is dropped before its outcome is reported, so that its last output is delivered first.
         let stderr_tail = store.data().outputs.stderr_tail.clone();
+        let disk = store.data().disk.clone();
         drop_guest(store).await;
+        if let (Some(program), Some(disk)) = (program, disk) {
+            let ended = Ended { result, stderr: stderr_tail.text(), usage };
+            return end_of_program(&program, disk, ended, (&call, deadline));
+        }
         match result {
             Ok(outcome) => {
                 let is_failure = matches!(outcome, Outcome::Error(_)) && prepared.codec.returns_status();
                 let stderr = if is_failure { stderr_tail.text() } else { String::new() };
                 Ok(Returned { outcome, stderr, usage })
             }
-            Err(error) => {
-                let mut failure = failure::from_error(&error, &call, usage);
-                if failure.class == FailureClass::Trap {
-                    failure.stderr = stderr_tail.text();
-                }
-                Err(failure)
-            }
+            Err(error) => Err(failure_of_guest(&error, &call, (stderr_tail.text(), usage))),
         }
+    }
+}
+
+/// Returns the failure of a guest; a trap comes with what the guest wrote last.
+fn failure_of_guest(error: &wasmtime::Error, call: &Call, (stderr, usage): (String, Usage)) -> Failure {
+    let failure = failure::from_error(error, call, usage);
+    if failure.class == FailureClass::Trap { Failure { stderr, ..failure } } else { failure }
+}
+
+/// Returns the arguments as a command gets them; none for a function.
+fn program(prepared: &Prepared, call: &Call) -> Result<Option<Arc<Program>>, Unfit> {
+    let make = |command| Program::new(command, &prepared.grants, &call.args, &call.limits).map(Arc::new);
+    prepared.command.as_ref().map(make).transpose()
+}
+
+/// The end of a command's code.
+struct Ended {
+    result: wasmtime::Result<Outcome>,
+    stderr: String,
+    usage: Usage,
+}
+
+/// Returns the result of a command: what it left, or its status.
+fn end_of_program(
+    program: &Program,
+    disk: SharedTree,
+    ended: Ended,
+    (call, deadline): (&Call, Deadline),
+) -> Result<Returned, Failure> {
+    let Ended { result, stderr, usage } = ended;
+    let status = match result {
+        Ok(Outcome::Value(_)) => Some(0),
+        Ok(Outcome::Error(_)) => None,
+        Err(error) => match error.downcast_ref::<Exit>() {
+            Some(exit) => exit.status,
+            None => return Err(failure_of_guest(&error, call, (stderr, usage))),
+        },
+    };
+    if !status.is_some_and(|status| program.command.ok_status.contains(&status)) {
+        return Ok(Returned { outcome: Outcome::Error(error_payload(status, &stderr)), stderr, usage });
+    }
+    let stdout = program.stdout.as_ref().map(CapturedOutput::take).unwrap_or_default();
+    let remains = Remains { stdout, disk, deadline, limits: call.limits };
+    match collect(&program.command.output, remains) {
+        Ok(value) => Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage }),
+        Err(error) if error.class == FailureClass::Timeout => {
+            Err(failure::from_error(&TimedOut.into(), call, usage))
+        }
+        Err(error) => Err(Failure { stderr, ..failure::without_trap(error.class, error.message, usage) }),
     }
 }
 
@@ -84,7 +134,7 @@ async fn drop_guest(store: Store<State>) {
 
 /// Checks that there is an argument for each parameter. Lowering checks the values.
 fn check_count(prepared: &Prepared, args: &[Bytes]) -> Result<(), Failure> {
-    let params = prepared.codec.names.len();
+    let params = prepared.command.as_ref().map_or(prepared.codec.names.len(), |command| command.feeds.len());
     if params == args.len() {
         return Ok(());
     }
@@ -95,6 +145,9 @@ fn check_count(prepared: &Prepared, args: &[Bytes]) -> Result<(), Failure> {
 fn setup_failure(error: &wasmtime::Error, call: &Call) -> Failure {
     if error.is::<TimedOut>() {
         return failure::from_error(error, call, Usage::default());
+    }
+    if let Some(unfit) = error.downcast_ref::<Unfit>() {
+        return failure::without_trap(FailureClass::Input, unfit.to_string(), Usage::default());
     }
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return failure::without_trap(FailureClass::Limit, hit.to_string(), Usage::default());
@@ -144,6 +197,9 @@ fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
 /// Runs the guest from its initialisation to its result.
 async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
     let result = call_once(store, prepared, call).await;
+    if prepared.command.is_some() {
+        return result; // whose status counts as a number
+    }
     result.or_else(|error| exit_outcome(&error, &prepared.codec).ok_or(error))
 }
 
@@ -152,9 +208,12 @@ async fn call_once(store: &mut Store<State>, prepared: &Prepared, call: &Call) -
     let function = instance.get_func(&mut *store, prepared.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
-    match prepared.is_concurrent {
-        false => codec::call(store, function, &prepared.codec, &call.args, bounds).await,
-        true => codec::flows::call(store, function, &prepared.codec, &call.args, bounds).await,
+    // `run` has no parameters: a command gets its arguments by other ways.
+    let args = if prepared.command.is_some() { &[] } else { &*call.args };
+    if prepared.is_concurrent {
+        codec::flows::call(store, function, &prepared.codec, args, bounds).await
+    } else {
+        codec::call(store, function, &prepared.codec, args, bounds).await
     }
 }
 
@@ -162,10 +221,10 @@ async fn call_once(store: &mut Store<State>, prepared: &Prepared, call: &Call) -
 /// (`wasi:cli/run`) returns one. So it counts as the result of every function with that type. A function of any other
 /// type has returned nothing.
 fn exit_outcome(error: &wasmtime::Error, codec: &Codec) -> Option<Outcome> {
-    let exit: &I32Exit = error.downcast_ref()?;
+    let exit: &Exit = error.downcast_ref()?;
     let mut nil = Vec::new();
     wire::put_nil(&mut nil);
-    let side = if exit.0 == 0 { Outcome::Value } else { Outcome::Error };
+    let side = if exit.status == Some(0) { Outcome::Value } else { Outcome::Error };
     codec.returns_status().then(|| side(nil.into()))
 }
 

@@ -87,6 +87,9 @@ pub enum LoadError {
     /// The component does not export the function.
     #[error("the component does not export `{0}`")]
     NoExport(String),
+    /// A folder is granted at the place of a command's working directory.
+    #[error("a folder is granted at `{0}`, which is the working directory of a command")]
+    HidesWorkingDirectory(String),
     /// The function has a type that tasks cannot have.
     #[error("`{function}` cannot be a task")]
     Unsupported {
@@ -163,6 +166,9 @@ impl LoadError {
             }
             Self::Misfit(_) => "Build the components against the same WIT.",
             Self::NoExport(_) => "List the functions of the component with `inspect`.",
+            Self::HidesWorkingDirectory(_) => {
+                "Grant the folder under another path for the guest, such as `\"data:/data\"`."
+            }
             Self::Unsupported { .. } => {
                 "Use only plain values as the parameters and the result of the function."
             }

@@ -7,13 +7,12 @@ use crate::sandbox::backtrace::backtrace;
 use crate::sandbox::codec::{MalformedArgument, TooLarge};
 use crate::sandbox::engine::STACK;
 use crate::sandbox::guest::{
-    LimitHit, MAX_FIELDS, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_UNGRANTED,
+    Exit, LimitHit, MAX_FIELDS, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_UNGRANTED,
     MIN_HOSTCALL_LIMIT, TimedOut, doubled,
 };
 use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
-use wasmtime_wasi::I32Exit;
 
 /// wasmtime's text if a guest passes too much to a host function. Its limit errors have private types.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
@@ -54,8 +53,8 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     if let Some(refused) = error.downcast_ref::<MalformedArgument>() {
         return (FailureClass::Input, refused.to_string());
     }
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return (FailureClass::Trap, exit_message(exit.0));
+    if let Some(exit) = error.downcast_ref::<Exit>() {
+        return (FailureClass::Trap, exit.to_string());
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
@@ -71,17 +70,6 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
         Some(limit) => (FailureClass::Limit, limit),
         None => (FailureClass::Trap, cause),
     }
-}
-
-/// Returns the message for a guest that called `exit`. The plain `exit` of WASI 0.2 passes on only whether the status is 0,
-/// as 0 or 1; any other number is from `exit-with-code`.
-fn exit_message(status: i32) -> String {
-    let status = match status {
-        0 => "a success status".to_owned(),
-        1 => "a failure status".to_owned(),
-        status => format!("status {status}"),
-    };
-    format!("the guest called exit with {status}")
 }
 
 /// Returns the message if the system refuses what the guest needs.

@@ -12,12 +12,12 @@ use crate::sandbox::component::{
 };
 use crate::sandbox::engine::{Bounded, Engines, Runtime};
 use crate::sandbox::error::{LoadError, compile_error, write_error};
-use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, max_instances};
+use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, covers, max_instances};
 use crate::sandbox::kind::{Allocation, CodeKind};
 use crate::sandbox::metering::Metering;
 use crate::sandbox::{address_space, scratch};
 use crate::state::Buckets;
-use crate::value::Export;
+use crate::value::{Command, Export};
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -276,13 +276,16 @@ impl Sandbox {
         })
     }
 
-    /// Prepares an exported function for calls with some grants. Ids count from zero in the order of preparation.
+    /// Prepares an exported function for calls with some grants. Ids count from zero in the order of preparation. With
+    /// a command, the export is that of `wasi:cli/run`, and the arguments of a call are those of the command.
     ///
     /// Fails if the function's types, or an import of the component, are not supported.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the prepared function")]
     pub fn prepare(
         &self,
         component: &Component,
         export: &Export,
+        command: Option<&Arc<Command>>,
         grants: Grants,
         metering: Metering,
     ) -> Result<FunctionId, LoadError> {
@@ -296,6 +299,9 @@ impl Sandbox {
             }
         };
         require_known_imports(component)?;
+        if command.is_some() {
+            require_free_root(&grants)?;
+        }
         let shared = &component.shared;
         let code = match metering {
             Metering::Time => shared.code.clone(),
@@ -307,6 +313,7 @@ impl Sandbox {
         let prepared = Prepared {
             component: shared.identity,
             export: export.clone(),
+            command: command.map(Arc::clone),
             codec: Arc::new(Codec::new(signature, &export.passing)),
             is_concurrent: code.runtime.kind.code.features.concurrency,
             grants,
@@ -437,6 +444,15 @@ fn require_known_imports(component: &Component) -> Result<(), LoadError> {
             interface: Arc::clone(&import.name),
             function: import.functions.first().cloned(),
         }),
+    }
+}
+
+/// Fails if a granted folder would hide the working directory of a command.
+fn require_free_root(grants: &Grants) -> Result<(), LoadError> {
+    let folders = grants.read.iter().chain(&grants.write);
+    match folders.map(|(_, guest)| guest).find(|guest| covers(guest, "/")) {
+        None => Ok(()),
+        Some(guest) => Err(LoadError::HidesWorkingDirectory(guest.clone())),
     }
 }
 

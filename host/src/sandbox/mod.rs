@@ -14,6 +14,7 @@ mod address_space;
 mod scratch;
 mod engine;
 mod call;
+mod collect;
 mod failure;
 mod backtrace;
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod load_tests;
 mod linking_tests;
 #[cfg(test)]
 mod module_tests;
+#[cfg(test)]
+mod command_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

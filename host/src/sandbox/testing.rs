@@ -47,7 +47,7 @@ pub(crate) fn prepare(
     grants: Grants,
     metering: Metering,
 ) -> Result<FunctionId, LoadError> {
-    sandbox.prepare(component, component.exports().first().unwrap(), grants, metering)
+    sandbox.prepare(component, component.exports().first().unwrap(), None, grants, metering)
 }
 
 /// Returns a call with default limits and a timeout that only slow tests reach.

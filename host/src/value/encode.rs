@@ -16,7 +16,7 @@ pub fn encode(ty: &Type, datum: &Datum) -> Result<Bytes, ValueFault> {
     Ok(out.into())
 }
 
-fn write(ty: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFault> {
+pub(crate) fn write(ty: &Type, datum: &Datum, out: &mut Vec<u8>) -> Result<(), ValueFault> {
     match (ty, datum) {
         (Type::Bool, Datum::Bool(value)) => wire::put_bool(out, *value),
         (Type::U8, _) => unsigned(ty, datum, u8::MAX.into(), out)?,

@@ -12,9 +12,11 @@ mod map;
 mod mistakes;
 pub(crate) mod check;
 mod json;
+mod from_json;
 mod leaves;
 mod pick;
 mod compose;
+mod command;
 mod relation;
 mod assign;
 mod differ;
@@ -27,12 +29,14 @@ pub use assign::{Conversion, Unconverted, assign};
 #[cfg(any(test, feature = "internals"))]
 pub use check::canonical;
 pub use check::check;
+pub use command::{Collected, Command, CommandOutput, Feed};
 pub use compose::{
     ListBuilder, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple,
 };
 pub use differ::difference;
 pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
+pub use from_json::from_json;
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
 pub use json::{Typed, several_lines, to_json_excerpt};

@@ -2,6 +2,7 @@
 //! Examples of each form are here too, as a readable table of the encoding.
 
 use crate::model::{Datum, Effort, Path};
+use crate::value;
 use crate::value::arbitrary::{any_type, any_value, widened};
 use crate::value::{
     Case, Field, Type, Unconverted, assign, canonical, check, compose_list, encode, pick, split,
@@ -23,9 +24,19 @@ fn parse(text: &str) -> Type {
     Type::parse(text).unwrap()
 }
 
+/// Reads JSON by both ways: as a tree, and in one pass.
 fn from_json(ty: &Type, json: &str) -> Result<Bytes, String> {
     let datum: Datum = serde_json::from_str(json).unwrap();
-    encode(ty, &datum).map_err(|fault| fault.to_string())
+    let encoded = encode(ty, &datum).map_err(|fault| fault.to_string());
+    let read = value::from_json(ty, json.as_bytes()).map_err(|fault| fault.to_string());
+    match &encoded {
+        // In one pass, a pair is a tuple of two.
+        Err(fault) if fault.contains("an array of a key and a value") => {
+            assert!(read.is_err(), "{ty} {json}");
+        }
+        encoded => assert_eq!(&read, encoded, "{ty} {json}"),
+    }
+    encoded
 }
 
 proptest! {

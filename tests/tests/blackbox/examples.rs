@@ -27,6 +27,22 @@ fn picture_is_a_png_of_the_requested_size() {
 }
 
 #[test]
+fn program_makes_a_page_of_each_part_of_a_document() {
+    build_plugins();
+    let finished =
+        Host::new(["run", "plugins/pages/pages.toml", "-p", "title=A & B"]).within(repository()).run();
+    let outputs = finished.expect(0).json();
+    let pages = outputs["pages"].as_array().expect("a list");
+    assert_eq!(outputs["summary"]["pages"], pages.len());
+    assert_eq!(pages[0]["name"], "out/01.html");
+    let page = pages[0]["content"].as_str().expect("a text");
+    assert!(
+        page.contains("A &amp; B") && page.contains("max-width") && page.contains("lang=\"en\""),
+        "{page}"
+    );
+}
+
+#[test]
 fn build_runs_the_build_commands_of_a_manifest() {
     let finished = Host::new(["build", "plugins/text/pipeline.toml"]).within(repository()).run().expect(0);
     assert!(finished.stdout.is_empty());

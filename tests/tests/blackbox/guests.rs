@@ -22,7 +22,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 16] = [
+    const ALL: [(&str, Option<Self>); 17] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("flows", Some(Self::Flows)),
@@ -39,6 +39,8 @@ impl Guest {
         ("links", None),
         // Called in `languages`, in three languages.
         ("shapes", None),
+        // Imported by published components, in the target `components`.
+        ("supplies", None),
         // Built by other toolchains, and called in `languages`.
         ("python", None),
         ("javascript", None),

@@ -50,7 +50,7 @@ fn prepare(sandbox: &Sandbox, probe: &Probe) -> Result<FunctionId, Box<dyn Error
     let component = sandbox.load(wat::parse_str(&probe.guest)?.into())?;
     let export = component.exports().first().ok_or("the guest has no function")?;
     let metering = if probe.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
-    Ok(sandbox.prepare(&component, export, probe.grants.clone(), metering)?)
+    Ok(sandbox.prepare(&component, export, None, probe.grants.clone(), metering)?)
 }
 
 async fn run_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {

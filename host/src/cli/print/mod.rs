@@ -6,6 +6,7 @@ mod json_error;
 pub(crate) mod diagnostic;
 pub(crate) mod error_chain;
 pub(crate) mod outputs;
+mod command_row;
 pub(crate) mod plan_row;
 mod plan_table;
 mod runs_table;

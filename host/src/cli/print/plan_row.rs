@@ -2,6 +2,7 @@
 //! The layout of the table is in `plan_table`.
 
 use crate::app::{Missing, Needs, Session, Supply};
+use crate::cli::print::command_row::command_row;
 use crate::cli::print::plan_table::{
     Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, SupplyRow, Weight,
 };
@@ -34,6 +35,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         order,
         name: task.name.to_string(),
         call: function.map_or_else(String::new, call),
+        command: function.and_then(|function| command_row(task, function, &session.manifest)),
         fate,
         why,
         needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),

@@ -28,6 +28,8 @@ pub(crate) struct PlanRow {
     pub(crate) name: String,
     /// The call, as the manifest writes it.
     pub(crate) call: String,
+    /// The program that the task runs, if it is a command.
+    pub(crate) command: Option<CommandRow>,
     /// The forecast.
     pub(crate) fate: Fate,
     /// The reason for the forecast.
@@ -52,6 +54,21 @@ pub(crate) struct PlanRow {
     pub(crate) unused_grants: Vec<String>,
     /// Grants that its imports need and that it lacks.
     pub(crate) missing_grants: Vec<MissingRow>,
+}
+
+/// A program that a task runs. References are shown as the manifest writes them, and never their values.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct CommandRow {
+    /// The name of the program and its arguments.
+    pub(crate) argv: Vec<String>,
+    /// Standard input.
+    pub(crate) stdin: Option<String>,
+    /// Names of the variables that the task sets.
+    pub(crate) env: Vec<String>,
+    /// Paths of the files that the program is given.
+    pub(crate) files: Vec<String>,
+    /// What becomes the output: `stdout as string`.
+    pub(crate) collects: Vec<String>,
 }
 
 /// An import that the manifest satisfies, in the sandbox of a task.
@@ -228,7 +245,10 @@ impl PlanRow {
 
     /// Returns the lines below the first one.
     fn details(&self) -> Vec<String> {
-        let mut lines = vec![format!("calls {}, {}", self.call, self.purity.text())];
+        let mut lines = match &self.command {
+            Some(command) => command.lines(&self.purity.text()),
+            None => vec![format!("calls {}, {}", self.call, self.purity.text())],
+        };
         if !self.for_each.is_empty() {
             let lists: Vec<String> =
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
@@ -243,6 +263,19 @@ impl PlanRow {
             ("limits", &self.limits),
             ("unused grants:", &self.unused_grants),
         ] {
+            if !list.is_empty() {
+                lines.push(format!("{word} {}", list.join(", ")));
+            }
+        }
+        lines
+    }
+}
+
+impl CommandRow {
+    fn lines(&self, purity: &str) -> Vec<String> {
+        let mut lines = vec![format!("command {}, {purity}", self.argv.join(" "))];
+        lines.extend(self.stdin.as_ref().map(|stdin| format!("stdin {stdin}")));
+        for (word, list) in [("env", &self.env), ("files", &self.files), ("collects", &self.collects)] {
             if !list.is_empty() {
                 lines.push(format!("{word} {}", list.join(", ")));
             }
@@ -287,6 +320,7 @@ mod tests {
             order,
             name: name.into(),
             call: format!("words.{name}"),
+            command: None,
             fate,
             why: why.into(),
             needs: Vec::new(),
@@ -355,7 +389,18 @@ mod tests {
             ],
             ..row(3, "fetch-the-rest", Fate::Unknown, "its `when` depends on count")
         };
-        PlanTable::new("wordcount", vec![split, count, fetch])
+        let draw = PlanRow {
+            call: "dot#wasi:cli/run@0.2.6.run".into(),
+            command: Some(CommandRow {
+                argv: ["dot", "-Tsvg", "{ param = \"layout\" }"].map(String::from).into(),
+                stdin: Some("{ task = \"count\" }".into()),
+                env: vec!["LANG".into(), "TZ".into()],
+                files: vec!["in/style.css".into()],
+                collects: vec!["svg: out.svg as string".into(), "log: stdout as string".into()],
+            }),
+            ..row(4, "draw", Fate::Run, "there is no cache")
+        };
+        PlanTable::new("wordcount", vec![split, count, fetch, draw])
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::app::{NeededGrant, Toml};
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, escape_control_line};
 use crate::model::{Digest, Grant};
+use crate::plan::is_program;
 use crate::sandbox::{Form, Toolchain};
 use crate::value::Export;
 use std::sync::Arc;
@@ -116,6 +117,9 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
         if let (Some(toolchain), Some(shown)) = (toolchain, shown.as_object_mut()) {
             shown.insert(key, toolchain.into());
         }
+        if let (true, Some(shown)) = (is_program(export), shown.as_object_mut()) {
+            shown.insert("command".to_owned(), inspection.component.into());
+        }
         shown
     };
     let toolchain = inspection.toolchain.map(Toolchain::name);
@@ -182,6 +186,10 @@ fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, styl
             hang(out, "", 4, &format!("{name}: {}", wit.unwrap_or_else(|| signature.to_string())));
             if !export.passing.is_whole() {
                 hang(out, "", 8, &format!("as a task: {signature}"));
+            }
+            if is_program(export) {
+                let command = escape_control_line(inspection.component).into_owned();
+                put_line(out, 8, &style.paint(Ink::Calm, &format!("command = \"{command}\"")));
             }
             let call = escape_control_line(&call_form(export, inspection)).into_owned();
             put_line(out, 8, &style.paint(Ink::Calm, &format!("call = \"{call}\"")));
@@ -313,6 +321,23 @@ mod tests {
         assert_eq!(json["exports"][0]["call"], "py.split");
         assert_eq!(json["exports"][1]["toolchain"], "componentize-py");
         assert_eq!(json["grants"][0]["weight"], "optional");
+    }
+
+    #[test]
+    fn programs_are_commands_and_functions() {
+        let exports = [export(Some("wasi:cli/run@0.2.6"), "run", &[], "result")];
+        let inspection = inspection("dot", &exports, &[], &[]);
+        let shown = render(&inspection, Style::Plain);
+        assert!(
+            shown.contains("run: func() -> result\n        command = \"dot\"\n        call = \"dot.run\"\n"),
+            "{shown}"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&to_json(&inspection, &Digest::of_bytes(b""))).unwrap();
+        assert_eq!(json["exports"][0]["command"], "dot");
+        let exports = [export(Some("acme:text/run@0.2.6"), "run", &[], "result")];
+        let other = Inspection { exports: &exports, ..inspection };
+        assert!(!render(&other, Style::Plain).contains("command"));
     }
 
     #[test]

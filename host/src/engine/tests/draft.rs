@@ -7,7 +7,7 @@ use crate::plan::{
     BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
     Plan, Resource, Retry, Task, bind,
 };
-use crate::value::{Export, Signature, Type, assign, wire};
+use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,13 @@ use std::time::Duration;
 pub(crate) struct Draft {
     pub(crate) tasks: Vec<Task>,
     pub(crate) resources: Vec<Resource>,
+    /// Shape of all functions, if they are commands.
+    pub(crate) command: Option<Arc<Command>>,
 }
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        Self { tasks: Vec::new(), resources: Vec::new() }
+        Self { tasks: Vec::new(), resources: Vec::new(), command: None }
     }
 
     /// Adds a task with arguments.
@@ -65,7 +67,7 @@ impl Draft {
         }
         let plan = Plan {
             order: (0..self.tasks.len()).map(idx).collect(),
-            functions: self.tasks.iter().map(function).collect(),
+            functions: self.tasks.iter().map(|task| function(task, self.command.clone())).collect(),
             inputs: Vec::new(),
             outputs: (0..).zip(&self.tasks).map(|(index, task)| output(idx(index), task)).collect(),
             resources: self.resources,
@@ -102,8 +104,9 @@ fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
     }
 }
 
-fn function(task: &Task) -> Function {
+fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
     let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
+    let signature = Signature { params: params.collect(), result: Some(Type::String) };
     Function {
         component: 0,
         component_name: Name::new("component").unwrap(),
@@ -111,9 +114,11 @@ fn function(task: &Task) -> Function {
         export: Export {
             interface: None,
             function: task.name.as_str().into(),
-            signature: Ok(Signature { params: params.collect(), result: Some(Type::String) }),
+            signature: Ok(signature.clone()),
             passing: Box::default(),
         },
+        signature,
+        command,
         grants: Grants::default(),
     }
 }

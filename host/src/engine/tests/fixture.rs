@@ -35,9 +35,14 @@ pub(crate) fn returns_value(millis: u64, value: Bytes) -> ScriptedCall {
     ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Value(value)) }
 }
 
-/// Returns an `err`.
+/// Returns an `err` of a string.
 pub(crate) fn returns_error(millis: u64, text: &str) -> ScriptedCall {
-    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Error(string(text))) }
+    returns_failure(millis, string(text))
+}
+
+/// Returns an `err` of any payload.
+pub(crate) fn returns_failure(millis: u64, payload: Bytes) -> ScriptedCall {
+    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Error(payload)) }
 }
 
 /// Ends without a result.

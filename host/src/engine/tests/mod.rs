@@ -9,6 +9,7 @@ mod for_each;
 mod retries;
 mod resources;
 mod caching;
+mod commands;
 mod verifying;
 mod stopping;
 mod sharing;

@@ -3,6 +3,8 @@
 
 use crate::cli::manual::{Page, blocks, count};
 use crate::manifest::Policy;
+use crate::manifest::collected::WORDS;
+use crate::manifest::command::MAX_ENTRIES;
 use crate::manifest::grants::MAX_BUCKET;
 use crate::manifest::keys::{SECTIONS, Section};
 use crate::manifest::policy::{BACKOFFS, CLASSES};
@@ -12,7 +14,7 @@ use crate::manifest::section::SCOPES;
 use crate::manifest::task::{CONDITION, ON_ERROR};
 use crate::manifest::tests::{HEAD, parsed};
 use crate::manifest::value::{KINDS, MAX_DEPTH};
-use crate::model::{Limits, show_duration};
+use crate::model::{Limits, MAX_FILE_NAME, MAX_PATH, show_duration};
 
 /// Returns the manual's section for the keys of a table, and a text with `KEY` in that table.
 fn section_of(table: &str) -> (Page, &'static str) {
@@ -27,6 +29,7 @@ fn section_of(table: &str) -> (Page, &'static str) {
         "COMPONENT" => (manifest("[components.NAME]"), "[components.c]\nKEY"),
         "IMPORT" => (manifest("[components.NAME.imports]"), "[components.c.imports.i]\nKEY"),
         "TASK" => (manifest("[tasks.NAME]"), "[tasks.t]\nKEY"),
+        "OUTPUT" => (manifest("output and outputs"), "[tasks.t]\ncommand = \"c\"\noutput = { KEY }"),
         "RETRY" => (manifest("retry"), "[defaults.retry]\nKEY"),
         "LIMITS" => (manifest("limits"), "[defaults.limits]\nKEY"),
         "GRANTS" => (Page::of("grants").section("All grants"), "[components.c.grants]\nKEY"),
@@ -113,6 +116,10 @@ fn every_word_of_a_key_is_in_its_row() {
     manifest("retry", "backoff").names(BACKOFFS.iter().map(|(word, _)| *word));
     manifest("retry", "on").names(CLASSES.iter().map(|(word, _)| *word));
     manifest("[resources]", "scope").names(SCOPES.iter().map(|(word, _)| *word));
+    manifest("[tasks.NAME]", "output").names(WORDS.iter().map(|(word, _)| *word));
+    for (word, _) in WORDS {
+        manifest("output and outputs", word);
+    }
     for (word, _) in ON_ERROR {
         manifest("on-error", word);
     }
@@ -142,6 +149,9 @@ fn defaults_and_bounds_match_the_code() {
     Page::of("manifest").section("Top level").row("name").says(&count(MAX_TITLE));
     Page::of("manifest").section("The file").line("nesting of values").says(&count(MAX_DEPTH));
     Page::of("grants").section("keyvalue").says(&count(MAX_BUCKET));
+    for bound in [MAX_PATH, MAX_FILE_NAME, MAX_ENTRIES] {
+        Page::of("manifest").section("command").says(&count(bound));
+    }
 }
 
 /// Fragments use undefined names and omit required keys, and have no other fault.

@@ -77,6 +77,11 @@ fn task_faults_are_explained() {
 }
 
 #[test]
+fn command_faults_are_explained() {
+    check("commands.txt");
+}
+
+#[test]
 fn policy_faults_are_explained() {
     check("policies.txt");
 }

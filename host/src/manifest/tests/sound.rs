@@ -68,7 +68,7 @@ fn spans_match_the_text() {
     let manifest = valid(EXAMPLE);
     let at = |span: &crate::model::Span| &EXAMPLE[span.clone()];
     assert_eq!(at(&manifest.tasks["split"].span), "split");
-    assert_eq!(at(&manifest.tasks["split"].call.as_ref().unwrap().span), "\"words.split\"");
+    assert_eq!(at(&manifest.tasks["split"].action.as_ref().unwrap().span), "\"words.split\"");
     let (key, value) = &manifest.tasks["split"].args["text"];
     assert_eq!((at(key), at(&value.span)), ("text", "{ param = \"text\" }"));
     assert_eq!(at(&manifest.components["words"].grants.span), "[components.words.grants]");
@@ -256,7 +256,7 @@ fn valid_parts_are_kept_and_faulty_ones_are_named() {
     let parsed = parsed(&format!("{HEAD}{text}"));
     let names: Vec<_> = parsed.manifest.tasks.keys().map(Name::as_str).collect();
     assert_eq!(names, ["bad", "odd", "good"]);
-    assert_eq!(parsed.manifest.tasks["bad"].call, None);
+    assert_eq!(parsed.manifest.tasks["bad"].action, None);
     assert_eq!(parsed.manifest.components["c"].path, None);
     assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
     let left_out = parsed.left_out;

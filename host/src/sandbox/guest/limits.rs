@@ -128,14 +128,18 @@ impl MemoryAccount {
     }
 
     /// Counts `growth` more bytes. Fails if the total exceeds the limit or the host's memory.
-    pub(crate) fn charge(&self, growth: u64, reason: &str) -> Result<(), LimitHit> {
+    pub(crate) fn charge<T: AsRef<str>>(
+        &self,
+        growth: u64,
+        reason: impl FnOnce() -> T,
+    ) -> Result<(), LimitHit> {
         let Account { limit, budget, used, peak } = &*self.0;
         let needed = used.load(Ordering::Relaxed).saturating_add(growth);
         if needed > limit.as_bytes() {
-            return Err(LimitHit::memory_limit("memory", *limit, needed, reason));
+            return Err(LimitHit::memory_limit("memory", *limit, needed, reason().as_ref()));
         }
         if let Some(budget) = budget.filter(|budget| needed > budget.as_bytes()) {
-            return Err(over_budget(budget, *limit, needed, reason));
+            return Err(over_budget(budget, *limit, needed, reason().as_ref()));
         }
         used.store(needed, Ordering::Relaxed);
         peak.fetch_max(needed, Ordering::Relaxed);
@@ -179,7 +183,7 @@ impl MemoryGuard {
 
     fn grow(&mut self, current: usize, desired: usize, reason: &str) -> wasmtime::Result<bool> {
         let growth = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        self.account.charge(growth, reason)?;
+        self.account.charge(growth, || reason)?;
         Ok(true)
     }
 }

@@ -3,6 +3,7 @@
 
 mod state;
 mod prepared;
+mod program;
 mod limits;
 pub(crate) mod wasi;
 
@@ -11,5 +12,9 @@ pub(crate) use limits::{
     MIN_HOSTCALL_LIMIT, TABLE_ELEMENTS, TimedOut, doubled, max_instances,
 };
 pub(crate) use prepared::Prepared;
+pub(crate) use program::{Program, Unfit};
 pub(crate) use state::{Share, State};
-pub(crate) use wasi::{MAX_FIELDS, MAX_UNGRANTED, Network, Orphans, TaskLookups};
+pub(crate) use wasi::{
+    CapturedOutput, Content, Exit, HEAD_ROOM, LastLink, MAX_FIELDS, MAX_UNGRANTED, Network, NodeId, NodeKind,
+    Orphans, SharedTree, TaskLookups, Tree, WORK, covers, is_fixed, walk,
+};

@@ -8,7 +8,7 @@ use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::{Network, Orphans, TaskLookups};
 use crate::sandbox::metering::Metering;
 use crate::state::Buckets;
-use crate::value::Export;
+use crate::value::{Command, Export};
 use std::sync::{Arc, OnceLock};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
@@ -18,6 +18,8 @@ pub(crate) struct Prepared {
     pub(crate) component: Digest,
     /// The exported function with its types.
     pub(crate) export: Export,
+    /// The command that the function runs, if the task is one.
+    pub(crate) command: Option<Arc<Command>>,
     /// Layouts of its parameters and result.
     pub(crate) codec: Arc<Codec>,
     /// Grants of the task.

@@ -5,6 +5,7 @@ use crate::invoke::Call;
 use crate::model::Size;
 use crate::sandbox::guest::limits::{Deadline, LogGuard, MAX_HANDLES, MemoryGuard, TimedOut};
 use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::program::Program;
 use crate::sandbox::guest::wasi::{
     Files, GuestCalls, GuestNames, GuestRandom, Http, KeyvalueSession, LogicalClock, Outputs, Refusals,
     SharedTree, StderrTail, context, context_with_folders,
@@ -55,13 +56,19 @@ pub(crate) struct Share {
 }
 
 impl State {
-    /// Creates a guest's data. Fails if a granted folder cannot be opened, or does not answer before the deadline.
+    /// Creates a guest's data. Fails if a granted folder cannot be opened, or does not answer before the deadline, or if the
+    /// files of a command exceed its limits.
     pub(crate) async fn new(
         prepared: &Arc<Prepared>,
         call: &Arc<Call>,
+        program: Option<Arc<Program>>,
         share: Share,
     ) -> wasmtime::Result<Self> {
         let mut state = Self::without_folders(prepared, call, share)?;
+        if let Some(program) = program {
+            state.fill_working_directory(&program.files)?;
+            state.outputs.program = Some(program);
+        }
         if prepared.has_folders() {
             let deadline = share.deadline.0;
             let blocking = GuestCalls::admit(call.function, &prepared.orphans, deadline).await?;
@@ -86,6 +93,7 @@ impl State {
                 listener: Arc::clone(&call.listener),
                 logs: LogGuard::new(&call.limits),
                 stderr_tail: StderrTail::default(),
+                program: None,
             },
             table,
             call: Arc::clone(call),
@@ -126,6 +134,11 @@ impl State {
     /// Returns the log of refusals.
     pub(crate) fn refusals(&mut self) -> &Refusals {
         self.refusals.get_or_insert_with(|| Refusals::new(&self.call.listener))
+    }
+
+    /// Returns whether the guest is a command.
+    pub(crate) const fn has_working_directory(&self) -> bool {
+        self.outputs.program.is_some()
     }
 
     /// Returns whether the guest may have sockets.

@@ -6,6 +6,7 @@ mod admission;
 mod concurrency;
 mod host_work;
 mod files;
+mod disk;
 mod grants;
 mod results;
 mod memory;
@@ -13,7 +14,7 @@ mod endless;
 
 use crate::guests::Guest;
 use crate::{component, named};
-use cascade_host_tests::{Events, Project, assemble};
+use cascade_host_tests::{Events, Project, assemble, build_rust_guests};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +56,8 @@ enum Source {
     Made(fn() -> String),
     /// A Rust guest.
     Rust(Guest),
+    /// The program whose arguments are its steps.
+    Program,
 }
 
 /// The required end of a task.
@@ -98,6 +101,10 @@ impl Row {
                 ("[components.h]\npath = \"h.wasm\"\n".to_owned(), Some(assembled(&make())))
             }
             Source::Rust(guest) => (named("h", guest), None),
+            Source::Program => {
+                let program = build_rust_guests().join("command.wasm");
+                (format!("[components.h]\npath = \"{}\"\n", program.display()), None)
+            }
         };
         let Self { call, more, keys, .. } = self;
         let mut body = format!(

@@ -136,7 +136,10 @@ impl State {
             }
         }
         let names: Vec<String> = granted.iter().map(|(_, name)| name.clone()).collect();
-        Ok(granted.into_iter().chain(self.disk_folders(&names)?).collect())
+        let private = self.disk_folders(&names)?;
+        let (first, last) =
+            if self.has_working_directory() { (private, granted) } else { (granted, private) };
+        Ok(first.into_iter().chain(last).collect())
     }
 }
 

@@ -14,6 +14,9 @@ mod dns;
 mod network;
 mod opening;
 mod output;
+mod captured;
+mod stdin;
+mod exit;
 mod handle_quota;
 mod random;
 mod streams;
@@ -23,18 +26,22 @@ mod non_utf8;
 mod disk;
 
 pub(crate) use blocking::{GuestCalls, Orphans};
+pub(crate) use captured::{CapturedOutput, HEAD_ROOM};
 pub(crate) use clocks::LogicalClock;
-pub(crate) use disk::SharedTree;
+pub(crate) use disk::{Content, LastLink, NodeId, NodeKind, SharedTree, Tree, WORK, covers, is_fixed, walk};
+pub(crate) use exit::Exit;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
 pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
 pub(crate) use output::StderrTail;
 pub(crate) use random::GuestRandom;
+pub(crate) use stdin::GuestInput;
 
 use crate::invoke::{Listener, Stream};
 use crate::sandbox::guest::limits::LogGuard;
 use crate::sandbox::guest::prepared::Prepared;
+use crate::sandbox::guest::program::Program;
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::http::Tls;
 use crate::sandbox::guest::wasi::network::Resolver;
@@ -57,6 +64,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::random::random::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     bindings::random::insecure_seed::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
+    bindings::cli::exit::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     disk::link(linker)?;
     dns::link(linker)?;
     tcp::link(linker)?;
@@ -96,12 +104,14 @@ impl Network {
     }
 }
 
-/// Outputs of a guest: their listener, their quota, and the end of stderr.
+/// Outputs of a guest: their listener, their quota, and the end of stderr. A command has more.
 #[derive(Clone)]
 pub(crate) struct Outputs {
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) logs: LogGuard,
     pub(crate) stderr_tail: StderrTail,
+    /// What a command gets, and where its stdout goes.
+    pub(crate) program: Option<Arc<Program>>,
 }
 
 /// Returns the WASI context of a call without folders.
@@ -122,13 +132,20 @@ pub(crate) fn context_with_folders(prepared: &Arc<Prepared>, outputs: &Outputs) 
 }
 
 fn builder(prepared: &Arc<Prepared>, outputs: &Outputs) -> WasiCtxBuilder {
-    let Outputs { listener, logs, stderr_tail } = outputs;
+    let Outputs { listener, logs, stderr_tail, program } = outputs;
     let grants = &prepared.grants;
     let mut builder = WasiCtxBuilder::new();
+    match program {
+        None => builder.envs(&grants.env).args(&grants.args),
+        Some(program) => {
+            builder.envs(&program.env).args(&program.argv).stdin(program.stdin.clone()).initial_cwd("/")
+        }
+    };
+    match program.as_ref().and_then(|program| program.stdout.clone()) {
+        None => builder.stdout(GuestOutput::new(Stream::Stdout, listener, logs)),
+        Some(captured) => builder.stdout(captured),
+    };
     builder
-        .envs(&grants.env)
-        .args(&grants.args)
-        .stdout(GuestOutput::new(Stream::Stdout, listener, logs))
         .stderr(GuestOutput::new(Stream::Stderr, listener, logs).with_tail(stderr_tail))
         .allow_blocking_current_thread(false);
     if !grants.random {

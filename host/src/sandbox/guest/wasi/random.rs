@@ -1,11 +1,12 @@
 //! Randomness of a guest: a stream derived from its call, or the system's if granted.
 //! The stream is the same on every host and in every attempt, so that `cache` can share results.
 
-use crate::invoke::Call;
+use crate::invoke::{Call, Grants};
 use crate::model::{Digest, Digester, Size, to_usize};
 use crate::sandbox::guest::limits::{Deadline, LimitHit};
 use crate::sandbox::guest::prepared::Prepared;
 use crate::sandbox::guest::state::State;
+use crate::value::{Command, Feed};
 use std::sync::Arc;
 use wasmtime_wasi::p2::bindings::random::insecure;
 use wasmtime_wasi::p2::bindings::random::insecure_seed;
@@ -51,6 +52,9 @@ impl GuestRandom {
                 for arg in &call.args {
                     digester.field(arg);
                 }
+                if let Some(command) = &prepared.command {
+                    add_shape(&mut digester, command, &prepared.grants);
+                }
                 digester.finish()
             }
         };
@@ -95,6 +99,26 @@ impl GuestRandom {
 
     fn number(&mut self) -> u64 {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
+    }
+}
+
+/// Adds what a command is apart from its arguments: two commands with the same arguments are different calls.
+fn add_shape(digester: &mut Digester, command: &Command, grants: &Grants) {
+    digester.field(command.program.as_bytes()).number(u64::try_from(command.feeds.len()).unwrap_or(u64::MAX));
+    for feed in &command.feeds {
+        let (kind, name) = match feed {
+            Feed::Arg => ("arg", ""),
+            Feed::Stdin => ("stdin", ""),
+            Feed::Env(name) => ("env", &**name),
+            Feed::File(path) => ("file", &**path),
+        };
+        digester.field(kind.as_bytes()).field(name.as_bytes());
+    }
+    grants.args.iter().for_each(|arg| {
+        digester.field(b"granted arg").field(arg.as_bytes());
+    });
+    for (name, value) in &grants.env {
+        digester.field(b"granted env").field(name.as_bytes()).field(value.as_bytes());
     }
 }
 

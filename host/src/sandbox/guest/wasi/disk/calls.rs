@@ -2,11 +2,14 @@
 //! `operations` serves the former, wasmtime the latter; functions with an implementation of our own for granted
 //! folders are in `opening`, `listings`, `streams` and `non_utf8`, which ask here first.
 
+use crate::sandbox::guest::program::Unfit;
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::disk::descriptor::{DiskFile, DiskListing, SharedTree};
 use crate::sandbox::guest::wasi::disk::quota::DiskQuota;
 use crate::sandbox::guest::wasi::disk::streams::{DiskInput, DiskOutput, MAX_PIECE};
-use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, TMP, Tree};
+use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, TMP, Tree, WORK};
+use bytes::Bytes;
+use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::types;
@@ -61,18 +64,32 @@ impl State {
         granted: &[String],
     ) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let mut folders = Vec::new();
-        for (node, path) in [(TMP, "/tmp"), (DEV, "/dev")] {
+        // The working directory first: Go takes the first folder for it, and libc the root.
+        let work = self.has_working_directory().then_some((WORK, "/"));
+        for (node, path) in work.into_iter().chain([(TMP, "/tmp"), (DEV, "/dev")]) {
             if granted.iter().any(|granted| covers(granted, path)) {
                 continue;
             }
             let held = self.disk().hold(node);
             let access = match node {
-                TMP => DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY,
+                TMP | WORK => DescriptorFlags::READ | DescriptorFlags::MUTATE_DIRECTORY,
                 _ => DescriptorFlags::READ, // `/dev` is fixed
             };
             folders.push((self.add_disk_file(DiskFile { held, access })?, path.to_owned()));
         }
         Ok(folders)
+    }
+
+    /// Creates the disk of a command, with the files of its working directory.
+    pub(crate) fn fill_working_directory(&mut self, files: &[(Arc<str>, Bytes)]) -> wasmtime::Result<()> {
+        let quota = DiskQuota::new(self.call.limits.disk, self.memory.account().clone());
+        let tree = SharedTree::new(Tree::with_working_directory(quota.with_working_directory()));
+        let root = DiskFile { held: tree.hold(WORK), access: DescriptorFlags::READ };
+        for (path, content) in files {
+            split(root.give(path, content))?.map_err(|_taken| Unfit::Taken(Arc::clone(path)))?;
+        }
+        self.disk = Some(tree);
+        Ok(())
     }
 
     /// Returns the private disk, created on first use.
@@ -120,7 +137,7 @@ impl State {
 }
 
 /// Returns whether a granted folder has the place of a folder of the private disk, so that the guest finds the former.
-fn covers(granted: &str, path: &str) -> bool {
+pub(crate) fn covers(granted: &str, path: &str) -> bool {
     let names = |path: &str| -> Vec<String> {
         path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect()
     };

@@ -1,7 +1,7 @@
 //! Handles of a private disk: open files and folders, and listings. Each holds its node until it is dropped.
 //! `calls` hands them to the guest as descriptors.
 
-use crate::sandbox::guest::wasi::disk::tree::{DiskResult, NodeId, Tree};
+use crate::sandbox::guest::wasi::disk::tree::{DiskResult, NodeId, Tree, is_fixed};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, DirectoryEntry, ErrorCode};
@@ -92,7 +92,9 @@ impl DiskListing {
     pub(crate) fn next(&mut self) -> DiskResult<Option<DirectoryEntry>> {
         let tree = self.folder.tree.lock();
         let after = self.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut names = tree.entries(self.folder.node)?.range::<str, _>((after, Bound::Unbounded));
+        let folder = self.folder.node;
+        let names = tree.entries(folder)?.range::<str, _>((after, Bound::Unbounded));
+        let mut names = names.filter(|(_, id)| !is_fixed(folder, **id));
         let Some((name, id)) = names.next() else {
             return Ok(None);
         };

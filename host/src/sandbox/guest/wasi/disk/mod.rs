@@ -2,6 +2,7 @@
 //! Granted folders are files of the host; `opening`, `listings` and `streams` serve those.
 
 mod quota;
+mod content;
 mod tree;
 mod walk;
 mod descriptor;
@@ -11,7 +12,9 @@ mod calls;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use calls::{link, split};
+pub(crate) use calls::{covers, link, split};
+pub(crate) use content::Content;
 pub(crate) use descriptor::{DiskListing, SharedTree};
-
 pub(crate) use operations::Opening;
+pub(crate) use tree::{Kind as NodeKind, NodeId, Tree, WORK, is_fixed};
+pub(crate) use walk::{LastLink, walk};

@@ -1,9 +1,11 @@
 //! WASI's operations on files and folders of a private disk.
 //! `tree` changes the disk, and `calls` decides which disk a descriptor belongs to.
 
+use crate::sandbox::guest::wasi::disk::content::Content;
 use crate::sandbox::guest::wasi::disk::descriptor::DiskFile;
 use crate::sandbox::guest::wasi::disk::tree::{DiskResult, Kind, NodeId};
 use crate::sandbox::guest::wasi::disk::walk::{LastLink, Place, walk};
+use bytes::Bytes;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorStat, ErrorCode, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
@@ -55,7 +57,7 @@ impl DiskFile {
             None if place.is_folder_wanted => return Err(ErrorCode::IsDirectory.into()),
             None => {
                 let (folder, name) = place.free()?;
-                self.tree().create(folder, name, Kind::File(Vec::new()))?
+                self.tree().create(folder, name, Kind::File(Content::empty()))?
             }
         };
         // A file that is not opened for writing is opened for reading, whatever the guest requested.
@@ -70,6 +72,24 @@ impl DiskFile {
             held: self.held.tree.hold(node),
             access: granted | (access & DescriptorFlags::MUTATE_DIRECTORY),
         })
+    }
+
+    /// Creates a file with the bytes of an argument, and the folders on the way. `path` has no `..`, and no name is used twice.
+    pub(crate) fn give(&self, path: &str, content: &Bytes) -> DiskResult<()> {
+        let names: Vec<&str> = path.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+        let (name, folders) = names.split_last().ok_or(ErrorCode::Invalid)?;
+        let mut tree = self.tree();
+        let mut folder = self.node();
+        for name in folders {
+            folder = match tree.entries(folder)?.get(*name) {
+                Some(known) => *known,
+                None => tree.create_folder(folder, name)?,
+            };
+        }
+        if tree.entries(folder)?.contains_key(*name) {
+            return Err(ErrorCode::Exist.into());
+        }
+        tree.create(folder, name, Kind::File(Content::Given(content.clone()))).map(drop)
     }
 
     /// Fails if a node cannot be opened like this. Truncates a file if that is requested.

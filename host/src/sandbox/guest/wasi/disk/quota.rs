@@ -16,22 +16,35 @@ pub(crate) struct DiskQuota {
     limit: Size,
     used: u64,
     memory: MemoryAccount,
+    /// Where the guest has files, for messages.
+    place: &'static str,
 }
 
 impl DiskQuota {
     /// Creates the quota of an empty disk, whose bytes count in `memory` too.
     pub(crate) const fn new(limit: Size, memory: MemoryAccount) -> Self {
-        Self { limit, used: 0, memory }
+        Self { limit, used: 0, memory, place: "`/tmp`" }
+    }
+
+    /// Returns the quota of a disk with a working directory.
+    pub(crate) fn with_working_directory(self) -> Self {
+        Self { place: "its working directory and `/tmp`", ..self }
+    }
+
+    /// Returns where the guest has files.
+    pub(crate) const fn place(&self) -> &'static str {
+        self.place
     }
 
     /// Counts `bytes` more. Fails if the disk or the call's memory is full.
     pub(crate) fn charge(&mut self, bytes: u64) -> Result<(), LimitHit> {
         let needed = self.used.saturating_add(bytes);
         if needed > self.limit.as_bytes() {
-            let reason = "the guest's files in `/tmp` need more";
-            return Err(LimitHit::memory_limit("disk", self.limit, needed, reason));
+            let reason = format!("the guest's files in {} need more", self.place);
+            return Err(LimitHit::memory_limit("disk", self.limit, needed, &reason));
         }
-        self.memory.charge(bytes, "the guest's linear memories and its files in `/tmp` need more")?;
+        let reason = || format!("the guest's linear memories and its files in {} need more", self.place);
+        self.memory.charge(bytes, reason)?;
         self.used = needed;
         Ok(())
     }

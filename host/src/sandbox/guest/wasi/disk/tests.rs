@@ -6,7 +6,8 @@ use crate::sandbox::guest::limits::MemoryAccount;
 use crate::sandbox::guest::wasi::disk::descriptor::{DiskFile, DiskListing, SharedTree};
 use crate::sandbox::guest::wasi::disk::operations::Opening;
 use crate::sandbox::guest::wasi::disk::quota::DiskQuota;
-use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, NodeId, TMP, Tree};
+use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, NodeId, TMP, Tree, WORK};
+use bytes::Bytes;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags,
 };
@@ -67,6 +68,67 @@ fn full<T>(result: DiskResult<T>) -> String {
 fn names(folder: &DiskFile) -> Vec<String> {
     let mut listing = DiskListing::new(folder.held.clone());
     std::iter::from_fn(|| listing.next().unwrap()).map(|entry| entry.name).collect()
+}
+
+/// Returns a working directory with a file of 10,000 bytes, and the content that was given.
+fn work(limit: u64) -> (DiskFile, Bytes) {
+    let memory = MemoryAccount::new(&Limits::default(), Size::bytes(u64::MAX));
+    let quota = DiskQuota::new(Size::bytes(limit), memory).with_working_directory();
+    let disk = SharedTree::new(Tree::with_working_directory(quota));
+    let (root, given) = (folder(&disk, WORK), Bytes::from(vec![b'x'; 10_000]));
+    root.give("in/a", &given).unwrap();
+    (root, given)
+}
+
+#[test]
+fn given_file_is_shared_until_it_is_changed() {
+    let (root, given) = work(1 << 20);
+    let place = |file: &DiskFile| file.tree().read(file.node(), 0, 1).unwrap().as_ptr();
+    let file = open(&root, "in/a", OpenFlags::empty()).unwrap();
+    assert_eq!(place(&file), given.as_ptr());
+    file.tree().write(file.node(), Some(1), b"y").unwrap();
+    assert_ne!(place(&file), given.as_ptr());
+    assert_eq!(&content(&root, "in/a").unwrap()[..3], b"xyx");
+    assert_eq!(given, vec![b'x'; 10_000], "the argument is as it was");
+}
+
+#[test]
+fn given_files_count_as_written_ones_do() {
+    let (root, _) = work(1 << 20);
+    let used = || root.tree().quota.used();
+    let all = used();
+    assert!(all >= 10_000, "{all}");
+    let file = open(&root, "in/a", OpenFlags::empty()).unwrap();
+    file.tree().set_size(file.node(), 4_000).unwrap();
+    assert_eq!(used(), all - 6_000, "a shorter one is still shared");
+    file.tree().write(file.node(), None, b"y").unwrap();
+    assert!(used() > all - 6_000);
+    assert_eq!(content(&root, "in/a").unwrap().len(), 4_001);
+    drop(file);
+    root.unlink_at("in/a").unwrap();
+    root.remove_folder_at("in").unwrap();
+    assert_eq!(used(), 0);
+    let (small, _) = work(12_000);
+    let file = open(&small, "in/a", OpenFlags::empty()).unwrap();
+    let message = full(file.tree().set_size(file.node(), 20_000));
+    assert!(message.contains("the guest's files in its working directory and `/tmp` need more"), "{message}");
+}
+
+#[test]
+fn scratch_and_devices_are_in_the_working_directory_and_fixed() {
+    let (root, _) = work(1 << 20);
+    assert_eq!(names(&root), ["in"]);
+    create(&root, "tmp/a", b"x");
+    let tmp = DiskFile { held: root.held.tree.hold(TMP), access: DescriptorFlags::READ };
+    assert_eq!(content(&tmp, "a").unwrap(), b"x");
+    assert_eq!(refusal(root.rename_at("tmp", &root, "other")), ErrorCode::NotPermitted);
+    assert_eq!(refusal(root.rename_at("in", &root, "dev")), ErrorCode::NotEmpty);
+    root.create_folder_at("empty").unwrap();
+    root.unlink_at("tmp/a").unwrap();
+    assert_eq!(refusal(root.remove_folder_at("tmp")), ErrorCode::NotPermitted);
+    assert_eq!(refusal(root.rename_at("empty", &root, "tmp")), ErrorCode::NotPermitted);
+    assert_eq!(refusal(root.create_folder_at("tmp")), ErrorCode::Exist);
+    assert_eq!(refusal(open(&tmp, "../in/a", OpenFlags::empty())), ErrorCode::NotPermitted);
 }
 
 #[test]
@@ -186,7 +248,7 @@ fn disk_counts_in_the_memory_of_the_call() {
     let memory = MemoryAccount::new(&limits, Size::bytes(u64::MAX));
     let tree = Tree::new(DiskQuota::new(limits.disk, memory.clone()));
     let tmp = folder(&SharedTree::new(tree), TMP);
-    memory.charge(60_000, "").unwrap();
+    memory.charge(60_000, || "").unwrap();
     let file = create(&tmp, "f", &vec![1; 20_000]);
     let said = full(file.tree().write(file.node(), None, &vec![1; 30_000]));
     assert!(said.starts_with("`limits.memory` = 100000B reached"), "{said}");

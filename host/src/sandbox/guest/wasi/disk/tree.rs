@@ -3,6 +3,7 @@
 //! `walk` finds the node of a path; `calls` translates WASI's calls.
 
 use crate::sandbox::guest::limits::LimitHit;
+use crate::sandbox::guest::wasi::disk::content::Content;
 use crate::sandbox::guest::wasi::disk::quota::{DiskQuota, NAME_COST, NODE_COST};
 use std::collections::BTreeMap;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
@@ -19,12 +20,6 @@ const STEP: u64 = 1_000;
 /// Maximum length of a link's target, in bytes, as on Linux.
 const MAX_LINK: usize = 4096;
 
-/// Growth of a file beyond what a write needs, at most, in bytes.
-const MAX_SPARE: usize = 16 << 20;
-
-/// Smallest growth of a file, in bytes.
-const PAGE: usize = 4096;
-
 /// Number of a node. Numbers count from zero and are not used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub(crate) u64);
@@ -32,6 +27,13 @@ pub(crate) struct NodeId(pub(crate) u64);
 /// The folders that are there from the beginning.
 pub(crate) const TMP: NodeId = NodeId(0);
 pub(crate) const DEV: NodeId = NodeId(1);
+const NULL: NodeId = NodeId(2);
+
+/// The working directory of a command. Functions have none.
+pub(crate) const WORK: NodeId = NodeId(3);
+
+/// The folders in the working directory that are no files of the command: listings omit them, and they cannot be removed.
+const FIXED: [(&str, NodeId); 2] = [("dev", DEV), ("tmp", TMP)];
 
 /// Reason why an operation failed: an error for the guest, or the end of the call.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Kind {
     /// A regular file.
-    File(Vec<u8>),
+    File(Content),
     /// A folder: its entries, sorted by name, and the folder that it is in.
     Folder(BTreeMap<String, NodeId>, NodeId),
     /// A symbolic link.
@@ -93,9 +95,16 @@ impl Tree {
     pub(crate) fn new(quota: DiskQuota) -> Self {
         let mut tree = Self { nodes: BTreeMap::new(), next: 0, changes: 0, quota };
         tree.insert(Kind::Folder(BTreeMap::new(), TMP));
-        let null = NodeId(2);
-        tree.insert(Kind::Folder(BTreeMap::from([("null".to_owned(), null)]), DEV));
+        tree.insert(Kind::Folder(BTreeMap::from([("null".to_owned(), NULL)]), DEV));
         tree.insert(Kind::Null);
+        tree
+    }
+
+    /// Creates the disk of a command: its working directory is the root, so that `tmp/a` and `/tmp/a` are one file.
+    pub(crate) fn with_working_directory(quota: DiskQuota) -> Self {
+        let mut tree = Self::new(quota);
+        let fixed = FIXED.map(|(name, folder)| (name.to_owned(), folder));
+        tree.insert(Kind::Folder(BTreeMap::from(fixed), WORK));
         tree
     }
 
@@ -129,6 +138,14 @@ impl Tree {
         match &mut self.node_mut(folder)?.kind {
             Kind::Folder(entries, _) => Ok(entries),
             Kind::File(_) | Kind::Link(_) | Kind::Null => Err(ErrorCode::NotDirectory.into()),
+        }
+    }
+
+    /// Fails if a name in a folder is fixed.
+    fn check_not_fixed(&self, folder: NodeId, name: &str) -> DiskResult<()> {
+        match self.entries(folder)?.get(name) {
+            Some(id) if is_fixed(folder, *id) => Err(ErrorCode::NotPermitted.into()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -210,6 +227,7 @@ impl Tree {
     /// Removes a name of a node, and the node with its last one.
     pub(crate) fn remove_name(&mut self, folder: NodeId, name: &str) -> DiskResult<()> {
         self.check_changeable(folder)?;
+        self.check_not_fixed(folder, name)?;
         let id = self.entries_mut(folder)?.remove(name).ok_or(ErrorCode::NoEntry)?;
         self.quota.release(name_cost(name));
         self.touch(folder)?;
@@ -225,6 +243,7 @@ impl Tree {
     pub(crate) fn rename(&mut self, from: (NodeId, &str), to: (NodeId, &str)) -> DiskResult<()> {
         self.check_changeable(from.0)?;
         self.check_changeable(to.0)?;
+        self.check_not_fixed(from.0, from.1)?;
         let id = *self.entries(from.0)?.get(from.1).ok_or(ErrorCode::NoEntry)?;
         let is_folder = matches!(self.node(id)?.kind, Kind::Folder(..));
         if is_folder && self.is_within(to.0, id) {
@@ -269,10 +288,19 @@ impl Tree {
         }
     }
 
+    /// Takes the content of a file when the guest is gone.
+    pub(crate) fn take_content(&mut self, id: NodeId) -> Option<Content> {
+        match &mut self.nodes.get_mut(&id)?.kind {
+            Kind::File(content) => Some(std::mem::replace(content, Content::empty())),
+            Kind::Folder(..) | Kind::Link(_) | Kind::Null => None,
+        }
+    }
+
     /// Reads a file from a position on, at most `len` bytes. An empty result is the end of the file.
     pub(crate) fn read(&self, id: NodeId, position: u64, len: usize) -> DiskResult<&[u8]> {
         match &self.node(id)?.kind {
             Kind::File(content) => {
+                let content = content.bytes();
                 let start = usize::try_from(position).unwrap_or(usize::MAX).min(content.len());
                 let rest = content.get(start..).unwrap_or_default();
                 Ok(rest.get(..len.min(rest.len())).unwrap_or_default())
@@ -286,7 +314,7 @@ impl Tree {
     /// Writes to a file at a position, or at its end. Returns the position behind what was written.
     pub(crate) fn write(&mut self, id: NodeId, position: Option<u64>, bytes: &[u8]) -> DiskResult<u64> {
         let len = match &self.node(id)?.kind {
-            Kind::File(content) => content.len(),
+            Kind::File(content) => content.bytes().len(),
             Kind::Null => return Ok(0),
             Kind::Folder(..) => return Err(ErrorCode::IsDirectory.into()),
             Kind::Link(_) => return Err(ErrorCode::Invalid.into()),
@@ -299,11 +327,9 @@ impl Tree {
         if end > u64::try_from(len).unwrap_or(u64::MAX) {
             self.resize(id, end)?;
         }
-        let start_index = usize::try_from(start).unwrap_or(usize::MAX);
-        if let Kind::File(content) = &mut self.node_mut(id)?.kind
-            && let Some(part) = content.get_mut(start_index..).and_then(|rest| rest.get_mut(..bytes.len()))
-        {
-            part.copy_from_slice(bytes);
+        let Self { nodes, quota, .. } = self;
+        if let Some(Kind::File(content)) = nodes.get_mut(&id).map(|node| &mut node.kind) {
+            content.overwrite(usize::try_from(start).unwrap_or(usize::MAX), bytes, quota)?;
         }
         self.touch(id)?;
         Ok(end)
@@ -321,43 +347,13 @@ impl Tree {
         self.touch(id)
     }
 
-    /// Resizes a file. Memory is charged before it is allocated.
+    /// Resizes a file.
     fn resize(&mut self, id: NodeId, size: u64) -> DiskResult<()> {
         let Self { nodes, quota, .. } = self;
         let Some(Kind::File(content)) = nodes.get_mut(&id).map(|node| &mut node.kind) else {
             return Err(ErrorCode::Invalid.into());
         };
-        let capacity = content.capacity();
-        // A size beyond the address space is beyond every quota too.
-        let Ok(size) = usize::try_from(size) else {
-            return quota.charge(size).map_err(DiskError::from);
-        };
-        if size > capacity {
-            // Spare room makes many small writes cheap.
-            let generous = size.max(capacity.saturating_add(capacity.min(MAX_SPARE)));
-            let generous = generous.checked_next_multiple_of(PAGE).unwrap_or(size);
-            let growth = |capacity_after: usize| bytes(capacity_after.saturating_sub(capacity));
-            let wanted = if quota.has_room(growth(generous)) { generous } else { size };
-            quota.charge(growth(wanted))?;
-            if content.try_reserve_exact(wanted.saturating_sub(content.len())).is_err() {
-                quota.release(growth(wanted));
-                return Err(no_memory().into());
-            }
-            // An allocator may give more than was asked for.
-            let given = content.capacity();
-            if given > wanted {
-                quota.charge(bytes(given.saturating_sub(wanted)))?;
-            }
-            content.resize(size, 0);
-        } else {
-            content.resize(size, 0);
-            // Small rests stay: a file that is emptied is usually written again.
-            if capacity.saturating_sub(size) > PAGE {
-                content.shrink_to(size);
-                quota.release(bytes(capacity.saturating_sub(content.capacity())));
-            }
-        }
-        Ok(())
+        Ok(content.resize(size, quota)?)
     }
 
     /// Sets the times of a node.
@@ -391,7 +387,7 @@ impl Tree {
             type_: node.kind.type_of(),
             link_count: node.links,
             size: match &node.kind {
-                Kind::File(content) => bytes(content.len()),
+                Kind::File(content) => bytes(content.bytes().len()),
                 Kind::Link(target) => bytes(target.len()),
                 Kind::Folder(..) | Kind::Null => 0,
             },
@@ -430,9 +426,14 @@ impl Kind {
     }
 }
 
+/// Returns whether an entry of a folder is no file of the command, and cannot be removed.
+pub(crate) fn is_fixed(folder: NodeId, entry: NodeId) -> bool {
+    folder == WORK && FIXED.iter().any(|(_, id)| *id == entry)
+}
+
 fn content_cost(kind: &Kind) -> u64 {
     match kind {
-        Kind::File(content) => bytes(content.capacity()),
+        Kind::File(content) => content.cost(),
         Kind::Link(target) => bytes(target.len()),
         Kind::Folder(..) | Kind::Null => 0, // names are counted one by one
     }
@@ -444,8 +445,4 @@ fn name_cost(name: &str) -> u64 {
 
 fn bytes(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
-}
-
-fn no_memory() -> LimitHit {
-    LimitHit("the host has no memory for the guest's files in `/tmp`".to_owned())
 }

@@ -1,0 +1,94 @@
+//! The syntax tree of what a task runs: a function, or a component as a program.
+//! `call` and `command` read it; `plan` makes a command a function.
+
+use crate::manifest::Call;
+use crate::model::{FilePath, FilePattern, Name, Spanned};
+
+/// What a task runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// `call`: a function.
+    Call(Call),
+    /// `command`: a program.
+    Command(Command),
+}
+
+/// A component as a program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// `command`: the component's name.
+    pub component: String,
+    /// What the program is given, in the order of the task's `args`.
+    pub feeds: Vec<Feed>,
+    /// `output` or `outputs`.
+    pub output: CommandOutput,
+    /// `ok-status`, in ascending order without duplicates.
+    pub ok_status: Vec<u8>,
+}
+
+/// What a value becomes for a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Feed {
+    /// An element of `args`.
+    Arg,
+    /// `stdin`.
+    Stdin,
+    /// A variable of `env`.
+    Env(String),
+    /// A file of `files`.
+    File(FilePath),
+}
+
+/// The result of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandOutput {
+    /// `output`.
+    One(Collected),
+    /// `outputs`, in the order of the text.
+    Several(Vec<(Name, Collected)>),
+}
+
+/// A value that is collected when a program has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Collected {
+    /// `"text"`: standard output as text.
+    Text,
+    /// `"bytes"`: standard output as bytes.
+    Bytes,
+    /// `"json"` or `{ json = "TYPE" }`: standard output as JSON of a type, as unparsed WIT text.
+    Json(Spanned<String>),
+    /// `{ file = "PATH", text = true }`.
+    File {
+        /// `file`.
+        path: FilePath,
+        /// `text`.
+        is_text: bool,
+    },
+    /// `{ files = "PATTERN", text = true }`.
+    Files {
+        /// `files`.
+        pattern: FilePattern,
+        /// `text`.
+        is_text: bool,
+    },
+}
+
+impl Action {
+    /// Returns the name of the component.
+    #[must_use]
+    pub fn component(&self) -> &str {
+        match self {
+            Self::Call(call) => &call.component,
+            Self::Command(command) => &command.component,
+        }
+    }
+
+    /// Returns the command, if it is one.
+    #[must_use]
+    pub const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Call(_) => None,
+            Self::Command(command) => Some(command),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Commands as functions: the shape of a program, the types of what it is given, and its identity.
+//! `binding` types the values themselves; the sandbox runs the program.
+
+use crate::graph::{Expr, Node};
+use crate::manifest;
+use crate::manifest::Feed as WrittenFeed;
+use crate::model::{Digest, Digester, Fault, Name, Span, Spanned, shortlist};
+use crate::plan::Binding;
+use crate::plan::binding::{Target, bind};
+use crate::plan::fan_out;
+use crate::plan::infer::infer;
+use crate::plan::scope::Scope;
+use crate::value::{Collected, Command, CommandOutput, Export, Feed, Type};
+use std::sync::Arc;
+
+/// The interface that a program exports, of any version of WASI 0.2.
+const RUN: &str = "wasi:cli/run@0.2.";
+
+/// Returns whether an export is what runs a program.
+#[must_use]
+pub fn is_program(export: &Export) -> bool {
+    export.interface.as_deref().is_some_and(|interface| interface.starts_with(RUN))
+        && &*export.function == "run"
+}
+
+/// Finds the export that runs a component as a program, or explains why there is none.
+pub(crate) fn find<'e>(
+    component: &str,
+    span: &Span,
+    exports: &'e [Export],
+) -> Result<&'e Export, Box<Fault>> {
+    if let Some(export) = exports.iter().find(|export| is_program(export)) {
+        return Ok(export);
+    }
+    let message =
+        format!("component `{component}` is no program: it does not export `wasi:cli/run` of WASI 0.2");
+    let fault = Fault::spanned(span.clone(), message);
+    let names = || exports.iter().map(|export| &*export.function);
+    let Some(first) = names().next() else {
+        return Err(Box::new(fault.note("the component exports no functions")));
+    };
+    let fault = fault.note(format!("the component exports {}", shortlist(first, names())));
+    Err(Box::new(
+        fault.help(format!("to call a function, write for example `call = \"{component}.{first}\"`")),
+    ))
+}
+
+/// Returns the shape of a command, or all faults of its types.
+pub(crate) fn shape(program: &Name, written: &manifest::Command) -> Result<Command, Vec<Fault>> {
+    let manifest::Command { component: _, feeds, output, ok_status } = written;
+    let output = match output {
+        manifest::CommandOutput::One(one) => {
+            collected(one).map(CommandOutput::One).map_err(|fault| vec![*fault])
+        }
+        manifest::CommandOutput::Several(named) => {
+            let (mut several, mut faults) = (Vec::with_capacity(named.len()), Vec::new());
+            for (name, part) in named {
+                match collected(part) {
+                    Ok(part) => several.push((name.as_str().into(), part)),
+                    Err(fault) => faults.push(*fault),
+                }
+            }
+            if faults.is_empty() { Ok(CommandOutput::Several(several)) } else { Err(faults) }
+        }
+    };
+    Ok(Command {
+        program: program.as_str().into(),
+        feeds: feeds.iter().map(feed).collect(),
+        output: output?,
+        ok_status: ok_status.clone(),
+    })
+}
+
+fn feed(written: &WrittenFeed) -> Feed {
+    match written {
+        WrittenFeed::Arg => Feed::Arg,
+        WrittenFeed::Stdin => Feed::Stdin,
+        WrittenFeed::Env(name) => Feed::Env(name.as_str().into()),
+        WrittenFeed::File(path) => Feed::File(path.as_str().into()),
+    }
+}
+
+fn collected(written: &manifest::Collected) -> Result<Collected, Box<Fault>> {
+    Ok(match written {
+        manifest::Collected::Text => Collected::Text,
+        manifest::Collected::Bytes => Collected::Bytes,
+        manifest::Collected::Json(ty) => Collected::Json(json_type(ty)?),
+        manifest::Collected::File { path, is_text } => {
+            Collected::File { path: path.as_str().into(), is_text: *is_text }
+        }
+        manifest::Collected::Files { pattern, is_text } => {
+            Collected::Files { pattern: pattern.as_str().into(), is_text: *is_text }
+        }
+    })
+}
+
+fn json_type(written: &Spanned<String>) -> Result<Type, Box<Fault>> {
+    Type::parse(&written.value).map_err(|fault| {
+        let shown = Fault::spanned(written.span.clone(), "the type of the JSON output is not a WIT type");
+        Box::new(shown.label(fault.message))
+    })
+}
+
+/// The parameters of a command, and their values.
+pub(crate) type Given = (Vec<(Arc<str>, Type)>, Vec<Binding>);
+
+/// Types what a command is given. A parameter has the type of its value; none if a fault was reported.
+pub(crate) fn given(scope: &mut Scope<'_>, node: &Node, feeds: &[WrittenFeed]) -> Option<Given> {
+    let given = node.args.iter().zip(feeds).map(|((name, value), feed)| {
+        let ty = parameter(scope, node, (&name.value, value), feed)?;
+        let binding = bind(scope, value, &Target { name: &format!("`{}`", name.value), ty: &ty })?;
+        Some(((Arc::from(name.value.as_str()), ty), binding))
+    });
+    let given: Vec<Option<((Arc<str>, Type), Binding)>> = given.collect();
+    Some(given.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip())
+}
+
+fn parameter(
+    scope: &mut Scope<'_>,
+    node: &Node,
+    (name, value): (&str, &Spanned<Expr>),
+    feed: &WrittenFeed,
+) -> Option<Type> {
+    let (ty, is_fitting, what): (Type, fn(&Type) -> bool, &str) = match feed {
+        WrittenFeed::Env(_) => return Some(Type::String),
+        WrittenFeed::Arg => (infer(scope, value)?, is_scalar, "an argument is a string, a number or a bool"),
+        WrittenFeed::Stdin => {
+            (content(scope, value)?, is_content, "standard input is a `string` or a `list<u8>`")
+        }
+        WrittenFeed::File(_) => (content(scope, value)?, is_content, "a file is a `string` or a `list<u8>`"),
+    };
+    if is_fitting(&ty) {
+        return Some(ty);
+    }
+    let message = format!("`{name}` cannot have the type `{ty}`");
+    let fault = Fault::spanned(value.span.clone(), message).note(what);
+    let fault = match help(scope, node, value, &ty, is_fitting) {
+        Some(help) => fault.help(help),
+        None => fault.help("give it a value of such a type, for example by a task that converts it"),
+    };
+    scope.fault(fault);
+    None
+}
+
+/// Returns what to do with a value of a type that a program cannot be given.
+fn help(
+    scope: &Scope<'_>,
+    node: &Node,
+    value: &Spanned<Expr>,
+    ty: &Type,
+    is_fitting: fn(&Type) -> bool,
+) -> Option<String> {
+    match ty {
+        Type::Enum(_) | Type::Char => Some("make it a `string` where it comes from".to_owned()),
+        Type::Record(_) | Type::Tuple(_) => Some("reach into it with `path` beside the reference".to_owned()),
+        Type::Option(inner) if is_fitting(inner) => Some(
+            "write `path = \"some\"` beside the reference, and a `default` for none where it may have one"
+                .to_owned(),
+        ),
+        Type::List(element) if node.for_each.is_empty() => {
+            let (reference, part) = (fan_out::reference(scope, &value.value)?, part(element, is_fitting)?);
+            Some(format!(
+                "run the program once per element:\nfor-each.item = {{ {reference} }}\nand write `{{ item = \"item\"{part} }}` here"
+            ))
+        }
+        _ => None, // nothing better than the general advice
+    }
+}
+
+/// Returns the key `path` to what a program can be given of an element; empty for all of it.
+fn part(element: &Type, is_fitting: fn(&Type) -> bool) -> Option<String> {
+    match element {
+        fitting if is_fitting(fitting) => Some(String::new()),
+        Type::Record(fields) => {
+            let field = fields.iter().find(|field| is_fitting(&field.ty))?;
+            Some(format!(", path = \"{}\"", field.name))
+        }
+        _ => None, // no other type has parts with names
+    }
+}
+
+const fn is_scalar(ty: &Type) -> bool {
+    match ty {
+        Type::Bool
+        | Type::S8
+        | Type::U8
+        | Type::S16
+        | Type::U16
+        | Type::S32
+        | Type::U32
+        | Type::S64
+        | Type::U64
+        | Type::F32
+        | Type::F64
+        | Type::String => true,
+        Type::Char
+        | Type::List(_)
+        | Type::Map(_)
+        | Type::Tuple(_)
+        | Type::Record(_)
+        | Type::Variant(_)
+        | Type::Enum(_)
+        | Type::Flags(_)
+        | Type::Option(_)
+        | Type::Result(_) => false,
+    }
+}
+
+fn is_content(ty: &Type) -> bool {
+    *ty == Type::String || *ty == bytes()
+}
+
+/// Returns the type of bytes, which a file has wherever a program takes either.
+pub(crate) fn bytes() -> Type {
+    Type::List(Arc::new(Type::U8))
+}
+
+/// Returns the type of a value that may be text or bytes: a file has none of its own.
+fn content(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Type> {
+    match &value.value {
+        Expr::File { .. } => Some(bytes()),
+        Expr::Select { cases, default, .. } => {
+            let typed: Vec<Option<Type>> = cases
+                .iter()
+                .filter(|(_, case)| !matches!(case.value, Expr::File { .. }))
+                .map(|(_, case)| content(scope, case))
+                .collect();
+            match typed.into_iter().collect::<Option<Vec<Type>>>()?.into_iter().next() {
+                Some(first) => Some(first),
+                None if default.is_some() => Some(Type::String), // which is written as text
+                None => Some(bytes()),
+            }
+        }
+        _ => infer(scope, value), // has a type of its own
+    }
+}
+
+/// Returns the digest of everything that a command is beside its component and the values that it is given.
+pub(crate) fn identity(command: &Command) -> Digest {
+    let Command { program, feeds, output, ok_status } = command; // the compiler asks for a new part
+    let mut digester = Digester::new("cascade command 1");
+    digester.field(program.as_bytes()).number(u64::try_from(feeds.len()).unwrap_or(u64::MAX));
+    for feed in feeds {
+        match feed {
+            Feed::Arg => digester.field(b"arg"),
+            Feed::Stdin => digester.field(b"stdin"),
+            Feed::Env(name) => digester.field(b"env").field(name.as_bytes()),
+            Feed::File(path) => digester.field(b"file").field(path.as_bytes()),
+        };
+    }
+    digester.digest(&output_digest(output)).field(ok_status);
+    digester.finish()
+}
+
+/// Returns the digest of what a command gives back.
+pub(crate) fn output_digest(output: &CommandOutput) -> Digest {
+    let mut digester = Digester::new("cascade command output 1");
+    match output {
+        CommandOutput::One(one) => add(&mut digester, one),
+        CommandOutput::Several(named) => {
+            for (name, one) in named {
+                digester.field(b"named").field(name.as_bytes());
+                add(&mut digester, one);
+            }
+        }
+    }
+    digester.finish()
+}
+
+fn add(digester: &mut Digester, collected: &Collected) {
+    let text = |is_text: &bool| u64::from(*is_text);
+    match collected {
+        Collected::Text => digester.field(b"text"),
+        Collected::Bytes => digester.field(b"bytes"),
+        Collected::Json(ty) => digester.field(b"json").digest(&ty.fingerprint()),
+        Collected::File { path, is_text } => {
+            digester.field(b"file").field(path.as_bytes()).number(text(is_text))
+        }
+        Collected::Files { pattern, is_text } => {
+            digester.field(b"files").field(pattern.as_bytes()).number(text(is_text))
+        }
+    };
+}
