@@ -86,21 +86,21 @@ fn only_what_needs_async_functions_runs_on_their_engine() {
     assert!(!needs(&plain));
     assert!(needs(&IDLE.text()));
     for text in [
-        r#"(component (core func (canon task.cancel)))"#,
-        r#"(component (core func (canon context.get i32 0)))"#,
-        r#"(component (core func (canon waitable-set.new)))"#,
-        r#"(component (type (func async)))"#,
-        r#"(component (type (stream u8)))"#,
-        r#"(component (type (component (type (instance (type (future)))))))"#,
+        r"(component (core func (canon task.cancel)))",
+        r"(component (core func (canon context.get i32 0)))",
+        r"(component (core func (canon waitable-set.new)))",
+        r"(component (type (func async)))",
+        r"(component (type (stream u8)))",
+        r"(component (type (component (type (instance (type (future)))))))",
         r#"(component (import "a" (instance (export "f" (func async)))))"#,
-        r#"(component (component (component (type (stream)))))"#,
+        r"(component (component (component (type (stream)))))",
         r#"(module (import "$root" "[waitable-set-new]" (func (result i32))) (@custom "component-type:x" ""))"#,
     ] {
         assert!(needs(text), "{text}");
     }
     for text in [
         r#"(component (import "async" (func (param "stream" (list u8)))))"#,
-        r#"(component (type (component (type (instance (type (list u8)))))))"#,
+        r"(component (type (component (type (instance (type (list u8)))))))",
         r#"(component (core module $m (import "" "[task-" (func)) (func (export "x"))) (core instance (instantiate $m (with "" (instance)))))"#,
     ] {
         let binary = wat::parse_str(text).unwrap();
@@ -136,10 +136,11 @@ async fn async_function_returns_any_number_of_core_values() {
         let ty = format!("(tuple {})", "u8 ".repeat(count));
         let params = if count <= 16 { "i32 ".repeat(count) } else { "i32".to_owned() };
         let locals = if count <= 16 { count } else { 1 };
-        let given: String = (0..locals).map(|index| format!("(local.get {index})")).collect();
+        let given: Vec<_> = (0..locals).map(|index| format!("(local.get {index})")).collect();
+        let given = given.concat();
         let definition = match count {
             0 => "task.return".to_owned(),
-            _ => format!("task.return (result $t) (memory $memory)"),
+            _ => "task.return (result $t) (memory $memory)".to_owned(),
         };
         let types = if count == 0 { String::new() } else { format!("(type $t {ty})") };
         let text = AsyncGuest {
@@ -183,7 +184,7 @@ async fn functions_that_are_lifted_without_async_run_on_the_engine_too() {
 
 #[test]
 fn exports_tell_how_their_values_pass() {
-    let types = r#"(type $s (stream string)) (type $f (future u8))"#;
+    let types = r"(type $s (stream string)) (type $f (future u8))";
     let guest = AsyncGuest {
         types,
         core_type: "(param i32 i32) (result i32)",
@@ -304,7 +305,7 @@ fn caller(callee: &AsyncGuest<'_>, instances: usize, rounds: u32, after: &str) -
         each(r#"(import "work#" (func $work# async)) (core func $work# (canon lower (func $work#) async))"#),
         each(r#"(import "" "work#" (func $work# (result i32)))"#),
         each(r#"(export "work#" (func $work#))"#),
-        each(r#"(instance $callee# (instantiate $callee))"#),
+        each(r"(instance $callee# (instantiate $callee))"),
         each(r#"(with "work#" (func $callee# "run"))"#),
     )
 }

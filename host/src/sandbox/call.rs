@@ -184,8 +184,8 @@ fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Res
 /// Counts the calls into the guest that have not returned, each of which may keep a stack.
 fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
     match hook {
-        CallHook::CallingWasm => state.entered += 1,
-        CallHook::ReturningFromWasm => state.entered -= 1,
+        CallHook::CallingWasm => state.entered = state.entered.saturating_add(1),
+        CallHook::ReturningFromWasm => state.entered = state.entered.saturating_sub(1),
         CallHook::CallingHost | CallHook::ReturningFromHost => {} // neither begins nor ends a call
     }
     if state.entered <= MAX_WAITING + 1 {

@@ -72,7 +72,8 @@ pub(crate) fn async_component(ty: &Type, encoding: &str) -> String {
     let cores = if flat.len() <= MAX_FLAT { flat } else { vec!["i32"] };
     let is_address = cores == ["i32"] && self::flat(ty).len() > MAX_FLAT;
     let params = cores.join(" ");
-    let given: String = (0..cores.len()).map(|index| format!("(local.get {index})")).collect();
+    let given: Vec<_> = (0..cores.len()).map(|index| format!("(local.get {index})")).collect();
+    let given = given.concat();
     let load = |(index, core): (usize, &&str)| {
         if is_address {
             "(local.get 0)".to_owned()

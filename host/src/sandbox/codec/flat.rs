@@ -108,12 +108,14 @@ pub(crate) fn unflatten(
         Kind::Option(option) => {
             let case = Some(()).filter(|()| slots.first().is_some_and(|raw| raw.get_u32() == 1));
             let payload = case.map(|()| (&option.some, "some"));
-            unflatten_case(layout, 2, (1, option.payload), payload, slots, bytes)
+            let place = CasePlace { cases: 2, width: 1, offset: option.payload };
+            unflatten_case(layout, place, payload, slots, bytes)
         }
         Kind::Result(cases) | Kind::Variant(cases) => {
             let case = slots.first().and_then(|raw| cases.all.get(usize::try_from(raw.get_u32()).ok()?));
             let payload = case.and_then(|case| Some((case.layout.as_ref()?, &*case.name)));
-            unflatten_case(layout, cases.all.len(), (cases.width, cases.payload), payload, slots, bytes)
+            let place = CasePlace { cases: cases.all.len(), width: cases.width, offset: cases.payload };
+            unflatten_case(layout, place, payload, slots, bytes)
         }
         Kind::Enum(names) => {
             let case = next(slots);
@@ -156,11 +158,20 @@ fn unflatten_members(
     Ok(())
 }
 
+/// Where the in-memory layout of a value with cases has their number and the payload.
+struct CasePlace {
+    /// Number of cases.
+    cases: usize,
+    /// Size of the case number, in bytes.
+    width: usize,
+    /// Offset of the payload, in bytes.
+    offset: usize,
+}
+
 /// Unflattens the case number and the payload, and skips the slots that only other cases need.
 fn unflatten_case(
     layout: &Layout,
-    cases: usize,
-    (width, offset): (usize, usize),
+    CasePlace { cases, width, offset }: CasePlace,
     payload: Option<(&Layout, &str)>,
     slots: &mut &[ValRaw],
     bytes: &mut [u8],

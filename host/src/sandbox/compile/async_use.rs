@@ -127,7 +127,9 @@ fn begins_type(reader: &mut BinaryReader<'_>) -> Result<bool> {
     match reader.read_u8()? {
         0 => drop(reader.read::<CoreType<'_>>()?),
         1 => return Ok(true),
-        2 => drop(reader.read::<ComponentAlias<'_>>()?),
+        2 => {
+            reader.read::<ComponentAlias<'_>>()?;
+        }
         3 => drop(reader.read::<ComponentImport<'_>>()?),
         _ => {
             // An export; for any other byte the compiler reports the damage.
