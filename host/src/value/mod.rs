@@ -2,6 +2,7 @@
 //! Knows nothing of wasmtime, of manifests, or of where values are stored.
 
 mod ty;
+mod passing;
 mod text;
 mod fault;
 mod put;
@@ -43,6 +44,7 @@ pub use leaves::leaves;
 pub use map::is_key;
 pub(crate) use map::{MapKey, key_bytes};
 pub use mistakes::encode_all;
+pub use passing::{Passing, Transfer};
 pub use pick::{Items, case_name, pick, split, type_at};
 pub use relation::Mismatch;
 pub use ty::{Case, Export, Field, MapType, ResultType, Signature, Type, Unsupported};

@@ -1,6 +1,7 @@
 //! WIT types as owned data, and the signatures of functions.
-//! Holds only types that may cross an edge between tasks: resources, streams and futures are `Unsupported`.
+//! Holds only types that may cross an edge between tasks; a stream passes as a list (`passing`), a resource never.
 
+use crate::value::Passing;
 use std::sync::Arc;
 
 /// A WIT type that a value on an edge can have. Type names are dropped: structure alone counts.
@@ -106,6 +107,8 @@ pub struct Export {
     pub function: Arc<str>,
     /// Signature, or why no task can call the function.
     pub signature: Result<Signature, Unsupported>,
+    /// How the values of the signature pass. Boxed, because most functions have the default.
+    pub passing: Box<Passing>,
 }
 
 /// Reason why a function cannot be a task.
@@ -119,7 +122,14 @@ pub enum Unsupported {
         /// Kind of the type: `own`, `stream`, ….
         ty: String,
     },
-    /// An async function.
-    #[error("it is an async function; this host supports only WASI 0.2")]
-    Async,
+    /// A stream or future of elements that it cannot have on an edge.
+    #[error(
+        "`{position}` is a `{ty}` whose elements cannot cross an edge: bools, numbers, chars, strings and `list<u8>` can"
+    )]
+    Element {
+        /// `parameter x` or `the result`.
+        position: String,
+        /// `stream` or `future`.
+        ty: &'static str,
+    },
 }
