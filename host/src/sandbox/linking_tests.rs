@@ -156,7 +156,9 @@ async fn composed_component_calls_an_async_function_of_the_other() {
         .replace(r#"(func (export "twice") (param "x""#, r#"(func (export "twice") async (param "x""#);
     let sandbox = sandbox();
     let (adder, caller) = (load(&sandbox, adder), load(&sandbox, &caller));
-    let composed = sandbox.compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN).unwrap();
+    let composed = sandbox
+        .compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN)
+        .unwrap();
     let expected = encode(&Type::U32, &Datum::Int(41)).unwrap();
     assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected));
 }
