@@ -1,31 +1,8 @@
 //! How the values of a function pass between host and guest: whole, or as a stream or a future of their elements.
 //! A signature knows only the values: `sandbox` feeds and collects them, and `inspect` shows the function as it is in WIT.
 
-use crate::value::{Export, Signature, Type};
+use crate::value::{Export, Passing, Signature, Transfer, Type};
 use std::fmt::Write as _;
-
-/// Passing of one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Transfer {
-    /// The value itself.
-    #[default]
-    Whole,
-    /// A `stream<T>`: the value is the `list<T>` of its elements.
-    Stream,
-    /// A `future<T>`: the value is its `T`.
-    Future,
-}
-
-/// Passing of a function's parameters and result. The default is that of a function without async types.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Passing {
-    /// Whether the function is async.
-    pub is_async: bool,
-    /// Passing of the parameters, in order; those that are missing pass whole.
-    pub params: Vec<Transfer>,
-    /// Passing of the result.
-    pub result: Transfer,
-}
 
 impl Transfer {
     /// Returns whether a type can be that of the elements.

@@ -1,7 +1,6 @@
 //! WIT types as owned data, and the signatures of functions.
 //! Holds only types that may cross an edge between tasks; a stream passes as a list (`passing`), a resource never.
 
-use crate::value::Passing;
 use std::sync::Arc;
 
 /// A WIT type that a value on an edge can have. Type names are dropped: structure alone counts.
@@ -109,6 +108,29 @@ pub struct Export {
     pub signature: Result<Signature, Unsupported>,
     /// How the values of the signature pass. Boxed, because most functions have the default.
     pub passing: Box<Passing>,
+}
+
+/// Passing of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transfer {
+    /// The value itself.
+    #[default]
+    Whole,
+    /// A `stream<T>`: the value is the `list<T>` of its elements.
+    Stream,
+    /// A `future<T>`: the value is its `T`.
+    Future,
+}
+
+/// Passing of a function's parameters and result. The default is that of a function without async types.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passing {
+    /// Whether the function is async.
+    pub is_async: bool,
+    /// Passing of the parameters, in order; those that are missing pass whole.
+    pub params: Vec<Transfer>,
+    /// Passing of the result.
+    pub result: Transfer,
 }
 
 /// Reason why a function cannot be a task.

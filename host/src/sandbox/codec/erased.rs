@@ -9,7 +9,6 @@
 
 use crate::invoke::Outcome;
 use crate::model::to_usize;
-use crate::sandbox::codec::flows::Reader;
 use crate::sandbox::codec::layout::{Codec, Flow, MAX_FLAT};
 use crate::sandbox::codec::lift::Place;
 use crate::sandbox::codec::memory::Encoding;
@@ -123,6 +122,14 @@ pub(crate) enum Lifted {
     Whole(Outcome),
     /// The readable end of a stream or a future.
     Reader(Reader),
+}
+
+/// The readable end of a stream or a future.
+pub(crate) enum Reader {
+    /// Of a stream.
+    Stream(StreamAny),
+    /// Of a future.
+    Future(FutureAny),
 }
 
 /// Result of any function that returns `N` core values.

@@ -4,7 +4,7 @@
 use crate::invoke::Outcome;
 use crate::sandbox::codec::collector::{BytesCollector, Collector, Outlet, Sink};
 use crate::sandbox::codec::elements::{Element, with_element};
-use crate::sandbox::codec::erased::{self, Bounds, Lifted};
+use crate::sandbox::codec::erased::{self, Bounds, Lifted, Reader};
 use crate::sandbox::codec::feeder::{BytesFeeder, Feeder};
 use crate::sandbox::codec::layout::{Codec, Flow};
 use crate::sandbox::codec::lower_error::Result as LowerResult;
@@ -15,16 +15,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::oneshot;
-use wasmtime::component::{Accessor, Func, FutureAny, FutureReader, StreamAny, StreamReader};
+use wasmtime::component::{Accessor, Func, FutureReader, StreamReader};
 use wasmtime::{Result, Store, bail, format_err};
-
-/// The readable end of a stream or a future.
-pub(crate) enum Reader {
-    /// Of a stream.
-    Stream(StreamAny),
-    /// Of a future.
-    Future(FutureAny),
-}
 
 /// Calls `function`, whose signature `codec` was built from, within `bounds`, on an engine with async functions.
 ///
