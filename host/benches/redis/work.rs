@@ -96,7 +96,12 @@ fn runtime() -> Runtime {
 fn interface() -> Interface {
     let export = |name: &str, params: &[&str], result| {
         let params = params.iter().map(|name| ((*name).into(), Type::U32)).collect();
-        Export { interface: None, function: name.into(), signature: Ok(Signature { params, result }) }
+        Export {
+            interface: None,
+            function: name.into(),
+            signature: Ok(Signature { params, result }),
+            passing: Box::default(),
+        }
     };
     let exports = vec![export("noop", &[], None), export("next", &["n"], Some(Type::U32))];
     Interface { digest: Digest::of_bytes(b"echo"), exports }

@@ -1,7 +1,7 @@
 //! Reads what a command gives back: `output`, with `type`, or `outputs`.
 //! `plan` parses the types.
 
-use crate::manifest::command::{bounded, path_fault};
+use crate::manifest::entries::{bounded, path_fault};
 use crate::manifest::keys::OUTPUT;
 use crate::manifest::program::{Collected, CommandOutput};
 use crate::manifest::reader::Reader;

@@ -3,7 +3,7 @@
 
 use crate::manifest::parse;
 use crate::model::{Datum, Digest, Fault, RunId, Source};
-use crate::plan::command::identity;
+use crate::plan::identity::identity;
 use crate::plan::sample::compiled_with;
 use crate::plan::{BindRequest, Binding, Bound, Plan, PlanRecord, Supplied, bind};
 use crate::value::{Feed, Type};

@@ -3,13 +3,13 @@
 
 use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
 use crate::model::FailureClass;
-use crate::sandbox::codec::{Bounds, Codec, erased};
+use crate::sandbox::codec::{self, Bounds, Codec};
 use crate::sandbox::collect::{Remains, collect, error_payload};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared,
-    Program, Share, SharedTree, State, TimedOut, Unfit, Variant,
+    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, MemoryGuard,
+    Prepared, Program, Share, SharedTree, State, TimedOut, Unfit, Variant,
 };
 use crate::sandbox::load::Sandbox;
 use crate::value::wire;
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{GcHeapOutOfMemory, Store, UpdateDeadline};
+use wasmtime::{CallHook, GcHeapOutOfMemory, Store, UpdateDeadline};
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -179,7 +179,8 @@ fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
     });
     store.set_epoch_deadline(1);
     // Code without a loop never checks the epoch, and may call the host thousands of times.
-    store.call_hook(|store, hook| {
+    store.call_hook(|mut store, hook| {
+        count_entered(store.data_mut(), hook)?;
         let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
         if is_due { Err(TimedOut.into()) } else { Ok(()) }
     });
@@ -189,6 +190,19 @@ fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
         store.set_fuel(fuel).map_err(|error| setup_failure(&error, call))?;
     }
     Ok(())
+}
+
+/// Counts the calls into the guest that have not returned, each of which may keep a stack.
+fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
+    match hook {
+        CallHook::CallingWasm => state.entered = state.entered.saturating_add(1),
+        CallHook::ReturningFromWasm => state.entered = state.entered.saturating_sub(1),
+        CallHook::CallingHost | CallHook::ReturningFromHost => {} // neither begins nor ends a call
+    }
+    if state.entered <= MAX_WAITING + 1 {
+        return Ok(());
+    }
+    Err(LimitHit(format!("more than {MAX_WAITING} calls inside of the guest wait at the same time")))
 }
 
 /// Runs the guest from its initialisation to its result.
@@ -215,7 +229,11 @@ async fn call_once(
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
     // `run` has no parameters: a command gets its arguments by other ways.
     let args = if prepared.command.is_some() { &[] } else { &*call.args };
-    erased::call(store, function, &prepared.codec, args, bounds).await
+    if prepared.is_concurrent {
+        codec::flows::call(store, function, &prepared.codec, args, bounds).await
+    } else {
+        codec::call(store, function, &prepared.codec, args, bounds).await
+    }
 }
 
 /// Returns the outcome of a guest that called `wasi:cli/exit`. Its status is a `result` without payloads, as a command

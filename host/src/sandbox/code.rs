@@ -37,15 +37,20 @@ impl Sandbox {
         self.load_code(kind, |runtime| trusted::copy(&runtime.engine, &known.component))
     }
 
-    /// Returns the first code of a component, whose features are not known yet.
-    pub(crate) fn first_code(&self, guest: GuestKind, source: Source<'_>) -> Result<Code, LoadError> {
+    /// Returns the first code of a component that needs `features`, or more: compiling it tells.
+    pub(crate) fn first_code(
+        &self,
+        guest: GuestKind,
+        features: Features,
+        source: Source<'_>,
+    ) -> Result<Code, LoadError> {
         // What a component needed when it was compiled decides under which kind its code was kept.
-        for features in Features::ALL {
+        for features in [features, Features { gc: true, ..features }] {
             if let Some(code) = self.cached_code(EngineKind::pooled(guest, features), source.digest)? {
                 return Ok(code);
             }
         }
-        self.compile_code(EngineKind::pooled(guest, Features::default()), source)
+        self.compile_code(EngineKind::pooled(guest, features), source)
     }
 
     /// Returns code from the cache, or compiles it and adds it to the cache.

@@ -4,7 +4,7 @@
 use crate::model::Stack;
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
-use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::guest::{MAX_WAITING, State, TABLE_ELEMENTS, wasi};
 use crate::sandbox::kind::{Allocation, CodeKind, EngineKind, Features};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
@@ -38,6 +38,10 @@ const INSTANCES: u32 = 64;
 
 /// Linear memories per guest in the pool, beside its collected heap.
 const MEMORIES: u32 = 4;
+
+/// Stacks per guest in the pool, on engines with async functions: of the calls that wait, the one that runs, and one that
+/// wasmtime keeps for the next.
+const STACKS: u32 = MAX_WAITING + 2;
 
 /// Tables per guest in the pool.
 const TABLES: u32 = 64;
@@ -185,7 +189,10 @@ fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
     let stack = stack.size().as_usize();
     let mut config = Config::new();
     config
-        .concurrency_support(false)
+        // It makes every call slower, so only components that need it run on such an engine. Callbacks are all that
+        // toolchains use: functions that keep a stack of their own while they wait stay off.
+        .concurrency_support(kind.features.concurrency)
+        .wasm_component_model_async(kind.features.concurrency)
         .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
         .consume_fuel(kind.metering == Metering::Fuel)
@@ -212,13 +219,14 @@ fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
 /// component that needs more than one share when it is loaded; its guests allocate on demand instead.
 fn pool(calls: u32, features: Features) -> InstanceAllocationStrategy {
     let heaps = if features.gc { calls } else { 0 };
+    let stacks = if features.concurrency { STACKS } else { 1 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))
         .total_memories(calls.saturating_mul(MEMORIES).saturating_add(heaps))
         .total_gc_heaps(heaps)
         .total_tables(calls.saturating_mul(TABLES))
-        .total_stacks(calls)
+        .total_stacks(calls.saturating_mul(stacks))
         .max_core_instances_per_component(INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)

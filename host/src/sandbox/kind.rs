@@ -19,6 +19,8 @@ pub(crate) struct CodeKind {
 pub(crate) struct Features {
     /// Exceptions and garbage collection, of WebAssembly 3.0.
     pub(crate) gc: bool,
+    /// Async functions, streams and futures, of the component model: calls take twice as long on such an engine.
+    pub(crate) concurrency: bool,
 }
 
 /// What a guest needs of its engine because of its task's limits.
@@ -51,22 +53,23 @@ pub(crate) enum Allocation {
 }
 
 impl Features {
-    /// All sets of features that engines have, from the one that most components need.
-    pub(crate) const ALL: [Self; 2] = [Self { gc: false }, Self { gc: true }];
+    /// No features beyond those of every engine.
+    pub(crate) const NONE: Self = Self { gc: false, concurrency: false };
 }
 
 impl CodeKind {
     /// Code without a fuel limit and without further features, as most components have it.
-    pub(crate) const PLAIN: Self = Self { metering: Metering::Time, features: Features { gc: false } };
+    pub(crate) const PLAIN: Self = Self { metering: Metering::Time, features: Features::NONE };
 
-    /// Returns the words that name the kind, such as `fuel` or `time-gc`: in names of files, and for compilers.
+    /// Returns the words that name the kind, such as `fuel` or `time-gc-async`: in names of files, and for compilers.
     pub(crate) fn words(self) -> String {
-        let Self { metering, features: Features { gc } } = self;
+        let Self { metering, features: Features { gc, concurrency } } = self;
         let metering = match metering {
             Metering::Time => "time",
             Metering::Fuel => "fuel",
         };
-        format!("{metering}{}", if gc { "-gc" } else { "" })
+        let word = |is_set: bool, word: &'static str| if is_set { word } else { "" };
+        format!("{metering}{}{}", word(gc, "-gc"), word(concurrency, "-async"))
     }
 
     /// Returns the kind with that name.
@@ -81,6 +84,7 @@ impl CodeKind {
         for word in words {
             match word {
                 "gc" => features.gc = true,
+                "async" => features.concurrency = true,
                 _ => return None, // no other feature exists
             }
         }
@@ -102,7 +106,7 @@ impl GuestKind {
 
 impl EngineKind {
     /// The kind for most components: the default limits, no further features, a pool.
-    pub(crate) const PLAIN: Self = Self::pooled(GuestKind::PLAIN, Features { gc: false });
+    pub(crate) const PLAIN: Self = Self::pooled(GuestKind::PLAIN, Features::NONE);
 
     /// Returns the kind for guests of a kind, with memory from a pool.
     pub(crate) const fn pooled(guest: GuestKind, features: Features) -> Self {
@@ -124,15 +128,25 @@ impl EngineKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
+
+    const FEATURES: [Features; 4] = [
+        Features { gc: false, concurrency: false },
+        Features { gc: false, concurrency: true },
+        Features { gc: true, concurrency: false },
+        Features { gc: true, concurrency: true },
+    ];
 
     #[test]
     fn every_kind_of_code_has_a_name_of_its_own() {
         let kinds = [Metering::Time, Metering::Fuel]
-            .map(|metering| Features::ALL.map(|features| CodeKind { metering, features }));
+            .map(|metering| FEATURES.map(|features| CodeKind { metering, features }));
+        let words: HashSet<String> = kinds.iter().flatten().map(|kind| kind.words()).collect();
+        assert_eq!(words.len(), 8);
         for kind in kinds.into_iter().flatten() {
             assert_eq!(CodeKind::from_words(&kind.words()), Some(kind), "{}", kind.words());
         }
-        for words in ["", "gc", "time-", "time-async-gc", "fuel gc"] {
+        for words in ["", "gc", "time-", "time-threads", "fuel gc"] {
             assert_eq!(CodeKind::from_words(words), None, "{words}");
         }
     }

@@ -134,3 +134,31 @@ fn hostile_types_of_imports_are_not_compared() {
         .unwrap_err();
     assert!(error.to_string().contains("types and names"), "{error}");
 }
+
+#[tokio::test]
+async fn composed_component_calls_an_async_function_of_the_other() {
+    // It yields before it returns; its caller waits.
+    let adder = r#"(component
+        (core func $return (canon task.return (result u32)))
+        (core module $m
+            (import "" "return" (func $return (param i32)))
+            (global $given (mut i32) (i32.const 0))
+            (func (export "add") (param i32) (result i32) (global.set $given (local.get 0)) (i32.const 1))
+            (func (export "callback") (param i32 i32 i32) (result i32)
+                (call $return (i32.add (global.get $given) (i32.const 20))) (i32.const 0)))
+        (core instance $m (instantiate $m (with "" (instance (export "return" (func $return))))))
+        (func $add async (param "x" u32) (result u32)
+            (canon lift (core func $m "add") async (callback (core func $m "callback"))))
+        (instance $count (export "add" (func $add)))
+        (export "acme:tools/count@1.2.0" (instance $count)))"#;
+    let caller = caller("1.0.0", "u32")
+        .replace(r#"(func (param "x" u32)"#, r#"(func async (param "x" u32)"#)
+        .replace(r#"(func (export "twice") (param "x""#, r#"(func (export "twice") async (param "x""#);
+    let sandbox = sandbox();
+    let (adder, caller) = (load(&sandbox, adder), load(&sandbox, &caller));
+    let composed = sandbox
+        .compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN)
+        .unwrap();
+    let expected = encode(&Type::U32, &Datum::Int(41)).unwrap();
+    assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected));
+}

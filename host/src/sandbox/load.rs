@@ -275,9 +275,8 @@ impl Sandbox {
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code = self
-            .first_code(guest, Source { name, digest: &digest, bytes: &bytes })
-            .map_err(|error| error.of_toolchain(&bytes))?;
+        let source = Source { name, digest: &digest, bytes: &bytes };
+        let code = self.first_code(guest, counts.features, source)?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -339,7 +338,8 @@ impl Sandbox {
             component: shared.identity,
             export: export.clone(),
             command: command.map(Arc::clone),
-            codec: Arc::new(Codec::for_signature(signature)),
+            codec: Arc::new(Codec::new(signature, &export.passing)),
+            is_concurrent: shared.codes.first.runtime.kind.code.features.concurrency,
             grants,
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),

@@ -34,6 +34,8 @@ mod hostile;
 mod managed_tests;
 #[cfg(test)]
 mod hermetic;
+#[cfg(test)]
+mod async_tests;
 
 #[cfg(feature = "internals")]
 pub use codec::fuzzing;

@@ -1,6 +1,9 @@
 //! The probes as data: a hostile guest, its grants and limits, and how its call must end.
 //! The guests are in `guests`; `trial` calls them.
 
+use crate::app::doctor::async_guests::{
+    deadlocked_guest, hoarding_guest, restless_guest, waiting_guests, writing_guest,
+};
 use crate::app::doctor::guests::{
     disk_guest, environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
 };
@@ -55,6 +58,8 @@ pub(crate) fn probes() -> Vec<Probe> {
     let handles = Ending::Fails(FailureClass::Limit, "handles");
     let stack = Ending::Fails(FailureClass::Limit, "`limits.stack`");
     let trap = Ending::Fails(FailureClass::Trap, "malformed value");
+    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
+    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
     let clock = Grants { clock: true, ..Grants::default() };
     let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
     let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
@@ -120,6 +125,11 @@ pub(crate) fn probes() -> Vec<Probe> {
             limits: Limits { disk: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("endless file in the private `/tmp`", disk_guest(), disk)
         },
+        short_timeout("async function that yields for ever", restless_guest(), timeout),
+        long_timeout("async function that waits for nothing", deadlocked_guest(), deadlock),
+        long_timeout("endless streams", hoarding_guest(), handles),
+        small_limits("endless writes to a stream", writing_guest(), output),
+        long_timeout("many calls that wait on stacks of their own", waiting_guests(40), waiting),
     ]
 }
 

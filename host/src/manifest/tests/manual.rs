@@ -4,7 +4,7 @@
 use crate::cli::manual::{Page, blocks, count};
 use crate::manifest::Policy;
 use crate::manifest::collected::WORDS;
-use crate::manifest::command::MAX_ENTRIES;
+use crate::manifest::entries::MAX_ENTRIES;
 use crate::manifest::grants::MAX_BUCKET;
 use crate::manifest::keys::{SECTIONS, Section};
 use crate::manifest::policy::{BACKOFFS, CLASSES};

@@ -112,7 +112,7 @@ pub(crate) fn precompile(
         Ok(code) => return Ok((kind, code)),
         Err(error) => error,
     };
-    match lack(component) {
+    match lack(component, kind.features) {
         Some(Lack::Engine(features)) if features != kind.features => {
             let kind = CodeKind { features, ..kind };
             compile(kind).map(|code| (kind, code)).map_err(Refused::Engine)
@@ -131,16 +131,17 @@ enum Lack {
     Proposal(Proposal),
 }
 
-/// Returns what a component needs that it does not compile without; `None` if it would be valid nowhere.
-fn lack(component: &[u8]) -> Option<Lack> {
+/// Returns what a component needs beside the features of an engine; `None` if it would be valid nowhere.
+fn lack(component: &[u8], features: Features) -> Option<Lack> {
     let is_valid = |features| Validator::new_with_features(features).validate_all(component).is_ok();
     let gc = WasmFeatures::WASM3
         .union(WasmFeatures::COMPONENT_MODEL)
         .union(WasmFeatures::CM_MAP)
         .union(WasmFeatures::GC_TYPES)
         .difference(WasmFeatures::THREADS);
+    let gc = if features.concurrency { gc.union(WasmFeatures::CM_ASYNC) } else { gc };
     if is_valid(gc) {
-        return Some(Lack::Engine(Features { gc: true }));
+        return Some(Lack::Engine(Features { gc: true, ..features }));
     }
     let all = Proposal::ALL.into_iter().fold(gc, |all, proposal| all.union(proposal.flag()));
     if !is_valid(all) {
@@ -156,7 +157,7 @@ mod tests {
 
     fn lack_of(definitions: &str) -> Option<Lack> {
         let module = format!("(component (core module {definitions}))");
-        lack(&wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}")))
+        lack(&wat::parse_str(&module).unwrap_or_else(|error| panic!("{error}")), Features::NONE)
     }
 
     #[test]
@@ -169,7 +170,11 @@ mod tests {
             "(func (drop (ref.i31 (i32.const 1))))",
             "(table 1 externref)",
         ] {
-            assert_eq!(lack_of(definitions), Some(Lack::Engine(Features { gc: true })), "{definitions}");
+            assert_eq!(
+                lack_of(definitions),
+                Some(Lack::Engine(Features { gc: true, ..Features::NONE })),
+                "{definitions}"
+            );
         }
     }
 

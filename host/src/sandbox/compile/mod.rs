@@ -2,6 +2,7 @@
 //! `component` reads what a component exports and imports.
 
 pub(crate) mod precheck;
+mod async_use;
 pub(crate) mod module;
 mod bundle;
 mod bounds;

@@ -34,6 +34,12 @@ pub(crate) const MAX_TABLES: usize = 1_000;
 /// Maximum number of handles of one guest: a usual limit of open files for a process, as each may be an open file.
 pub(crate) const MAX_HANDLES: usize = 1_000;
 
+/// Maximum number of calls inside of a guest that wait at the same time, each on a stack of its own.
+///
+/// Threat: an async function may call others of its composition without waiting for them. One that blocks keeps its stack,
+/// which no linear memory accounts for. A function with callbacks has none while it waits.
+pub(crate) const MAX_WAITING: u32 = 32;
+
 /// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
 pub(crate) const MIN_HOSTCALL_LIMIT: usize = 16 << 20;
 
@@ -319,6 +325,7 @@ mod tests {
         call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MAX_HANDLES));
+        call("calls inside").says(&MAX_WAITING.to_string());
         call("bytes handed to one call").says(&size(MIN_HOSTCALL_LIMIT));
         Page::of("limits").says(&format!("at least {MIN_LINE_COST} bytes"));
         // The cost of a table element is no limit, nor is the maximum that messages suggest.

@@ -30,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) network: Arc<Network>,
     pub(crate) lookups: TaskLookups,
     pub(crate) orphans: Arc<Orphans>,
+    /// Whether its engines have async functions.
+    pub(crate) is_concurrent: bool,
     /// Maximum number of core instances.
     pub(crate) instances: usize,
     /// The function for each kind of guest that calls it.
