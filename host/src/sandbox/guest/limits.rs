@@ -334,6 +334,7 @@ mod tests {
         call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MAX_HANDLES));
+        call("calls inside").says(&MAX_WAITING.to_string());
         for stack in Stack::ALL {
             call("calls inside").says(&max_waiting(stack).to_string());
         }
