@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned, Usage};
 use cascade_host::internals::model::Digest;
 use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
 use cascade_host::internals::state::{Factory, StateUri};
 use cascade_host::internals::value::{Export, Signature, Type};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Work {
         let export = component.exports().iter().find(|export| &*export.function == self.function);
         let export = export.expect("the guest has that function");
         sandbox
-            .prepare(&component, export, None, Grants::default(), Metering::Time)
+            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
             .expect("it can be a task");
         Arc::new(sandbox)
     }

@@ -2,7 +2,7 @@
 //! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
-use crate::plan::command::output_digest;
+use crate::plan::identity::output_digest;
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,

@@ -8,17 +8,16 @@ use crate::sandbox::collect::{Remains, collect, error_payload};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, Prepared,
-    Program, Share, SharedTree, State, TimedOut, Unfit,
+    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, MemoryGuard,
+    Prepared, Program, Share, SharedTree, State, TimedOut, Unfit, Variant,
 };
 use crate::sandbox::load::Sandbox;
-use crate::sandbox::metering::Metering;
 use crate::value::wire;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{CallHook, Store, UpdateDeadline};
+use wasmtime::{CallHook, GcHeapOutOfMemory, Store, UpdateDeadline};
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,43 +25,47 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
-        let Some(prepared) = self.prepared(call.function) else {
-            let message = format!("no prepared function has the number {}", call.function.0);
+        let prepared = self.prepared(call.function);
+        let Some((prepared, variant)) =
+            prepared.as_ref().and_then(|it| Some((it, it.variant(&call.limits)?)))
+        else {
+            let message = format!("no function was prepared for these limits as number {}", call.function.0);
             return Err(failure::without_trap(FailureClass::Input, message, Usage::default()));
         };
-        check_count(&prepared, &call.args)?;
+        check_count(prepared, &call.args)?;
         // Backpressure: calls beyond the `-j` slots wait here. The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
-        let _memory = self.reserve_memory(call.limits.memory).await;
+        let _memory = self.reserve_memory(call.limits.host_memory()).await;
         let start = Instant::now();
         let deadline = Deadline(start + call.timeout);
         let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };
-        let program = program(&prepared, &call).map_err(|error| setup_failure(&error.into(), &call))?;
-        let state = State::new(&prepared, &call, program.clone(), share).await;
+        let program = program(prepared, &call).map_err(|error| setup_failure(&error.into(), &call))?;
+        let state = State::new(prepared, &call, program.clone(), share).await;
         let state = state.map_err(|error| setup_failure(&error, &call))?;
-        let mut store = Store::new(prepared.instance.engine(), state);
+        let mut store = Store::new(variant.instance.engine(), state);
         let result = match self.bounded {
             Bounded::Yes => {
-                set_limits(&mut store, &prepared, &call)?;
+                set_limits(&mut store, &call)?;
                 // The ticks of the engine's epoch stop a guest that computes; this timer stops a guest that waits.
-                let result = timeout_at(deadline.0, run(&mut store, &prepared, &call)).await;
+                let result = timeout_at(deadline.0, run(&mut store, (prepared, variant), &call)).await;
                 result.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
             }
             #[cfg(feature = "internals")]
-            Bounded::No => run(&mut store, &prepared, &call).await,
+            Bounded::No => run(&mut store, (prepared, variant), &call).await,
         };
         let usage = Usage {
             duration: start.elapsed(),
             memory: store.data().memory.peak(),
-            fuel: fuel_used(&store, &prepared, &call),
+            fuel: fuel_used(&store, &call),
         };
+        let result = result.map_err(|error| with_heap_refusal(error, &store.data().memory));
         // The guest is dropped before its outcome is reported, so that its last output is delivered first.
         let stderr_tail = store.data().outputs.stderr_tail.clone();
         let disk = store.data().disk.clone();
         drop_guest(store).await;
         if let (Some(program), Some(disk)) = (program, disk) {
             let ended = Ended { result, stderr: stderr_tail.text(), usage };
-            return end_of_program(&program, disk, ended, (&call, deadline));
+            return end_of_program(&program, disk, ended, (&call, deadline)).await;
         }
         match result {
             Ok(outcome) => {
@@ -72,6 +75,14 @@ impl Invoker for Sandbox {
             }
             Err(error) => Err(failure_of_guest(&error, &call, (stderr_tail.text(), usage))),
         }
+    }
+}
+
+/// Adds to the error of an allocation on the full collected heap why that could not grow.
+fn with_heap_refusal(error: wasmtime::Error, memory: &MemoryGuard) -> wasmtime::Error {
+    match memory.heap_refusal() {
+        Some(hit) if error.is::<GcHeapOutOfMemory<()>>() => error.context(hit.clone()),
+        _ => error, // anything else says itself what happened
     }
 }
 
@@ -95,7 +106,7 @@ struct Ended {
 }
 
 /// Returns the result of a command: what it left, or its status.
-fn end_of_program(
+async fn end_of_program(
     program: &Program,
     disk: SharedTree,
     ended: Ended,
@@ -115,7 +126,7 @@ fn end_of_program(
     }
     let stdout = program.stdout.as_ref().map(CapturedOutput::take).unwrap_or_default();
     let remains = Remains { stdout, disk, deadline, limits: call.limits };
-    match collect(&program.command.output, remains) {
+    match collect(&program.command.output, remains).await {
         Ok(value) => Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage }),
         Err(error) if error.class == FailureClass::Timeout => {
             Err(failure::from_error(&TimedOut.into(), call, usage))
@@ -160,7 +171,7 @@ fn setup_failure(error: &wasmtime::Error, call: &Call) -> Failure {
 }
 
 /// Sets every limit of the call.
-fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(), Failure> {
+fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|store| {
         store.data().deadline.check()?;
@@ -175,8 +186,8 @@ fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Res
     });
     store.set_hostcall_fuel(call.limits.output.as_usize().max(MIN_HOSTCALL_LIMIT));
     store.set_max_component_handles(MAX_HANDLES);
-    if prepared.metering == Metering::Fuel {
-        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| setup_failure(&error, call))?;
+    if let Some(fuel) = call.limits.fuel {
+        store.set_fuel(fuel).map_err(|error| setup_failure(&error, call))?;
     }
     Ok(())
 }
@@ -195,17 +206,25 @@ fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
 }
 
 /// Runs the guest from its initialisation to its result.
-async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
-    let result = call_once(store, prepared, call).await;
+async fn run(
+    store: &mut Store<State>,
+    (prepared, variant): (&Prepared, &Variant),
+    call: &Call,
+) -> wasmtime::Result<Outcome> {
+    let result = call_once(store, (prepared, variant), call).await;
     if prepared.command.is_some() {
         return result; // whose status counts as a number
     }
     result.or_else(|error| exit_outcome(&error, &prepared.codec).ok_or(error))
 }
 
-async fn call_once(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
-    let instance = prepared.instance.instantiate_async(&mut *store).await?;
-    let function = instance.get_func(&mut *store, prepared.index);
+async fn call_once(
+    store: &mut Store<State>,
+    (prepared, variant): (&Prepared, &Variant),
+    call: &Call,
+) -> wasmtime::Result<Outcome> {
+    let instance = variant.instance.instantiate_async(&mut *store).await?;
+    let function = instance.get_func(&mut *store, variant.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
     // `run` has no parameters: a command gets its arguments by other ways.
@@ -228,12 +247,6 @@ fn exit_outcome(error: &wasmtime::Error, codec: &Codec) -> Option<Outcome> {
     codec.returns_status().then(|| side(nil.into()))
 }
 
-fn fuel_used(store: &Store<State>, prepared: &Prepared, call: &Call) -> Option<u64> {
-    match prepared.metering {
-        Metering::Time => None,
-        Metering::Fuel => {
-            let left = store.get_fuel().unwrap_or_default();
-            Some(call.limits.fuel.unwrap_or(u64::MAX).saturating_sub(left))
-        }
-    }
+fn fuel_used(store: &Store<State>, call: &Call) -> Option<u64> {
+    call.limits.fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or_default()))
 }

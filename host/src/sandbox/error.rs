@@ -2,7 +2,7 @@
 //! `failure` covers the failures of calls.
 
 use crate::model::{Shortage, Size};
-use crate::sandbox::compile::{Exceeded, Misfit};
+use crate::sandbox::compile::{Exceeded, Misfit, Proposal};
 use std::io;
 use std::sync::Arc;
 
@@ -50,6 +50,9 @@ pub enum LoadError {
     /// The component needs parts of the async ABI that few toolchains use.
     #[error("the component uses a part of the async ABI that this host does not have")]
     Async(#[source] Cause),
+    /// The component uses a proposal of WebAssembly that no engine of this host has.
+    #[error("the component uses {}, which this host does not run", .0.name())]
+    Proposal(Proposal),
     /// The component is invalid, or needs a feature that the engine lacks.
     #[error("the component does not compile")]
     Compile(#[source] Cause),
@@ -155,6 +158,7 @@ impl LoadError {
                 "Build it with callbacks, as wit-bindgen and componentize-py do by themselves: without `error-context`, \
                  threads, and async functions that keep a stack of their own."
             }
+            Self::Proposal(proposal) => proposal.help(),
             Self::UnknownImport { .. } => {
                 "Build the component without that import, or compose it with a component that exports the interface."
             }

@@ -1,6 +1,7 @@
 //! Kinds of engines: what compiled code depends on, and what only the engine that runs it does.
 //! `engine` turns a kind into a configuration.
 
+use crate::model::{Limits, Stack};
 use crate::sandbox::metering::Metering;
 
 /// What compiled code depends on: code of one kind runs on every engine of that kind.
@@ -22,11 +23,22 @@ pub(crate) struct Features {
     pub(crate) concurrency: bool,
 }
 
+/// What a guest needs of its engine because of its task's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GuestKind {
+    /// Bounds on its time.
+    pub metering: Metering,
+    /// Its stack.
+    pub stack: Stack,
+}
+
 /// Kind of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct EngineKind {
     /// Code that it runs.
     pub(crate) code: CodeKind,
+    /// Stack of its guests. Code is the same for each.
+    pub(crate) stack: Stack,
     /// Allocation of its guests' memory.
     pub(crate) allocation: Allocation,
 }
@@ -40,15 +52,14 @@ pub(crate) enum Allocation {
     OnDemand,
 }
 
+impl Features {
+    /// No features beyond those of every engine.
+    pub(crate) const NONE: Self = Self { gc: false, concurrency: false };
+}
+
 impl CodeKind {
     /// Code without a fuel limit and without further features, as most components have it.
-    pub(crate) const PLAIN: Self =
-        Self { metering: Metering::Time, features: Features { gc: false, concurrency: false } };
-
-    /// Returns the engines of this kind of code that allocate from a pool.
-    pub(crate) const fn pooled(self) -> EngineKind {
-        EngineKind { code: self, allocation: Allocation::Pooling }
-    }
+    pub(crate) const PLAIN: Self = Self { metering: Metering::Time, features: Features::NONE };
 
     /// Returns the words that name the kind, such as `fuel` or `time-gc-async`: in names of files, and for compilers.
     pub(crate) fn words(self) -> String {
@@ -81,8 +92,34 @@ impl CodeKind {
     }
 }
 
+impl GuestKind {
+    /// The kind of a guest with default limits.
+    pub const PLAIN: Self = Self { metering: Metering::Time, stack: Stack::Small };
+
+    /// Returns the kind of a guest with these limits.
+    #[must_use]
+    pub const fn of(limits: &Limits) -> Self {
+        let metering = if limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
+        Self { metering, stack: limits.stack }
+    }
+}
+
 impl EngineKind {
-    /// Returns the same kind with memory from the system.
+    /// The kind for most components: the default limits, no further features, a pool.
+    pub(crate) const PLAIN: Self = Self::pooled(GuestKind::PLAIN, Features::NONE);
+
+    /// Returns the kind for guests of a kind, with memory from a pool.
+    pub(crate) const fn pooled(guest: GuestKind, features: Features) -> Self {
+        let code = CodeKind { metering: guest.metering, features };
+        Self { code, stack: guest.stack, allocation: Allocation::Pooling }
+    }
+
+    /// Returns the kind of its guests.
+    pub(crate) const fn guest(self) -> GuestKind {
+        GuestKind { metering: self.code.metering, stack: self.stack }
+    }
+
+    /// Returns the kind with memory from the system.
     pub(crate) const fn on_demand(self) -> Self {
         Self { allocation: Allocation::OnDemand, ..self }
     }
