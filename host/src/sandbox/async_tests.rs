@@ -2,7 +2,7 @@
 //! Guests of real toolchains are in the black-box tests.
 
 use crate::invoke::{Call, FunctionId, Grants, Invoker as _};
-use crate::model::{FailureClass, Size};
+use crate::model::{FailureClass, Size, Stack};
 use crate::sandbox::compile::precheck::precheck;
 use crate::sandbox::testing::{binary, call, component, prepare, returned, run, run_failing, sandbox, value};
 use crate::sandbox::{LoadError, Metering};
@@ -345,6 +345,11 @@ async fn subtasks_that_have_returned_and_go_on_hit_a_limit_too() {
 async fn subtasks_that_wait_on_stacks_of_their_own_are_few() {
     let (class, message) = run_failing(&caller(&BLOCKING, 33, 1, ""), |_| ()).await;
     let expected = "more than 32 calls inside of the guest wait at the same time";
+    assert_eq!((class, &*message), (FailureClass::Limit, expected));
+    // All of them together take no more memory if each is larger.
+    let (class, message) =
+        run_failing(&caller(&BLOCKING, 9, 1, ""), |call| call.limits.stack = Stack::Large).await;
+    let expected = "more than 8 calls inside of the guest wait at the same time";
     assert_eq!((class, &*message), (FailureClass::Limit, expected));
 }
 

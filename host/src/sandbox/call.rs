@@ -8,8 +8,8 @@ use crate::sandbox::collect::{Remains, collect, error_payload};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, MemoryGuard,
-    Prepared, Program, Share, SharedTree, State, TimedOut, Unfit, Variant,
+    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared,
+    Program, Share, SharedTree, State, TimedOut, Unfit, Variant, max_waiting,
 };
 use crate::sandbox::load::Sandbox;
 use crate::value::wire;
@@ -199,10 +199,11 @@ fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
         CallHook::ReturningFromWasm => state.entered = state.entered.saturating_sub(1),
         CallHook::CallingHost | CallHook::ReturningFromHost => {} // neither begins nor ends a call
     }
-    if state.entered <= MAX_WAITING + 1 {
+    let max = max_waiting(state.call.limits.stack);
+    if state.entered <= max + 1 {
         return Ok(());
     }
-    Err(LimitHit(format!("more than {MAX_WAITING} calls inside of the guest wait at the same time")))
+    Err(LimitHit(format!("more than {max} calls inside of the guest wait at the same time")))
 }
 
 /// Runs the guest from its initialisation to its result.

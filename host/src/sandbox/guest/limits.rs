@@ -1,7 +1,7 @@
 //! Limits of one call while it runs: memory of all memories, tables and collected heaps, counts, log output, and the deadline.
 //! The engine enforces fuel and stack; `wasi` enforces the quotas of single interfaces.
 
-use crate::model::{Limits, Shortage, Size};
+use crate::model::{Limits, Shortage, Size, Stack};
 use crate::sandbox::compile::ModuleCounts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +39,15 @@ pub(crate) const MAX_HANDLES: usize = 1_000;
 /// Threat: an async function may call others of its composition without waiting for them. One that blocks keeps its stack,
 /// which no linear memory accounts for. A function with callbacks has none while it waits.
 pub(crate) const MAX_WAITING: u32 = 32;
+
+/// Maximum size of the stacks of these calls together, in bytes.
+const ALL_STACKS: u64 = 64 << 20;
+
+/// Returns how many calls inside of a guest may wait at the same time on stacks of this size.
+pub(crate) fn max_waiting(stack: Stack) -> u32 {
+    let fitting = ALL_STACKS / stack.size().as_bytes().max(1);
+    u32::try_from(fitting).unwrap_or(u32::MAX).min(MAX_WAITING)
+}
 
 /// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
 pub(crate) const MIN_HOSTCALL_LIMIT: usize = 16 << 20;
@@ -325,7 +334,10 @@ mod tests {
         call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MAX_HANDLES));
-        call("calls inside").says(&MAX_WAITING.to_string());
+        let waiting = call("calls inside");
+        waiting.says(&MAX_WAITING.to_string());
+        let large = Stack::Large.size().as_bytes();
+        waiting.says(&format!("{} with a stack of {}", ALL_STACKS / large, Stack::Large.size()));
         call("bytes handed to one call").says(&size(MIN_HOSTCALL_LIMIT));
         Page::of("limits").says(&format!("at least {MIN_LINE_COST} bytes"));
         // The cost of a table element is no limit, nor is the maximum that messages suggest.
