@@ -58,8 +58,6 @@ pub(crate) fn probes() -> Vec<Probe> {
     let handles = Ending::Fails(FailureClass::Limit, "handles");
     let stack = Ending::Fails(FailureClass::Limit, "`limits.stack`");
     let trap = Ending::Fails(FailureClass::Trap, "malformed value");
-    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
-    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
     let clock = Grants { clock: true, ..Grants::default() };
     let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
     let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
@@ -72,7 +70,7 @@ pub(crate) fn probes() -> Vec<Probe> {
     let hoarding = "(local $n (ref null $node))
         (loop (local.set $n (struct.new $node (local.get $n))) (br 0))";
     let littering = "(loop (drop (struct.new $node (ref.null $node))) (br 0))";
-    vec![
+    let mut probes = vec![
         short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
         short_timeout(
             "endless loop in start",
@@ -125,6 +123,19 @@ pub(crate) fn probes() -> Vec<Probe> {
             limits: Limits { disk: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("endless file in the private `/tmp`", disk_guest(), disk)
         },
+    ];
+    probes.extend(async_probes());
+    probes
+}
+
+/// Returns the probes with async functions.
+fn async_probes() -> Vec<Probe> {
+    let timeout = Ending::Fails(FailureClass::Timeout, "`timeout`");
+    let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
+    let handles = Ending::Fails(FailureClass::Limit, "handles");
+    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
+    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
+    vec![
         short_timeout("async function that yields for ever", restless_guest(), timeout),
         long_timeout("async function that waits for nothing", deadlocked_guest(), deadlock),
         long_timeout("endless streams", hoarding_guest(), handles),
