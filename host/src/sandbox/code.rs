@@ -3,26 +3,15 @@
 
 use crate::model::{Digest, Size};
 use crate::sandbox::compile::{CachedCode, CodeCache, trusted};
-use crate::sandbox::component::{Code, Shared};
+use crate::sandbox::component::{Code, Shared, Source};
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::kind::{EngineKind, Features, GuestKind};
 use crate::sandbox::load::Sandbox;
 use crate::sandbox::scratch;
-use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
-
-/// A component, or a module with its WIT, that may have to be compiled.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    /// Name for messages.
-    pub(crate) name: &'a str,
-    /// Identity of the component.
-    pub(crate) digest: &'a Digest,
-    pub(crate) bytes: &'a Bytes,
-}
 
 impl Sandbox {
     /// Returns the component's code for a kind of guest, and compiles it if need be. Engines that differ only in the
@@ -34,9 +23,7 @@ impl Sandbox {
         let kind = EngineKind::pooled(guest, shared.codes.first.runtime.kind.code.features);
         let code = match shared.codes.find(|known| known.code == kind.code) {
             Some(known) => self.move_code(kind, &shared.digest, &known)?,
-            None => {
-                self.code(kind, Source { name: &shared.name, digest: &shared.digest, bytes: &shared.bytes })?
-            }
+            None => self.code(kind, shared.source())?,
         };
         shared.codes.add(code.clone());
         Ok(code)

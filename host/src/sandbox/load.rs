@@ -3,11 +3,10 @@
 
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Size, to_usize};
-use crate::sandbox::code::Source;
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Wit, module, precheck};
 use crate::sandbox::component::{
-    Codes, Component, Interface, Offer, Shared, Toolchain, is_later_wasi, reflect,
+    Codes, Component, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
 };
 use crate::sandbox::engine::{Bounded, Engines};
 use crate::sandbox::error::LoadError;

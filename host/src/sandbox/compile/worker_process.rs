@@ -61,7 +61,7 @@ impl Patience<'_> {
             Err(RecvTimeoutError::Timeout) if first < time => {
                 self.is_over.set(true);
                 (self.slow)();
-                end.recv_timeout(time - first)
+                end.recv_timeout(time.saturating_sub(first))
             }
             ended => ended,
         }

@@ -48,6 +48,16 @@ pub(crate) struct Shared {
     pub(crate) instances: usize,
 }
 
+/// A component, or a module with its WIT, that may have to be compiled.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Name for messages.
+    pub(crate) name: &'a str,
+    /// Identity of the component.
+    pub(crate) digest: &'a Digest,
+    pub(crate) bytes: &'a Bytes,
+}
+
 /// Code of a component for each kind of guest that a task needs.
 pub(crate) struct Codes {
     /// The code that was loaded first: of whichever kind, its types are the same.
@@ -169,6 +179,11 @@ impl Component {
 }
 
 impl Shared {
+    /// Returns what its code is compiled of.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source { name: &self.name, digest: &self.digest, bytes: &self.bytes }
+    }
+
     /// Links code of the component with what it imports.
     pub(crate) fn link(&self, code: &Code) -> Result<InstancePre<State>, LoadError> {
         let linker = &code.runtime.linker;
