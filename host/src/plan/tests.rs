@@ -242,7 +242,7 @@ fn calls_name_one_function() {
     );
     assert!(
         faults(functions, "a: call=c.odd")[0]
-            .starts_with("c.odd: `odd` cannot be a task; it is an async function")
+            .starts_with("c.odd: `odd` cannot be a task; `the result`")
     );
     assert!(faults(functions, "a: call=c.gathr")[0].ends_with("=> did you mean `gather`?"));
     let mut parsed = sample("a: call=c.go");
