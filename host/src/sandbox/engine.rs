@@ -4,7 +4,7 @@
 use crate::model::Stack;
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
-use crate::sandbox::guest::{State, TABLE_ELEMENTS, max_waiting, wasi};
+use crate::sandbox::guest::{MAX_WAITING, State, TABLE_ELEMENTS, wasi};
 use crate::sandbox::kind::{Allocation, CodeKind, EngineKind, Features};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
@@ -39,9 +39,9 @@ const INSTANCES: u32 = 64;
 /// Linear memories per guest in the pool, beside its collected heap.
 const MEMORIES: u32 = 4;
 
-/// Stacks per guest in the pool beside those of calls that wait, on engines with async functions: of the call that runs, and
-/// one that wasmtime keeps for the next.
-const MORE_STACKS: u32 = 2;
+/// Stacks per guest in the pool, on engines with async functions: of the calls that wait, the one that runs, and one that
+/// wasmtime keeps for the next.
+const STACKS: u32 = MAX_WAITING + 2;
 
 /// Tables per guest in the pool.
 const TABLES: u32 = 64;
@@ -102,8 +102,7 @@ impl Engines {
         let pooled = match kind.allocation {
             Allocation::Pooling => {
                 let mut config = config(kind.code, kind.stack, self.bounded);
-                let pooled =
-                    Engine::new(config.allocation_strategy(pool(self.calls, kind.code.features, kind.stack)));
+                let pooled = Engine::new(config.allocation_strategy(pool(self.calls, kind.code.features)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
@@ -157,11 +156,9 @@ impl Engines {
 
 /// Returns why this machine has no pool for `calls` guests with such a stack, or `None` if it has one.
 pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
-    match Engine::new(config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(
-        calls,
-        Features::default(),
-        stack,
-    ))) {
+    match Engine::new(
+        config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(calls, Features::default())),
+    ) {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -175,7 +172,7 @@ pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
     let mut config = config(CodeKind::PLAIN, Stack::Small, Bounded::Yes);
-    config.allocation_strategy(pool(calls, Features::default(), Stack::Small));
+    config.allocation_strategy(pool(calls, Features::default()));
     config
 }
 
@@ -220,9 +217,9 @@ fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
 ///
 /// The totals are the shares of all guests together, so every guest that may run gets its memory. The pool rejects a
 /// component that needs more than one share when it is loaded; its guests allocate on demand instead.
-fn pool(calls: u32, features: Features, stack: Stack) -> InstanceAllocationStrategy {
+fn pool(calls: u32, features: Features) -> InstanceAllocationStrategy {
     let heaps = if features.gc { calls } else { 0 };
-    let stacks = if features.concurrency { max_waiting(stack) + MORE_STACKS } else { 1 };
+    let stacks = if features.concurrency { STACKS } else { 1 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))

@@ -203,7 +203,7 @@ mod tests {
             [
                 "[0][0]: expected bool, found 1",
                 "[1][1]: expected u8, found 300",
-                "[2]: expected tuple<bool, u8> of 2 elements, found 3",
+                "[2]: expected 2 elements, found 3",
             ]
         );
         assert_eq!(messages("map<u8, bool>", r#"{"1": true, "01": true}"#), ["[1]: duplicate key"]);

@@ -50,16 +50,16 @@ pub(crate) enum Ending {
 
 /// Returns all probes.
 pub(crate) fn probes() -> Vec<Probe> {
-    let (mut probes, more) = (of_memory(), of_time_and_host());
-    probes.extend(more);
-    probes
-}
-
-/// Returns the probes of what a guest takes: linear memories, tables, the collected heap, the stack.
-fn of_memory() -> Vec<Probe> {
     let timeout = Ending::Fails(FailureClass::Timeout, "`timeout`");
     let memory = Ending::Fails(FailureClass::Limit, "`limits.memory`");
+    let logs = Ending::Fails(FailureClass::Limit, "`limits.logs`");
+    let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
+    let disk = Ending::Fails(FailureClass::Limit, "`limits.disk`");
+    let handles = Ending::Fails(FailureClass::Limit, "handles");
     let stack = Ending::Fails(FailureClass::Limit, "`limits.stack`");
+    let trap = Ending::Fails(FailureClass::Trap, "malformed value");
+    let clock = Grants { clock: true, ..Grants::default() };
+    let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
     let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
     let filling = "(loop
         (memory.fill (i32.const 0) (i32.const 1) (i32.mul (memory.size) (i32.const 65536)))
@@ -70,7 +70,13 @@ fn of_memory() -> Vec<Probe> {
     let hoarding = "(local $n (ref null $node))
         (loop (local.set $n (struct.new $node (local.get $n))) (br 0))";
     let littering = "(loop (drop (struct.new $node (ref.null $node))) (br 0))";
-    vec![
+    let mut probes = vec![
+        short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
+        short_timeout(
+            "endless loop in start",
+            run_guest("(func $forever (loop (br 0))) (start $forever)", ""),
+            timeout,
+        ),
         small_limits("memory growth", run_guest("", filling), memory),
         small_limits("growth of many memories", run_guest("(memory 1) (memory 1)", memories), memory),
         small_limits("growth of the collected heap", run_guest(NODE, hoarding), memory),
@@ -82,28 +88,6 @@ fn of_memory() -> Vec<Probe> {
         recursion("deep recursion", Stack::Small, stack),
         recursion("deep recursion, stack of 2MiB", Stack::Medium, stack),
         recursion("deep recursion, stack of 8MiB", Stack::Large, stack),
-    ]
-}
-
-/// Returns the probes of how long a guest computes and waits, and of what it asks of the host.
-fn of_time_and_host() -> Vec<Probe> {
-    let timeout = Ending::Fails(FailureClass::Timeout, "`timeout`");
-    let logs = Ending::Fails(FailureClass::Limit, "`limits.logs`");
-    let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
-    let disk = Ending::Fails(FailureClass::Limit, "`limits.disk`");
-    let handles = Ending::Fails(FailureClass::Limit, "handles");
-    let trap = Ending::Fails(FailureClass::Trap, "malformed value");
-    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
-    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
-    let clock = Grants { clock: true, ..Grants::default() };
-    let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
-    vec![
-        short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
-        short_timeout(
-            "endless loop in start",
-            run_guest("(func $forever (loop (br 0))) (start $forever)", ""),
-            timeout,
-        ),
         Probe {
             limits: Limits { fuel: Some(1_000_000), ..Limits::default() },
             ..long_timeout("endless loop with fuel", run_guest("", "(loop (br 0))"), fuel)
@@ -139,6 +123,19 @@ fn of_time_and_host() -> Vec<Probe> {
             limits: Limits { disk: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("endless file in the private `/tmp`", disk_guest(), disk)
         },
+    ];
+    probes.extend(async_probes());
+    probes
+}
+
+/// Returns the probes with async functions.
+fn async_probes() -> Vec<Probe> {
+    let timeout = Ending::Fails(FailureClass::Timeout, "`timeout`");
+    let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
+    let handles = Ending::Fails(FailureClass::Limit, "handles");
+    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
+    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
+    vec![
         short_timeout("async function that yields for ever", restless_guest(), timeout),
         long_timeout("async function that waits for nothing", deadlocked_guest(), deadlock),
         long_timeout("endless streams", hoarding_guest(), handles),

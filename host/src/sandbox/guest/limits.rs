@@ -40,13 +40,13 @@ pub(crate) const MAX_HANDLES: usize = 1_000;
 /// which no linear memory accounts for. A function with callbacks has none while it waits.
 pub(crate) const MAX_WAITING: u32 = 32;
 
-/// Returns that number for guests with such a stack: larger stacks take about as much together.
-pub(crate) const fn max_waiting(stack: Stack) -> u32 {
-    match stack {
-        Stack::Small => MAX_WAITING,
-        Stack::Medium => MAX_WAITING / 4,
-        Stack::Large => MAX_WAITING / 8,
-    }
+/// Maximum size of the stacks of these calls together, in bytes.
+const ALL_STACKS: u64 = 64 << 20;
+
+/// Returns how many calls inside of a guest may wait at the same time on stacks of this size.
+pub(crate) fn max_waiting(stack: Stack) -> u32 {
+    let fitting = ALL_STACKS / stack.size().as_bytes().max(1);
+    u32::try_from(fitting).unwrap_or(u32::MAX).min(MAX_WAITING)
 }
 
 /// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
@@ -334,10 +334,10 @@ mod tests {
         call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MAX_HANDLES));
-        call("calls inside").says(&MAX_WAITING.to_string());
-        for stack in Stack::ALL {
-            call("calls inside").says(&max_waiting(stack).to_string());
-        }
+        let waiting = call("calls inside");
+        waiting.says(&MAX_WAITING.to_string());
+        let large = Stack::Large.size().as_bytes();
+        waiting.says(&format!("{} with a stack of {}", ALL_STACKS / large, Stack::Large.size()));
         call("bytes handed to one call").says(&size(MIN_HOSTCALL_LIMIT));
         Page::of("limits").says(&format!("at least {MIN_LINE_COST} bytes"));
         // The cost of a table element is no limit, nor is the maximum that messages suggest.

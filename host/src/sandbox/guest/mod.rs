@@ -8,8 +8,8 @@ mod limits;
 pub(crate) mod wasi;
 
 pub(crate) use limits::{
-    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MIN_HOSTCALL_LIMIT,
-    MemoryGuard, TABLE_ELEMENTS, TimedOut, doubled, max_instances, max_waiting,
+    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_WAITING,
+    MIN_HOSTCALL_LIMIT, MemoryGuard, TABLE_ELEMENTS, TimedOut, doubled, max_instances, max_waiting,
 };
 pub(crate) use prepared::{Prepared, Variant};
 pub(crate) use program::{Program, Unfit};
