@@ -159,6 +159,21 @@ fn status_decides_about_success() {
 }
 
 #[test]
+fn status_of_a_preview_1_module_is_its_own() {
+    let program = build_preview1_guests().join("preview1-command.wasm");
+    let project = |keys: &str| {
+        let program = program.display();
+        Project::new(&format!("[components.m]\npath = \"{program}\"\n[tasks.t]\ncommand = \"m\"\n{keys}"))
+    };
+    let found = project("args = [\"exit=1\"]\nok-status = [0, 1]\n").run().expect(0).json();
+    assert!(found["t"].as_str().is_some_and(|text| text.ends_with("copied: 0\n")), "{found}");
+    for (status, shown) in [(7, 7), (263, 7)] {
+        let project = project(&format!("args = [\"exit={status}\"]\nok-status = [0, 1]\n"));
+        project.run().expect(1).says([&format!("the program `m` exited with status {shown}")]);
+    }
+}
+
+#[test]
 fn output_that_cannot_be_made_is_an_error() {
     for (keys, says) in [
         ("output = { file = \"gone\" }\n", "the program left no file `gone`"),

@@ -96,12 +96,17 @@ async fn module_of_preview_1_is_a_command_too() {
     let returned = copy.run_in(&module, |_| ()).await.unwrap();
     let expected = text("arguments: [\"tool\", \"a\"]\nA=b\nin\ncopied: 3\n");
     assert_eq!(returned.outcome, crate::invoke::Outcome::Value(expected));
-    let failed = steps(&["exit=3"]).run_in(&module, |_| ()).await.unwrap();
-    let told = error(&failed);
-    assert!(
-        told.starts_with(r#"{"status":null,"stderr":"as you wish: 3\n"#),
-        "the adapter tells no number: {told}"
-    );
+    // The lowest byte counts, as in POSIX.
+    for (exit, status) in [("exit=3", 3), ("exit=259", 3), ("exit=-1", 255)] {
+        let failed = steps(&[exit]).run_in(&module, |_| ()).await.unwrap();
+        let told = error(&failed);
+        let expected = format!("{{\"status\":{status},\"stderr\":\"as you wish: ");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+    let mut accepted = steps(&["exit=3"]);
+    accepted.command.ok_status = vec![0, 3];
+    let accepted = accepted.run_in(&module, |_| ()).await.unwrap();
+    assert!(matches!(accepted.outcome, crate::invoke::Outcome::Value(_)), "{accepted:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use crate::model::nearest;
 use crate::sandbox::compile::bundle::{Bundle, Wit, WitFile};
+use crate::sandbox::compile::exit::with_status;
 use crate::sandbox::compile::module::{PREVIEW1, facts};
 use std::borrow::Cow;
 use wasmparser::Parser;
@@ -32,7 +33,8 @@ const NO_MEMORY: &str = "the module exports no `memory`, and the adapter from WA
 fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
     let facts = facts(module).map_err(|error| error.to_string())?;
     let form = facts.form();
-    let encoder = ComponentEncoder::default().module(module);
+    let with_status = with_status(module)?;
+    let encoder = ComponentEncoder::default().module(with_status.as_deref().unwrap_or(module));
     let encoder = match form.adapter() {
         Some(adapter) => encoder.and_then(|encoder| encoder.adapter(PREVIEW1, adapter)),
         None => encoder,

@@ -7,6 +7,7 @@ mod bundle;
 mod bounds;
 mod pool;
 mod compiler;
+mod exit;
 mod adapt;
 mod misfit;
 mod composition;

@@ -60,7 +60,7 @@ impl Form {
 pub(crate) fn identity(form: Form, bytes: &[u8], wit: Option<&Wit>) -> Digest {
     let own = Digest::of_bytes(bytes);
     let Some(adapter) = form.adapter_digest() else { return own };
-    let mut digester = Digester::new("cascade module 1");
+    let mut digester = Digester::new("cascade module 2");
     digester.digest(&own).digest(&adapter).number(u64::from(wit.is_some()));
     wit.into_iter().for_each(|wit| wit.digest_into(&mut digester));
     digester.finish()
