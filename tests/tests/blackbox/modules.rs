@@ -104,7 +104,7 @@ fn command_is_called_by_its_run_function() {
     project.run().expect(0).says([r#"arguments: ["m", "tool", "-x"]"#, "NAME=value", "copied: 0"]);
     let failing = "grants = { args = [\"tool\", \"exit=3\"] }";
     project.write(&format!("cascade = 1\nname = \"test\"\n{}{task}", table(&command(), failing)));
-    project.run().expect(1).says(["as you wish: 3"]);
+    project.run().expect(1).says(["error: the function called exit(3)\n", "| as you wish: 3"]);
     let events = project.events();
     assert_eq!(events.of("task.failed").next().expect("the task failed")["class"], "error");
 }
