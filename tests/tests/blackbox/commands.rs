@@ -392,7 +392,7 @@ fn secrets_of_a_program_are_hidden_in_logs_errors_and_what_is_stored() {
         "there is no step `***`",
         "fails | ***",
         "prints | ***",
-        "last lines on stdout:\n                  | ***",
+        "last lines on stdout:\n               | ***",
         "exited with status 3",
     ]);
     assert_eq!(outputs, json!({ "logs": [], "tried": { "err": { "status": 3, "stderr": "***\n" } } }));

@@ -25,7 +25,7 @@ pub(crate) fn file_at(tree: &Tree, path: &str) -> Result<NodeId, Uncollected> {
         Some((_, NodeKind::Folder(..))) => {
             Err(Uncollected::error(format!("`{}` is a folder, and no file", shown(path))))
         }
-        Some((_, NodeKind::Link(_) | NodeKind::Null)) => {
+        Some((_, NodeKind::Link(_) | NodeKind::Device(_))) => {
             Err(Uncollected::error(format!("`{}` is no file", shown(path))))
         }
         None => {
@@ -136,7 +136,7 @@ fn visit(
         let file = match kind {
             Some(NodeKind::File(_)) => Some(*id),
             Some(NodeKind::Link(_)) => linked_file(tree, &path),
-            Some(NodeKind::Folder(..) | NodeKind::Null) | None => None,
+            Some(NodeKind::Folder(..) | NodeKind::Device(_)) | None => None,
         };
         if each(&path, file)?.is_break() {
             return Ok(());
