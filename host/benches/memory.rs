@@ -58,7 +58,7 @@ impl Invoker for Numbers {
 fn interface() -> Interface {
     let export = |name: &str, params, result| {
         let signature = Ok(Signature { params, result: Some(result) });
-        Export { interface: None, function: name.into(), signature }
+        Export { interface: None, function: name.into(), signature, passing: Box::default() }
     };
     let next = export("next", vec![("n".into(), Type::U32)], Type::U32);
     let list = export("list", Vec::new(), Type::List(Arc::new(Type::U32)));

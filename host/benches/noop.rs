@@ -12,7 +12,7 @@ mod shared;
 
 use cascade_host::internals::invoke::{Grants, Invoker};
 use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
 use cascade_host::internals::state::MemoryBackend;
 use shared::{Graph, Raw, RawWasi, compare_timed, component, run_chosen, timed};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Host {
         let export = component.exports().iter().find(|export| &*export.function == "noop");
         let export = export.expect("the guest has a function `noop`");
         sandbox
-            .prepare(&component, export, None, Grants::default(), Metering::Time)
+            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
             .expect("it can be a task");
         let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
         Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }

@@ -44,7 +44,7 @@ fn text(tasks: usize) -> String {
 fn interface() -> Interface {
     let params = ["a", "b"].map(|name| (name.into(), Type::U32)).to_vec();
     let signature = Ok(Signature { params, result: Some(Type::U32) });
-    let export = Export { interface: None, function: "add".into(), signature };
+    let export = Export { interface: None, function: "add".into(), signature, passing: Box::default() };
     Interface { digest: Digest::of_bytes(b"math"), exports: vec![export] }
 }
 

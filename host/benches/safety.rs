@@ -12,7 +12,7 @@ mod shared;
 
 use cascade_host::internals::invoke::{Grants, Invoker};
 use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{GuestKind, Metering, Sandbox, Settings};
 use cascade_host::internals::state::MemoryBackend;
 use shared::{Graph, compare_timed, component, run_chosen};
 use std::sync::Arc;
@@ -39,7 +39,15 @@ impl Host {
         let component = sandbox.load(component()).expect("the guest is a component");
         let export = component.exports().iter().find(|export| &*export.function == "noop");
         let export = export.expect("the guest has a function `noop`");
-        sandbox.prepare(&component, export, None, Grants::default(), metering).expect("it can be a task");
+        sandbox
+            .prepare(
+                &component,
+                export,
+                None,
+                Grants::default(),
+                &[GuestKind { metering, ..GuestKind::PLAIN }],
+            )
+            .expect("it can be a task");
         let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
         Self {
             runtime: runtime(threads),

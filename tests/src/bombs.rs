@@ -37,7 +37,12 @@ pub fn many_functions(count: usize) -> Vec<u8> {
 
 /// Returns a component with one function of this many additions to a local.
 pub fn long_function(additions: usize) -> Vec<u8> {
-    functions(1, &b"\x20\0\x41\x01\x6a\x21\0".repeat(additions))
+    long_functions(1, additions)
+}
+
+/// Returns a component with `count` functions of this many additions to a local each.
+pub fn long_functions(count: usize, additions: usize) -> Vec<u8> {
+    functions(count, &b"\x20\0\x41\x01\x6a\x21\0".repeat(additions))
 }
 
 /// Returns a component with one function of this many nested blocks.

@@ -57,7 +57,10 @@ fn guests() -> PathBuf {
 pub fn build_rust_guests() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        cargo_wasm(&guests(), WASI, &[]);
+        // By themselves, because features of wit-bindgen are shared by what is built together: with those of async
+        // functions, all guests would need an engine for them.
+        cargo_wasm(&guests(), WASI, &["--workspace", "--exclude", "flows"]);
+        cargo_wasm(&guests(), WASI, &["--package", "flows"]);
         guests().join("target").join(WASI).join("release")
     })
 }
@@ -97,6 +100,12 @@ pub fn build_python() -> &'static Path {
 pub fn build_python_shapes() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| python("shapes", "shapes/wit"))
+}
+
+/// Builds the guest `later` in Python, which has async functions, and returns its component.
+pub fn build_python_later() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| python("later", "python/wit-later"))
 }
 
 /// Builds `python/NAME.py` for the world NAME of the WIT in a folder.
@@ -176,6 +185,24 @@ pub fn build_javascript_shapes() -> &'static Path {
     BUILT.get_or_init(|| javascript("shapes", "../shapes/wit", "javascript-shapes.wasm"))
 }
 
+/// Builds the guest `later` in JavaScript with componentize-qjs, which uses the async ABI by default, and returns its
+/// component.
+pub fn build_javascript_later() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = install_componentize_js();
+        let built = guests().join("target/javascript-later.wasm");
+        let sources = ["later.js", "wit-later", "package.json"].map(|source| folder.join(source));
+        if is_older(&built, &sources) {
+            std::fs::create_dir_all(guests().join("target")).expect("the target folder can be made");
+            let mut command = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
+            command.current_dir(folder).args(["-w", "wit-later", "-j", "later.js", "-o"]).arg(&built);
+            run(&mut command, "see tests/guests/README.md");
+        }
+        built
+    })
+}
+
 /// Builds `javascript/NAME.js` for the world NAME of the WIT in a folder.
 fn javascript(name: &str, wit: &str, output: &str) -> PathBuf {
     let folder = install_componentize_js();
@@ -191,12 +218,12 @@ fn javascript(name: &str, wit: &str, output: &str) -> PathBuf {
     built
 }
 
-/// Installs componentize-js, once per test process, and returns the folder of the guests.
+/// Installs componentize-js and componentize-qjs, once per test process, and returns the folder of the guests.
 fn install_componentize_js() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let folder = guests().join("javascript");
-        if !folder.join("node_modules").exists() {
+        if !folder.join("node_modules/componentize-qjs").exists() {
             let mut command = Command::new("npm");
             command.current_dir(&folder).args([
                 "install",

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, LastOutput, Outcome, Returned, Usage};
 use cascade_host::internals::model::Digest;
 use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
 use cascade_host::internals::state::{Factory, StateUri};
 use cascade_host::internals::value::{Export, Signature, Type};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Work {
         let export = component.exports().iter().find(|export| &*export.function == self.function);
         let export = export.expect("the guest has that function");
         sandbox
-            .prepare(&component, export, None, Grants::default(), Metering::Time)
+            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
             .expect("it can be a task");
         Arc::new(sandbox)
     }
@@ -101,7 +101,12 @@ fn runtime() -> Runtime {
 fn interface() -> Interface {
     let export = |name: &str, params: &[&str], result| {
         let params = params.iter().map(|name| ((*name).into(), Type::U32)).collect();
-        Export { interface: None, function: name.into(), signature: Ok(Signature { params, result }) }
+        Export {
+            interface: None,
+            function: name.into(),
+            signature: Ok(Signature { params, result }),
+            passing: Box::default(),
+        }
     };
     let exports = vec![export("noop", &[], None), export("next", &["n"], Some(Type::U32))];
     Interface { digest: Digest::of_bytes(b"echo"), exports }

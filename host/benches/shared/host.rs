@@ -6,7 +6,7 @@ use cascade_host::internals::invoke::{
     Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream,
 };
 use cascade_host::internals::model::{Limits, Name, RunId};
-use cascade_host::internals::sandbox::{Component, Metering, Sandbox, Settings};
+use cascade_host::internals::sandbox::{Component, GuestKind, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -46,7 +46,8 @@ impl Host {
     pub(crate) fn function(&self, name: &str) -> FunctionId {
         let export = self.component.exports().iter().find(|export| &*export.function == name);
         let export = export.expect("the guest has that function");
-        let prepared = self.sandbox.prepare(&self.component, export, None, Grants::default(), Metering::Time);
+        let prepared =
+            self.sandbox.prepare(&self.component, export, None, Grants::default(), &[GuestKind::PLAIN]);
         prepared.expect("the function can be a task")
     }
 

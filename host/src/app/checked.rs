@@ -8,14 +8,16 @@ use crate::app::parallel_map::parallel_map;
 use crate::app::wit_files::read_wit;
 use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
-use crate::graph::Resolved;
+use crate::graph::{Graph, Resolved};
 use crate::manifest;
 use crate::manifest::Manifest;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
 use crate::plan::{Interface, InvalidPlan, Plan};
 use crate::sandbox;
-use crate::sandbox::{Bounds, CompilePool, Component, Exceeded, LoadError, Sandbox, Wit};
+use crate::sandbox::{
+    Bounds, CompilePool, Component, Exceeded, GuestKind, LoadError, LoadRequest, Sandbox, Wit,
+};
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,14 +84,17 @@ pub(crate) fn check(
 ) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
     grants::check(graph.manifest(), environment, &mut faults);
-    let sources: Vec<Option<Source<'_>>> = graph.manifest().components.iter().map(Source::new).collect();
+    let guests = guests(&graph);
+    let components = graph.manifest().components.iter().zip(&guests);
+    let sources: Vec<Option<Source<'_>>> =
+        components.map(|(component, guest)| Source::new(component, *guest)).collect();
     let loaded = parallel_map(sandbox.max_parallel_loads(), &sources, |source| {
         source.as_ref().map(|source| load(source, builds, sandbox))
     });
     let components = loaded.into_iter();
     let components: Vec<Option<Component>> =
         components.map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
-    let linked = imports::link(&graph, &components, sandbox, &mut faults);
+    let linked = imports::link(&graph, (&components, &guests), sandbox, &mut faults);
     let components: Vec<Option<Component>> =
         linked.iter().map(|linked| linked.as_ref().map(|linked| linked.component.clone())).collect();
     grant_check::check(&graph, &components, &mut faults);
@@ -115,6 +120,19 @@ pub(crate) fn check_inputs(checked: &Checked, environment: &Environment) -> Resu
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
+/// Returns a kind of guest for each component that tasks call it with: if all tasks have a fuel limit, no code without is
+/// compiled.
+fn guests(graph: &Graph) -> Vec<GuestKind> {
+    let mut guests: Vec<Option<GuestKind>> = vec![None; graph.manifest().components.len()];
+    for (node, task) in graph.nodes().iter().zip(graph.manifest().tasks.values()) {
+        if let Some(guest) = node.component.and_then(|at| guests.get_mut(at)) {
+            let kind = GuestKind::of(&task.policy.limits);
+            *guest = Some(guest.map_or(kind, |known| known.min(kind)));
+        }
+    }
+    guests.into_iter().map(|guest| guest.unwrap_or(GuestKind::PLAIN)).collect()
+}
+
 fn interface(component: &Component) -> Interface {
     Interface { digest: *component.identity(), exports: component.exports().to_vec() }
 }
@@ -124,12 +142,13 @@ struct Source<'a> {
     name: &'a Name,
     component: &'a manifest::Component,
     path: &'a Spanned<PathBuf>,
+    guest: GuestKind,
 }
 
 impl<'a> Source<'a> {
     /// Returns `None` if the manifest has no readable path, which was reported.
-    fn new((name, component): (&'a Name, &'a manifest::Component)) -> Option<Self> {
-        Some(Self { name, component, path: component.path.as_ref()? })
+    fn new((name, component): (&'a Name, &'a manifest::Component), guest: GuestKind) -> Option<Self> {
+        Some(Self { name, component, path: component.path.as_ref()?, guest })
     }
 
     fn fault(&self, message: impl Into<String>) -> Fault {
@@ -140,7 +159,8 @@ impl<'a> Source<'a> {
 fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
     let bytes = read(source, builds, sandbox.max_component_size())?;
     let wit = source.component.wit.as_ref().map(|wit| wit_of(source, wit)).transpose()?;
-    let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
+    let request = LoadRequest { name: source.name.as_str(), wit: wit.as_ref(), guest: source.guest };
+    let loaded = sandbox.load_as(bytes, &request);
     loaded.map_err(|error| Box::new(not_loaded(source, &error)))
 }
 
@@ -161,7 +181,7 @@ fn wit_of(source: &Source<'_>, wit: &manifest::WitSource) -> Result<Wit, Box<Fau
 }
 
 fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
-    let Source { name, component, path } = source;
+    let Source { name, component, path, .. } = source;
     let bytes = read_component(&path.value, max).map_err(|error| {
         let fault = source
             .fault(format!("cannot read the component `{name}`"))

@@ -12,9 +12,10 @@ use crate::manifest::{Grants, Manifest};
 use crate::model::{Digest, Fault, Faults, Name, RunId, Secrets, Size};
 use crate::plan;
 use crate::plan::{BindRequest, Bound, Plan};
-use crate::sandbox::{Component, Metering, Sandbox};
+use crate::sandbox::{Component, GuestKind, Sandbox};
 use crate::state::{RunShape, StateUri};
 use crate::value::{Type, leaves};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The settings of a run besides its manifest.
@@ -156,15 +157,15 @@ impl Session {
     pub(crate) fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         sandbox.require_address_space()?;
         let plan = self.bound.plan();
-        let is_metered = metered_functions(plan);
-        for ((function, grants), is_metered) in plan.functions().iter().zip(&self.grants).zip(is_metered) {
-            let metering = if is_metered { Metering::Fuel } else { Metering::Time };
+        for ((function, grants), guests) in plan.functions().iter().zip(&self.grants).zip(guests(plan)) {
             if let Some(component) = self.components.get(function.component) {
+                let guests: Vec<GuestKind> = guests.into_iter().collect();
                 let command = function.command.as_ref();
-                sandbox.prepare(component, &function.export, command, grants.clone(), metering)?;
+                sandbox.prepare(component, &function.export, command, grants.clone(), &guests)?;
             }
         }
-        Ok(())
+        // Engines for larger stacks are created with the first function that needs one.
+        Ok(sandbox.require_address_space()?)
     }
 }
 
@@ -204,15 +205,15 @@ fn resolve_grants(
     resolved
 }
 
-/// Returns for each function whether a task that calls it counts fuel.
-fn metered_functions(plan: &Plan) -> Vec<bool> {
-    let mut is_metered = vec![false; plan.functions().len()];
-    for task in plan.tasks().iter().filter(|task| task.limits.fuel.is_some()) {
-        if let Some(function) = is_metered.get_mut(task.function) {
-            *function = true;
+/// Returns the kinds of guests that call each function.
+fn guests(plan: &Plan) -> Vec<BTreeSet<GuestKind>> {
+    let mut guests = vec![BTreeSet::new(); plan.functions().len()];
+    for task in plan.tasks() {
+        if let Some(kinds) = guests.get_mut(task.function) {
+            kinds.insert(GuestKind::of(&task.limits));
         }
     }
-    is_metered
+    guests
 }
 
 #[cfg(test)]

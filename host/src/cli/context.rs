@@ -1,9 +1,12 @@
 //! The context of a command: environment, settings, signals, and the console on stderr.
 //! `start` creates it after parsing the arguments.
 
+use crate::app;
+use crate::app::Error;
 use crate::cli::console::Console;
+use crate::cli::log::show_bytes;
 use crate::cli::process::Signals;
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, LogFormat, LogLevel, Settings};
 use crate::sandbox::Sandbox;
 
 /// The context of every command.
@@ -19,6 +22,23 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Opens the sandbox of this host.
+    pub(crate) fn open_sandbox(&self) -> Result<Sandbox, Error> {
+        let sandbox = app::open_sandbox(&self.settings, Some(app::own_compiler()?))?;
+        Ok(self.reporting(sandbox))
+    }
+
+    /// Returns the sandbox with a line on stderr, for people, for each component whose compilation takes long.
+    pub(crate) fn reporting(&self, sandbox: Sandbox) -> Sandbox {
+        if self.console.format() == LogFormat::Json || self.settings.log_level < LogLevel::Info {
+            return sandbox;
+        }
+        let console = self.console.clone();
+        sandbox.with_slow_compile(move |name, size| {
+            console.note("compiling", &format!("compiling {name} ({})", show_bytes(size.as_bytes())));
+        })
+    }
+
     /// Prints the warnings of the sandbox, for a command without a log, or before its log is open.
     pub(crate) fn print_warnings(&self, sandbox: &Sandbox) {
         sandbox.take_warnings().iter().for_each(|warning| self.console.warn("code-cache", warning));

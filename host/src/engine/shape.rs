@@ -10,9 +10,9 @@ use std::collections::HashMap;
 /// Returns the shape of `bound`, restricted to the tasks marked in `is_included`. A run that shows outputs has a node
 /// that closes it.
 ///
-/// The host's memory is the last resource, counted in MiB: a task needs its `limits.memory`. A task whose limit
-/// exceeds the host's memory takes all of it, and so runs alone. A host with more memory takes the task instead, if
-/// there is one. The sandbox limits the task to the host's memory.
+/// The host's memory is the last resource, counted in MiB: a task needs its `limits.memory`, and its stack beyond the
+/// smallest one. A task that needs more than the host's memory takes all of it, and so runs alone. A host with more
+/// memory takes the task instead, if there is one. The sandbox limits the task to the host's memory.
 #[must_use]
 pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -> RunShape {
     let plan = bound.plan();
@@ -53,7 +53,7 @@ pub(crate) fn rank(task: &Task) -> i64 {
 /// Returns what one call of a task needs, memory included; the same on every host.
 fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
     let mut needs = task.resources.clone();
-    needs.push((plan.resources().len(), mebibytes(task.limits.memory)));
+    needs.push((plan.resources().len(), mebibytes(task.limits.host_memory())));
     needs
 }
 

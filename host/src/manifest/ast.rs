@@ -211,17 +211,6 @@ impl Task {
     }
 }
 
-/// `component.function`, or `component#interface.function`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The component's name.
-    pub component: String,
-    /// The interface, in the long form.
-    pub interface: Option<String>,
-    /// The function's name.
-    pub function: String,
-}
-
 /// `when = …`.
 #[derive(Debug, Clone)]
 pub struct When {

@@ -1,13 +1,13 @@
 //! Reads what a command gives back: `output`, with `type`, or `outputs`.
 //! `plan` parses the types.
 
-use crate::manifest::command::{bounded, path_fault};
+use crate::manifest::entries::{bounded, path_fault};
 use crate::manifest::keys::OUTPUT;
 use crate::manifest::program::{Collected, CommandOutput};
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{boolean, filled, key_name, word};
 use crate::manifest::table::{Slot, Table};
-use crate::model::{Fault, FilePath, FilePathFault, FilePattern, Name, Spanned};
+use crate::model::{Fault, FilePath, FilePattern, Name, Spanned};
 use toml::de::DeValue;
 
 /// A word for what standard output becomes.
@@ -33,8 +33,12 @@ pub(crate) fn output(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<C
         }
         (_, Some(several)) => named(reader, several).map(CommandOutput::Several),
         (Some(one), None) => {
-            let beside = type_slot.as_ref().map(|_| ty.clone());
-            collected(reader, one, Beside::Type(beside)).map(CommandOutput::One)
+            let beside = match (ty, &type_slot) {
+                (Some(ty), _) => Beside::Type(ty),
+                (None, Some(_)) => Beside::FaultyType,
+                (None, None) => Beside::NoType,
+            };
+            collected(reader, one, beside).map(CommandOutput::One)
         }
         (None, None) => Some(CommandOutput::One(Collected::Text)),
     };
@@ -55,10 +59,14 @@ pub(crate) fn output(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Option<C
 
 /// What stands beside a value that is collected.
 enum Beside {
-    /// A key `type` may: its value if it has one, which may be faulty.
-    Type(Option<Option<Spanned<String>>>),
-    /// Nothing: it is an entry of `outputs`.
-    Nothing,
+    /// The key `type`.
+    Type(Spanned<String>),
+    /// The key `type`, whose fault was reported.
+    FaultyType,
+    /// No `type`, which may be missing.
+    NoType,
+    /// Other entries of `outputs`, which have no `type` beside them.
+    Entries,
 }
 
 fn named(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<(Name, Collected)>> {
@@ -72,7 +80,7 @@ fn named(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<(Name, Collecte
     bounded(reader, slot, table.len())?;
     let entry = |entry: Slot<'_>| {
         let name = key_name(reader, &entry);
-        let collected = collected(reader, &entry, Beside::Nothing);
+        let collected = collected(reader, &entry, Beside::Entries);
         Some((name?, collected?))
     };
     let entries: Vec<Option<_>> = Slot::entries(table).map(entry).collect();
@@ -91,13 +99,14 @@ fn collected(reader: &mut Reader<'_>, slot: &Slot<'_>, beside: Beside) -> Option
     match (word(reader, slot, &WORDS)?, beside) {
         (Stdout::Text, _) => Some(Collected::Text),
         (Stdout::Bytes, _) => Some(Collected::Bytes),
-        (Stdout::Json, Beside::Type(Some(ty))) => ty.map(Collected::Json),
-        (Stdout::Json, Beside::Type(None)) => {
+        (Stdout::Json, Beside::Type(ty)) => Some(Collected::Json(ty)),
+        (Stdout::Json, Beside::FaultyType) => None,
+        (Stdout::Json, Beside::NoType) => {
             let fault = Fault::spanned(slot.span.clone(), "`output = \"json\"` needs a type");
             reader.missing(fault.help("write beside it for example `type = \"record { words: u32 }\"`"));
             None
         }
-        (Stdout::Json, Beside::Nothing) => {
+        (Stdout::Json, Beside::Entries) => {
             let fault = Fault::spanned(slot.span.clone(), "JSON needs a type");
             reader.fault(
                 fault.help(format!("write for example `{} = {{ json = \"list<string>\" }}`", slot.name)),
@@ -121,7 +130,11 @@ fn table(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Collected> {
             reader.missing(fault.help(help));
             None
         }
-        [only] => one_of(reader, only, is_text),
+        [only] => one_of(reader, only).map(|one| match one {
+            Source::File(path) => Collected::File { path, is_text },
+            Source::Files(pattern) => Collected::Files { pattern, is_text },
+            Source::Json(ty) => Collected::Json(ty),
+        }),
         [first, second, ..] => {
             let message = format!("{owner} cannot have both `{}` and `{}`", first.name, second.name);
             let fault =
@@ -144,16 +157,27 @@ fn table(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Collected> {
     collected.filter(|_| reader.is_sound_since(mark))
 }
 
-fn one_of(reader: &mut Reader<'_>, slot: &Slot<'_>, is_text: bool) -> Option<Collected> {
+/// What a table collects.
+enum Source {
+    File(FilePath),
+    Files(FilePattern),
+    Json(Spanned<String>),
+}
+
+fn one_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Source> {
     let Spanned { value, span } = filled(reader, slot)?;
     let parsed = match slot.name {
-        "file" => FilePath::parse(&value).map(|path| Collected::File { path, is_text }),
-        "files" => FilePattern::parse(&value).map(|pattern| Collected::Files { pattern, is_text }),
-        _ => return Some(Collected::Json(Spanned::new(value, span))), // `json`, the only one left
+        "file" => FilePath::parse(&value).map(Source::File),
+        "files" => FilePattern::parse(&value).map(Source::Files),
+        _ => return Some(Source::Json(Spanned::new(value, span))), // `json`, the only one left
     };
-    if let (Ok(Collected::File { path, .. }), true) = (&parsed, value.contains(['*', '?'])) {
-        let fault = Fault::spanned(span, format!("`file` is one file, and `{}` is a pattern", path.as_str()));
-        return reader.fault(fault.help(format!("write `{{ files = \"{}\" }}`", value.escape_debug())));
+    match parsed {
+        Ok(Source::File(path)) if path.as_str().contains(['*', '?']) => {
+            let message = format!("`file` is one file, and `{}` is a pattern", path.as_str());
+            let help = format!("write `{{ files = \"{}\" }}`", value.escape_debug());
+            reader.fault(Fault::spanned(span, message).help(help))
+        }
+        Ok(source) => Some(source),
+        Err(fault) => reader.fault(path_fault(&span, &value, &fault)),
     }
-    parsed.map_err(|fault: FilePathFault| reader.fault::<()>(path_fault(&span, &value, &fault))).ok()
 }

@@ -48,7 +48,7 @@ sections! {
     /// `retry`, as a table.
     RETRY: "attempts" "delay" "backoff" "max-delay" "jitter" "on" "permanent";
     /// `limits`.
-    LIMITS: "memory" "fuel" "output" "logs" "disk";
+    LIMITS: "memory" "fuel" "output" "logs" "stack" "disk";
     /// `grants`.
     GRANTS: "env" "args" "read" "write" "http" "tcp" "dns" "clock" "random" "context" "keyvalue";
 }

@@ -5,6 +5,8 @@ mod ast;
 mod recovery;
 mod call;
 mod command;
+mod entries;
+mod given;
 mod collected;
 mod program;
 mod duplicate_key;
@@ -30,11 +32,11 @@ mod tests;
 mod value;
 
 pub use ast::{
-    BackendSection, Backoff, CachePolicy, Call, Component, Expr, Grants, Manifest, OnError, Param, Policy,
-    Preopen, Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
+    BackendSection, Backoff, CachePolicy, Component, Expr, Grants, Manifest, OnError, Param, Policy, Preopen,
+    Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
-pub use program::{Action, Collected, Command, CommandOutput, Feed};
+pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use value::KINDS;

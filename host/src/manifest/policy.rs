@@ -10,7 +10,7 @@ use crate::manifest::scalar::{
 };
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Backoff, CachePolicy, Policy, Retry, RetryClass};
-use crate::model::{Fault, Limits, Name, Spanned};
+use crate::model::{Fault, Limits, Name, Spanned, Stack};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use toml::de::DeValue;
@@ -153,10 +153,25 @@ fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limi
             .or(base.fuel),
         output: table.optional(reader, "output", size).unwrap_or(base.output),
         logs: table.optional(reader, "logs", size).unwrap_or(base.logs),
+        stack: table.optional(reader, "stack", stack).unwrap_or(base.stack),
         disk: table.optional(reader, "disk", size).unwrap_or(base.disk),
     };
     table.close(reader);
     Some(limits)
+}
+
+/// Reads the size of a stack, and rounds it up to one that there is.
+fn stack(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Stack> {
+    let written = size(reader, slot)?;
+    let stack = Stack::at_least(written);
+    if stack.is_none() {
+        let max = Stack::Large.size();
+        let fault = slot.fault(&format!("must be at most {max}, not {written}"));
+        reader.fault::<()>(
+            fault.help(format!("write `stack = \"{max}\"`, or let the guest recurse less deeply")),
+        );
+    }
+    stack
 }
 
 fn cache(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<CachePolicy> {

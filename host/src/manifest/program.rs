@@ -1,7 +1,6 @@
 //! The syntax tree of what a task runs: a function, or a component as a program.
 //! `call` and `command` read it; `plan` makes a command a function.
 
-use crate::manifest::Call;
 use crate::model::{FilePath, FilePattern, Name, Spanned};
 
 /// What a task runs.
@@ -11,6 +10,17 @@ pub enum Action {
     Call(Call),
     /// `command`: a program.
     Command(Command),
+}
+
+/// `component.function`, or `component#interface.function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The component's name.
+    pub component: String,
+    /// The interface, in the long form.
+    pub interface: Option<String>,
+    /// The function's name.
+    pub function: String,
 }
 
 /// A component as a program.

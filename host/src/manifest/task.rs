@@ -2,7 +2,8 @@
 //! `graph` resolves the names; `command` reads a program, and `policy` the keys that `[defaults]` shares.
 
 use crate::manifest::call::call;
-use crate::manifest::command::{Args, Parts, command, is_command, reject_own_keys};
+use crate::manifest::command::{Parts, command, is_command, reject_own_keys};
+use crate::manifest::given::Args;
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
 use crate::manifest::policy::{Site, policy};

@@ -2,7 +2,7 @@
 //! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
-use crate::plan::command::output_digest;
+use crate::plan::identity::output_digest;
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,
@@ -402,7 +402,7 @@ fn callee_keys(function: &Function) -> Keys {
     // digest determines the signature of a function, and the values determine that of a command.
     let Function { digest, export, command, signature: _, grants: _, component: _, component_name: _ } =
         function;
-    let Export { interface, function, signature: _ } = export;
+    let Export { interface, function, signature: _, passing: _ } = export;
     let mut digester = Digester::new("cascade call 1");
     digester
         .digest(digest)

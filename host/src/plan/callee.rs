@@ -5,6 +5,7 @@ use crate::graph::{Graph, Node};
 use crate::manifest;
 use crate::manifest::{Action, Call, Grants, OnError, Unread};
 use crate::model::{Digest, Digester, Fault, Faults, Span, Spanned};
+use crate::plan::identity::identity;
 use crate::plan::scope::OutputType;
 use crate::plan::{Function, command, function};
 use crate::value::{Export, ResultType, Signature, Type};
@@ -123,7 +124,7 @@ impl<'a> Callees<'a> {
         };
         let command = template.command.as_ref()?;
         let mut digester = Digester::new("cascade function 1");
-        digester.digest(&command::identity(command));
+        digester.digest(&identity(command));
         params.iter().for_each(|(_, ty)| {
             digester.digest(&ty.fingerprint());
         });
@@ -182,6 +183,10 @@ impl OfTask<'_> {
             (Err(fault), Err(faults)) => return Err([vec![*fault], faults.clone()].concat()),
         };
         let shape = Arc::new(shape?);
+        let hiding = grants(self.graph, Some(self.component), self.task).map(command::hidden_folder);
+        if let Some(fault) = hiding.flatten() {
+            return Err(vec![fault]);
+        }
         let signature = shape.signature(Vec::new());
         let called = self.called(interface, export, signature.clone()).ok_or_else(unknown)?;
         let function = Callable::Command(Box::new(Function { command: Some(shape), ..called }));

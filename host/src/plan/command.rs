@@ -1,10 +1,10 @@
-//! Commands as functions: the shape of a program, the types of what it is given, and its identity.
-//! `binding` types the values themselves; the sandbox runs the program.
+//! Commands as functions: the shape of a program, and the types of what it is given.
+//! `binding` types the values themselves, `identity` has the digests, and the sandbox runs the program.
 
 use crate::graph::{Expr, Node};
 use crate::manifest;
-use crate::manifest::Feed as WrittenFeed;
-use crate::model::{Digest, Digester, Fault, Name, Span, Spanned, shortlist};
+use crate::manifest::{Feed as WrittenFeed, Grants, Preopen};
+use crate::model::{Fault, Name, Span, Spanned, shortlist};
 use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
 use crate::plan::fan_out;
@@ -43,6 +43,16 @@ pub(crate) fn find<'e>(
     Err(Box::new(
         fault.help(format!("to call a function, write for example `call = \"{component}.{first}\"`")),
     ))
+}
+
+/// Returns the fault of a granted folder that would hide the working directory of a command.
+pub(crate) fn hidden_folder(grants: &Grants) -> Option<Fault> {
+    let hides = |folder: &&Spanned<Preopen>| matches!(&*folder.value.guest, "/" | ".");
+    let folder = grants.read.iter().chain(&grants.write).find(hides)?;
+    let guest = &folder.value.guest;
+    let message = format!("a folder is granted at `{guest}`, which is the working directory of a command");
+    let fault = Fault::spanned(folder.span.clone(), message);
+    Some(fault.help("grant it under another path, as `\"data:/data\"`"))
 }
 
 /// Returns the shape of a command, or all faults of its types.
@@ -111,7 +121,7 @@ pub(crate) fn given(scope: &mut Scope<'_>, node: &Node, feeds: &[WrittenFeed]) -
         let binding = bind(scope, value, &Target { name: &format!("`{}`", name.value), ty: &ty })?;
         Some(((Arc::from(name.value.as_str()), ty), binding))
     });
-    let given: Vec<Option<((Arc<str>, Type), Binding)>> = given.collect();
+    let given: Vec<Option<_>> = given.collect(); // every value is typed, also after a fault
     Some(given.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip())
 }
 
@@ -233,51 +243,4 @@ fn content(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Type> {
         }
         _ => infer(scope, value), // has a type of its own
     }
-}
-
-/// Returns the digest of everything that a command is beside its component and the values that it is given.
-pub(crate) fn identity(command: &Command) -> Digest {
-    let Command { program, feeds, output, ok_status } = command; // the compiler asks for a new part
-    let mut digester = Digester::new("cascade command 1");
-    digester.field(program.as_bytes()).number(u64::try_from(feeds.len()).unwrap_or(u64::MAX));
-    for feed in feeds {
-        match feed {
-            Feed::Arg => digester.field(b"arg"),
-            Feed::Stdin => digester.field(b"stdin"),
-            Feed::Env(name) => digester.field(b"env").field(name.as_bytes()),
-            Feed::File(path) => digester.field(b"file").field(path.as_bytes()),
-        };
-    }
-    digester.digest(&output_digest(output)).field(ok_status);
-    digester.finish()
-}
-
-/// Returns the digest of what a command gives back.
-pub(crate) fn output_digest(output: &CommandOutput) -> Digest {
-    let mut digester = Digester::new("cascade command output 1");
-    match output {
-        CommandOutput::One(one) => add(&mut digester, one),
-        CommandOutput::Several(named) => {
-            for (name, one) in named {
-                digester.field(b"named").field(name.as_bytes());
-                add(&mut digester, one);
-            }
-        }
-    }
-    digester.finish()
-}
-
-fn add(digester: &mut Digester, collected: &Collected) {
-    let text = |is_text: &bool| u64::from(*is_text);
-    match collected {
-        Collected::Text => digester.field(b"text"),
-        Collected::Bytes => digester.field(b"bytes"),
-        Collected::Json(ty) => digester.field(b"json").digest(&ty.fingerprint()),
-        Collected::File { path, is_text } => {
-            digester.field(b"file").field(path.as_bytes()).number(text(is_text))
-        }
-        Collected::Files { pattern, is_text } => {
-            digester.field(b"files").field(pattern.as_bytes()).number(text(is_text))
-        }
-    };
 }

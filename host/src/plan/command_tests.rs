@@ -3,7 +3,7 @@
 
 use crate::manifest::parse;
 use crate::model::{Datum, Digest, Fault, RunId, Source};
-use crate::plan::command::identity;
+use crate::plan::identity::identity;
 use crate::plan::sample::compiled_with;
 use crate::plan::{BindRequest, Binding, Bound, Plan, PlanRecord, Supplied, bind};
 use crate::value::{Feed, Type};
@@ -55,9 +55,9 @@ fn faults(text: &str) -> Vec<String> {
         let at = fault.location.as_ref().map_or("", |location| &whole[location.span.clone()]);
         let label =
             fault.location.as_ref().map(|location| location.label.clone()).filter(|label| !label.is_empty());
-        let more: String = label.iter().chain(&fault.notes).map(|note| format!("; {note}")).collect();
-        let helps: String = fault.helps.iter().map(|help| format!(" => {help}")).collect();
-        format!("{at}: {}{more}{helps}", fault.message)
+        let more: Vec<String> = label.iter().chain(&fault.notes).map(|note| format!("; {note}")).collect();
+        let helps: Vec<String> = fault.helps.iter().map(|help| format!(" => {help}")).collect();
+        format!("{at}: {}{}{}", fault.message, more.concat(), helps.concat())
     };
     compiled(FUNCTIONS, text).map(|_| ()).unwrap_err().iter().map(described).collect()
 }
@@ -255,6 +255,17 @@ fn component_without_a_program_is_reported() {
 }
 
 #[test]
+fn folder_that_would_hide_the_working_directory_is_reported() {
+    for folder in ["data:/", ".", "data:."] {
+        let grants = format!("grants = {{ read = [\"{folder}\"] }}\n");
+        let found = faults(&format!("[tasks.t]\ncommand = \"c\"\n{grants}"));
+        assert!(found[0].starts_with(&format!("\"{folder}\": a folder is granted at")), "{found:?}");
+        assert!(compiled(FUNCTIONS, &format!("[tasks.t]\ncall = \"c.run\"\n{grants}")).is_ok());
+    }
+    command("grants = { read = [\"data:/data\", \"in\"] }\n");
+}
+
+#[test]
 fn run_of_a_program_can_be_called_too() {
     let plan = plan("[tasks.t]\ncall = \"c.run\"\n");
     assert_eq!(plan.functions().last().unwrap().signature.to_string(), "func() -> result");
@@ -319,8 +330,8 @@ fn every_part_of_a_command_is_digested_and_named() {
         assert_eq!(before.digest() != now.digest(), !shown.is_empty(), "{shown:?}");
         shown
     };
-    for (old, new, changed) in [
-        ("\"-v\"", "\"-w\"", &["args[0]"] as &[&str]),
+    let cases: [(&str, &str, &[&str]); 15] = [
+        ("\"-v\"", "\"-w\"", &["args[0]"]),
         ("\"-v\"", "1", &["args[0]"]),
         ("{ param = \"key\" }]", "\"k\"]", &["args[1]"]),
         ("\"-v\", {", "{", &["args[0]", "args[1]"]),
@@ -335,7 +346,8 @@ fn every_part_of_a_command_is_digested_and_named() {
         ("output = { files = \"out/*\" }", "outputs = { a = { files = \"out/*\" } }", &["outputs", "output"]),
         ("[0, 2]", "[0, 3]", &["ok-status"]),
         ("command = \"c\"", "command = \"d\"", &["argv[0]"]),
-    ] {
+    ];
+    for (old, new, changed) in cases {
         assert!(COMMAND.contains(old), "{old}");
         let expected: Vec<String> =
             changed.iter().map(|key| format!("task `t`: `{key}` has changed")).collect();

@@ -6,6 +6,7 @@ mod types;
 mod compile;
 mod callee;
 mod command;
+mod identity;
 mod function;
 mod scope;
 mod inputs;

@@ -19,7 +19,8 @@ pub(crate) fn export(text: &str) -> Export {
         return Export {
             interface,
             function: text.trim_end_matches('!').into(),
-            signature: Err(Unsupported::Async),
+            signature: Err(Unsupported::Element { position: "the result".to_owned(), ty: "stream" }),
+            passing: Box::default(),
         };
     };
     let (params, result) = match rest.split_once("->") {
@@ -35,6 +36,7 @@ pub(crate) fn export(text: &str) -> Export {
         interface,
         function: function.into(),
         signature: Ok(Signature { params: params.collect(), result }),
+        passing: Box::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::graph;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
-use crate::plan::command::identity;
+use crate::plan::identity::identity;
 use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;

@@ -1,11 +1,12 @@
 //! Address space (`ulimit -v`): how much the system allows this process, and whether the guests fit.
 //! `guest/limits` bounds how much of their reservation guests may use.
 
-use crate::model::Size;
+use crate::model::{Size, Stack};
 use crate::sandbox::error::LoadError;
 use rustix::process::{Resource, getrlimit};
 
-/// Address space that one guest reserves without a pool, in bytes: a linear memory with its guards, a stack, tables.
+/// Address space that one guest reserves without a pool, in bytes, beside its stack: a linear memory with its guards,
+/// tables.
 const GUEST_RESERVATION: u64 = (4 << 30) + (128 << 20);
 
 /// Address space that the host itself needs, in bytes: its heap, and the stacks of its threads.
@@ -30,14 +31,15 @@ pub(crate) fn has_address_space() -> bool {
     available().is_none_or(|available| available >= HOST_RESERVE)
 }
 
-/// Fails if the address space is too small for `calls` guests at the same time without a pool.
-pub(crate) fn require(calls: u32) -> Result<(), LoadError> {
+/// Fails if the address space is too small for `calls` guests with such a stack at the same time without a pool.
+pub(crate) fn require(calls: u32, stack: Stack) -> Result<(), LoadError> {
     let Some(available) = available() else { return Ok(()) };
-    let fitting = available.saturating_sub(HOST_RESERVE) / GUEST_RESERVATION;
+    let guest = GUEST_RESERVATION + stack.size().as_bytes();
+    let fitting = available.saturating_sub(HOST_RESERVE) / guest;
     if fitting >= u64::from(calls) {
         return Ok(());
     }
-    let needed = GUEST_RESERVATION.saturating_mul(u64::from(calls)).saturating_add(HOST_RESERVE);
+    let needed = guest.saturating_mul(u64::from(calls)).saturating_add(HOST_RESERVE);
     let needed = needed.saturating_add(reserved().unwrap_or_default());
     let allowed = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
     Err(LoadError::AddressSpace { allowed: in_mib(allowed), needed: in_mib(needed), calls, fitting })

@@ -3,22 +3,21 @@
 
 use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
 use crate::model::FailureClass;
-use crate::sandbox::codec::{Bounds, Codec, erased};
+use crate::sandbox::codec::{self, Bounds, Codec};
 use crate::sandbox::collect::{Ended, end_of_program};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    Deadline, Exit, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, Prepared, Program, Share, State, TimedOut,
-    Unfit,
+    Deadline, Exit, LimitHit, MAX_HANDLES, MAX_WAITING, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared, Program,
+    Share, State, TimedOut, Unfit, Variant,
 };
 use crate::sandbox::load::Sandbox;
-use crate::sandbox::metering::Metering;
 use crate::value::wire;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{CallHook, GcHeapOutOfMemory, Store, UpdateDeadline};
 
 /// Maximum time to close the files of a guest. Its outcome is reported afterwards in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,45 +25,50 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[async_trait::async_trait]
 impl Invoker for Sandbox {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
-        let Some(prepared) = self.prepared(call.function) else {
-            let message = format!("no prepared function has the number {}", call.function.0);
+        let prepared = self.prepared(call.function);
+        let Some((prepared, variant)) =
+            prepared.as_ref().and_then(|it| Some((it, it.variant(&call.limits)?)))
+        else {
+            let message = format!("no function was prepared for these limits as number {}", call.function.0);
             return Err(failure::without_trap(FailureClass::Input, message, Usage::default()));
         };
-        check_count(&prepared, &call.args)?;
+        check_count(prepared, &call.args)?;
         // Backpressure: calls beyond the `-j` slots wait here. The semaphore is never closed.
         let _permit = self.permits.acquire().await.ok();
-        let _memory = self.reserve_memory(call.limits.memory).await;
+        let _memory = self.reserve_memory(call.limits.host_memory()).await;
         let start = Instant::now();
         let deadline = Deadline(start + call.timeout);
         let share = Share { deadline, memory: self.budget, files: self.files_of_guest() };
-        let program = program(&prepared, &call).map_err(|error| setup_failure(&error.into(), &call))?;
-        let state = State::new(&prepared, &call, program.clone(), share).await;
+        let program = program(prepared, &call).map_err(|error| setup_failure(&error.into(), &call))?;
+        let state = State::new(prepared, &call, program.clone(), share).await;
         let state = state.map_err(|error| setup_failure(&error, &call))?;
-        let mut store = Store::new(prepared.instance.engine(), state);
+        let mut store = Store::new(variant.instance.engine(), state);
         let result = match self.bounded {
             Bounded::Yes => {
-                set_limits(&mut store, &prepared, &call)?;
+                set_limits(&mut store, &call)?;
                 // The ticks of the engine's epoch stop a guest that computes; this timer stops a guest that waits.
-                let result = timeout_at(deadline.0, run(&mut store, &prepared, &call)).await;
+                let result = timeout_at(deadline.0, run(&mut store, (prepared, variant), &call)).await;
                 result.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
             }
             #[cfg(feature = "internals")]
-            Bounded::No => run(&mut store, &prepared, &call).await,
+            Bounded::No => run(&mut store, (prepared, variant), &call).await,
         };
         let usage = Usage {
             duration: start.elapsed(),
             memory: store.data().memory.peak(),
-            fuel: fuel_used(&store, &prepared, &call),
+            fuel: fuel_used(&store, &call),
         };
+        let result = result.map_err(|error| with_heap_refusal(error, &store.data().memory));
         // The guest is dropped before its outcome is reported, so that its last output is delivered first.
         let stderr_tail = store.data().outputs.stderr_tail.clone();
         let (disk, logs) = (store.data().disk.clone(), store.data().outputs.logs.clone());
         drop_guest(store).await;
-        let last = || LastOutput { stderr: stderr_tail.text(), stdout: String::new() };
+        let stderr = || stderr_tail.text();
         if let (Some(program), Some(disk)) = (program, disk) {
-            let ended = Ended { result, disk, logs, stderr: stderr_tail.text(), usage };
-            return end_of_program(&program, ended, &call, deadline);
+            let ended = Ended { result, disk, logs, stderr: stderr(), usage };
+            return end_of_program(&program, ended, &call, deadline).await;
         }
+        let last = || LastOutput { stderr: stderr(), stdout: String::new() };
         match end_of_function(result, &prepared.codec) {
             Ok((outcome, exit)) => {
                 let is_failure = matches!(outcome, Outcome::Error(_)) && prepared.codec.returns_status();
@@ -73,6 +77,14 @@ impl Invoker for Sandbox {
             }
             Err(error) => Err(failure::of_guest(&error, &call, last(), usage)),
         }
+    }
+}
+
+/// Adds to the error of an allocation on the full collected heap why that could not grow.
+fn with_heap_refusal(error: wasmtime::Error, memory: &MemoryGuard) -> wasmtime::Error {
+    match memory.heap_refusal() {
+        Some(hit) if error.is::<GcHeapOutOfMemory<()>>() => error.context(hit.clone()),
+        _ => error, // anything else says itself what happened
     }
 }
 
@@ -118,7 +130,7 @@ fn setup_failure(error: &wasmtime::Error, call: &Call) -> Failure {
 }
 
 /// Sets every limit of the call.
-fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(), Failure> {
+fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|store| {
         store.data().deadline.check()?;
@@ -126,27 +138,49 @@ fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Res
     });
     store.set_epoch_deadline(1);
     // Code without a loop never checks the epoch, and may call the host thousands of times.
-    store.call_hook(|store, hook| {
+    store.call_hook(|mut store, hook| {
+        count_entered(store.data_mut(), hook)?;
         let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
         if is_due { Err(TimedOut.into()) } else { Ok(()) }
     });
     store.set_hostcall_fuel(call.limits.output.as_usize().max(MIN_HOSTCALL_LIMIT));
     store.set_max_component_handles(MAX_HANDLES);
-    if prepared.metering == Metering::Fuel {
-        store.set_fuel(call.limits.fuel.unwrap_or(u64::MAX)).map_err(|error| setup_failure(&error, call))?;
+    if let Some(fuel) = call.limits.fuel {
+        store.set_fuel(fuel).map_err(|error| setup_failure(&error, call))?;
     }
     Ok(())
 }
 
+/// Counts the calls into the guest that have not returned, each of which may keep a stack.
+fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
+    match hook {
+        CallHook::CallingWasm => state.entered = state.entered.saturating_add(1),
+        CallHook::ReturningFromWasm => state.entered = state.entered.saturating_sub(1),
+        CallHook::CallingHost | CallHook::ReturningFromHost => {} // neither begins nor ends a call
+    }
+    if state.entered <= MAX_WAITING + 1 {
+        return Ok(());
+    }
+    Err(LimitHit(format!("more than {MAX_WAITING} calls inside of the guest wait at the same time")))
+}
+
 /// Runs the guest from its initialisation to its result.
-async fn run(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> wasmtime::Result<Outcome> {
-    let instance = prepared.instance.instantiate_async(&mut *store).await?;
-    let function = instance.get_func(&mut *store, prepared.index);
+async fn run(
+    store: &mut Store<State>,
+    (prepared, variant): (&Prepared, &Variant),
+    call: &Call,
+) -> wasmtime::Result<Outcome> {
+    let instance = variant.instance.instantiate_async(&mut *store).await?;
+    let function = instance.get_func(&mut *store, variant.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
     let bounds = Bounds { output: call.limits.output.as_usize(), deadline: store.data().deadline };
     // `run` has no parameters: a command gets its arguments by other ways.
     let args = if prepared.command.is_some() { &[] } else { &*call.args };
-    erased::call(store, function, &prepared.codec, args, bounds).await
+    if prepared.is_concurrent {
+        codec::flows::call(store, function, &prepared.codec, args, bounds).await
+    } else {
+        codec::call(store, function, &prepared.codec, args, bounds).await
+    }
 }
 
 /// Returns the result of a function, and the status by which it ended itself if that is known and not 0.
@@ -170,12 +204,6 @@ fn end_of_function(
     Ok((side(nil.into()), status.filter(|status| *status != 0)))
 }
 
-fn fuel_used(store: &Store<State>, prepared: &Prepared, call: &Call) -> Option<u64> {
-    match prepared.metering {
-        Metering::Time => None,
-        Metering::Fuel => {
-            let left = store.get_fuel().unwrap_or_default();
-            Some(call.limits.fuel.unwrap_or(u64::MAX).saturating_sub(left))
-        }
-    }
+fn fuel_used(store: &Store<State>, call: &Call) -> Option<u64> {
+    call.limits.fuel.map(|fuel| fuel.saturating_sub(store.get_fuel().unwrap_or_default()))
 }

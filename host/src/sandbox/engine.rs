@@ -1,11 +1,14 @@
 //! Engines: their configuration and allocation of memory, and the ticker that makes guests yield.
 //! `call` sets the limits of a single call.
 
+use crate::model::Stack;
 use crate::sandbox::address_space;
 use crate::sandbox::error::LoadError;
-use crate::sandbox::guest::{State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::guest::{MAX_WAITING, State, TABLE_ELEMENTS, wasi};
+use crate::sandbox::kind::{Allocation, CodeKind, EngineKind, Features};
 use crate::sandbox::metering::Metering;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +16,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Collector, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 /// Interval at which running guests yield, and so the precision of timeouts and cancellation.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Size of the guest's stack, in bytes. Deep recursion ends the call, and nothing else.
-pub(crate) const STACK: usize = 512 << 10;
-
 /// Size of a fiber's stack that host functions may use above the guest's, in bytes.
 const HOST_STACK: usize = 512 << 10;
+
+/// Part of a larger stack that stays resident between calls, in bytes. The system takes back the rest: it would be held
+/// for as long as the host lives, beside the memory that calls are admitted by.
+const RESIDENT_STACK: usize = 64 << 10;
 
 /// Maximum size of one linear memory, in bytes. Limits of calls are far below.
 const MAX_MEMORY: usize = 4 << 30;
@@ -31,8 +36,12 @@ const MAX_MEMORY: usize = 4 << 30;
 /// Core instances per guest in the pool. Interpreters that load libraries at run time have a few dozen.
 const INSTANCES: u32 = 64;
 
-/// Linear memories per guest in the pool.
+/// Linear memories per guest in the pool, beside its collected heap.
 const MEMORIES: u32 = 4;
+
+/// Stacks per guest in the pool, on engines with async functions: of the calls that wait, the one that runs, and one that
+/// wasmtime keeps for the next.
+const STACKS: u32 = MAX_WAITING + 2;
 
 /// Tables per guest in the pool.
 const TABLES: u32 = 64;
@@ -45,15 +54,6 @@ pub(crate) enum Bounded {
     /// Without all that can be left out: epochs, timer, fuel, counting of memory and handles, canonical NaNs.
     #[cfg(feature = "internals")]
     No,
-}
-
-/// Allocation of a guest's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Allocation {
-    /// From a pool of slots that are reserved once and reused.
-    Pooling,
-    /// From the system for each call: for guests that need more than the pool's share of one guest.
-    OnDemand,
 }
 
 /// Number of threads that compile a component.
@@ -71,10 +71,8 @@ pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     /// Everything that guests may import.
     pub(crate) linker: Linker<State>,
-    /// Metering of the compiled code.
-    pub(crate) metering: Metering,
-    /// Allocation of the engine, which may differ from the requested one.
-    pub(crate) allocation: Allocation,
+    /// Kind of the engine. Its allocation may differ from the requested one.
+    pub(crate) kind: EngineKind,
 }
 
 /// Engines of a sandbox, each created on first use.
@@ -82,8 +80,9 @@ pub(crate) struct Engines {
     /// Maximum number of guests at the same time.
     pub(crate) calls: u32,
     bounded: Bounded,
-    // A mutex, because several threads may load components. It is held while an engine is created, which is rare.
-    created: Mutex<HashMap<(Metering, Allocation), Arc<Runtime>>>,
+    // Mutexes, because several threads may load components. They are held while an engine is created, which is rare.
+    created: Mutex<HashMap<EngineKind, Arc<Runtime>>>,
+    code_ids: Mutex<HashMap<CodeKind, Arc<str>>>,
     ticker: Ticker,
 }
 
@@ -91,23 +90,19 @@ impl Engines {
     /// Creates a set of engines for `calls` guests at the same time. Starts the ticker.
     pub(crate) fn new(calls: u32, bounded: Bounded) -> Result<Self, LoadError> {
         let ticker = Ticker::start().map_err(|error| LoadError::Engine(error.into()))?;
-        Ok(Self { calls, bounded, created: Mutex::default(), ticker })
+        Ok(Self { calls, bounded, created: Mutex::default(), code_ids: Mutex::default(), ticker })
     }
 
     /// Returns the engine for a kind of guest. Falls back from a pool to the system if the address space is too small.
-    pub(crate) fn runtime(
-        &self,
-        metering: Metering,
-        allocation: Allocation,
-    ) -> Result<Arc<Runtime>, LoadError> {
+    pub(crate) fn runtime(&self, kind: EngineKind) -> Result<Arc<Runtime>, LoadError> {
         let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(runtime) = created.get(&(metering, allocation)) {
+        if let Some(runtime) = created.get(&kind) {
             return Ok(Arc::clone(runtime));
         }
-        let pooled = match allocation {
+        let pooled = match kind.allocation {
             Allocation::Pooling => {
-                let mut config = config(metering, self.bounded);
-                let pooled = Engine::new(config.allocation_strategy(pool(self.calls)));
+                let mut config = config(kind.code, kind.stack, self.bounded);
+                let pooled = Engine::new(config.allocation_strategy(pool(self.calls, kind.code.features)));
                 // A pool that reserves all address space would leave none to the host.
                 pooled.ok().filter(|_| address_space::has_address_space())
             }
@@ -116,7 +111,7 @@ impl Engines {
         let (engine, actual) = match pooled {
             Some(engine) => (engine, Allocation::Pooling),
             None => {
-                let mut config = config(metering, self.bounded);
+                let mut config = config(kind.code, kind.stack, self.bounded);
                 let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand));
                 (engine.map_err(|error| LoadError::Engine(error.into()))?, Allocation::OnDemand)
             }
@@ -124,15 +119,46 @@ impl Engines {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(|error| LoadError::Engine(error.into()))?;
         self.ticker.add(engine.clone());
-        let runtime = Arc::new(Runtime { engine, linker, metering, allocation: actual });
-        created.insert((metering, allocation), Arc::clone(&runtime));
+        let runtime = Arc::new(Runtime { engine, linker, kind: EngineKind { allocation: actual, ..kind } });
+        created.insert(kind, Arc::clone(&runtime));
         Ok(runtime)
+    }
+
+    /// Returns the id of a kind of code: code with the same id runs on all engines of this kind, also of other processes.
+    pub(crate) fn code_id(&self, kind: CodeKind) -> Result<Arc<str>, LoadError> {
+        let mut ids = self.code_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = ids.get(&kind) {
+            return Ok(Arc::clone(id));
+        }
+        // An engine without a pool is created quickly, and depends on the same.
+        let mut config = config(kind, Stack::Small, self.bounded);
+        let engine = Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
+            .map_err(|error| LoadError::Engine(error.into()))?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let id: Arc<str> = format!("{:016x}-{}", hasher.finish(), kind.words()).into();
+        ids.insert(kind, Arc::clone(&id));
+        Ok(id)
+    }
+
+    /// Fails if the address space is too small for as many guests as may run at the same time, on any engine so far that
+    /// should have a pool and has none.
+    pub(crate) fn require_address_space(&self) -> Result<(), LoadError> {
+        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        let without_pool =
+            created.iter().filter(|(wanted, runtime)| wanted.allocation != runtime.kind.allocation);
+        match without_pool.map(|(wanted, _)| wanted.stack).max() {
+            Some(stack) => address_space::require(self.calls, stack),
+            None => Ok(()),
+        }
     }
 }
 
-/// Returns why this machine has no pool for `calls` guests, or `None` if it has one.
-pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
-    match Engine::new(config(Metering::Time, Bounded::Yes).allocation_strategy(pool(calls))) {
+/// Returns why this machine has no pool for `calls` guests with such a stack, or `None` if it has one.
+pub(crate) fn pool_refusal(calls: u32, stack: Stack) -> Option<String> {
+    match Engine::new(
+        config(CodeKind::PLAIN, stack, Bounded::Yes).allocation_strategy(pool(calls, Features::default())),
+    ) {
         Ok(_) if address_space::has_address_space() => None,
         Ok(_) => Some("the pool would leave no address space to the host (`ulimit -v`)".to_owned()),
         Err(error) => Some(format!("{error:#}")),
@@ -145,28 +171,39 @@ pub(crate) fn pool_refusal(calls: u32) -> Option<String> {
 #[cfg(feature = "internals")]
 #[must_use]
 pub fn engine_config(calls: u32) -> Config {
-    let mut config = config(Metering::Time, Bounded::Yes);
-    config.allocation_strategy(pool(calls));
+    let mut config = config(CodeKind::PLAIN, Stack::Small, Bounded::Yes);
+    config.allocation_strategy(pool(calls, Features::default()));
     config
 }
 
-/// Creates an engine that only compiles. Its code runs on all engines of this metering, whatever their allocation.
-pub(crate) fn for_compiling(metering: Metering, threads: Threads) -> wasmtime::Result<Engine> {
+/// Creates an engine that only compiles. Its code runs on all engines of this kind of code.
+pub(crate) fn for_compiling(kind: CodeKind, threads: Threads) -> wasmtime::Result<Engine> {
     let on_demand = InstanceAllocationStrategy::OnDemand;
-    let mut config = config(metering, Bounded::Yes);
+    let mut config = config(kind, Stack::Small, Bounded::Yes);
     Engine::new(config.allocation_strategy(on_demand).parallel_compilation(threads == Threads::Many))
 }
 
-fn config(metering: Metering, bounded: Bounded) -> Config {
+fn config(kind: CodeKind, stack: Stack, bounded: Bounded) -> Config {
     let is_bounded = bounded == Bounded::Yes;
+    let is_larger = stack > Stack::Small;
+    let stack = stack.size().as_usize();
     let mut config = Config::new();
     config
-        .concurrency_support(false)
+        // It makes every call slower, so only components that need it run on such an engine. Callbacks are all that
+        // toolchains use: functions that keep a stack of their own while they wait stay off.
+        .concurrency_support(kind.features.concurrency)
+        .wasm_component_model_async(kind.features.concurrency)
         .wasm_component_model_map(true)
         .epoch_interruption(is_bounded)
-        .consume_fuel(metering == Metering::Fuel)
-        .max_wasm_stack(STACK)
-        .async_stack_size(STACK + HOST_STACK)
+        .consume_fuel(kind.metering == Metering::Fuel)
+        .gc_support(kind.features.gc)
+        .wasm_exceptions(kind.features.gc)
+        // The only collector that frees cycles, and the one that wasmtime chooses. Guests cannot see when it runs: there
+        // are no finalizers and weak references, and references have no order. So results stay deterministic.
+        .collector(Collector::Copying)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack + HOST_STACK)
+        .async_stack_zeroing(is_larger) // only this lets the pool give pages back
         // Debug information comes from the guest: reading it takes unbounded time and memory.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         // Deterministic SIMD and canonical NaNs: a pure call returns the same bytes on every machine.
@@ -180,13 +217,16 @@ fn config(metering: Metering, bounded: Bounded) -> Config {
 ///
 /// The totals are the shares of all guests together, so every guest that may run gets its memory. The pool rejects a
 /// component that needs more than one share when it is loaded; its guests allocate on demand instead.
-fn pool(calls: u32) -> InstanceAllocationStrategy {
+fn pool(calls: u32, features: Features) -> InstanceAllocationStrategy {
+    let heaps = if features.gc { calls } else { 0 };
+    let stacks = if features.concurrency { STACKS } else { 1 };
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(INSTANCES))
-        .total_memories(calls.saturating_mul(MEMORIES))
+        .total_memories(calls.saturating_mul(MEMORIES).saturating_add(heaps))
+        .total_gc_heaps(heaps)
         .total_tables(calls.saturating_mul(TABLES))
-        .total_stacks(calls)
+        .total_stacks(calls.saturating_mul(stacks))
         .max_core_instances_per_component(INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
@@ -199,6 +239,7 @@ fn pool(calls: u32) -> InstanceAllocationStrategy {
         // A small part of each memory and table stays resident: clearing it by writing is cheaper than a system call.
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(RESIDENT_STACK)
         .max_unused_warm_slots(calls)
         .pagemap_scan(if may_scan_pagemap() { Enabled::Auto } else { Enabled::No });
     InstanceAllocationStrategy::Pooling(pool)
@@ -250,17 +291,5 @@ impl Drop for Ticker {
             thread.thread().unpark();
             drop(thread.join());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::manual::{Page, size};
-
-    #[test]
-    fn manual_names_the_limits_of_this_file() {
-        let call = |limit| Page::of("limits").section("Limits of a call").line(limit).cell(1);
-        call("stack").says(&size(STACK));
     }
 }

@@ -2,8 +2,7 @@
 //! `failure` covers the failures of calls.
 
 use crate::model::{Shortage, Size};
-use crate::sandbox::compile::{Exceeded, Misfit};
-use crate::sandbox::component::Toolchain;
+use crate::sandbox::compile::{Exceeded, Misfit, Proposal};
 use std::io;
 use std::sync::Arc;
 
@@ -48,12 +47,12 @@ pub enum LoadError {
     /// The component imports a WASI version after 0.2.
     #[error("the component imports `{0}`, but this host supports only WASI 0.2")]
     LaterWasi(String),
-    /// The component's own code has async functions or types.
-    #[error("the component uses async functions, but this host supports only WASI 0.2")]
+    /// The component needs parts of the async ABI that few toolchains use.
+    #[error("the component uses a part of the async ABI that this host does not have")]
     Async(#[source] Cause),
-    /// The component uses the async ABI, which its toolchain chooses unless told otherwise.
-    #[error("the component uses the async ABI, but this host supports only WASI 0.2")]
-    AsyncAbi(#[source] Cause),
+    /// The component uses a proposal of WebAssembly that no engine of this host has.
+    #[error("the component uses {}, which this host does not run", .0.name())]
+    Proposal(Proposal),
     /// The component is invalid, or needs a feature that the engine lacks.
     #[error("the component does not compile")]
     Compile(#[source] Cause),
@@ -152,12 +151,14 @@ impl LoadError {
                 "Pass a WebAssembly component, such as the output of a build for `wasm32-wasip2`."
             }
             Self::Damaged(_) => "Build or copy the component again.",
-            Self::LaterWasi(_) => "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`.",
-            Self::Async(_) => "Build it without async functions, for WASI 0.2.",
-            Self::AsyncAbi(_) => {
-                "Build it with `componentize-qjs --sync` or `jco componentize --backend-qjs-disable-async`: without the \
-                 flag, plain functions use the async ABI too."
+            Self::LaterWasi(_) => {
+                "Build for WASI 0.2, in Rust for the target `wasm32-wasip2`; async functions need no later version."
             }
+            Self::Async(_) => {
+                "Build it with callbacks, as wit-bindgen and componentize-py do by themselves: without `error-context`, \
+                 threads, and async functions that keep a stack of their own."
+            }
+            Self::Proposal(proposal) => proposal.help(),
             Self::UnknownImport { .. } => {
                 "Build the component without that import, or compose it with a component that exports the interface."
             }
@@ -191,18 +192,6 @@ impl LoadError {
             }
             Self::Compile(_) | Self::Engine(_) => return None,
         })
-    }
-}
-
-impl LoadError {
-    /// Names the async ABI instead of async functions if the toolchain uses it for all functions.
-    pub(crate) fn of_toolchain(self, component: &[u8]) -> Self {
-        match self {
-            Self::Async(cause) if Toolchain::of_bytes(component) == Some(Toolchain::QuickJs) => {
-                Self::AsyncAbi(cause)
-            }
-            other => other, // nothing else depends on the toolchain
-        }
     }
 }
 

@@ -2,17 +2,16 @@
 //! The engine decides whether the call is retried; `backtrace` formats the frames.
 
 use crate::invoke::{Call, Failure, LastOutput, Usage};
-use crate::model::{FailureClass, Limits, Shortage, Size, one_line, show_duration};
+use crate::model::{FailureClass, Limits, Shortage, Size, Stack, one_line, show_duration};
 use crate::sandbox::backtrace::{backtrace, has_names};
 use crate::sandbox::codec::{MalformedArgument, TooLarge};
-use crate::sandbox::engine::STACK;
 use crate::sandbox::guest::{
     Exit, LimitHit, MAX_FIELDS, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_UNGRANTED,
     MIN_HOSTCALL_LIMIT, TimedOut, doubled,
 };
 use std::time::Duration;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{ThrownException, Trap, WasmBacktrace};
 
 /// wasmtime's text if a guest passes too much to a host function. Its limit errors have private types.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
@@ -66,6 +65,9 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
+    }
+    if error.is::<ThrownException>() {
+        return (FailureClass::Trap, "the guest threw an exception that nothing caught".to_owned());
     }
     if let Some(ResourceTableError::Full) = error.root_cause().downcast_ref() {
         return (FailureClass::Limit, handles_message());
@@ -153,15 +155,21 @@ fn classify_trap(trap: Trap, limits: &Limits) -> (FailureClass, String) {
                 format!("`limits.fuel` = {fuel} reached: {reason} `limits.fuel = {suggested}`"),
             )
         }
-        Trap::StackOverflow => {
-            let stack = Size::bytes(u64::try_from(STACK).unwrap_or(u64::MAX));
-            (FailureClass::Limit, format!("the guest's stack ({stack}) overflowed"))
-        }
+        Trap::StackOverflow => (FailureClass::Limit, stack_message(limits.stack)),
         other => {
             // All other traps are the guest's own.
             let text = other.to_string();
             (FailureClass::Trap, text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned())
         }
+    }
+}
+
+/// Returns the message for a stack that overflowed. The largest one cannot be raised.
+fn stack_message(stack: Stack) -> String {
+    let reached = format!("`limits.stack` = {} reached: the guest's calls nest deeper", stack.size());
+    match stack.larger() {
+        Some(larger) => format!("{reached}; raise it with `limits.stack = \"{}\"`", larger.size()),
+        None => format!("{reached}, and no larger stack exists"),
     }
 }
 

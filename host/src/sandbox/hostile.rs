@@ -2,11 +2,11 @@
 //! `hermetic` tests well-behaved guests.
 
 use crate::invoke::{FunctionId, Grants, Invoker};
-use crate::model::{FailureClass, Size};
+use crate::model::{FailureClass, Size, Stack};
 use crate::sandbox::testing::{
     binary, call, component, mebibytes, prepare, returned, run, run_failing, sandbox, value,
 };
-use crate::sandbox::{Metering, Sandbox, Settings};
+use crate::sandbox::{Bounds, CompilePool, GuestKind, LoadError, Metering, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -121,8 +121,61 @@ async fn growth_above_a_declared_maximum_returns_minus_one() {
 
 #[tokio::test]
 async fn deep_recursion_overflows_the_guests_stack_only() {
-    let (class, message) = run_failing(&component_running("", "(call $run)"), |_| ()).await;
-    assert_eq!((class, &*message), (FailureClass::Limit, "the guest's stack (512KiB) overflowed"));
+    let endless = component_running("", "(call $run)");
+    let hints = ["; raise it with `limits.stack = \"2MiB\"`", "; raise it with `limits.stack = \"8MiB\"`"];
+    for (stack, hint) in Stack::ALL.into_iter().zip(hints.into_iter().chain([", and no larger stack exists"]))
+    {
+        let (class, message) = run_failing(&endless, |call| call.limits.stack = stack).await;
+        let reached =
+            format!("`limits.stack` = {} reached: the guest's calls nest deeper{hint}", stack.size());
+        assert_eq!((class, message), (FailureClass::Limit, reached));
+    }
+}
+
+#[tokio::test]
+async fn larger_stack_lets_calls_nest_deeper() {
+    // Each call takes at least 16 bytes of the stack, and less than 128.
+    let nested = |depth: u32| {
+        component_running(
+            "(func $down (param i32) (result i32)
+                (if (result i32) (local.get 0)
+                    (then (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+                    (else (i32.const 0))))",
+            &format!("(drop (call $down (i32.const {depth})))"),
+        )
+    };
+    for (depth, fitting) in [(1000, Stack::Small), (12_000, Stack::Medium), (60_000, Stack::Large)] {
+        returned(run(&nested(depth), Vec::new(), |call| call.limits.stack = fitting).await);
+    }
+    for (depth, small) in [(33_000, Stack::Small), (132_000, Stack::Medium), (525_000, Stack::Large)] {
+        let (class, _) = run_failing(&nested(depth), |call| call.limits.stack = small).await;
+        assert_eq!(class, FailureClass::Limit, "{small:?}");
+    }
+}
+
+#[test]
+fn code_is_compiled_once_for_all_stacks() {
+    let folder = tempfile::tempdir().unwrap();
+    for code_cache in [None, Some(folder.path().join("code"))] {
+        let sandbox = Sandbox::new(Settings { calls: 1, code_cache }).unwrap();
+        let component = sandbox.load(binary(&component_running("", ""))).unwrap();
+        let no_compiler = CompilePool {
+            program: folder.path().join("none"),
+            bounds: Bounds::default(),
+            max_processes: 1,
+            cores: 1,
+        };
+        let sandbox = sandbox.with_compile_pool(no_compiler);
+        let prepared = |guest| {
+            let export = component.exports().first().unwrap();
+            sandbox.prepare(&component, export, None, Grants::default(), &[guest])
+        };
+        for stack in Stack::ALL {
+            prepared(GuestKind { stack, ..GuestKind::PLAIN }).unwrap();
+        }
+        let fuel = prepared(GuestKind { metering: Metering::Fuel, ..GuestKind::PLAIN });
+        assert!(matches!(fuel, Err(LoadError::Compiler(_))), "{fuel:?}");
+    }
 }
 
 #[tokio::test]

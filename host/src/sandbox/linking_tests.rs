@@ -4,7 +4,7 @@
 use crate::invoke::{Grants, Invoker, Outcome};
 use crate::model::{Datum, Digest, FailureClass};
 use crate::sandbox::testing::{binary, call, prepare, sandbox};
-use crate::sandbox::{Component, Link, LoadError, Metering, Misfit, Offer, Sandbox};
+use crate::sandbox::{Component, Link, LoadError, LoadRequest, Metering, Misfit, Offer, Sandbox};
 use crate::value::{Type, encode};
 use std::sync::Arc;
 
@@ -53,7 +53,9 @@ async fn twice(sandbox: &Sandbox, component: &Component) -> Result<Outcome, crat
 async fn composed_component_calls_the_other() {
     let sandbox = sandbox();
     let (adder, caller) = (load(&sandbox, &adder(20)), load(&sandbox, &caller("1.0.0", "u32")));
-    let composed = sandbox.compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])]).unwrap();
+    let composed = sandbox
+        .compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN)
+        .unwrap();
     assert!(composed.imports().is_empty());
     let expected = encode(&Type::U32, &Datum::Int(41)).unwrap();
     assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected));
@@ -63,7 +65,9 @@ async fn composed_component_calls_the_other() {
 fn export_of_another_type_is_a_misfit_with_both_sides() {
     let sandbox = sandbox();
     let (adder, caller) = (load(&sandbox, &adder(1)), load(&sandbox, &caller("1.0.0", "s32")));
-    let error = sandbox.compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])]).unwrap_err();
+    let error = sandbox
+        .compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN)
+        .unwrap_err();
     let LoadError::Misfit(Misfit::Link { part: 1, link: found, reason }) = error else { panic!("{error:?}") };
     assert_eq!(found, link(0, "1.0.0"));
     assert!(reason.contains("add") && reason.contains("u32") && reason.contains("s32"), "{reason}");
@@ -73,7 +77,8 @@ fn export_of_another_type_is_a_misfit_with_both_sides() {
 fn two_components_that_leave_an_import_to_the_host_must_agree_on_it() {
     let sandbox = sandbox();
     let (one, other) = (load(&sandbox, &caller("1.0.0", "u32")), load(&sandbox, &caller("1.0.0", "s32")));
-    let error = sandbox.compose(&[(&one, Vec::new()), (&other, Vec::new())]).unwrap_err();
+    let error =
+        sandbox.compose(&[(&one, Vec::new()), (&other, Vec::new())], &LoadRequest::PLAIN).unwrap_err();
     let is_shared = matches!(&error, LoadError::Misfit(Misfit::Shared { parts: (0, 1), .. }));
     assert!(is_shared, "{error:?}");
 }
@@ -124,6 +129,36 @@ fn hostile_types_of_imports_are_not_compared() {
     text += "(export \"t\" (type $t (eq $t16))) (export \"f\" (func (param \"x\" $t) (param \"y\" $t))))))";
     let sandbox = sandbox();
     let component = load(&sandbox, &text);
-    let error = sandbox.compose(&[(&component, Vec::new()), (&component, Vec::new())]).unwrap_err();
+    let error = sandbox
+        .compose(&[(&component, Vec::new()), (&component, Vec::new())], &LoadRequest::PLAIN)
+        .unwrap_err();
     assert!(error.to_string().contains("types and names"), "{error}");
+}
+
+#[tokio::test]
+async fn composed_component_calls_an_async_function_of_the_other() {
+    // It yields before it returns; its caller waits.
+    let adder = r#"(component
+        (core func $return (canon task.return (result u32)))
+        (core module $m
+            (import "" "return" (func $return (param i32)))
+            (global $given (mut i32) (i32.const 0))
+            (func (export "add") (param i32) (result i32) (global.set $given (local.get 0)) (i32.const 1))
+            (func (export "callback") (param i32 i32 i32) (result i32)
+                (call $return (i32.add (global.get $given) (i32.const 20))) (i32.const 0)))
+        (core instance $m (instantiate $m (with "" (instance (export "return" (func $return))))))
+        (func $add async (param "x" u32) (result u32)
+            (canon lift (core func $m "add") async (callback (core func $m "callback"))))
+        (instance $count (export "add" (func $add)))
+        (export "acme:tools/count@1.2.0" (instance $count)))"#;
+    let caller = caller("1.0.0", "u32")
+        .replace(r#"(func (param "x" u32)"#, r#"(func async (param "x" u32)"#)
+        .replace(r#"(func (export "twice") (param "x""#, r#"(func (export "twice") async (param "x""#);
+    let sandbox = sandbox();
+    let (adder, caller) = (load(&sandbox, adder), load(&sandbox, &caller));
+    let composed = sandbox
+        .compose(&[(&adder, Vec::new()), (&caller, vec![link(0, "1.0.0")])], &LoadRequest::PLAIN)
+        .unwrap();
+    let expected = encode(&Type::U32, &Datum::Int(41)).unwrap();
+    assert_eq!(twice(&sandbox, &composed).await.unwrap(), Outcome::Value(expected));
 }

@@ -2,26 +2,24 @@
 //! `call` performs a single call, from its arguments to its result.
 
 use crate::invoke::{FunctionId, Grants};
-use crate::model::{Digest, Size, to_usize};
+use crate::model::{Size, to_usize};
+use crate::sandbox::code::Source;
 use crate::sandbox::codec::Codec;
-use crate::sandbox::compile::{
-    Bounds, CachedCode, CodeCache, CompilePool, Compiler, Wit, module, precheck, trusted,
-};
+use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Wit, module, precheck};
 use crate::sandbox::component::{
-    Code, Component, Interface, Offer, Shared, Toolchain, is_later_wasi, reflect,
+    Codes, Component, Interface, Offer, Shared, Toolchain, is_later_wasi, reflect,
 };
-use crate::sandbox::engine::{Allocation, Bounded, Engines, Runtime};
-use crate::sandbox::error::{LoadError, compile_error, write_error};
-use crate::sandbox::guest::{MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, covers, max_instances};
-use crate::sandbox::metering::Metering;
-use crate::sandbox::{address_space, scratch};
+use crate::sandbox::engine::{Bounded, Engines};
+use crate::sandbox::error::LoadError;
+use crate::sandbox::guest::{
+    MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, Variant, covers, max_instances,
+};
+use crate::sandbox::kind::{EngineKind, GuestKind};
 use crate::state::Buckets;
 use crate::value::{Command, Export};
 use bytes::Bytes;
-use std::fs::File;
-use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::ComponentExportIndex;
@@ -41,6 +39,25 @@ pub struct Settings {
     pub code_cache: Option<PathBuf>,
 }
 
+/// How a component is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadRequest<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// The WIT of a core module that does not carry its own.
+    pub wit: Option<&'a Wit>,
+    /// The guests whose code is compiled first: no other is compiled unless a function is prepared for others.
+    pub guest: GuestKind,
+}
+
+impl LoadRequest<'_> {
+    /// The request for a component whose guests have default limits.
+    pub const PLAIN: Self = Self { name: "component", wit: None, guest: GuestKind::PLAIN };
+}
+
+/// Receives the name and the size of a component whose compilation takes long.
+pub(crate) type SlowCompile = Arc<dyn Fn(&str, Size) + Send + Sync>;
+
 /// Loads components and calls their functions, each call in a fresh guest.
 pub struct Sandbox {
     /// Engines, created on first use.
@@ -50,9 +67,11 @@ pub struct Sandbox {
     /// Cache of compiled code, if a folder is given and can be trusted.
     pub(crate) code_cache: Option<Arc<CodeCache>>,
     /// Whether compiled code is still added to the cache. After an error, such as a full disk, no more is added.
-    is_caching: Arc<AtomicBool>,
+    pub(crate) is_caching: Arc<AtomicBool>,
     /// Folder for code that cannot be cached.
-    scratch: PathBuf,
+    pub(crate) scratch: PathBuf,
+    /// Is told once of each compilation that takes long.
+    pub(crate) slow_compile: Option<SlowCompile>,
     network: Arc<Network>,
     // A mutex because components are loaded concurrently. Each critical section accesses a few lines.
     warnings: Arc<Mutex<Vec<String>>>,
@@ -95,7 +114,7 @@ impl Sandbox {
     fn build(settings: Settings, bounded: Bounded) -> Result<Self, LoadError> {
         let calls = settings.calls.max(1);
         let engines = Engines::new(calls, bounded)?;
-        engines.runtime(Metering::Time, Allocation::Pooling)?;
+        engines.runtime(EngineKind::PLAIN)?;
         let mut warnings = Vec::new();
         let code_cache = settings.code_cache.and_then(|folder| match CodeCache::open(&folder) {
             Ok(cache) => Some(Arc::new(cache)),
@@ -111,6 +130,7 @@ impl Sandbox {
             code_cache,
             is_caching: Arc::new(AtomicBool::new(true)),
             scratch: PathBuf::from("/tmp"),
+            slow_compile: None,
             network: Arc::new(Network::of_system()),
             warnings: Arc::new(warnings.into()),
             prepared: RwLock::default(),
@@ -134,6 +154,7 @@ impl Sandbox {
             code_cache: self.code_cache.clone(),
             is_caching: Arc::clone(&self.is_caching),
             scratch: self.scratch.clone(),
+            slow_compile: self.slow_compile.clone(),
             network: Arc::clone(&self.network),
             warnings: Arc::clone(&self.warnings),
             prepared: RwLock::default(),
@@ -182,6 +203,12 @@ impl Sandbox {
         Self { scratch: folder, ..self }
     }
 
+    /// Sets what is told of compilations that take longer than a second.
+    #[must_use]
+    pub fn with_slow_compile(self, notice: impl Fn(&str, Size) + Send + Sync + 'static) -> Self {
+        Self { slow_compile: Some(Arc::new(notice)), ..self }
+    }
+
     /// Returns the maximum size of a component.
     #[must_use]
     pub fn max_component_size(&self) -> Size {
@@ -206,7 +233,7 @@ impl Sandbox {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn warn(&self, warning: String) {
+    pub(crate) fn warn(&self, warning: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if !warnings.contains(&warning) {
             warnings.push(warning);
@@ -228,10 +255,7 @@ impl Sandbox {
 
     /// Fails if the address space is too small for as many guests as may run at the same time.
     pub fn require_address_space(&self) -> Result<(), LoadError> {
-        match self.engines.runtime(Metering::Time, Allocation::Pooling)?.allocation {
-            Allocation::Pooling => Ok(()),
-            Allocation::OnDemand => address_space::require(self.engines.calls),
-        }
+        self.engines.require_address_space()
     }
 
     /// Sets the backend of the guests' buckets. Only the first call has an effect.
@@ -243,15 +267,17 @@ impl Sandbox {
     ///
     /// Blocks while compiling: on an async runtime, call it where blocking is allowed.
     pub fn load(&self, bytes: Bytes) -> Result<Component, LoadError> {
-        self.load_with_wit(bytes, None)
+        self.load_as(bytes, &LoadRequest::PLAIN)
     }
 
     /// Loads a component like [`Self::load`], or a core module by the WIT that it was built by.
-    pub fn load_with_wit(&self, bytes: Bytes, wit: Option<&Wit>) -> Result<Component, LoadError> {
+    pub fn load_as(&self, bytes: Bytes, request: &LoadRequest<'_>) -> Result<Component, LoadError> {
+        let LoadRequest { name, wit, guest } = *request;
         let (counts, form) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
-        let code = self.code(Metering::Time, &digest, &bytes).map_err(|error| error.of_toolchain(&bytes))?;
+        let source = Source { name, digest: &digest, bytes: &bytes };
+        let code = self.first_code(guest, counts.features, source)?;
         // Compilation has validated the component, so its types are sound.
         let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
@@ -259,13 +285,13 @@ impl Sandbox {
         }
         Ok(Component {
             shared: Arc::new(Shared {
+                name: name.into(),
                 digest,
                 identity: digest,
                 traps: Vec::new(),
                 form,
                 bytes,
-                code,
-                fueled: OnceLock::new(),
+                codes: Arc::new(Codes::new(code)),
                 toolchain: counts.toolchain.or_else(|| Toolchain::of_exports(&exports)),
                 exports,
                 imports,
@@ -274,8 +300,9 @@ impl Sandbox {
         })
     }
 
-    /// Prepares an exported function for calls with some grants. Ids count from zero in the order of preparation. With
-    /// a command, the export is that of `wasi:cli/run`, and the arguments of a call are those of the command.
+    /// Prepares an exported function for calls with some grants by guests of these kinds, at least one. Ids count from zero
+    /// in the order of preparation. With a command, the export is that of `wasi:cli/run`, and the arguments of a call are
+    /// those of the command.
     ///
     /// Fails if the function's types, or an import of the component, are not supported.
     #[expect(clippy::too_many_arguments, reason = "each is a part of the prepared function")]
@@ -285,7 +312,7 @@ impl Sandbox {
         export: &Export,
         command: Option<&Arc<Command>>,
         grants: Grants,
-        metering: Metering,
+        guests: &[GuestKind],
     ) -> Result<FunctionId, LoadError> {
         let signature = match &export.signature {
             Ok(signature) => signature,
@@ -301,27 +328,26 @@ impl Sandbox {
             require_free_root(&grants)?;
         }
         let shared = &component.shared;
-        let code = match metering {
-            Metering::Time => shared.code.clone(),
-            Metering::Fuel => self.fueled(shared)?,
-        };
-        let instance = shared.link(&code)?;
-        let index =
-            export_index(&code.component, export).ok_or_else(|| LoadError::NoExport(export_text(export)))?;
+        let mut variants = Vec::with_capacity(guests.len());
+        for guest in guests {
+            let code = self.code_for(shared, *guest)?;
+            let index = export_index(&code.component, export)
+                .ok_or_else(|| LoadError::NoExport(export_text(export)))?;
+            variants.push(Variant { guest: *guest, instance: shared.link(&code)?, index });
+        }
         let prepared = Prepared {
             component: shared.identity,
             export: export.clone(),
             command: command.map(Arc::clone),
-            codec: Arc::new(Codec::for_signature(signature)),
+            codec: Arc::new(Codec::new(signature, &export.passing)),
+            is_concurrent: shared.codes.first.runtime.kind.code.features.concurrency,
             grants,
             buckets: Arc::clone(&self.buckets),
             network: Arc::clone(&self.network),
             lookups: TaskLookups::default(),
             orphans: Arc::clone(&self.orphans),
-            metering,
             instances: component.shared.instances,
-            instance,
-            index,
+            variants,
         };
         let mut functions = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         functions.push(Arc::new(prepared));
@@ -331,105 +357,6 @@ impl Sandbox {
     /// Returns the prepared function with that id.
     pub(crate) fn prepared(&self, id: FunctionId) -> Option<Arc<Prepared>> {
         self.prepared.read().unwrap_or_else(PoisonError::into_inner).get(id.0).map(Arc::clone)
-    }
-
-    /// Returns the component's code that counts fuel, compiled for the first task that needs it.
-    fn fueled(&self, shared: &Shared) -> Result<Code, LoadError> {
-        if let Some(code) = shared.fueled.get() {
-            return Ok(code.clone());
-        }
-        let code = self.code(Metering::Fuel, &shared.digest, &shared.bytes)?;
-        Ok(shared.fueled.get_or_init(|| code).clone())
-    }
-
-    /// Returns code from the cache, or compiles it and adds it to the cache.
-    fn code(&self, metering: Metering, digest: &Digest, bytes: &Bytes) -> Result<Code, LoadError> {
-        let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
-        let cached = self.code_cache.as_ref().and_then(|cache| cache.get(&runtime, digest));
-        if let Some(code) = cached.and_then(|cached| self.map_code(metering, &cached)) {
-            return Ok(code);
-        }
-        if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
-            match self.compile_into_cache(cache, &runtime, digest, bytes) {
-                Err(LoadError::Unwritten(error)) => self.stop_caching(cache, &error),
-                compiled => return compiled,
-            }
-        }
-        match self.compile_uncached(scratch::in_folder(&self.scratch), &runtime, bytes) {
-            Err(LoadError::Unwritten(error)) => {
-                self.warn(format!(
-                    "compiled code cannot be written to `{}` and stays in memory: {}; set `TMPDIR` to a writable folder \
-                     with free space",
-                    self.scratch.display(),
-                    scratch::os_error_text(&error)
-                ));
-                self.compile_uncached(scratch::in_memory(), &runtime, bytes)
-            }
-            compiled => compiled,
-        }
-    }
-
-    /// Compiles a component into the code cache, and loads it from there.
-    fn compile_into_cache(
-        &self,
-        cache: &CodeCache,
-        runtime: &Runtime,
-        digest: &Digest,
-        bytes: &Bytes,
-    ) -> Result<Code, LoadError> {
-        let draft = cache.draft().map_err(write_error)?;
-        let file = draft.as_file().try_clone().map_err(write_error)?;
-        self.compiler.compile(runtime, bytes, &file)?;
-        let cached = cache.store(runtime, digest, draft);
-        let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
-        match cached.and_then(|cached| self.map_code(runtime.metering, &cached)) {
-            Some(code) => Ok(code),
-            // Caching or mapping failed: some systems map no code from some folders.
-            None => self.copy_code(runtime.metering, &file),
-        }
-    }
-
-    /// Stops adding code to the cache, and warns once, also if components are loaded concurrently.
-    fn stop_caching(&self, cache: &CodeCache, error: &dyn std::fmt::Display) {
-        if self.is_caching.swap(false, Ordering::Relaxed) {
-            self.warn(cache.write_failed(error));
-        }
-    }
-
-    /// Compiles a component into a temporary file.
-    fn compile_uncached(
-        &self,
-        file: io::Result<File>,
-        runtime: &Runtime,
-        bytes: &Bytes,
-    ) -> Result<Code, LoadError> {
-        let file = file.map_err(write_error)?;
-        self.compiler.compile(runtime, bytes, &file)?;
-        self.copy_code(runtime.metering, &file)
-    }
-
-    fn map_code(&self, metering: Metering, cached: &CachedCode) -> Option<Code> {
-        self.load_code(metering, |runtime| trusted::deserialize(&runtime.engine, &cached.verified())).ok()
-    }
-
-    fn copy_code(&self, metering: Metering, file: &File) -> Result<Code, LoadError> {
-        let code = trusted::CompiledCode::vouch(file).map_err(write_error)?;
-        self.load_code(metering, |runtime| trusted::deserialize_compiled(&runtime.engine, &code))
-    }
-
-    /// Loads code into the pool, or without it if the component needs more than one guest's share.
-    fn load_code(
-        &self,
-        metering: Metering,
-        deserialize: impl Fn(&Runtime) -> wasmtime::Result<wasmtime::component::Component>,
-    ) -> Result<Code, LoadError> {
-        let runtime = self.engines.runtime(metering, Allocation::Pooling)?;
-        if let Ok(component) = deserialize(&runtime) {
-            return Ok(Code { runtime, component });
-        }
-        let runtime = self.engines.runtime(metering, Allocation::OnDemand)?;
-        let component = deserialize(&runtime).map_err(|error| compile_error(format!("{error:#}")))?;
-        Ok(Code { runtime, component })
     }
 }
 

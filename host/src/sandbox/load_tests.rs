@@ -75,25 +75,12 @@ fn error_of_an_invalid_component_has_the_cause() {
 }
 
 #[test]
-fn errors_name_later_wasi_and_async_functions() {
+fn errors_name_later_wasi() {
     let later = load_error(binary(r#"(component (import "wasi:cli/stdout@0.3.0" (instance)))"#));
     assert_eq!(
         later.to_string(),
         "the component imports `wasi:cli/stdout@0.3.0`, but this host supports only WASI 0.2"
     );
-    let text = r#"(component
-        (core module $m (func (export "run") (result i32) (i32.const 0)) (func (export "cb") (param i32 i32 i32) (result i32) (i32.const 0)))
-        (core instance $i (instantiate $m))
-        (func (export "run") async (canon lift (core func $i "run") async (callback (core func $i "cb")))))"#;
-    let error = load_error(binary(text));
-    assert!(matches!(error, LoadError::Async(_)), "{error:?}");
-    assert!(error.to_string().contains("async"), "{error}");
-    // componentize-qjs uses the async ABI for all functions; its flag is the advice.
-    let mark = r#"(core module (memory 1) (data (i32.const 0) "componentize-qjs"))"#;
-    let error =
-        load_error(wat::parse_str(text.replacen("(component", &format!("(component {mark}"), 1)).unwrap());
-    assert!(matches!(error, LoadError::AsyncAbi(_)), "{error:?}");
-    assert!(error.help().unwrap().contains("componentize-qjs --sync"), "{error:?}");
 }
 
 #[test]

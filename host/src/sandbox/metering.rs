@@ -2,7 +2,7 @@
 //! `call` sets the limits of each call.
 
 /// Bounds on a guest's time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metering {
     /// The call's timeout only.
     Time,

@@ -2,9 +2,11 @@
 //! The engine decides which task is called when (the scheduler), and what follows from a failure.
 
 mod load;
+mod code;
 mod compose;
 mod error;
 mod metering;
+mod kind;
 mod component;
 mod compile;
 mod codec;
@@ -29,7 +31,11 @@ mod command_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod managed_tests;
+#[cfg(test)]
 mod hermetic;
+#[cfg(test)]
+mod async_tests;
 
 #[cfg(feature = "internals")]
 pub use codec::fuzzing;
@@ -43,5 +49,7 @@ pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;
-pub use load::{Sandbox, Settings};
+pub use kind::GuestKind;
+pub use load::{LoadRequest, Sandbox, Settings};
+#[cfg(any(test, feature = "internals"))]
 pub use metering::Metering;

@@ -2,7 +2,7 @@
 //! `load_tests` has components; the black-box tests have modules that toolchains built.
 
 use crate::invoke::{Grants, Invoker, Outcome};
-use crate::sandbox::testing::{binary, call, prepare, sandbox};
+use crate::sandbox::testing::{binary, call, prepare, sandbox, with_wit};
 use crate::sandbox::{Component, Form, LoadError, Metering, Wit, WitFile};
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ fn wit(packages: &[&str]) -> Wit {
 }
 
 fn load(module: &str, packages: &[&str]) -> Result<Component, LoadError> {
-    sandbox().load_with_wit(binary(module), Some(&wit(packages)))
+    sandbox().load_as(binary(module), &with_wit(&wit(packages)))
 }
 
 fn cause(loaded: Result<Component, LoadError>) -> String {
@@ -29,7 +29,7 @@ fn cause(loaded: Result<Component, LoadError>) -> String {
 async fn module_is_called_by_its_wit_with_and_without_fuel() {
     let sandbox = sandbox();
     let wit = wit(&["package a:b; world w { export add: func(a: u32, b: u8) -> u16; }"]);
-    let component = sandbox.load_with_wit(binary(ADD), Some(&wit)).unwrap();
+    let component = sandbox.load_as(binary(ADD), &with_wit(&wit)).unwrap();
     assert_eq!(component.form(), Form::Reactor);
     assert!(component.imports().is_empty());
     let signature = component.exports()[0].signature.clone().unwrap();
@@ -80,7 +80,7 @@ fn wit_may_use_other_packages_and_be_binary() {
     let content = wit_component::encode(&resolve, package).unwrap();
     let mut packages = wit(&[main]);
     packages.packages.push(vec![WitFile { path: "i.wasm".to_owned(), content }]);
-    let component = sandbox().load_with_wit(binary(ADD), Some(&packages)).unwrap();
+    let component = sandbox().load_as(binary(ADD), &with_wit(&packages)).unwrap();
     assert_eq!(component.exports().len(), 1);
 }
 
@@ -104,7 +104,7 @@ fn module_and_wit_that_do_not_fit_are_refused_with_the_cause() {
         let found = cause(load(ADD, packages));
         assert!(found.contains(expected), "{packages:?}: {found}");
     }
-    let component = sandbox().load_with_wit(binary("(component)"), Some(&wit(&[]))).unwrap_err();
+    let component = sandbox().load_as(binary("(component)"), &with_wit(&wit(&[]))).unwrap_err();
     assert!(matches!(component, LoadError::WitOfComponent), "{component:?}");
 }
 
@@ -114,7 +114,7 @@ fn world_is_chosen_by_its_name() {
     let other = "package c:d; world one { export sub: func(); }";
     let named = |world: &str| {
         let wit = Wit { world: Some(world.to_owned()), ..wit(&[text, other]) };
-        sandbox().load_with_wit(binary(ADD), Some(&wit))
+        sandbox().load_as(binary(ADD), &with_wit(&wit))
     };
     assert_eq!(named("one").unwrap().exports().len(), 1);
     assert_eq!(named("a:b/one").unwrap().exports().len(), 1);
@@ -144,6 +144,6 @@ fn no_damaged_byte_of_a_module_causes_a_panic() {
     for index in 0..bytes.len() {
         let mut bytes = bytes.to_vec();
         bytes[index] ^= 0x55;
-        drop(sandbox.load_with_wit(bytes.into(), Some(&wit)));
+        drop(sandbox.load_as(bytes.into(), &with_wit(&wit)));
     }
 }

@@ -5,7 +5,7 @@ use crate::invoke::{
     Attempt, Call, Failure, FunctionId, Grants, Invoker, Listener, Outcome, Returned, Stream,
 };
 use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
-use crate::sandbox::{Component, LoadError, Metering, Sandbox, Settings};
+use crate::sandbox::{Component, GuestKind, LoadError, LoadRequest, Metering, Sandbox, Settings, Wit};
 use crate::value::{Type, encode};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
@@ -40,6 +40,11 @@ pub(crate) fn binary(text: &str) -> Bytes {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}")).into()
 }
 
+/// Returns the request for a module of this WIT.
+pub(crate) fn with_wit(wit: &Wit) -> LoadRequest<'_> {
+    LoadRequest { wit: Some(wit), ..LoadRequest::PLAIN }
+}
+
 /// Prepares the first export of a component.
 pub(crate) fn prepare(
     sandbox: &Sandbox,
@@ -47,7 +52,8 @@ pub(crate) fn prepare(
     grants: Grants,
     metering: Metering,
 ) -> Result<FunctionId, LoadError> {
-    sandbox.prepare(component, component.exports().first().unwrap(), None, grants, metering)
+    let guest = GuestKind { metering, ..GuestKind::PLAIN };
+    sandbox.prepare(component, component.exports().first().unwrap(), None, grants, &[guest])
 }
 
 /// Returns a call with default limits and a timeout that only slow tests reach.
@@ -88,8 +94,8 @@ pub(crate) async fn granted(
     let component = sandbox.load(binary(text)).unwrap();
     let mut call = call(FunctionId(0), args);
     change(&mut call);
-    let metering = if call.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
-    prepare(&sandbox, &component, grants, metering).unwrap();
+    let export = component.exports().first().unwrap();
+    sandbox.prepare(&component, export, None, grants, &[GuestKind::of(&call.limits)]).unwrap();
     sandbox.invoke(Arc::new(call)).await
 }
 

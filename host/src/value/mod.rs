@@ -2,6 +2,7 @@
 //! Knows nothing of wasmtime, of manifests, or of where values are stored.
 
 mod ty;
+mod passing;
 mod text;
 mod fault;
 mod put;
@@ -45,4 +46,4 @@ pub(crate) use map::{MapKey, key_bytes};
 pub use mistakes::encode_all;
 pub use pick::{Items, case_name, pick, split, type_at};
 pub use relation::Mismatch;
-pub use ty::{Case, Export, Field, MapType, ResultType, Signature, Type, Unsupported};
+pub use ty::{Case, Export, Field, MapType, Passing, ResultType, Signature, Transfer, Type, Unsupported};

@@ -1,5 +1,5 @@
 //! WIT types as owned data, and the signatures of functions.
-//! Holds only types that may cross an edge between tasks: resources, streams and futures are `Unsupported`.
+//! Holds only types that may cross an edge between tasks; a stream passes as a list (`passing`), a resource never.
 
 use std::sync::Arc;
 
@@ -106,6 +106,31 @@ pub struct Export {
     pub function: Arc<str>,
     /// Signature, or why no task can call the function.
     pub signature: Result<Signature, Unsupported>,
+    /// How the values of the signature pass. Boxed, because most functions have the default.
+    pub passing: Box<Passing>,
+}
+
+/// Passing of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transfer {
+    /// The value itself.
+    #[default]
+    Whole,
+    /// A `stream<T>`: the value is the `list<T>` of its elements.
+    Stream,
+    /// A `future<T>`: the value is its `T`.
+    Future,
+}
+
+/// Passing of a function's parameters and result. The default is that of a function without async types.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passing {
+    /// Whether the function is async.
+    pub is_async: bool,
+    /// Passing of the parameters, in order; those that are missing pass whole.
+    pub params: Vec<Transfer>,
+    /// Passing of the result.
+    pub result: Transfer,
 }
 
 /// Reason why a function cannot be a task.
@@ -119,7 +144,14 @@ pub enum Unsupported {
         /// Kind of the type: `own`, `stream`, ….
         ty: String,
     },
-    /// An async function.
-    #[error("it is an async function; this host supports only WASI 0.2")]
-    Async,
+    /// A stream or future of elements that it cannot have on an edge.
+    #[error(
+        "`{position}` is a `{ty}` whose elements cannot cross an edge: bools, numbers, chars, strings and `list<u8>` can"
+    )]
+    Element {
+        /// `parameter x` or `the result`.
+        position: String,
+        /// `stream` or `future`.
+        ty: &'static str,
+    },
 }

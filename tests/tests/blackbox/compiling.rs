@@ -100,6 +100,52 @@ fn compiling_stops_at_its_memory_limit() {
     refused(&bombs::many_functions(400_000), &bound, "`compile-memory` = 128MiB");
 }
 
+/// One thread needs 211 MiB for this component, two need 367 MiB, and more threads more.
+#[test]
+fn number_of_threads_does_not_decide_whether_a_component_compiles() {
+    let project = Project::new("");
+    let host = inspecting(&project, &bombs::long_functions(4, 150_000));
+    host.env("CASCADE_COMPILE_MEMORY", "280MiB").run().expect(0);
+}
+
+#[test]
+fn slow_compiling_is_shown_to_people_only() {
+    let project = Project::new("[components.bomb]\npath = \"bomb.wasm\"\n[tasks.t]\ncall = \"bomb.run\"\n");
+    project.file("bomb.wasm", &slow());
+    let shown = |host: Host| {
+        let code = project.folder().join("code").display().to_string();
+        let host = host.env("CASCADE_CODE_CACHE", &code).env("CASCADE_COMPILE_TIMEOUT", "2s");
+        host.run().expect(2).stderr.matches("compiling bomb").count()
+    };
+    assert_eq!(shown(project.host()), 1);
+    assert_eq!(shown(project.command("check")), 1);
+    assert_eq!(shown(project.host().args(["--progress", "none"])), 0);
+    assert_eq!(shown(project.host().args(["--log-level", "warn"])), 0);
+    assert_eq!(shown(project.host().args(["--log-format", "json"])), 0);
+    assert_eq!(shown(project.host().args(["--events", "-"])), 0);
+}
+
+#[test]
+fn only_the_code_that_tasks_need_is_compiled() {
+    let compiled = |tasks: &str| {
+        let project = Project::new(&format!("{}{tasks}", named("g", Guest::Basic)));
+        let code = project.folder().join("code");
+        project.host().env("CASCADE_CODE_CACHE", &code.display().to_string()).run().expect(0);
+        let names = fs::read_dir(code).expect("it is there").flatten().map(|entry| entry.file_name());
+        let mut kinds: Vec<String> = names
+            .filter_map(|name| Some(name.to_str()?.strip_suffix(".code")?.rsplit_once('-')?.1.to_owned()))
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    let fuel = "[tasks.f]\ncall = \"g.double\"\nargs.x = 1\nlimits.fuel = 1_000_000_000\n";
+    let time = "[tasks.t]\ncall = \"g.double\"\nargs.x = 1\nlimits.stack = \"2MiB\"\n";
+    let large = "[tasks.l]\ncall = \"g.double\"\nargs.x = 1\nlimits.stack = \"8MiB\"\n";
+    assert_eq!(compiled(fuel), ["fuel"]);
+    assert_eq!(compiled(&format!("{time}{large}")), ["time"]);
+    assert_eq!(compiled(&format!("{fuel}{time}")), ["fuel", "time"]);
+}
+
 #[test]
 fn nested_blocks_hit_a_limit_or_compile() {
     let project = Project::new("");

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 pub(crate) enum Guest {
     Attempt,
     Basic,
+    Flows,
     HostCalls,
     Keyvalue,
     Network,
@@ -21,9 +22,10 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 16] = [
+    const ALL: [(&str, Option<Self>); 17] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
+        ("flows", Some(Self::Flows)),
         ("host-calls", Some(Self::HostCalls)),
         ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
@@ -49,6 +51,7 @@ impl Guest {
         match self {
             Self::Attempt => "attempt",
             Self::Basic => "basic",
+            Self::Flows => "flows",
             Self::HostCalls => "host-calls",
             Self::Keyvalue => "keyvalue",
             Self::Network => "network",

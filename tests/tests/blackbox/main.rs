@@ -6,6 +6,7 @@
 mod budgets;
 mod commands;
 mod compiling;
+mod concurrency;
 mod conditions;
 mod differences;
 mod doctor;

@@ -4,6 +4,7 @@
 mod finding;
 mod probe;
 mod guests;
+mod async_guests;
 mod latency_baseline;
 mod trial;
 mod host_checks;

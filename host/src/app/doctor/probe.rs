@@ -1,11 +1,14 @@
 //! The probes as data: a hostile guest, its grants and limits, and how its call must end.
 //! The guests are in `guests`; `trial` calls them.
 
+use crate::app::doctor::async_guests::{
+    deadlocked_guest, hoarding_guest, restless_guest, waiting_guests, writing_guest,
+};
 use crate::app::doctor::guests::{
     disk_guest, environment_guest, folders_guest, progress_guest, result_guest, run_guest, timer_guest,
 };
 use crate::invoke::Grants;
-use crate::model::{FailureClass, Limits, Size};
+use crate::model::{FailureClass, Limits, Size, Stack};
 use std::time::Duration;
 
 /// Timeout of guests that never end.
@@ -16,6 +19,9 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Memory limit of guests that exhaust it.
 const MEMORY: Size = Size::bytes(32 << 20);
+
+/// Type of an object with an edge.
+const NODE: &str = "(type $node (struct (field (ref null $node))))";
 
 /// A guest with the required outcome.
 pub(crate) struct Probe {
@@ -50,8 +56,10 @@ pub(crate) fn probes() -> Vec<Probe> {
     let output = Ending::Fails(FailureClass::Limit, "`limits.output`");
     let disk = Ending::Fails(FailureClass::Limit, "`limits.disk`");
     let handles = Ending::Fails(FailureClass::Limit, "handles");
-    let stack = Ending::Fails(FailureClass::Limit, "stack");
+    let stack = Ending::Fails(FailureClass::Limit, "`limits.stack`");
     let trap = Ending::Fails(FailureClass::Trap, "malformed value");
+    let deadlock = Ending::Fails(FailureClass::Trap, "deadlock");
+    let waiting = Ending::Fails(FailureClass::Limit, "wait at the same time");
     let clock = Grants { clock: true, ..Grants::default() };
     let fuel = Ending::Fails(FailureClass::Limit, "`limits.fuel`");
     let tables = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 10000)) (i32.const -1))))";
@@ -61,6 +69,9 @@ pub(crate) fn probes() -> Vec<Probe> {
     let memories = "(loop
         (drop (memory.grow 0 (i32.const 16))) (drop (memory.grow 1 (i32.const 16)))
         (drop (memory.grow 2 (i32.const 16))) (br 0))";
+    let hoarding = "(local $n (ref null $node))
+        (loop (local.set $n (struct.new $node (local.get $n))) (br 0))";
+    let littering = "(loop (drop (struct.new $node (ref.null $node))) (br 0))";
     vec![
         short_timeout("endless loop", run_guest("", "(loop (br 0))"), timeout),
         short_timeout(
@@ -70,11 +81,15 @@ pub(crate) fn probes() -> Vec<Probe> {
         ),
         small_limits("memory growth", run_guest("", filling), memory),
         small_limits("growth of many memories", run_guest("(memory 1) (memory 1)", memories), memory),
+        small_limits("growth of the collected heap", run_guest(NODE, hoarding), memory),
+        short_timeout("endless garbage", run_guest(NODE, littering), timeout),
         Probe {
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("table growth", run_guest("(table 0 funcref)", tables), memory)
         },
-        long_timeout("deep recursion", run_guest("", "(call $run)"), stack),
+        recursion("deep recursion", Stack::Small, stack),
+        recursion("deep recursion, stack of 2MiB", Stack::Medium, stack),
+        recursion("deep recursion, stack of 8MiB", Stack::Large, stack),
         Probe {
             limits: Limits { fuel: Some(1_000_000), ..Limits::default() },
             ..long_timeout("endless loop with fuel", run_guest("", "(loop (br 0))"), fuel)
@@ -110,11 +125,21 @@ pub(crate) fn probes() -> Vec<Probe> {
             limits: Limits { disk: Size::bytes(1 << 20), ..Limits::default() },
             ..long_timeout("endless file in the private `/tmp`", disk_guest(), disk)
         },
+        short_timeout("async function that yields for ever", restless_guest(), timeout),
+        long_timeout("async function that waits for nothing", deadlocked_guest(), deadlock),
+        long_timeout("endless streams", hoarding_guest(), handles),
+        small_limits("endless writes to a stream", writing_guest(), output),
+        long_timeout("many calls that wait on stacks of their own", waiting_guests(40), waiting),
     ]
 }
 
 fn long_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {
     Probe { name, guest, grants: Grants::default(), limits: Limits::default(), timeout: LONG_TIMEOUT, ending }
+}
+
+fn recursion(name: &'static str, stack: Stack, ending: Ending) -> Probe {
+    let limits = Limits { stack, ..Limits::default() };
+    Probe { limits, ..long_timeout(name, run_guest("", "(call $run)"), ending) }
 }
 
 fn short_timeout(name: &'static str, guest: String, ending: Ending) -> Probe {

@@ -7,7 +7,7 @@ use crate::app::doctor::probe::{Ending, Probe};
 use crate::config::{forget_peak, peak, resident};
 use crate::invoke::{Attempt, Call, Failure, FunctionId, Invoker as _, Listener, Returned, Stream};
 use crate::model::{FailureClass, Name, RunId, Size};
-use crate::sandbox::{Metering, Sandbox};
+use crate::sandbox::{GuestKind, Sandbox};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +49,7 @@ pub(crate) async fn run_probe(sandbox: &Sandbox, probe: &Probe) -> Finding {
 fn prepare(sandbox: &Sandbox, probe: &Probe) -> Result<FunctionId, Box<dyn Error>> {
     let component = sandbox.load(wat::parse_str(&probe.guest)?.into())?;
     let export = component.exports().first().ok_or("the guest has no function")?;
-    let metering = if probe.limits.fuel.is_some() { Metering::Fuel } else { Metering::Time };
-    Ok(sandbox.prepare(&component, export, None, probe.grants.clone(), metering)?)
+    Ok(sandbox.prepare(&component, export, None, probe.grants.clone(), &[GuestKind::of(&probe.limits)])?)
 }
 
 async fn run_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Finding {

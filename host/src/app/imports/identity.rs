@@ -42,20 +42,20 @@ fn identity(root: usize, wirings: &[Option<Wiring<'_>>], components: &[Option<Co
         return bytes(root).copied();
     }
     let mut digester = Digester::new("cascade callee 2");
-    let mut numbers: HashMap<usize, u64> = HashMap::new();
+    let mut numbers: HashMap<usize, usize> = HashMap::new();
     // An explicit stack, because a chain of components may be long.
     let mut steps = vec![Step::Component(root)];
     while let Some(step) = steps.pop() {
         match step {
             Step::Component(at) => {
                 if let Some(number) = numbers.get(&at) {
-                    digester.field(b"shared").number(*number);
+                    digester.field(b"shared").number(count(*number));
                     continue;
                 }
-                numbers.insert(at, numbers.len() as u64);
+                numbers.insert(at, numbers.len());
                 let mut sorted: Vec<&Wire<'_>> = wires(at)?.iter().collect();
                 sorted.sort_by(|one, other| other.import.cmp(&one.import)); // the stack reverses them
-                digester.field(b"component").digest(bytes(at)?).number(sorted.len() as u64);
+                digester.field(b"component").digest(bytes(at)?).number(count(sorted.len()));
                 steps.extend(sorted.into_iter().map(Step::Import));
             }
             Step::Import(wire) => {
@@ -73,4 +73,8 @@ fn identity(root: usize, wirings: &[Option<Wiring<'_>>], components: &[Option<Co
         }
     }
     Some(digester.finish())
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use crate::app::imports::wiring::{Wire, WireEnd, Wiring, wiring};
 use crate::app::parallel_map::parallel_map;
 use crate::graph::Graph;
 use crate::model::{Digest, Fault, Faults, Name, Span, are_compatible};
-use crate::sandbox::{Component, Link, LoadError, Sandbox};
+use crate::sandbox::{Component, GuestKind, Link, LoadError, LoadRequest, Sandbox};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(crate) struct Supply {
 /// A component that only others import from is not linked by itself: it is part of theirs.
 pub(crate) fn link(
     graph: &Graph,
-    components: &[Option<Component>],
+    (components, guests): (&[Option<Component>], &[GuestKind]),
     sandbox: &Sandbox,
     faults: &mut Faults,
 ) -> Vec<Option<Linked>> {
@@ -64,6 +64,7 @@ pub(crate) fn link(
         identities: identities(&order, &wirings, components),
         wirings,
         is_whole,
+        guests,
         sandbox,
     };
     let positions: Vec<usize> = (0..components.len()).collect();
@@ -114,6 +115,8 @@ struct Linking<'a> {
     identities: Vec<Option<Digest>>,
     /// Whether a component is called, or imported by no other.
     is_whole: Vec<bool>,
+    /// A kind of guest for each component.
+    guests: &'a [GuestKind],
     sandbox: &'a Sandbox,
 }
 
@@ -134,7 +137,7 @@ impl<'a> Linking<'a> {
         let traps: Vec<Arc<str>> = self.traps(&parts).map(|(_, import, _)| Arc::clone(import)).collect();
         let (component, supplies) = match &*parts {
             [_] => (importer.component.clone(), self.supplies(&parts)),
-            _ => match self.composed(&parts) {
+            _ => match self.composed(at, &parts) {
                 Ok(composed) => (composed, self.supplies(&parts)),
                 Err(error) => {
                     let part = |at: usize| {
@@ -184,7 +187,7 @@ impl<'a> Linking<'a> {
         parts
     }
 
-    fn composed(&self, parts: &[usize]) -> Result<Component, LoadError> {
+    fn composed(&self, root: usize, parts: &[usize]) -> Result<Component, LoadError> {
         let position: HashMap<usize, usize> =
             parts.iter().enumerate().map(|(at, part)| (*part, at)).collect();
         let links = |wiring: &Wiring<'_>| -> Vec<Link> {
@@ -200,7 +203,9 @@ impl<'a> Linking<'a> {
         };
         let part = |at: &usize| Some((self.importer(*at)?.component, self.wiring(*at).map(links)?));
         let parts: Vec<(&Component, Vec<Link>)> = parts.iter().filter_map(part).collect();
-        self.sandbox.compose(&parts)
+        let name = self.importer(root).map_or("component", |importer| importer.name.as_str());
+        let guest = self.guests.get(root).copied().unwrap_or(GuestKind::PLAIN);
+        self.sandbox.compose(&parts, &LoadRequest { name, wit: None, guest })
     }
 
     /// Returns the imports that trap in any part, each with its component and the span of its key.

@@ -13,7 +13,7 @@ pub(crate) fn check(ctx: &Context, arguments: &CheckArguments) -> Result<Exit, E
     // Connect to no server: its availability does not depend on the manifest.
     let backends = Backends::default();
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
-    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let sandbox = ctx.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);
     let checked = checked?;

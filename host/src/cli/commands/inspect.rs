@@ -9,20 +9,22 @@ use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::{Digest, Grant, Name};
-use crate::sandbox::{Import, Offer, Wit};
+use crate::sandbox::{Import, LoadRequest, Offer, Wit};
 use std::path::Path;
 
 /// Shows the signature of a component.
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
-    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let sandbox = ctx.open_sandbox()?;
     let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
     })?;
     // What a manifest pins is the file: the identity of a module has more in it.
     let digest = Digest::of_bytes(&bytes);
     let wit = arguments.wit.as_deref().map(|path| wit(path, arguments.world.as_deref())).transpose()?;
-    let loaded = sandbox.load_with_wit(bytes, wit.as_ref());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let request = LoadRequest { name: &name, wit: wit.as_ref(), ..LoadRequest::PLAIN };
+    let loaded = sandbox.load_as(bytes, &request);
     ctx.print_warnings(&sandbox);
     let component = loaded?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -15,7 +15,7 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
-    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let sandbox = ctx.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);
     let checked = checked?;

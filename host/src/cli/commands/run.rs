@@ -10,7 +10,7 @@ use crate::cli::commands::build::build_all;
 use crate::cli::commands::output;
 use crate::cli::console::report as report_error;
 use crate::cli::context::Context;
-use crate::cli::log::Listeners;
+use crate::cli::log::{Listeners, Progress};
 use crate::cli::print::outputs;
 use crate::cli::process::{
     Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint, stdout_reader,
@@ -21,6 +21,7 @@ use crate::engine::{Ended, Interrupt, Verification};
 use crate::events::{Fact, Recorder};
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
 use crate::state::{HostId, Mode};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -48,6 +49,9 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     // Everything that can be checked is checked before the run is opened at its backend.
     config::raise_open_files();
     let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let is_silent =
+        arguments.progress == Progress::None || arguments.events.as_deref() == Some(Path::new("-"));
+    let sandbox = if is_silent { sandbox } else { ctx.reporting(sandbox) };
     let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
     // A run that fails its checks opens no log.
     let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;

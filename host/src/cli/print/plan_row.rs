@@ -199,7 +199,7 @@ fn is_outside(host: &Path, folder: &Path) -> bool {
 /// Lists limits, timeout, attempts and lost hosts that differ from the defaults.
 fn limits(task: &Task) -> Vec<String> {
     let defaults = Limits::default();
-    let Limits { memory, fuel, output, logs, disk } = task.limits;
+    let Limits { memory, fuel, output, logs, stack, disk } = task.limits;
     let mut shown = Vec::new();
     if task.timeout != TIMEOUT {
         shown.push(format!("timeout {}", show_duration(task.timeout)));
@@ -214,6 +214,7 @@ fn limits(task: &Task) -> Vec<String> {
         ("memory", memory, defaults.memory),
         ("output", output, defaults.output),
         ("logs", logs, defaults.logs),
+        ("stack", stack.size(), defaults.stack.size()),
         ("disk", disk, defaults.disk),
     ] {
         if size != default {

@@ -111,6 +111,9 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
             Ok(signature) => serde_json::json!({ "call": call, "signature": signature.to_string() }),
             Err(why) => serde_json::json!({ "call": call, "unsupported": why.to_string() }),
         };
+        if let (Some(wit), Some(shown)) = (export.wit(), shown.as_object_mut()) {
+            shown.insert("wit".to_owned(), wit.into());
+        }
         if let (Some(toolchain), Some(shown)) = (toolchain, shown.as_object_mut()) {
             shown.insert(key, toolchain.into());
         }
@@ -179,7 +182,11 @@ fn function(out: &mut String, export: &Export, inspection: &Inspection<'_>, styl
     let name = escape_control_line(&export.function);
     match &export.signature {
         Ok(signature) => {
-            hang(out, "", 4, &format!("{name}: {signature}"));
+            let wit = export.wit();
+            hang(out, "", 4, &format!("{name}: {}", wit.unwrap_or_else(|| signature.to_string())));
+            if !export.passing.is_whole() {
+                hang(out, "", 8, &format!("as a task: {signature}"));
+            }
             if is_program(export) {
                 let command = escape_control_line(inspection.component).into_owned();
                 put_line(out, 8, &style.paint(Ink::Calm, &format!("command = \"{command}\"")));
@@ -274,7 +281,12 @@ mod tests {
         let params = params.iter().map(|(name, ty)| ((*name).into(), Type::parse(ty).unwrap())).collect();
         let result = (!result.is_empty()).then(|| Type::parse(result).unwrap());
         let signature = Ok(Signature { params, result });
-        Export { interface: interface.map(Into::into), function: function.into(), signature }
+        Export {
+            interface: interface.map(Into::into),
+            function: function.into(),
+            signature,
+            passing: Box::default(),
+        }
     }
 
     fn inspection<'a>(
@@ -341,7 +353,12 @@ mod tests {
                 &[("text", "string"), ("size", "option<u32>")],
                 "result<list<string>, string>",
             ),
-            Export { interface: a.map(Into::into), function: "open".into(), signature: Err(unsupported) },
+            Export {
+                interface: a.map(Into::into),
+                function: "open".into(),
+                signature: Err(unsupported),
+                passing: Box::default(),
+            },
             export(b, "log", &[], ""),
         ];
         let import = |name: &str, what: &str, functions: &[&str]| ImportRow {

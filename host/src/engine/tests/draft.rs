@@ -115,6 +115,7 @@ fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
             interface: None,
             function: task.name.as_str().into(),
             signature: Ok(signature.clone()),
+            passing: Box::default(),
         },
         signature,
         command,

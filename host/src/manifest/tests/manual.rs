@@ -4,7 +4,7 @@
 use crate::cli::manual::{Page, blocks, count};
 use crate::manifest::Policy;
 use crate::manifest::collected::WORDS;
-use crate::manifest::command::MAX_ENTRIES;
+use crate::manifest::entries::MAX_ENTRIES;
 use crate::manifest::grants::MAX_BUCKET;
 use crate::manifest::keys::{SECTIONS, Section};
 use crate::manifest::policy::{BACKOFFS, CLASSES};
@@ -135,8 +135,10 @@ fn defaults_and_bounds_match_the_code() {
     row("retry", "delay").says(&show_duration(retry.delay));
     row("retry", "max-delay").says(&show_duration(retry.max_delay));
     row("retry", "jitter").cell(2).names([retry.jitter.to_string().as_str()]);
-    let Limits { memory, fuel, output, logs, disk } = limits;
-    for (key, limit) in [("memory", memory), ("output", output), ("logs", logs), ("disk", disk)] {
+    let Limits { memory, fuel, output, logs, stack, disk } = limits;
+    for (key, limit) in
+        [("memory", memory), ("output", output), ("logs", logs), ("stack", stack.size()), ("disk", disk)]
+    {
         row("limits", key).says(&limit.to_string());
         Page::of("limits")
             .section("Limits of a call")

@@ -100,7 +100,7 @@ fn every_task_key_parses() {
          timeout = \"2s\"\nlimits = { memory = \"1GiB\", fuel = 10_000_000, output = \"1KB\", logs = \"0B\" }\n\
          resources = { gpu = 2 }\ngrants = { clock = true }\n\
          retry = { attempts = 5, delay = \"2s\", backoff = \"fixed\", max-delay = \"9s\", jitter = false, \
-         on = [\"trap\"], permanent = [\"not-found\"] }"
+         on = [\"error\"], permanent = [\"not-found\"] }"
             .replace("logs = \"0B\"", "logs = \"2B\"")
             .as_str(),
     );
@@ -114,7 +114,7 @@ fn every_task_key_parses() {
         (Size::bytes(1 << 30), Some(10_000_000), Size::bytes(1000))
     );
     assert_eq!((retry.attempts.get(), retry.delay, retry.max_delay), (5, seconds(2), seconds(9)));
-    assert_eq!((retry.backoff, retry.jitter, retry.on), (Backoff::Fixed, false, vec![RetryClass::Trap]));
+    assert_eq!((retry.backoff, retry.jitter, retry.on), (Backoff::Fixed, false, vec![RetryClass::Error]));
     assert_eq!(retry.permanent[0].value, "not-found");
     assert!(task.grants.unwrap().clock);
 }

@@ -3,14 +3,13 @@
 
 use crate::invoke::Outcome;
 use crate::sandbox::codec::layout::Codec;
-use crate::sandbox::codec::lift::{Rejected, Source};
+use crate::sandbox::codec::lift::{Place, Rejected, Source};
 use crate::sandbox::codec::memory::{Encoding, Guest};
 use crate::sandbox::codec::{lift, lower};
 use crate::sandbox::guest::{Deadline, TimedOut};
 use crate::value::{Signature, Type, wire};
 use std::sync::Arc;
 use tokio::time::Instant;
-use wasmtime::ValRaw;
 
 const MIB: usize = 1 << 20;
 
@@ -38,7 +37,7 @@ fn lift_filled(
     let mut memory = vec![fill; 16 + size];
     memory[..8].copy_from_slice(&[16_u32.to_le_bytes(), u32::try_from(len).unwrap().to_le_bytes()].concat());
     let source = Source { memory: &memory, encoding, limit: 16 * MIB, deadline };
-    lift::result(source, codec(ty).result.as_ref(), ValRaw::u32(0))
+    lift::result(source, codec(ty).result.as_ref(), Place::Address(0))
 }
 
 /// Types with their encoding, the number of elements, their size in bytes, and the fill byte.
@@ -87,7 +86,7 @@ fn strings_are_read_in_pieces_that_split_no_character() {
             let mut expected = Vec::new();
             wire::put_str(&mut expected, &text);
             let outcome =
-                lift::result(source, codec(&parse("string")).result.as_ref(), ValRaw::u32(0)).unwrap();
+                lift::result(source, codec(&parse("string")).result.as_ref(), Place::Address(0)).unwrap();
             assert!(outcome == Outcome::Value(expected.into()), "{encoding:?} {pattern}");
         }
     }
@@ -102,7 +101,7 @@ fn deadline_is_checked_within_a_map() {
     (0..len).rev().for_each(|key| memory.extend([key, 1].map(u32::to_le_bytes).concat()));
     let lift = |deadline| {
         let source = Source { memory: &memory, encoding: Encoding::Utf8, limit: 16 * MIB, deadline };
-        lift::result(source, codec(&ty).result.as_ref(), ValRaw::u32(0))
+        lift::result(source, codec(&ty).result.as_ref(), Place::Address(0))
     };
     let late = lift(Deadline(Instant::now()));
     assert!(matches!(late, Err(Rejected::TimedOut(TimedOut))), "{late:?}");
@@ -110,7 +109,7 @@ fn deadline_is_checked_within_a_map() {
     let lower_once = |checks_left: u32| {
         let (memory, encoding) = (Vec::new(), Encoding::Utf8);
         let mut guest = LateGuest { memory, encoding, checks_left: checks_left.into() };
-        lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)]).map(drop)
+        lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)], &[]).map(drop)
     };
     lower_once(1000).unwrap();
     assert!(lower_once(5).unwrap_err().is::<TimedOut>());
@@ -163,7 +162,7 @@ fn deadline_is_checked_within_an_argument_of_few_large_elements() {
         };
         let lower_once = |checks_left: u32| {
             let mut guest = LateGuest { memory: Vec::new(), encoding, checks_left: checks_left.into() };
-            lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)]).map(drop)
+            lower::params(&mut guest, &codec(&ty), &[bytes::Bytes::clone(&value)], &[]).map(drop)
         };
         lower_once(1000).unwrap();
         let is_copied = matches!(&ty, Type::List(element) if **element == Type::U8)

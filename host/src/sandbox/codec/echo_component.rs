@@ -62,6 +62,56 @@ pub(crate) fn component(ty: &Type, encoding: &str) -> String {
     .replace("ENCODING", encoding)
 }
 
+/// Returns the text of a component with async functions for values of type `ty`, which return by `task.return`:
+/// - `echo` returns its parameter;
+/// - `values` returns the core values in its parameter, eight bytes for each, or the address of its parameter.
+pub(crate) fn async_component(ty: &Type, encoding: &str) -> String {
+    let (types, name) = declared(ty);
+    let flat = flat(ty);
+    // More than sixteen core values are passed by address, as parameters and as a result.
+    let cores = if flat.len() <= MAX_FLAT { flat } else { vec!["i32"] };
+    let is_address = cores == ["i32"] && self::flat(ty).len() > MAX_FLAT;
+    let params = cores.join(" ");
+    let given: Vec<_> = (0..cores.len()).map(|index| format!("(local.get {index})")).collect();
+    let given = given.concat();
+    let load = |(index, core): (usize, &&str)| {
+        if is_address {
+            "(local.get 0)".to_owned()
+        } else {
+            format!("({core}.load offset={} (local.get 0))", 8 * index)
+        }
+    };
+    let loads: String = cores.iter().enumerate().map(load).collect();
+    let options = "string-encoding=ENCODING (memory $memory)";
+    let lifted = |function: &str, param: &str| {
+        format!(
+            "(func (export \"{function}\") async (param \"x\" {param}) (result {name})
+                (canon lift (core func $i \"{function}\") async (callback (core func $i \"callback\")) {options}
+                    (realloc (core func $libc \"realloc\"))))"
+        )
+    };
+    format!(
+        "(component {types} (core module $libc {MODULE}) (core instance $libc (instantiate $libc))
+            (alias core export $libc \"memory\" (core memory $memory))
+            (core func $return (canon task.return (result {name}) {options}))
+            (core module $m
+                (import \"libc\" \"memory\" (memory 64))
+                (import \"libc\" \"clear\" (func $clear (param i32)))
+                (import \"\" \"return\" (func $return (param {params})))
+                (func (export \"echo\") (param {params}) (result i32)
+                    (call $return {given}) (call $clear (i32.const 0)) (i32.const 0))
+                (func (export \"values\") (param i32 i32) (result i32)
+                    (call $return {loads}) (call $clear (i32.const 0)) (i32.const 0))
+                (func (export \"callback\") (param i32 i32 i32) (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m
+                (with \"libc\" (instance $libc)) (with \"\" (instance (export \"return\" (func $return))))))
+            {} {})",
+        lifted("echo", &name),
+        lifted("values", "(list u8)")
+    )
+    .replace("ENCODING", encoding)
+}
+
 /// Returns the text that lifts the core function `name` to a function of the component.
 fn lift(name: &str, signature: &str, options: &str) -> String {
     format!(

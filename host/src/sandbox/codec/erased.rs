@@ -1,13 +1,16 @@
-//! The bridge between the codec and wasmtime: one parameter type and one result type serve every function.
+//! The bridge between the codec and wasmtime: one parameter type, and a result type for each number of core values.
 //! Holds the only `unsafe` code of the codec; `lower` and `lift` interpret the bytes and have none.
 //!
 //! wasmtime calls typed functions through the traits `Lower` and `Lift`. Its derive macros implement them for types
 //! known at compile time. They are unsafe because wasmtime trusts what they claim about a type's flat representation.
-//! The claim here is the widest that the canonical ABI allows: sixteen values in, one value out. A function with fewer
-//! ignores the rest, which is zero. wasmtime calls untyped functions in the same way.
+//! The claim about parameters is the widest that the canonical ABI allows: sixteen values. A function with fewer ignores
+//! the rest, which is zero. wasmtime calls untyped functions in the same way. A result must claim exactly as many values
+//! as the function returns: one, but on an engine with async functions none to sixteen.
 
 use crate::invoke::Outcome;
-use crate::sandbox::codec::layout::{Codec, MAX_FLAT};
+use crate::model::to_usize;
+use crate::sandbox::codec::layout::{Codec, Flow, MAX_FLAT};
+use crate::sandbox::codec::lift::Place;
 use crate::sandbox::codec::memory::Encoding;
 use crate::sandbox::codec::{lift, lower};
 use crate::sandbox::guest::Deadline;
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, ComponentTypes, InstanceType, InterfaceType, LiftContext, LowerContext,
 };
-use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower};
+use wasmtime::component::{ComponentNamedList, ComponentType, Func, FutureAny, Lift, Lower, StreamAny};
 use wasmtime::{Result, Store, ValRaw, bail, format_err};
 
 tokio::task_local! {
@@ -39,7 +42,7 @@ pub(crate) struct Bounds {
     pub(crate) deadline: Deadline,
 }
 
-/// Calls `function`, whose signature `codec` was built from, within `bounds`.
+/// Calls `function`, whose signature `codec` was built from, within `bounds`, on an engine without async functions.
 ///
 /// Fails if the guest traps, an argument is malformed, or the result is malformed, too large or late.
 pub(crate) async fn call<T: Send + 'static>(
@@ -49,9 +52,41 @@ pub(crate) async fn call<T: Send + 'static>(
     args: &[Bytes],
     bounds: Bounds,
 ) -> Result<Outcome> {
-    let function = function.typed::<Params<'_>, Returned>(&*store)?;
-    let params = Params { codec, args };
-    let expected = Expected { codec: Arc::clone(codec), bounds };
+    match call_returning::<T, 1>(store, function, Params { codec, args, readers: &[] }, bounds).await? {
+        Lifted::Whole(outcome) => Ok(outcome),
+        Lifted::Reader(_) => bail!("a stream without an engine for streams"),
+    }
+}
+
+/// Calls `function` like [`call`], on an engine with async functions. `readers` has a reader for each parameter that is a
+/// stream or a future.
+pub(crate) async fn call_concurrent<T: Send + 'static>(
+    store: &mut Store<T>,
+    function: Func,
+    (codec, args): (&Arc<Codec>, &[Bytes]),
+    readers: &[Option<Reader>],
+    bounds: Bounds,
+) -> Result<Lifted> {
+    let params = Params { codec, args, readers };
+    macro_rules! call_by_count {
+        ($($count:literal)*) => {
+            match codec.result.as_ref().map_or(0, |layout| layout.flat) {
+                $($count => call_returning::<T, $count>(store, function, params, bounds).await,)*
+                _ => call_returning::<T, 1>(store, function, params, bounds).await, // the address of a larger result
+            }
+        };
+    }
+    call_by_count!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+async fn call_returning<T: Send + 'static, const N: usize>(
+    store: &mut Store<T>,
+    function: Func,
+    params: Params<'_>,
+    bounds: Bounds,
+) -> Result<Lifted> {
+    let function = function.typed::<Params<'_>, Returned<N>>(&*store)?;
+    let expected = Expected { codec: Arc::clone(params.codec), bounds };
     Ok(EXPECTED.scope(expected, function.call_async(store, params)).await?.0)
 }
 
@@ -64,19 +99,41 @@ pub(crate) fn call_now(
     args: &[Bytes],
     bounds: Bounds,
 ) -> Result<Outcome> {
-    let function = function.typed::<Params<'_>, Returned>(&*store)?;
+    let function = function.typed::<Params<'_>, Returned<1>>(&*store)?;
     let expected = Expected { codec: Arc::clone(codec), bounds };
-    EXPECTED.sync_scope(expected, || Ok(function.call(store, Params { codec, args })?.0))
+    let params = Params { codec, args, readers: &[] };
+    match EXPECTED.sync_scope(expected, || function.call(store, params))?.0 {
+        Lifted::Whole(outcome) => Ok(outcome),
+        Lifted::Reader(_) => bail!("a stream without an engine for streams"),
+    }
 }
 
 /// Arguments of any function, as MessagePack: one per parameter.
+#[derive(Clone, Copy)]
 struct Params<'a> {
-    codec: &'a Codec,
+    codec: &'a Arc<Codec>,
     args: &'a [Bytes],
+    readers: &'a [Option<Reader>],
 }
 
-/// Result of any function, as MessagePack.
-struct Returned(Outcome);
+/// What a guest has returned.
+pub(crate) enum Lifted {
+    /// The result, as MessagePack.
+    Whole(Outcome),
+    /// The readable end of a stream or a future.
+    Reader(Reader),
+}
+
+/// The readable end of a stream or a future.
+pub(crate) enum Reader {
+    /// Of a stream.
+    Stream(StreamAny),
+    /// Of a future.
+    Future(FutureAny),
+}
+
+/// Result of any function that returns `N` core values.
+struct Returned<const N: usize>(Lifted);
 
 impl<T> crate::sandbox::codec::memory::Guest for LowerContext<'_, T> {
     fn allocate(&mut self, align: usize, size: usize) -> Result<usize> {
@@ -97,25 +154,70 @@ impl<T> crate::sandbox::codec::memory::Guest for LowerContext<'_, T> {
 }
 
 fn lift_returned(
-    cx: &LiftContext<'_>,
+    cx: &mut LiftContext<'_>,
     ty: InterfaceType,
-    raw: ValRaw,
+    place: Place<'_>,
     expected: &Expected,
-) -> Result<Returned> {
+) -> Result<Lifted> {
     let layout = expected.codec.result.as_ref();
     let (size, align, flat) = layout.map_or((0, 1, 0), |layout| (layout.size, layout.align, layout.flat));
     if !has_same_layout(cx.types, ty, size, align, flat) {
         return Err(format_err!("the result type differs from the prepared one"));
     }
+    if let Some(flow) = &expected.codec.returned_flow {
+        return lift_reader(cx, ty, place, flow).map(Lifted::Reader);
+    }
     let encoding = cx.options().string_encoding.into();
     let Bounds { output, deadline } = expected.bounds;
     let source = lift::Source { memory: cx.memory(), encoding, limit: output, deadline };
-    match lift::result(source, layout, raw) {
-        Ok(outcome) => Ok(Returned(outcome)),
+    match lift::result(source, layout, place) {
+        Ok(outcome) => Ok(Lifted::Whole(outcome)),
         Err(lift::Rejected::TooLarge(error)) => Err(error.into()),
         Err(lift::Rejected::Malformed(error)) => Err(error.into()),
         Err(lift::Rejected::TimedOut(error)) => Err(error.into()),
     }
+}
+
+/// Takes the readable end of a stream or a future from the guest.
+fn lift_reader(cx: &mut LiftContext<'_>, ty: InterfaceType, place: Place<'_>, flow: &Flow) -> Result<Reader> {
+    let types = cx.types;
+    let (InterfaceType::Tuple(results), Place::Flat([handle])) = (ty, place) else {
+        bail!("a handle that is not one core value");
+    };
+    let Some(ty) = types[results].types.first() else {
+        bail!("a handle without a type");
+    };
+    Ok(match flow {
+        Flow::Stream(_) => Reader::Stream(StreamAny::linear_lift_from_flat(cx, *ty, handle)?),
+        Flow::Future(_) => Reader::Future(FutureAny::linear_lift_from_flat(cx, *ty, handle)?),
+    })
+}
+
+/// Gives the readable ends of streams and futures to the guest. Returns their handles, by parameter.
+fn lower_readers<T>(
+    cx: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    readers: &[Option<Reader>],
+) -> Result<Vec<Option<u32>>> {
+    let mut handles = vec![None; readers.len()];
+    for (index, reader) in readers.iter().enumerate() {
+        let Some(reader) = reader else { continue };
+        let InterfaceType::Tuple(params) = ty else { bail!("parameters that are not a tuple") };
+        let ty = cx.types[params].types.get(index).copied();
+        let ty = ty.ok_or_else(|| format_err!("a stream without a parameter"))?;
+        let mut raw = MaybeUninit::new(ValRaw::u32(0));
+        match reader {
+            Reader::Stream(stream) => stream.linear_lower_to_flat(cx, ty, &mut raw)?,
+            Reader::Future(future) => future.linear_lower_to_flat(cx, ty, &mut raw)?,
+        }
+        // SAFETY: it was initialised above, and is written again or not.
+        #[expect(unsafe_code, reason = "see the safety comment above")]
+        let raw = unsafe { raw.assume_init() };
+        if let Some(handle) = handles.get_mut(index) {
+            *handle = Some(raw.get_u32());
+        }
+    }
+    Ok(handles)
 }
 
 /// Returns whether wasmtime lays out a type exactly as the codec does.
@@ -163,7 +265,8 @@ unsafe impl Lower for Params<'_> {
         if !has_same_layout(cx.types, ty, params.size, params.align, params.flat) {
             bail!("the parameter types differ from the prepared ones");
         }
-        dst.write(lower::params(cx, self.codec, self.args)?);
+        let handles = lower_readers(cx, ty, self.readers)?;
+        dst.write(lower::params(cx, self.codec, self.args, &handles)?);
         Ok(())
     }
 
@@ -181,12 +284,16 @@ unsafe impl Lower for Params<'_> {
 #[expect(unsafe_code, reason = "see the safety comment above")]
 unsafe impl ComponentNamedList for Params<'_> {}
 
-// SAFETY: `Lower` is one `ValRaw`, which is what a function of the canonical ABI returns: its flat result, or the
-// address of the result. A function without a result leaves the first parameter there, and it is never read.
+// SAFETY: `Lower` is `N` times `ValRaw`, and wasmtime compares `N` with the number of core values that it has: it never
+// reads more than it got. A function of an engine without async functions returns one value, its flat result or the
+// address of the result; one without a result leaves the first parameter there, and it is never read. On an engine with
+// async functions, `call_concurrent` claims what the function returns: its flat values. An async function that was lifted
+// without async returns the address of two to sixteen flat values instead, and wasmtime then asks for the form in memory.
+// `ABI` is of one byte there, so that wasmtime checks next to nothing: the codec checks address, size and alignment itself.
 #[expect(unsafe_code, reason = "see the safety comment above")]
-unsafe impl ComponentType for Returned {
-    type Lower = [ValRaw; 1];
-    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR4;
+unsafe impl<const N: usize> ComponentType for Returned<N> {
+    type Lower = [ValRaw; N];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::SCALAR1;
 
     fn typecheck(_ty: &InterfaceType, _types: &InstanceType<'_>) -> Result<()> {
         Ok(())
@@ -195,17 +302,24 @@ unsafe impl ComponentType for Returned {
 
 // SAFETY: lifting copies what it reads to plain bytes, with accesses that are checked against the guest's memory.
 #[expect(unsafe_code, reason = "see the safety comment above")]
-unsafe impl Lift for Returned {
+unsafe impl<const N: usize> Lift for Returned<N> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &Self::Lower) -> Result<Self> {
-        let [raw] = src;
-        EXPECTED.try_with(|expected| lift_returned(cx, ty, *raw, expected))?
+        EXPECTED.try_with(|expected| {
+            let flat = expected.codec.result.as_ref().map_or(0, |layout| layout.flat);
+            let place = match src.first() {
+                Some(address) if flat != N => Place::Address(to_usize(address.get_u32())),
+                Some(_) | None => Place::Flat(src),
+            };
+            lift_returned(cx, ty, place, expected).map(Self)
+        })?
     }
 
-    fn linear_lift_from_memory(_cx: &mut LiftContext<'_>, _ty: InterfaceType, _bytes: &[u8]) -> Result<Self> {
-        bail!("a result is always lifted from its flat form")
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
+        let address = bytes.as_ptr().addr().wrapping_sub(cx.memory().as_ptr().addr());
+        EXPECTED.try_with(|expected| lift_returned(cx, ty, Place::Address(address), expected).map(Self))?
     }
 }
 
 // SAFETY: the list has no names, and its type is that of the callee.
 #[expect(unsafe_code, reason = "see the safety comment above")]
-unsafe impl ComponentNamedList for Returned {}
+unsafe impl<const N: usize> ComponentNamedList for Returned<N> {}

@@ -1,4 +1,4 @@
-//! Flattening of values (canonical ABI): in-memory bytes to the core values of a call, and back for one core value.
+//! Flattening of values (canonical ABI): in-memory bytes to the core values of a call, and back.
 //! `lower` writes the bytes and `lift` reads them, always in the in-memory layout.
 
 use crate::sandbox::codec::layout::{Kind, Layout, MAX_FLAT, Members, Record};
@@ -89,26 +89,123 @@ fn flatten_case(
     Ok(())
 }
 
-/// Returns the in-memory bytes of a value that is one flat value, or a fault if the case does not exist.
-pub(crate) fn unflatten(layout: &Layout, raw: ValRaw) -> std::result::Result<[u8; 8], ValueFault> {
-    let small = raw.get_u32();
-    let fits = |cases: usize| usize::try_from(small).is_ok_and(|case| case < cases);
+/// Writes the in-memory bytes of a value to `bytes`, which has its size, from the flat values at the front of `slots`, and
+/// removes those. Fails with a fault if a case does not exist.
+pub(crate) fn unflatten(
+    layout: &Layout,
+    slots: &mut &[ValRaw],
+    bytes: &mut [u8],
+) -> std::result::Result<(), ValueFault> {
     match &layout.kind {
-        Kind::Tuple(inner) => unflatten_only(inner, raw).map_err(|fault| fault.at_index(0)),
-        Kind::Record(Record { inner, fields }) => unflatten_only(inner, raw)
-            .map_err(|fault| fault.in_field(fields.first().map_or("?", |only| &only.name))),
-        Kind::Bool => Ok(u64::from(small != 0).to_le_bytes()),
-        Kind::Enum(names) if !fits(names.keys.len()) => Err(ValueFault::new(layout.kind.unknown_case())),
-        Kind::Result(cases) | Kind::Variant(cases) if !fits(cases.all.len()) => {
-            Err(ValueFault::new(layout.kind.unknown_case()))
+        Kind::Tuple(inner) => unflatten_members(inner, slots, bytes, |index, fault| fault.at_index(index)),
+        Kind::Record(Record { inner, fields }) => unflatten_members(inner, slots, bytes, |index, fault| {
+            fault.in_field(fields.get(index).map_or("?", |field| &field.name))
+        }),
+        Kind::String | Kind::Bytes | Kind::List(_) | Kind::Map(_) | Kind::Flags(_) => {
+            bytes.chunks_mut(4).for_each(|word| put(word, next(slots)));
+            Ok(())
+        }
+        Kind::Option(option) => {
+            let case = Some(()).filter(|()| slots.first().is_some_and(|raw| raw.get_u32() == 1));
+            let payload = case.map(|()| (&option.some, "some"));
+            let place = CasePlace { cases: 2, width: 1, offset: option.payload };
+            unflatten_case(layout, place, payload, slots, bytes)
+        }
+        Kind::Result(cases) | Kind::Variant(cases) => {
+            let case = slots.first().and_then(|raw| cases.all.get(usize::try_from(raw.get_u32()).ok()?));
+            let payload = case.and_then(|case| Some((case.layout.as_ref()?, &*case.name)));
+            let place = CasePlace { cases: cases.all.len(), width: cases.width, offset: cases.payload };
+            unflatten_case(layout, place, payload, slots, bytes)
+        }
+        Kind::Enum(names) => {
+            let case = next(slots);
+            check_case(layout, case, names.keys.len())?;
+            put(bytes, case);
+            Ok(())
+        }
+        Kind::Bool => {
+            put(bytes, ValRaw::u64(u64::from(next(slots).get_u32() != 0)));
+            Ok(())
         }
         // The canonical ABI drops bits above the size of the type.
-        _ => Ok(raw.get_u64().to_le_bytes()),
+        Kind::S8
+        | Kind::U8
+        | Kind::S16
+        | Kind::U16
+        | Kind::S32
+        | Kind::U32
+        | Kind::S64
+        | Kind::U64
+        | Kind::F32
+        | Kind::F64
+        | Kind::Char => {
+            put(bytes, next(slots));
+            Ok(())
+        }
     }
 }
 
-fn unflatten_only(inner: &Members, raw: ValRaw) -> std::result::Result<[u8; 8], ValueFault> {
-    inner.members.first().map_or(Ok([0; 8]), |only| unflatten(&only.layout, raw))
+fn unflatten_members(
+    inner: &Members,
+    slots: &mut &[ValRaw],
+    bytes: &mut [u8],
+    step: impl Fn(usize, ValueFault) -> ValueFault,
+) -> std::result::Result<(), ValueFault> {
+    for (index, member) in inner.members.iter().enumerate() {
+        let slot = bytes.get_mut(member.offset..).and_then(|rest| rest.get_mut(..member.layout.size));
+        unflatten(&member.layout, slots, slot.unwrap_or_default()).map_err(|fault| step(index, fault))?;
+    }
+    Ok(())
+}
+
+/// Where the in-memory layout of a value with cases has their number and the payload.
+struct CasePlace {
+    /// Number of cases.
+    cases: usize,
+    /// Size of the case number, in bytes.
+    width: usize,
+    /// Offset of the payload, in bytes.
+    offset: usize,
+}
+
+/// Unflattens the case number and the payload, and skips the slots that only other cases need.
+fn unflatten_case(
+    layout: &Layout,
+    CasePlace { cases, width, offset }: CasePlace,
+    payload: Option<(&Layout, &str)>,
+    slots: &mut &[ValRaw],
+    bytes: &mut [u8],
+) -> std::result::Result<(), ValueFault> {
+    let rest = slots.get(layout.flat..).unwrap_or_default();
+    let case = next(slots);
+    check_case(layout, case, cases)?;
+    if let Some(slot) = bytes.get_mut(..width) {
+        put(slot, case);
+    }
+    if let Some((inner, name)) = payload {
+        let slot = bytes.get_mut(offset..).and_then(|rest| rest.get_mut(..inner.size));
+        unflatten(inner, slots, slot.unwrap_or_default()).map_err(|fault| fault.in_field(name))?;
+    }
+    *slots = rest;
+    Ok(())
+}
+
+fn check_case(layout: &Layout, case: ValRaw, cases: usize) -> std::result::Result<(), ValueFault> {
+    let exists = usize::try_from(case.get_u32()).is_ok_and(|case| case < cases);
+    if exists { Ok(()) } else { Err(ValueFault::new(layout.kind.unknown_case())) }
+}
+
+/// Removes the first slot. Callers pass as many as the layout has; a missing one is zero.
+fn next(slots: &mut &[ValRaw]) -> ValRaw {
+    let Some((first, rest)) = slots.split_first() else { return ValRaw::u64(0) };
+    *slots = rest;
+    *first
+}
+
+/// Writes as many of the lowest bytes of a slot as `bytes` takes.
+fn put(bytes: &mut [u8], raw: ValRaw) {
+    let all = raw.get_u64().to_le_bytes();
+    bytes.iter_mut().zip(all).for_each(|(byte, value)| *byte = value);
 }
 
 fn part(bytes: &[u8], offset: usize, len: usize) -> Result<&[u8]> {

@@ -2,7 +2,9 @@
 //! Real guests are in `oracle` and `hostile`; `host/fuzz` generates the inputs.
 
 use crate::invoke::Outcome;
-use crate::sandbox::codec::layout::Codec;
+use crate::model::to_usize;
+use crate::sandbox::codec::layout::{Codec, MAX_FLAT};
+use crate::sandbox::codec::lift::Place;
 use crate::sandbox::codec::memory::Encoding;
 use crate::sandbox::codec::{lift, lower};
 use crate::sandbox::guest::Deadline;
@@ -83,10 +85,11 @@ fn select_type(input: &[u8]) -> Option<(&'static TypeUnderTest, Encoding, &[u8])
 pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
     let Some((under_test, encoding, arg)) = select_type(input) else { return Ok(()) };
     let expected = canonical(&under_test.ty, arg);
-    let single = lower::params(&mut Arena::new(encoding), &under_test.single, &[Bytes::copy_from_slice(arg)]);
+    let single =
+        lower::params(&mut Arena::new(encoding), &under_test.single, &[Bytes::copy_from_slice(arg)], &[]);
     let mut arena = Arena::new(encoding);
     let list = [&[0x91], arg].concat();
-    let lowered = lower::params(&mut arena, &under_test.in_list, &[list.into()]);
+    let lowered = lower::params(&mut arena, &under_test.in_list, &[list.into()], &[]);
     // A full memory says nothing about the argument.
     if arena.is_full {
         return Ok(());
@@ -103,16 +106,18 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
             ));
         }
     }
-    // The lowered list is now read back from the same memory.
+    // The lowered list is now read back from the same memory: from its core values, and by its address.
     let (Ok(expected), Ok([address, len, ..])) = (expected, lowered) else { return Ok(()) };
     let pair = arena.put([address.get_u32(), len.get_u32()]).map_err(|error| error.to_string())?;
     let source =
         lift::Source { memory: &arena.memory, encoding, limit: usize::MAX, deadline: Deadline::far() };
-    let lifted = lift::result(source, under_test.in_list.result.as_ref(), pair);
-    match lifted {
-        Ok(Outcome::Value(bytes)) if bytes.get(1..) == Some(&expected) => Ok(()),
-        other => Err(format!("{}: {expected:?} came back as {other:?}", under_test.ty)), // another value, or none
+    for place in [Place::Flat(&[address, len]), Place::Address(to_usize(pair.get_u32()))] {
+        match lift::result(source, under_test.in_list.result.as_ref(), place) {
+            Ok(Outcome::Value(bytes)) if bytes.get(1..) == Some(&expected) => {}
+            other => return Err(format!("{}: {expected:?} came back as {other:?}", under_test.ty)), // another value, or none
+        }
     }
+    Ok(())
 }
 
 /// Checks that a result lifted from hostile memory is a value of its type, in canonical form and within its limit.
@@ -120,10 +125,29 @@ pub fn argument(input: &[u8]) -> std::result::Result<(), String> {
 /// Returns a description of the violation, if any.
 pub fn memory(input: &[u8]) -> std::result::Result<(), String> {
     let Some((under_test, encoding, rest)) = select_type(input) else { return Ok(()) };
-    let Some((raw, memory)) = rest.split_first_chunk() else { return Ok(()) };
-    let raw = ValRaw::u64(u64::from_le_bytes(*raw));
+    let Some((first, memory)) = rest.split_first_chunk() else { return Ok(()) };
+    let first = u64::from_le_bytes(*first);
+    let Some(layout) = under_test.single.result.as_ref() else { return Ok(()) };
+    // An async function returns up to sixteen core values: the first of the input, and those that its memory begins with.
+    let mut slots = [ValRaw::u64(0); MAX_FLAT];
+    let words = memory.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+    slots
+        .iter_mut()
+        .zip(std::iter::once(first).chain(words))
+        .for_each(|(slot, word)| *slot = ValRaw::u64(word));
+    let flat = slots.get(..layout.flat).map(Place::Flat);
+    let address = usize::try_from(first).ok().map(Place::Address);
     let source = lift::Source { memory, encoding, limit: MAX_BYTES, deadline: Deadline::far() };
-    let Ok(outcome) = lift::result(source, under_test.single.result.as_ref(), raw) else { return Ok(()) };
+    let mut places = flat.into_iter().chain(address);
+    places.try_for_each(|place| check_lifted(under_test, source, place))
+}
+
+fn check_lifted(
+    under_test: &TypeUnderTest,
+    source: lift::Source<'_>,
+    place: Place<'_>,
+) -> std::result::Result<(), String> {
+    let Ok(outcome) = lift::result(source, under_test.single.result.as_ref(), place) else { return Ok(()) };
     // Of a `result`, only the payload is encoded; its side is in the outcome.
     let (bytes, side) = match (&outcome, &under_test.ty) {
         (Outcome::Value(bytes), Type::Result(sides)) => (bytes, sides.ok.clone()),

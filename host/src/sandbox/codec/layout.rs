@@ -2,7 +2,7 @@
 //! `lower` and `lift` walk these layouts; nothing is read or written here.
 
 use crate::sandbox::codec::name_index::NameIndex;
-use crate::value::{Case, Field, MapType, Signature, Type, wire};
+use crate::value::{Case, Field, MapType, Passing, Signature, Transfer, Type, wire};
 use std::sync::Arc;
 
 /// Maximum number of flat values that the canonical ABI passes outside of linear memory.
@@ -16,6 +16,29 @@ pub(crate) struct Codec {
     pub(crate) names: Box<[Arc<str>]>,
     /// Layout of the result, if the function has one.
     pub(crate) result: Option<Layout>,
+    /// Elements of the parameters that are streams or futures, by position. Their layout is that of a handle.
+    pub(crate) flows: Box<[Option<Flow>]>,
+    /// Elements of the result, if it is a stream or a future. Its layout is that of a handle.
+    pub(crate) returned_flow: Option<Flow>,
+}
+
+/// A stream or a future of elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// A stream of elements of this type.
+    Stream(Type),
+    /// A future of this type.
+    Future(Type),
+}
+
+impl Flow {
+    fn new(ty: &Type, transfer: Transfer) -> Option<Self> {
+        match (transfer, ty) {
+            (Transfer::Stream, Type::List(element)) => Some(Self::Stream((**element).clone())),
+            (Transfer::Future, value) => Some(Self::Future(value.clone())),
+            (Transfer::Whole | Transfer::Stream, _) => None,
+        }
+    }
 }
 
 impl Codec {
@@ -174,14 +197,24 @@ pub(crate) struct CaseLayout {
 }
 
 impl Codec {
-    /// Computes the layouts of a function's parameters and result.
+    /// Computes the layouts of a function's parameters and result, which all pass whole.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn for_signature(signature: &Signature) -> Self {
-        let (names, types): (Vec<_>, Vec<_>) = signature.params.iter().cloned().unzip();
-        Self {
-            params: tuple(&types),
-            names: names.into(),
-            result: signature.result.as_ref().map(Layout::for_type),
-        }
+        Self::new(signature, &Passing::default())
+    }
+
+    /// Computes the layouts of a function's parameters and result.
+    pub(crate) fn new(signature: &Signature, passing: &Passing) -> Self {
+        let (names, mut types): (Vec<_>, Vec<_>) = signature.params.iter().cloned().unzip();
+        let flow = |(index, ty)| Flow::new(ty, passing.param(index));
+        let flows: Box<[_]> = types.iter().enumerate().map(flow).collect();
+        let mut result = signature.result.clone();
+        let returned_flow = result.as_ref().and_then(|ty| Flow::new(ty, passing.result));
+        // A handle of a stream or a future is laid out as a number.
+        types.iter_mut().zip(&flows).filter(|(_, flow)| flow.is_some()).for_each(|(ty, _)| *ty = Type::U32);
+        result = if returned_flow.is_some() { Some(Type::U32) } else { result };
+        let result = result.as_ref().map(Layout::for_type);
+        Self { params: tuple(&types), names: names.into(), result, flows, returned_flow }
     }
 }
 

@@ -105,20 +105,41 @@ pub(crate) struct Source<'a> {
     pub(crate) deadline: Deadline,
 }
 
-/// Lifts the result of a function; `raw` is its flat value or its address.
-pub(crate) fn result(source: Source<'_>, layout: Option<&Layout>, raw: ValRaw) -> Result<Outcome> {
+/// Place of a result.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// The flat values of the whole result.
+    Flat(&'a [ValRaw]),
+    /// Its address in memory.
+    Address(usize),
+}
+
+/// Lifts the result of a function.
+pub(crate) fn result(source: Source<'_>, layout: Option<&Layout>, place: Place<'_>) -> Result<Outcome> {
     let mut encoder = Encoder { source, out: Vec::new(), steps_left: CHECK_INTERVAL };
     let Some(layout) = layout else {
         wire::put_nil(&mut encoder.out);
         return encoder.end(Outcome::Value);
     };
-    // The canonical ABI returns one core value directly, and everything larger by address.
-    if layout.flat == 1 {
-        let bytes = unflatten(layout, raw)?;
-        return encoder.encode_result(layout, &bytes);
+    match place {
+        Place::Flat(mut slots) => {
+            // One core value is the common case, and needs no allocation.
+            let (mut word, mut words) = ([0; 8], Vec::new());
+            let bytes = match word.get_mut(..layout.size) {
+                Some(bytes) => bytes,
+                None => {
+                    words.resize(layout.size, 0);
+                    &mut *words
+                }
+            };
+            unflatten(layout, &mut slots, bytes)?;
+            encoder.encode_result(layout, bytes)
+        }
+        Place::Address(address) => {
+            let bytes = encoder.slice(address, layout.size, layout.align)?;
+            encoder.encode_result(layout, bytes)
+        }
     }
-    let bytes = encoder.slice(to_usize(raw.get_u32()), layout.size, layout.align)?;
-    encoder.encode_result(layout, bytes)
 }
 
 /// Writes MessagePack while it reads values.
@@ -149,7 +170,7 @@ impl<'a> Encoder<'a> {
 
     fn end(self, outcome: fn(Bytes) -> Outcome) -> Result<Outcome> {
         self.check_limit()?;
-        Ok(outcome(shrink(self.out)))
+        Ok(outcome(shrink(self.out.into())))
     }
 
     /// Writes one value, which occupies exactly `bytes`.
@@ -432,8 +453,8 @@ fn part(bytes: &[u8], offset: usize, len: usize) -> Result<&[u8]> {
 }
 
 /// Drops the unused capacity of a small result, which may be most of the buffer: a run may hold a million results.
-fn shrink(out: Vec<u8>) -> Bytes {
-    if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out.into() }
+pub(crate) fn shrink(out: Bytes) -> Bytes {
+    if out.len() < SMALL { Bytes::copy_from_slice(&out) } else { out }
 }
 
 /// Returns the first `N` bytes.

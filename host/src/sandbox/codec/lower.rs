@@ -7,7 +7,7 @@ use crate::sandbox::codec::flat::{Flat, flatten};
 use crate::sandbox::codec::layout::{
     Cases, Codec, EntryLayout, Kind, Layout, MAX_FLAT, Member, NameTable, Optional, Record,
 };
-use crate::sandbox::codec::lower_error::{LowerError, MalformedArgument, Result, out_of_bounds};
+use crate::sandbox::codec::lower_error::{LowerError, Result, out_of_bounds};
 use crate::sandbox::codec::memory::{Encoding, Guest, slice, write_bytes};
 use crate::sandbox::codec::strings;
 use crate::value::check::{locate_rest, one_pair};
@@ -26,24 +26,27 @@ const PLAIN_BATCH_BYTES: usize = 64 << 10;
 /// Number of steps between two checks of the deadline, as an element may take more steps than bytes: about 1 ms.
 const MAX_BATCH_STEPS: usize = 64 << 10;
 
-/// Lowers the arguments, one per parameter, and returns the flat values of the call.
+/// Lowers the arguments, one per parameter, and returns the flat values of the call. A parameter with a handle is a stream
+/// or a future: its argument passes through the handle.
 ///
 /// Fails with [`MalformedArgument`] if an argument is not of its type, and with the guest's own error otherwise.
 pub(crate) fn params(
     guest: &mut impl Guest,
     codec: &Codec,
     args: &[Bytes],
+    handles: &[Option<u32>],
 ) -> wasmtime::Result<[ValRaw; MAX_FLAT]> {
     let Kind::Tuple(params) = &codec.params.kind else { bail!("the parameters are not a tuple") };
     // More than sixteen flat values are passed in guest memory, by address.
     let is_flat = codec.params.flat <= MAX_FLAT;
     let start = if is_flat { 0 } else { guest.allocate(codec.params.align, codec.params.size)? };
     let mut target = vec![0; codec.params.size];
-    for ((param, name), arg) in params.members.iter().zip(&codec.names).zip(args) {
-        argument(guest, param, arg, &mut target).map_err(|error| match error {
-            LowerError::Fault(fault) => MalformedArgument { name: name.to_string(), fault }.into(),
-            LowerError::Guest(error) => error,
-        })?;
+    for (index, ((param, name), arg)) in params.members.iter().zip(&codec.names).zip(args).enumerate() {
+        let written = match handles.get(index).copied().flatten() {
+            Some(handle) => param.slot(&mut target).and_then(|slot| put(slot, handle.to_le_bytes())),
+            None => argument(guest, param, arg, &mut target),
+        };
+        written.map_err(|error| error.of_argument(name))?;
     }
     // `target` now has the in-memory layout of all parameters: flatten it, or copy it to the guest.
     let mut flat = Flat::default();
@@ -415,12 +418,14 @@ fn position(names: &NameTable, name: &str, kind: &str) -> Result<usize> {
     names.position(name).ok_or_else(|| LowerError::fault(format!("no {kind} `{name}`")))
 }
 
-fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
+/// Reads an integer of that type.
+pub(crate) fn int<N: TryFrom<i128>>(reader: &mut Reader<'_>, ty: &Type) -> Result<N> {
     let number = reader.int()?;
     N::try_from(number).map_err(|_| LowerError::fault(format!("expected {ty}, found {number}")))
 }
 
-fn char(reader: &mut Reader<'_>) -> Result<char> {
+/// Reads a string of one character.
+pub(crate) fn char(reader: &mut Reader<'_>) -> Result<char> {
     let text = reader.str()?;
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {

@@ -62,6 +62,15 @@ impl LowerError {
         }
     }
 
+    /// Returns the error of a call whose argument `name` this is.
+    #[cold]
+    pub(crate) fn of_argument(self, name: &str) -> wasmtime::Error {
+        match self {
+            Self::Fault(fault) => MalformedArgument { name: name.to_owned(), fault }.into(),
+            Self::Guest(error) => error,
+        }
+    }
+
     /// Adds the step from an enclosing list, map or tuple.
     #[cold]
     pub(crate) fn at_index(self, index: usize) -> Self {

@@ -3,6 +3,7 @@
 
 use crate::sandbox::codec::layout::Layout;
 use crate::sandbox::codec::lift;
+use crate::sandbox::codec::lift::Place;
 use crate::sandbox::codec::memory::Encoding;
 use crate::sandbox::guest::Deadline;
 use crate::value::Type;
@@ -12,14 +13,14 @@ use wasmtime::ValRaw;
 fn message(ty: &str, bytes: &[(usize, u8)]) -> String {
     let mut memory = vec![0; 256];
     bytes.iter().for_each(|(address, byte)| memory[*address] = *byte);
-    lifted(ty, &memory, ValRaw::u32(0))
+    lifted(ty, &memory, Place::Address(0))
 }
 
-fn lifted(ty: &str, memory: &[u8], raw: ValRaw) -> String {
+fn lifted(ty: &str, memory: &[u8], place: Place<'_>) -> String {
     let layout = Layout::for_type(&Type::parse(ty).unwrap());
     let source =
         lift::Source { memory, encoding: Encoding::Utf8, limit: usize::MAX, deadline: Deadline::far() };
-    lift::result(source, Some(&layout), raw).unwrap_err().to_string()
+    lift::result(source, Some(&layout), place).unwrap_err().to_string()
 }
 
 #[test]
@@ -50,8 +51,17 @@ fn message_has_the_path_to_a_malformed_value() {
 }
 
 #[test]
-fn value_in_a_core_value_has_its_path() {
+fn value_in_core_values_has_its_path() {
     let record = "record { only: tuple<enum { a, b }> }";
     let expected = "the guest returned a malformed value: .only[0]: an unknown enum case";
-    assert_eq!(lifted(record, &[], ValRaw::u32(7)), expected);
+    assert_eq!(lifted(record, &[], Place::Flat(&[ValRaw::u32(7)])), expected);
+    // Of two cases the payloads share core values: the number of the case, an `i64`, and an `i32`.
+    let flat = |values: [u64; 3]| values.map(ValRaw::u64);
+    let variant = "variant { a(s64), b(tuple<f32, enum { x, y }>) }";
+    for (values, expected) in
+        [([2, 0, 0], ": an unknown variant case"), ([1, 0x3f80_0000, 2], ": .b[1]: an unknown enum case")]
+    {
+        let expected = format!("the guest returned a malformed value{expected}");
+        assert_eq!(lifted(variant, &[], Place::Flat(&flat(values))), expected);
+    }
 }

@@ -10,9 +10,15 @@ mod lower;
 mod lift;
 mod flat;
 mod strings;
-pub(crate) mod erased;
+mod erased;
+mod elements;
+mod feeder;
+mod collector;
+pub(crate) mod flows;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod async_oracle;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 #[cfg(test)]
@@ -24,7 +30,7 @@ mod malformed_tests;
 #[cfg(test)]
 mod tree;
 
-pub(crate) use erased::Bounds;
+pub(crate) use erased::{Bounds, call};
 pub(crate) use layout::Codec;
 pub(crate) use lift::TooLarge;
 pub(crate) use lower_error::MalformedArgument;

@@ -23,7 +23,7 @@ pub(crate) struct Ended {
 }
 
 /// Returns the result of a command, or its failure. Its stdout is then no result, and goes to the log.
-pub(crate) fn end_of_program(
+pub(crate) async fn end_of_program(
     program: &Program,
     ended: Ended,
     call: &Call,
@@ -39,7 +39,9 @@ pub(crate) fn end_of_program(
     };
     let ok_status = &program.command.ok_status;
     let ended = match status {
-        Ok(Some(status)) if ok_status.contains(&status) => collect(&program.command.output, &mut remains),
+        Ok(Some(status)) if ok_status.contains(&status) => {
+            collect(&program.command.output, &mut remains).await
+        }
         Ok(status) => {
             let last = last_output(&remains, stderr, (call, &logs));
             let outcome = Outcome::Error(error_payload(status, &last.stderr));

@@ -3,12 +3,22 @@
 
 use crate::model::excerpt;
 use crate::sandbox::collect::error::Uncollected;
-use crate::sandbox::guest::{Deadline, LastLink, NodeId, NodeKind, TimedOut, Tree, WORK, is_fixed, walk};
+use crate::sandbox::guest::{Deadline, LastLink, NodeId, NodeKind, SharedTree, Tree, WORK, is_fixed, walk};
 use glob::{MatchOptions, Pattern};
-use std::ops::ControlFlow;
+use std::ops::Bound;
 
 /// Maximum length of a path that is matched with a pattern, in bytes, as on Linux. Threat: a million folders in each other.
 const MAX_PATH: usize = 4096;
+
+/// Number of entries that are visited at once.
+const BATCH: usize = 64;
+
+/// Rules of patterns: `*` and `?` stay within a name.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// Number of files that a message lists, and the maximum length of a name in it, in characters.
 const MAX_LISTED: usize = 5;
@@ -36,8 +46,8 @@ pub(crate) fn file_at(tree: &Tree, path: &str) -> Result<NodeId, Uncollected> {
 }
 
 /// Returns the files whose paths match a pattern, sorted by path; none if their paths have more than `room` bytes.
-pub(crate) fn matching(
-    tree: &Tree,
+pub(crate) async fn matching(
+    disk: &SharedTree,
     pattern: &str,
     room: usize,
     deadline: Deadline,
@@ -45,31 +55,45 @@ pub(crate) fn matching(
     let written = pattern;
     let pattern = Pattern::new(written.trim_start_matches("./"))
         .map_err(|error| Uncollected::input(format!("`{written}` is no pattern: {error}")))?;
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: false,
-    };
     let max_depth = if written.contains("**") { usize::MAX } else { pattern.as_str().split('/').count() };
-    let (mut files, mut len, mut is_too_long) = (Vec::new(), 0_usize, false);
-    visit(tree, max_depth, |path, node| {
+    let (mut files, mut len, mut tour) = (Vec::new(), 0_usize, Tour::new(max_depth));
+    while !tour.has_ended() {
+        // Threat: a million files and links. Other tasks run between the batches.
         deadline.check()?;
-        is_too_long |= path.len() > MAX_PATH;
-        if let Some(file) = node
-            && pattern.matches_with(path, options)
-        {
-            len = len.saturating_add(path.len());
-            files.push((path.to_owned(), file));
+        tokio::task::yield_now().await;
+        let tree = disk.lock();
+        for _ in 0..BATCH {
+            let Some(entry) = tour.next(&tree) else {
+                break;
+            };
+            if tour.path.len() > MAX_PATH {
+                let message = format!(
+                    "the program left a path of more than {MAX_PATH} bytes, which `{written}` cannot match"
+                );
+                return Err(Uncollected::error(message));
+            }
+            if !pattern.matches_with(&tour.path, OPTIONS) {
+                continue;
+            }
+            let (file, is_slow) = match entry {
+                Entry::File(id) => (Some(id), false),
+                Entry::Link => (linked_file(&tree, &tour.path), true),
+                Entry::Other => (None, false),
+            };
+            if let Some(file) = file {
+                len = len.saturating_add(tour.path.len());
+                files.push((tour.path.clone(), file));
+            }
+            if len > room {
+                return Ok(None);
+            }
+            if is_slow {
+                break;
+            }
         }
-        Ok(if is_too_long || len > room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    if is_too_long {
-        let message =
-            format!("the program left a path of more than {MAX_PATH} bytes, which `{written}` cannot match");
-        return Err(Uncollected::error(message));
     }
     files.sort();
-    Ok((len <= room).then_some(files))
+    Ok(Some(files))
 }
 
 /// Returns a name that the program chose, for messages.
@@ -79,76 +103,97 @@ pub(crate) fn shown(name: &str) -> String {
 
 /// Lists some files that are there.
 fn files_there(tree: &Tree) -> String {
-    let (mut listed, mut count, mut visited) = (Vec::new(), 0_usize, 0_usize);
-    let ended = visit(tree, usize::MAX, |path, node| {
+    let (mut listed, mut count, mut visited, mut tour) = (Vec::new(), 0_usize, 0, Tour::new(usize::MAX));
+    while visited < MAX_COUNTED
+        && tour.path.len() <= MAX_PATH
+        && let Some(entry) = tour.next(tree)
+    {
         visited += 1;
-        if node.is_some() {
+        if matches!(entry, Entry::File(_)) {
             count += 1;
             if listed.len() < MAX_LISTED {
-                listed.push(format!("`{}`", shown(path)));
+                listed.push(format!("`{}`", shown(&tour.path)));
             }
         }
-        let is_enough = visited >= MAX_COUNTED || path.len() > MAX_PATH;
-        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    });
-    // Nothing here fails; a message does without the list rather than fail too.
-    if ended.is_err() || listed.is_empty() {
+    }
+    if listed.is_empty() {
         return "its working directory has no files".to_owned();
     }
-    let more = count.saturating_sub(listed.len());
-    let mut text = format!("its working directory has {}", listed.join(", "));
-    match (more, visited >= MAX_COUNTED) {
-        (0, _) => {}
-        (_, true) => text += " and many more",
-        (more, false) => text += &format!(" and {more} more"),
+    let there = format!("its working directory has {}", listed.join(", "));
+    match count.saturating_sub(listed.len()) {
+        _ if !tour.has_ended() => format!("{there} and many more"),
+        0 => there,
+        more => format!("{there} and {more} more"),
     }
-    text
 }
 
-/// Visits the entries of the working directory to a depth, each folder's in order: with the file, unless it is a folder or
-/// leads to none. Without recursion, because the program chose the depth.
-fn visit(
-    tree: &Tree,
+/// A visit to every entry of the working directory down to a depth, each folder's in order. Without recursion, because
+/// the program chose the depth, and without a borrow of the disk, so that it can pause.
+struct Tour {
+    /// Path of the entry that was visited last.
+    path: String,
+    open: Vec<OpenFolder>,
     max_depth: usize,
-    mut each: impl FnMut(&str, Option<NodeId>) -> Result<ControlFlow<()>, TimedOut>,
-) -> Result<(), TimedOut> {
-    let mut path = String::new();
-    let Ok(entries) = tree.entries(WORK) else {
-        return Ok(());
-    };
-    let mut open = vec![(WORK, entries.iter(), 0)];
-    let mut depth = 1;
-    while let Some((folder, entries, len)) = open.last_mut() {
-        path.truncate(*len);
-        let Some((name, id)) = entries.next() else {
-            open.pop();
-            depth -= 1;
-            continue;
-        };
-        if is_fixed(*folder, *id) {
-            continue;
-        }
-        if *len > 0 {
-            path.push('/');
-        }
-        path.push_str(name);
-        let kind = tree.node(*id).ok().map(|node| &node.kind);
-        let file = match kind {
-            Some(NodeKind::File(_)) => Some(*id),
-            Some(NodeKind::Link(_)) => linked_file(tree, &path),
-            Some(NodeKind::Folder(..) | NodeKind::Device(_)) | None => None,
-        };
-        if each(&path, file)?.is_break() {
-            return Ok(());
-        }
-        if let Some(NodeKind::Folder(entries, _)) = kind
-            && depth < max_depth
-        {
-            open.push((*id, entries.iter(), path.len()));
-            depth += 1;
+}
+
+/// A folder on the way to the entry that was visited last.
+struct OpenFolder {
+    id: NodeId,
+    /// Length of its path.
+    len: usize,
+    /// Its entry that was visited last.
+    last: Option<String>,
+}
+
+/// An entry of a folder.
+enum Entry {
+    File(NodeId),
+    Link,
+    Other,
+}
+
+impl Tour {
+    fn new(max_depth: usize) -> Self {
+        Self { path: String::new(), open: vec![OpenFolder { id: WORK, len: 0, last: None }], max_depth }
+    }
+
+    const fn has_ended(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Visits the next entry.
+    fn next(&mut self, tree: &Tree) -> Option<Entry> {
+        loop {
+            let folder = self.open.last_mut()?;
+            self.path.truncate(folder.len);
+            let after = folder.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let entries = tree.entries(folder.id).ok();
+            let next = entries.and_then(|entries| entries.range::<str, _>((after, Bound::Unbounded)).next());
+            let Some((name, id)) = next else {
+                self.open.pop();
+                continue;
+            };
+            folder.last = Some(name.clone());
+            if is_fixed(folder.id, *id) {
+                continue;
+            }
+            if folder.len > 0 {
+                self.path.push('/');
+            }
+            self.path.push_str(name);
+            return Some(match &tree.node(*id).ok()?.kind {
+                NodeKind::File(_) => Entry::File(*id),
+                NodeKind::Link(_) => Entry::Link,
+                NodeKind::Device(_) => Entry::Other,
+                NodeKind::Folder(..) => {
+                    if self.open.len() < self.max_depth {
+                        self.open.push(OpenFolder { id: *id, len: self.path.len(), last: None });
+                    }
+                    Entry::Other
+                }
+            });
         }
     }
-    Ok(())
 }
 
 /// Returns the file that a link leads to.
@@ -166,6 +211,6 @@ mod tests {
     fn manual_names_the_limits_of_this_file() {
         Page::of("limits").section("How a command counts").says(&format!("at most {MAX_PATH} bytes"));
         // What messages show is no limit of a program.
-        has_no_other_limits(file!(), &["MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
+        has_no_other_limits(file!(), &["BATCH", "OPTIONS", "MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
     }
 }

@@ -23,16 +23,16 @@ pub(crate) struct Remains {
 }
 
 /// Returns the result of a program that ended well. Without one, its stdout stays where it is.
-pub(crate) fn collect(output: &CommandOutput, remains: &mut Remains) -> Result<Bytes, Uncollected> {
+pub(crate) async fn collect(output: &CommandOutput, remains: &mut Remains) -> Result<Bytes, Uncollected> {
     let limits = remains.limits;
     let collected = match output {
-        CommandOutput::One(collected) => remains.whole(collected)?,
+        CommandOutput::One(collected) => remains.whole(collected).await?,
         CommandOutput::Several(outputs) => {
             let mut out = Output { bytes: Vec::new(), limits };
             wire::put_map_len(&mut out.bytes, outputs.len());
             for (name, collected) in outputs {
                 wire::put_str(&mut out.bytes, name);
-                remains.append(collected, &mut out).map_err(|error| error.in_output(name))?;
+                remains.append(collected, &mut out).await.map_err(|error| error.in_output(name))?;
             }
             out.bytes.into()
         }
@@ -122,7 +122,7 @@ impl Remains {
     }
 
     /// Returns the result that is one value.
-    fn whole(&mut self, collected: &Collected) -> Result<Bytes, Uncollected> {
+    async fn whole(&mut self, collected: &Collected) -> Result<Bytes, Uncollected> {
         let limits = self.limits;
         match collected {
             Collected::Text => {
@@ -142,14 +142,14 @@ impl Remains {
             }
             Collected::Json(_) | Collected::Files { .. } => {
                 let mut out = Output { bytes: Vec::new(), limits };
-                self.append(collected, &mut out)?;
+                self.append(collected, &mut out).await?;
                 Ok(out.bytes.into())
             }
         }
     }
 
     /// Appends one value to others.
-    fn append(&self, collected: &Collected, out: &mut Output) -> Result<(), Uncollected> {
+    async fn append(&self, collected: &Collected, out: &mut Output) -> Result<(), Uncollected> {
         match collected {
             Collected::Text => {
                 check_text(self.stdout(), "stdout", USE_BYTES)?;
@@ -170,10 +170,10 @@ impl Remains {
                 append_file(&tree, (path, file), Form::of(*is_text), out)
             }
             Collected::Files { pattern, is_text } => {
-                let tree = self.disk.lock();
                 let room = self.limits.output.as_usize();
-                let files =
-                    matching(&tree, pattern, room, self.deadline)?.ok_or_else(|| too_large(&self.limits))?;
+                let files = matching(&self.disk, pattern, room, self.deadline).await?;
+                let files = files.ok_or_else(|| too_large(&self.limits))?;
+                let tree = self.disk.lock();
                 wire::put_array_len(&mut out.bytes, files.len());
                 for (name, file) in &files {
                     self.deadline.check()?;

@@ -3,7 +3,7 @@
 
 use crate::invoke::{Grants, Outcome};
 use crate::model::FailureClass;
-use crate::sandbox::Metering;
+use crate::sandbox::GuestKind;
 use crate::sandbox::command_tests::trial::{Trial, command, steps, text, trial};
 use crate::sandbox::testing::value;
 use crate::value::{Collected, Feed};
@@ -142,7 +142,8 @@ async fn folder_at_the_working_directory_is_refused() {
     let export = component.exports().first().unwrap();
     for guest in ["/", ".", "./"] {
         let grants = Grants { read: vec![("/".into(), guest.to_owned())], ..Grants::default() };
-        let error = sandbox.prepare(component, export, Some(&command), grants, Metering::Time).unwrap_err();
+        let error =
+            sandbox.prepare(component, export, Some(&command), grants, &[GuestKind::PLAIN]).unwrap_err();
         assert!(error.help().unwrap().contains("data:/data"), "{error}");
     }
 }

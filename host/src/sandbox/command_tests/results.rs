@@ -37,6 +37,10 @@ async fn files_that_match_a_pattern_are_sorted_by_name() {
     assert_eq!(names("**/*.txt").await, "in.txt out/a.txt out/a/c.txt out/b.txt");
     assert_eq!(names("**").await, "in.txt out/a.txt out/a/c.txt out/b.txt out/d");
     assert_eq!(names("nothing/*").await, "");
+    let links = ["write=a:x", "link=a:b", "link=nothing:c", "link=c:d", "link=.:e", "link=e/b:f"];
+    let json = trial(files("?")).steps(&links).json().await;
+    let file = |name| format!(r#"{{"name":"{name}","content":"x"}}"#);
+    assert_eq!(json, format!("[{},{},{}]", file("a"), file("b"), file("f")), "links to files are files");
     let json = trial(files("out/?.txt")).steps(&write).json().await;
     assert_eq!(json, r#"[{"name":"out/a.txt","content":"a"},{"name":"out/b.txt","content":"b"}]"#);
 }
@@ -190,6 +194,16 @@ async fn result_that_is_not_what_the_output_says_is_an_error_with_its_cause() {
     assert_eq!(
         failed(file("out.svg"), "write=d/out.png:x").await,
         "the program left no file `out.svg`; its working directory has `d/out.png`"
+    );
+    let many = trial(file("z")).steps(
+        &["a", "b", "c", "d", "e", "f", "g"]
+            .map(|name| format!("write={name}:x"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    assert_eq!(
+        many.failure().await.1,
+        "the program left no file `z`; its working directory has `a`, `b`, `c`, `d`, `e` and 2 more"
     );
     assert_eq!(failed(file("d"), "write=d/out.png:x").await, "`d` is a folder, and no file");
     let several = steps(&["bytes"]).outputs(&[("log", Collected::Text)]).failure().await;

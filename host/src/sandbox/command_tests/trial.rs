@@ -4,7 +4,7 @@
 use crate::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned};
 use crate::model::{FailureClass, Limits};
 use crate::sandbox::testing::{call, sandbox, value};
-use crate::sandbox::{Component, Metering, Sandbox};
+use crate::sandbox::{Component, GuestKind, Sandbox};
 use crate::value::{Collected, Command, CommandOutput, Feed, to_json_text};
 use bytes::Bytes;
 use std::path::Path;
@@ -88,7 +88,7 @@ impl Trial {
         let command = Arc::new(self.command);
         let export = component.exports().iter().find(|export| &*export.function == "run").unwrap();
         let function =
-            sandbox.prepare(component, export, Some(&command), self.grants, Metering::Time).unwrap();
+            sandbox.prepare(component, export, Some(&command), self.grants, &[GuestKind::PLAIN]).unwrap();
         let mut call = Call { limits: self.limits, ..call(function, self.args) };
         change(&mut call);
         sandbox.invoke(Arc::new(call)).await

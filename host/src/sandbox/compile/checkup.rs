@@ -1,25 +1,28 @@
 //! Self-checks of the sandbox: allocation pool, dirty-page scan, and the cache of compiled code.
 //! `app` runs them for `doctor` and draws the conclusions.
 
-use crate::model::{Digest, Random};
+use crate::model::{Digest, Random, Stack};
 use crate::sandbox::engine;
-use crate::sandbox::engine::Allocation;
+use crate::sandbox::kind::{Allocation, CodeKind, EngineKind};
 use crate::sandbox::load::Sandbox;
-use crate::sandbox::metering::Metering;
 use std::io::Write as _;
 
 impl Sandbox {
-    /// Returns why guests do not run in an allocation pool, or `None` if they do.
+    /// Returns why guests do not run in an allocation pool, or `None` if those with a stack of any size do.
     #[must_use]
     pub fn pool_refusal(&self) -> Option<String> {
-        match self.engines.runtime(Metering::Time, Allocation::Pooling) {
-            Ok(runtime) if runtime.allocation == Allocation::Pooling => None,
-            Ok(_) => Some(
-                engine::pool_refusal(self.engines.calls)
+        Stack::ALL.into_iter().find_map(|stack| {
+            let refusal = match self.engines.runtime(EngineKind { stack, ..EngineKind::PLAIN }) {
+                Ok(runtime) if runtime.kind.allocation == Allocation::Pooling => return None,
+                Ok(_) => engine::pool_refusal(self.engines.calls, stack)
                     .unwrap_or_else(|| "the engine refused it when it was created".to_owned()),
-            ),
-            Err(error) => Some(error.to_string()),
-        }
+                Err(error) => error.to_string(),
+            };
+            Some(match stack {
+                Stack::Small => refusal,
+                _ => format!("with `limits.stack` = {}, {refusal}", stack.size()), // a size that a task chooses
+            })
+        })
     }
 
     /// Returns whether the kernel may be asked which pages are dirty, so that only those are reset.
@@ -33,8 +36,8 @@ impl Sandbox {
     /// Returns `None` if no cache is in use, and a description of the failure otherwise.
     pub fn prove_code_cache(&self) -> Option<Result<(), String>> {
         let cache = self.code_cache.as_ref()?;
-        let runtime = match self.engines.runtime(Metering::Time, Allocation::Pooling) {
-            Ok(runtime) => runtime,
+        let code_id = match self.engines.code_id(CodeKind::PLAIN) {
+            Ok(code_id) => code_id,
             Err(error) => return Some(Err(error.to_string())),
         };
         // No component has this digest, so no other process looks up the entry meanwhile.
@@ -42,16 +45,16 @@ impl Sandbox {
             Digest::of_bytes(format!("no component {:x}", Random::from_system().next_u64()).as_bytes());
         let stored = cache.draft().and_then(|mut draft| {
             draft.write_all(b"no code")?;
-            cache.store(&runtime, &name, draft)
+            cache.store(&code_id, &name, draft)
         });
         let stored = match stored {
             Ok(stored) => stored,
             Err(error) => return Some(Err(format!("code cannot be written: {error}"))),
         };
-        let is_found = cache.get(&runtime, &name).is_some();
+        let is_found = cache.get(&code_id, &name).is_some();
         // The length stays the same: only the seal can reveal the change.
         let is_changed = std::fs::write(stored.path(), b"no cade").is_ok();
-        let is_changed_found = cache.get(&runtime, &name).is_some();
+        let is_changed_found = cache.get(&code_id, &name).is_some();
         stored.remove();
         Some(match (is_found, is_changed, is_changed_found) {
             (true, true, false) => Ok(()),

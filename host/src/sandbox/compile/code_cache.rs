@@ -3,12 +3,9 @@
 
 use crate::model::{Digest, Digester, SystemClock, secret};
 use crate::sandbox::compile::{eviction, trusted};
-use crate::sandbox::engine::Runtime;
-use crate::sandbox::metering::Metering;
 use crate::sandbox::scratch;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -108,9 +105,9 @@ impl CodeCache {
         Ok(Self { folder: folder.to_owned(), secret: read_secret(&path)?, unwritable })
     }
 
-    /// Returns the cached code of a component for an engine, if it is there and its seal is intact.
-    pub(crate) fn get(&self, runtime: &Runtime, digest: &Digest) -> Option<CachedCode> {
-        let code = self.path(runtime, digest);
+    /// Returns the cached code of a component for engines with this id of code, if it is there and its seal is intact.
+    pub(crate) fn get(&self, code_id: &str, digest: &Digest) -> Option<CachedCode> {
+        let code = self.path(code_id, digest);
         let mut cached = Vec::new();
         open(&seal_path(&code)).ok()?.take(MAX_SEAL_LEN).read_to_end(&mut cached).ok()?;
         // All bytes are hashed before any is executed: a damaged file is compiled again.
@@ -147,11 +144,11 @@ impl CodeCache {
     /// An error costs the next process the time to compile, and nothing else.
     pub(crate) fn store(
         &self,
-        runtime: &Runtime,
+        code_id: &str,
         digest: &Digest,
         draft: NamedTempFile,
     ) -> io::Result<CachedCode> {
-        let code = self.path(runtime, digest);
+        let code = self.path(code_id, digest);
         let mut file = draft.as_file();
         // The code is persisted before its seal: code without a seal is never used.
         file.rewind()?;
@@ -185,15 +182,9 @@ impl CodeCache {
         seal.finish()
     }
 
-    /// Returns the file of a component's code. Engines that differ only in memory allocation share it.
-    fn path(&self, runtime: &Runtime, digest: &Digest) -> PathBuf {
-        let mut hasher = DefaultHasher::new();
-        runtime.engine.precompile_compatibility_hash().hash(&mut hasher);
-        let metering = match runtime.metering {
-            Metering::Time => "time",
-            Metering::Fuel => "fuel",
-        };
-        self.folder.join(format!("{digest}-{:016x}-{metering}.code", hasher.finish()))
+    /// Returns the file of a component's code. Engines of one kind of code share it.
+    fn path(&self, code_id: &str, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{digest}-{code_id}.code"))
     }
 }
 

@@ -4,10 +4,12 @@
 use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::Exceeded;
 use crate::sandbox::compile::composition::Composition;
+use crate::sandbox::compile::features::{Refused, precompile};
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker_process;
-use crate::sandbox::engine::Runtime;
+use crate::sandbox::engine::Engines;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
+use crate::sandbox::kind::{CodeKind, EngineKind};
 use crate::sandbox::scratch;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -23,17 +25,27 @@ pub(crate) enum Compiler {
 
 impl Compiler {
     /// Compiles a component, or adapts a module before, and writes its code to `output`, a file that nobody else can reach.
-    pub(crate) fn compile(&self, runtime: &Runtime, bytes: &[u8], output: &File) -> Result<(), LoadError> {
-        match self {
-            Self::Child(pool) => worker_process::compile(pool, runtime.metering, bytes, output),
-            Self::InProcess => {
-                let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
-                let code = runtime.engine.precompile_component(&component);
-                let code = code.map_err(|error| compile_error(format!("{error:#}")))?;
-                let mut file = output;
-                file.write_all(&code).map_err(write_error)
-            }
+    /// Returns the kind of the code: it has the features that the component needs. Calls `slow` once if that takes long.
+    pub(crate) fn compile(
+        &self,
+        engines: &Engines,
+        kind: EngineKind,
+        (bytes, output): (&[u8], &File),
+        slow: &dyn Fn(),
+    ) -> Result<CodeKind, LoadError> {
+        if let Self::Child(pool) = self {
+            return worker_process::compile(pool, kind.code, (bytes, output), slow);
         }
+        let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
+        let engine = |code| Ok(engines.runtime(EngineKind { code, ..kind })?.engine.clone());
+        let (code_kind, code) =
+            precompile(kind.code, &component, engine).map_err(|refused| match refused {
+                Refused::Proposal(proposal) => LoadError::Proposal(proposal),
+                Refused::Engine(error) => compile_error(format!("{error:#}")),
+            })?;
+        let mut file = output;
+        file.write_all(&code).map_err(write_error)?;
+        Ok(code_kind)
     }
 
     /// Composes components to one.

@@ -2,10 +2,12 @@
 //! `component` reads what a component exports and imports.
 
 pub(crate) mod precheck;
+mod async_use;
 pub(crate) mod module;
 mod bundle;
 mod bounds;
 mod pool;
+mod features;
 mod compiler;
 mod exit;
 mod adapt;
@@ -25,6 +27,7 @@ pub use code_cache::code_files;
 pub(crate) use code_cache::{CachedCode, CodeCache};
 pub(crate) use compiler::Compiler;
 pub(crate) use composition::{Composition, Part};
+pub use features::Proposal;
 pub use misfit::{Link, Misfit};
 pub use module::Form;
 pub use pool::CompilePool;

@@ -1,11 +1,13 @@
 //! Checks on raw bytes before compilation, so that an error names what the file really is.
 //! The compiler validates the component in full.
 
+use crate::sandbox::compile::async_use;
 use crate::sandbox::compile::bounds::{Exceeded, MAX_DEFINITIONS, MAX_FUNCTIONS, MAX_MODULES, MAX_NESTING};
 use crate::sandbox::compile::bundle::Wit;
 use crate::sandbox::compile::module::{Form, INTERFACE_SECTION, facts};
 use crate::sandbox::component::{Toolchain, is_later_wasi};
 use crate::sandbox::error::LoadError;
+use crate::sandbox::kind::Features;
 use wasmparser::{BinaryReaderError, KnownCustom, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
@@ -25,6 +27,8 @@ pub(crate) struct ModuleCounts {
     pub(crate) instance: u64,
     /// The toolchain that the component names among its producers.
     pub(crate) toolchain: Option<Toolchain>,
+    /// The features that it needs of an engine.
+    pub(crate) features: Features,
 }
 
 /// Fails unless `bytes` look like a complete component for WASI 0.2, or like a module that becomes one, judged by its
@@ -58,22 +62,29 @@ fn precheck_module(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, For
     let form = facts(bytes).map_err(damaged)?.check(wit)?;
     let adapter =
         form.adapter().map_or(Ok(0), |adapter| count_modules(adapter).map(|counts| counts.instance))?;
-    Ok((ModuleCounts { instance: own.instance + adapter + IMPORT, toolchain: own.toolchain }, form))
+    let mut features = own.features;
+    features.concurrency |= wit.is_some_and(async_use::of_wit);
+    let instance = own.instance + adapter + IMPORT;
+    Ok((ModuleCounts { instance, toolchain: own.toolchain, features }, form))
 }
 
 /// Walks the sections of a component and of everything nested in it, and counts.
 fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
     let (mut instance, mut largest, mut toolchain) = (0, 0, None);
+    let mut features = Features::default();
     let mut depth: usize = 0;
     let mut counts = Counts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(damaged)?;
         counts.add(&payload, depth)?;
         instance += cost(&payload);
+        features.concurrency =
+            features.concurrency || async_use::of_section(&payload, bytes).map_err(damaged)?;
         match payload {
             // The interface of a module is a component in a custom section, and is decoded with the same effort.
             Payload::CustomSection(section) if section.name().starts_with(INTERFACE_SECTION) => {
                 counts.add_interface(section.data(), depth)?;
+                features.concurrency |= async_use::of_interface(section.data());
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
                 depth += 1;
@@ -97,7 +108,7 @@ fn count_modules(bytes: &[u8]) -> Result<ModuleCounts, LoadError> {
             _ => {} // the compiler checks all else
         }
     }
-    Ok(ModuleCounts { instance: largest, toolchain })
+    Ok(ModuleCounts { instance: largest, toolchain, features })
 }
 
 /// Returns the toolchain that a producers section names. A damaged one names nothing.

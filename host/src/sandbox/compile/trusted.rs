@@ -42,6 +42,14 @@ pub(crate) fn deserialize_compiled(engine: &Engine, code: &CompiledCode) -> wasm
     unsafe { Component::deserialize(engine, &code.0) }
 }
 
+/// Copies the code of a loaded component to another engine. Fails if it has another configuration of code.
+#[expect(unsafe_code, reason = "wasmtime cannot know where bytes come from; see the safety comment")]
+pub(crate) fn copy(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+    let code = component.serialize()?;
+    // SAFETY: wasmtime requires the bytes that `Component::serialize` returned, and these are.
+    unsafe { Component::deserialize(engine, &code) }
+}
+
 /// Maps code into memory. Fails if it is from another version or configuration of the engine.
 #[expect(unsafe_code, reason = "wasmtime cannot know that it once wrote this file; see the safety comment")]
 pub(crate) fn deserialize(engine: &Engine, file: &Verified<'_>) -> wasmtime::Result<Component> {

@@ -5,9 +5,10 @@ use crate::model::{Size, try_threads};
 use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::compile::composition::Composition;
+use crate::sandbox::compile::features::{Proposal, Refused, precompile};
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
-use crate::sandbox::metering::Metering;
+use crate::sandbox::kind::CodeKind;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use std::ffi::OsString;
@@ -40,12 +41,20 @@ pub(crate) const UNWRITTEN: u8 = 68;
 /// Exit code: no component can be made of the module; stderr says why.
 pub(crate) const UNADAPTED: u8 = 69;
 
+/// Exit code: the code was written, but the component needs other features; stderr names the kind of code.
+pub(crate) const OTHER_KIND: u8 = 70;
+
+/// Exit code: the component needs a proposal that no engine has; stderr names it.
+pub(crate) const PROPOSAL: u8 = 71;
+
 /// Task of a worker process. The component, or the module that becomes one, arrives on stdin, after its length; the
 /// result goes to stdout. Stdin stays open for as long as the host wants the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileRequest {
     /// Kind of work.
     pub(crate) job: Job,
+    /// Number of threads to compile with.
+    pub(crate) threads: Threads,
     /// Maximum memory of the process.
     pub(crate) memory: Size,
     /// Maximum processor time of the process.
@@ -55,8 +64,8 @@ pub struct CompileRequest {
 /// Kind of work of a worker process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// Compiles a component to code with this metering.
-    Compile(Metering),
+    /// Compiles a component to code of this kind.
+    Compile(CodeKind),
     /// Composes components to one.
     Compose,
 }
@@ -69,24 +78,30 @@ impl CompileRequest {
             return None;
         }
         let job = match words.next()?.as_str() {
-            "time" => Job::Compile(Metering::Time),
-            "fuel" => Job::Compile(Metering::Fuel),
             "compose" => Job::Compose,
+            kind => Job::Compile(CodeKind::from_words(kind)?),
+        };
+        let threads = match words.next()?.as_str() {
+            "one" => Threads::One,
+            "many" => Threads::Many,
             _ => return None, // not from this host
         };
         let memory = Size::bytes(words.next()?.parse().ok()?);
-        Some(Self { job, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
+        Some(Self { job, threads, memory, time: Duration::from_secs(words.next()?.parse().ok()?) })
     }
 
     /// Returns the arguments that encode the request.
-    pub(crate) fn arguments(&self) -> [String; 4] {
+    pub(crate) fn arguments(&self) -> [String; 5] {
         let job = match self.job {
-            Job::Compile(Metering::Time) => "time",
-            Job::Compile(Metering::Fuel) => "fuel",
-            Job::Compose => "compose",
+            Job::Compile(kind) => kind.words(),
+            Job::Compose => "compose".to_owned(),
+        };
+        let threads = match self.threads {
+            Threads::One => "one",
+            Threads::Many => "many",
         };
         let (memory, time) = (self.memory.as_bytes(), self.time.as_secs().max(1));
-        [WORKER_FLAG.to_owned(), job.to_owned(), memory.to_string(), time.to_string()]
+        [WORKER_FLAG.to_owned(), job, threads.to_owned(), memory.to_string(), time.to_string()]
     }
 
     /// Executes the request and returns the exit code for this process.
@@ -97,7 +112,9 @@ impl CompileRequest {
         mut stderr: impl Write,
     ) -> u8 {
         let (code, message) = match self.work(input, output) {
-            Ok(()) => return DONE,
+            Ok(None) => return DONE,
+            Ok(Some(kind)) => (OTHER_KIND, kind.words()),
+            Err(CompileFailure::Proposal(proposal)) => (PROPOSAL, proposal.name().to_owned()),
             Err(CompileFailure::Refused(text)) => (REFUSED, text),
             Err(CompileFailure::Unadapted(text)) => (UNADAPTED, text),
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
@@ -114,20 +131,25 @@ impl CompileRequest {
         code
     }
 
+    /// Returns the kind of the code if it is not the one of the request.
     fn work(
         self,
         mut input: impl Read + Send + 'static,
         mut output: impl Write,
-    ) -> Result<(), CompileFailure> {
+    ) -> Result<Option<CodeKind>, CompileFailure> {
         self.set_limits()?;
         // From here on, the end of stdin means that the host was killed.
         let input_bytes = read(&mut input)?;
         std::thread::Builder::new().spawn(move || exit_when_closed(input))?;
-        let result = match self.job {
-            Job::Compile(metering) => compile(metering, &input_bytes)?,
-            Job::Compose => compose(&input_bytes)?,
+        let (result, other) = match self.job {
+            Job::Compile(kind) => {
+                let (actual, code) = compile(kind, self.threads, &input_bytes)?;
+                (code, (actual != kind).then_some(actual))
+            }
+            Job::Compose => (compose(&input_bytes)?, None),
         };
-        output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)
+        output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)?;
+        Ok(other)
     }
 
     /// Sets resource limits on this process, which hold whatever a component does to the compiler.
@@ -150,10 +172,14 @@ impl CompileRequest {
     }
 }
 
-fn compile(metering: Metering, payload: &[u8]) -> Result<Vec<u8>, CompileFailure> {
-    let engine = engine::for_compiling(metering, threads()).map_err(|error| engine_failure(&error))?;
+fn compile(kind: CodeKind, threads: Threads, payload: &[u8]) -> Result<(CodeKind, Vec<u8>), CompileFailure> {
     let component = component_of(payload).map_err(CompileFailure::Unadapted)?;
-    engine.precompile_component(&component).map_err(|error| engine_failure(&error))
+    let threads = allowed(threads);
+    precompile(kind, &component, |kind| engine::for_compiling(kind, threads)).map_err(|refused| match refused
+    {
+        Refused::Proposal(proposal) => CompileFailure::Proposal(proposal),
+        Refused::Engine(error) => engine_failure(&error),
+    })
 }
 
 /// Composes components. A misfit is written to stderr as JSON.
@@ -166,7 +192,10 @@ fn compose(composition: &[u8]) -> Result<Vec<u8>, CompileFailure> {
 }
 
 /// Returns how many threads to compile with: one if the system refuses threads, which would fail later.
-fn threads() -> Threads {
+fn allowed(threads: Threads) -> Threads {
+    if threads == Threads::One {
+        return threads;
+    }
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     if try_threads(cores).is_ok() { Threads::Many } else { Threads::One }
 }
@@ -175,6 +204,7 @@ fn threads() -> Threads {
 enum CompileFailure {
     Refused(String),
     Unadapted(String),
+    Proposal(Proposal),
     Failed(io::Error),
     Unwritten(io::Error),
 }
@@ -222,11 +252,13 @@ fn exit_when_closed(mut input: impl Read) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::metering::Metering;
 
     #[test]
     fn request_round_trips_and_user_arguments_are_no_request() {
         let request = CompileRequest {
-            job: Job::Compile(Metering::Fuel),
+            job: Job::Compile(CodeKind { metering: Metering::Fuel, ..CodeKind::PLAIN }),
+            threads: Threads::One,
             memory: Size::bytes(7 << 20),
             time: Duration::from_secs(9),
         };

@@ -1,32 +1,72 @@
 //! Host side of a worker process: starts it with an empty environment, watches it, and kills it at its bounds.
 //! `worker` is the process itself.
 
-use crate::model::Size;
+use crate::model::{Shortage, Size};
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
+use crate::sandbox::compile::features::Proposal;
 use crate::sandbox::compile::misfit::Misfit;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker::{
-    CompileRequest, FAILED, Job, NO_MEMORY, REFUSED, UNADAPTED, UNWRITTEN,
+    CompileRequest, FAILED, Job, NO_MEMORY, OTHER_KIND, PROPOSAL, REFUSED, UNADAPTED, UNWRITTEN,
 };
+use crate::sandbox::engine::Threads;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
-use crate::sandbox::metering::Metering;
+use crate::sandbox::kind::CodeKind;
 use rustix::io::Errno;
 use rustix::process::{Resource, Signal, getrlimit};
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::io::{Read, Write};
+use std::io::{Read, Seek as _, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::Builder;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Maximum number of bytes read from a worker's stderr.
 const MAX_STDERR: u64 = 64 << 10;
 
 /// Memory that compiling an empty component takes on most machines.
 const MIN_COMPILE_MEMORY: Size = Size::bytes(16 << 20);
+
+/// Time after which compiling is slow, and reported: a person would wonder.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Work for a worker process.
+struct Work {
+    job: Job,
+    threads: Threads,
+    /// Maximum time by the clock.
+    time: Duration,
+}
+
+/// Reports once that compiling is slow, over all attempts.
+struct Patience<'a> {
+    start: Instant,
+    is_over: Cell<bool>,
+    slow: &'a dyn Fn(),
+}
+
+impl Patience<'_> {
+    /// Receives the end of a worker, for at most `time`.
+    fn wait<T>(&self, end: &Receiver<T>, time: Duration) -> Result<T, RecvTimeoutError> {
+        let first = PATIENCE.saturating_sub(self.start.elapsed()).min(time);
+        if self.is_over.get() {
+            return end.recv_timeout(time);
+        }
+        match end.recv_timeout(first) {
+            Err(RecvTimeoutError::Timeout) if first < time => {
+                self.is_over.set(true);
+                (self.slow)();
+                end.recv_timeout(time - first)
+            }
+            ended => ended,
+        }
+    }
+}
 
 /// Ways in which a worker process ends.
 enum WorkerEnd {
@@ -36,14 +76,61 @@ enum WorkerEnd {
     TimedOut,
 }
 
-/// Compiles a component in a worker process, which writes the code to `output`.
+/// Compiles a component in a worker process, which writes the code to `output`. Returns the kind of the code, which has
+/// the features that the component needs.
+///
+/// Threads that compile at the same time need memory at the same time. So that their number decides nothing, a component
+/// for which many threads had too little memory is compiled again by one.
 pub(crate) fn compile(
     pool: &CompilePool,
-    metering: Metering,
-    bytes: &[u8],
-    output: &File,
-) -> Result<(), LoadError> {
-    run(pool, Job::Compile(metering), bytes, output, compile_error)
+    kind: CodeKind,
+    (bytes, output): (&[u8], &File),
+    slow: &dyn Fn(),
+) -> Result<CodeKind, LoadError> {
+    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow };
+    let attempt = |threads, time| {
+        let work = Work { job: Job::Compile(kind), threads, time };
+        run(pool, work, (bytes, output), &patience, compile_error)
+    };
+    let other = with_fewer_threads(pool, &patience, attempt, || rewind(output))?;
+    Ok(other.unwrap_or(kind))
+}
+
+/// Calls `attempt` with many threads, and if they had too little memory once more with one, in the time that is left.
+fn with_fewer_threads<T>(
+    pool: &CompilePool,
+    patience: &Patience<'_>,
+    attempt: impl Fn(Threads, Duration) -> Result<T, LoadError>,
+    reset: impl FnOnce() -> io::Result<()>,
+) -> Result<T, LoadError> {
+    let time = pool.bounds.time;
+    let error = match attempt(Threads::Many, time) {
+        Err(error) if pool.cores > 1 && is_memory(&error) => error,
+        ended => return ended,
+    };
+    let Some(left) = time.checked_sub(patience.start.elapsed()).filter(|left| !left.is_zero()) else {
+        return Err(error);
+    };
+    reset().map_err(write_error)?;
+    match attempt(Threads::One, left) {
+        // More memory would have helped, and is less than much more time.
+        Err(LoadError::Beyond(Exceeded::Time(_))) => Err(error),
+        ended => ended,
+    }
+}
+
+fn is_memory(error: &LoadError) -> bool {
+    match error {
+        LoadError::Beyond(Exceeded::Memory(_)) => true,
+        LoadError::Compiler(cause) => Shortage::from_error(cause.as_ref()) == Some(Shortage::Memory),
+        _ => false, // fewer threads change nothing else
+    }
+}
+
+/// Removes what a worker has written.
+fn rewind(mut output: &File) -> io::Result<()> {
+    output.set_len(0)?;
+    output.rewind()
 }
 
 /// Composes components in a worker process, which writes the new component to `output`.
@@ -52,22 +139,25 @@ pub(crate) fn compose(pool: &CompilePool, composition: &[u8], output: &File) -> 
         Ok(misfit) => LoadError::Misfit(misfit),
         Err(_) => LoadError::Misfit(Misfit::Other(text)),
     };
-    run(pool, Job::Compose, composition, output, misfit)
+    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+    let work = Work { job: Job::Compose, threads: Threads::One, time: pool.bounds.time };
+    run(pool, work, (composition, output), &patience, misfit).map(drop)
 }
 
-/// Runs a worker process. `refused` builds the error from its text if it refuses the input.
+/// Runs a worker process. `refused` builds the error from its text if it refuses the input. Returns the kind of the code
+/// if it is not the one of the job.
 ///
 /// Blocks until the worker ends, at most for `compile-timeout`.
 fn run(
     pool: &CompilePool,
-    job: Job,
-    bytes: &[u8],
-    output: &File,
+    Work { job, threads, time }: Work,
+    (bytes, output): (&[u8], &File),
+    patience: &Patience<'_>,
     refused: impl FnOnce(String) -> LoadError,
-) -> Result<(), LoadError> {
-    let Bounds { memory, time, .. } = pool.bounds;
+) -> Result<Option<CodeKind>, LoadError> {
+    let memory = pool.bounds.memory;
     // `time` is wall-clock time. The processor time that fits into it is at most that of all cores.
-    let request = CompileRequest { job, memory, time: time.saturating_mul(pool.cores.max(1)) };
+    let request = CompileRequest { job, threads, memory, time: time.saturating_mul(pool.cores.max(1)) };
     let stdout = output.try_clone().map_err(write_error)?;
     let child = Command::new(&pool.program)
         .args(request.arguments())
@@ -80,12 +170,16 @@ fn run(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| LoadError::Compiler(error.into()))?;
-    let end = watch(child, bytes, time).map_err(|error| LoadError::Compiler(error.into()))?;
+    let end = watch(child, bytes, (time, patience)).map_err(|error| LoadError::Compiler(error.into()))?;
     check_end(end, &pool.bounds, refused)
 }
 
 /// Sends the component and waits until the worker ends or `time` has passed.
-fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<WorkerEnd> {
+fn watch(
+    mut child: Child,
+    bytes: &[u8],
+    (time, patience): (Duration, &Patience<'_>),
+) -> io::Result<WorkerEnd> {
     let (Some(mut stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
         return Err(io::ErrorKind::BrokenPipe.into());
     };
@@ -109,7 +203,7 @@ fn watch(mut child: Child, bytes: &[u8], time: Duration) -> io::Result<WorkerEnd
             return Err(Errno::AGAIN.into());
         };
         // Stderr closes when the process ends. A worker that is late, or writes too much to stderr, is killed.
-        let text = text_receiver.recv_timeout(time);
+        let text = patience.wait(&text_receiver, time);
         let is_whole = text.as_ref().is_ok_and(|text| text.len().try_into() != Ok(MAX_STDERR));
         if !is_whole {
             child.kill()?;
@@ -128,14 +222,22 @@ fn check_end(
     end: WorkerEnd,
     bounds: &Bounds,
     refused: impl FnOnce(String) -> LoadError,
-) -> Result<(), LoadError> {
+) -> Result<Option<CodeKind>, LoadError> {
     let (status, text) = match end {
         WorkerEnd::TimedOut => return Err(Exceeded::Time(bounds.time).into()),
         WorkerEnd::Own(status, text) => (status, text),
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match (code, status.signal().and_then(Signal::from_named_raw)) {
-        (Some(0), _) => Ok(()),
+        (Some(0), _) => Ok(None),
+        (Some(OTHER_KIND), _) => match CodeKind::from_words(text.trim()) {
+            Some(kind) => Ok(Some(kind)),
+            None => Err(LoadError::Compiler(crash_message(status, &text).into())),
+        },
+        (Some(PROPOSAL), _) => Err(match Proposal::from_name(text.trim()) {
+            Some(proposal) => LoadError::Proposal(proposal),
+            None => refused(text),
+        }),
         (Some(REFUSED), _) => Err(refused(text.trim_end().to_owned())),
         (Some(UNADAPTED), _) => Err(LoadError::Adapt(text.trim_end().into())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
@@ -185,9 +287,8 @@ fn crash_message(status: ExitStatus, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
-    fn run_script(program: &str, script: &str, time: Duration) -> Result<(), LoadError> {
+    fn run_script(program: &str, script: &str, time: Duration) -> Result<Option<CodeKind>, LoadError> {
         let child = Command::new(program)
             .args(["-c", script])
             .stdin(Stdio::piped())
@@ -195,7 +296,8 @@ mod tests {
             .spawn()
             .unwrap();
         let bounds = Bounds { time, ..Bounds::default() };
-        check_end(watch(child, &vec![0; 1 << 20], time).unwrap(), &bounds, compile_error)
+        let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+        check_end(watch(child, &vec![0; 1 << 20], (time, &patience)).unwrap(), &bounds, compile_error)
     }
 
     fn error_text(script: &str) -> String {
@@ -206,6 +308,9 @@ mod tests {
     #[test]
     fn each_end_of_a_worker_has_its_own_error() {
         assert!(run_script("/bin/sh", "exit 0", Duration::from_mins(1)).is_ok());
+        let other = run_script("/bin/sh", "echo fuel-gc >&2; exit 70", Duration::from_mins(1));
+        assert_eq!(other.unwrap().map(CodeKind::words).as_deref(), Some("fuel-gc"));
+        assert!(error_text("echo threads >&2; exit 71").contains("uses threads, which"));
         assert!(error_text("echo no such thing >&2; exit 65").contains("does not compile: no such thing"));
         assert!(
             error_text("echo no such world >&2; exit 69")
@@ -222,6 +327,65 @@ mod tests {
         );
         assert!(error_text("kill -s KILL $$").contains("signal: 9"));
         assert!(error_text("echo; echo thread main panicked >&2; exit 101").contains("thread main panicked"));
+    }
+
+    fn pool(cores: u32) -> CompilePool {
+        let bounds = Bounds { time: Duration::from_secs(100), ..Bounds::default() };
+        CompilePool { program: "none".into(), bounds, max_processes: 1, cores }
+    }
+
+    #[test]
+    fn one_thread_compiles_what_many_had_too_little_memory_for() {
+        let memory = || LoadError::from(Exceeded::Memory(Size::bytes(1)));
+        let of_system = || LoadError::Compiler(io::Error::from(Errno::NOMEM).into());
+        let foreign = || LoadError::Compile("no".into());
+        let time = || LoadError::from(Exceeded::Time(Duration::from_secs(1)));
+        let outcome = |cores, first: fn() -> LoadError, second: fn() -> Result<(), LoadError>| {
+            let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+            let attempts = Cell::new(0);
+            let attempt = |threads, left| {
+                attempts.set(attempts.get() + 1);
+                assert!(left <= Duration::from_secs(100));
+                if threads == Threads::Many { Err(first()) } else { second() }
+            };
+            let ended = with_fewer_threads(&pool(cores), &patience, attempt, || Ok(()));
+            (attempts.get(), ended.map_err(|error| error.to_string()))
+        };
+        assert_eq!(outcome(2, memory, || Ok(())), (2, Ok(())));
+        assert_eq!(outcome(2, of_system, || Ok(())), (2, Ok(())));
+        assert_eq!(outcome(1, memory, || Ok(())), (1, Err(memory().to_string())));
+        assert_eq!(outcome(2, foreign, || Ok(())), (1, Err(foreign().to_string())));
+        let refused = outcome(2, memory, || Err(LoadError::Compile("no".into())));
+        assert_eq!(refused, (2, Err(foreign().to_string())));
+        let late = outcome(2, memory, || Err(Exceeded::Time(Duration::from_secs(1)).into()));
+        assert_eq!(late, (2, Err(memory().to_string())));
+        assert_eq!(outcome(2, time, || Ok(())), (1, Err(time().to_string())));
+    }
+
+    #[test]
+    fn slow_compiling_is_reported_once_for_all_attempts() {
+        let told = Cell::new(0);
+        let slow = || told.set(told.get() + 1);
+        let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &slow };
+        let (sender, receiver) = mpsc::channel::<()>();
+        assert!(patience.wait(&receiver, Duration::from_millis(1)).is_err());
+        assert_eq!(told.get(), 0);
+        assert!(patience.wait(&receiver, PATIENCE * 2).is_err());
+        assert!(patience.wait(&receiver, Duration::from_millis(1)).is_err());
+        assert_eq!(told.get(), 1);
+        drop(sender);
+    }
+
+    #[test]
+    fn output_of_a_failed_attempt_is_removed() {
+        let file = tempfile::tempfile().unwrap();
+        (&file).write_all(b"half").unwrap();
+        rewind(&file).unwrap();
+        (&file).write_all(b"all").unwrap();
+        let mut text = String::new();
+        (&file).rewind().unwrap();
+        (&file).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "all");
     }
 
     #[test]

@@ -9,9 +9,10 @@ use crate::sandbox::component::traps;
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, import_type};
 use crate::sandbox::guest::State;
+use crate::sandbox::kind::EngineKind;
 use crate::value::Export;
 use bytes::Bytes;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::InstancePre;
 use wasmtime::component::types::ComponentItem;
 
@@ -23,6 +24,8 @@ pub struct Component {
 
 /// State shared by all clones of a component.
 pub(crate) struct Shared {
+    /// Name for messages.
+    pub(crate) name: Arc<str>,
     /// Identity of the component: of a module also its adapter and WIT.
     pub(crate) digest: Digest,
     /// Digest of all that determines results: the component, and what satisfies its imports.
@@ -31,12 +34,10 @@ pub(crate) struct Shared {
     pub(crate) traps: Vec<Arc<str>>,
     /// Form of its file.
     pub(crate) form: Form,
-    /// The component, or the module with its WIT, kept because a task with a fuel limit needs other code.
+    /// The component, or the module with its WIT, kept because tasks with a fuel limit need other code.
     pub(crate) bytes: Bytes,
-    /// Code that is metered by time.
-    pub(crate) code: Code,
-    /// Code that counts fuel, compiled when the first task needs it.
-    pub(crate) fueled: OnceLock<Code>,
+    /// Its code, for each kind of guest.
+    pub(crate) codes: Arc<Codes>,
     /// Exported functions.
     pub(crate) exports: Vec<Export>,
     /// Imported interfaces and functions.
@@ -45,6 +46,33 @@ pub(crate) struct Shared {
     pub(crate) toolchain: Option<Toolchain>,
     /// Maximum number of core instances in one of its guests.
     pub(crate) instances: usize,
+}
+
+/// Code of a component for each kind of guest that a task needs.
+pub(crate) struct Codes {
+    /// The code that was loaded first: of whichever kind, its types are the same.
+    pub(crate) first: Code,
+    // A mutex because runs of one host may prepare tasks concurrently. Each critical section accesses a few entries.
+    others: Mutex<Vec<Code>>,
+}
+
+impl Codes {
+    /// Creates a set of one code.
+    pub(crate) fn new(first: Code) -> Self {
+        Self { first, others: Mutex::default() }
+    }
+
+    /// Returns code of a kind that `is_wanted`.
+    pub(crate) fn find(&self, is_wanted: impl Fn(EngineKind) -> bool) -> Option<Code> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut codes = std::iter::once(&self.first).chain(&*others);
+        codes.find(|code| is_wanted(code.runtime.kind)).cloned()
+    }
+
+    /// Adds code for another kind of guest.
+    pub(crate) fn add(&self, code: Code) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(code);
+    }
 }
 
 /// Compiled code and the runtime that executes it.
@@ -72,7 +100,7 @@ impl Component {
 
     /// Fails if the component imports a known interface with other types than the host's.
     pub fn check_imports(&self) -> Result<(), LoadError> {
-        self.shared.link(&self.shared.code).map(drop)
+        self.shared.link(&self.shared.codes.first).map(drop)
     }
 
     /// Returns the component with imports that trap, and with another identity. Names of imports that it does not have
@@ -89,14 +117,14 @@ impl Component {
         let traps = imports.iter().filter(|import| import.offer == Offer::Trap);
         Self {
             shared: Arc::new(Shared {
+                name: Arc::clone(&shared.name),
                 digest: shared.digest,
                 identity,
                 traps: traps.map(|import| Arc::clone(&import.name)).collect(),
                 form: shared.form,
                 toolchain: shared.toolchain,
                 bytes: shared.bytes.clone(),
-                code: shared.code.clone(),
-                fueled: shared.fueled.clone(),
+                codes: Arc::clone(&shared.codes),
                 exports: shared.exports.clone(),
                 imports,
                 instances: shared.instances,
@@ -118,7 +146,7 @@ impl Component {
 
     /// Returns the names of exported interfaces, and of functions at the root. An interface may have no functions.
     pub(crate) fn exported_names(&self) -> Vec<Arc<str>> {
-        let component = &self.shared.code.component;
+        let component = &self.shared.codes.first.component;
         let ty = component.component_type();
         let exports = ty.exports(component.engine());
         let is_importable = |item: &ComponentItem| {

@@ -10,6 +10,6 @@ pub(crate) mod traps;
 pub(crate) use imports::is_later_wasi;
 pub use imports::{Import, Offer};
 pub use loaded::Component;
-pub(crate) use loaded::{Code, Shared};
+pub(crate) use loaded::{Code, Codes, Shared};
 pub(crate) use reflect::Interface;
 pub use toolchain::Toolchain;

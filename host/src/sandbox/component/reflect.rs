@@ -3,7 +3,9 @@
 
 use crate::sandbox::compile::{Exceeded, MAX_TYPES};
 use crate::sandbox::component::imports::{Import, Offer, offer};
-use crate::value::{Case, Export, Field, MapType, ResultType, Signature, Type, Unsupported};
+use crate::value::{
+    Case, Export, Field, MapType, Passing, ResultType, Signature, Transfer, Type, Unsupported,
+};
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
@@ -89,6 +91,8 @@ impl From<BudgetExceeded> for Exceeded {
 enum NotExpanded {
     /// The type cannot cross an edge.
     Kind(&'static str),
+    /// It is a stream or a future, and its elements cannot cross an edge.
+    Element(&'static str),
     /// The bound is exceeded.
     Budget,
 }
@@ -170,7 +174,9 @@ fn charge_functions(
     budget: &mut TypeBudget,
 ) -> Result<(), BudgetExceeded> {
     match item {
-        ComponentItem::ComponentFunc(function) => signature(function, budget).map(drop),
+        ComponentItem::ComponentFunc(function) => {
+            signature(function, &mut Passing::default(), budget).map(drop)
+        }
         ComponentItem::ComponentInstance(instance) => {
             let mut items = instance.exports(engine);
             items.try_for_each(|(_, item)| charge_functions(engine, &item.ty, budget))
@@ -205,28 +211,53 @@ fn export(
     budget: &mut TypeBudget,
 ) -> Result<Export, BudgetExceeded> {
     let function_name = budget.name(name)?;
-    let signature = signature(function, budget)?;
-    Ok(Export { interface: interface.cloned(), function: function_name, signature })
+    let mut passing = Box::new(Passing { is_async: function.async_(), ..Passing::default() });
+    let signature = signature(function, &mut passing, budget)?;
+    Ok(Export { interface: interface.cloned(), function: function_name, signature, passing })
 }
 
 fn signature(
     function: &ComponentFunc,
+    passing: &mut Passing,
     budget: &mut TypeBudget,
 ) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
-    if function.async_() {
-        return Ok(Err(Unsupported::Async));
-    }
     let mut params = Vec::new();
     for (name, ty) in function.params() {
-        match owned_type(&ty, budget) {
-            Ok(ty) => params.push((budget.name(name)?, ty)),
+        match passed_type(&ty, budget) {
+            Ok((ty, transfer)) => {
+                params.push((budget.name(name)?, ty));
+                passing.params.push(transfer);
+            }
             Err(reason) => return unsupported(format!("parameter {name}"), reason),
         }
     }
-    match function.results().next().map(|ty| owned_type(&ty, budget)).transpose() {
-        Ok(result) => Ok(Ok(Signature { params, result })),
+    match function.results().next().map(|ty| passed_type(&ty, budget)).transpose() {
+        Ok(result) => {
+            let (result, transfer) = result.unzip();
+            passing.result = transfer.unwrap_or_default();
+            Ok(Ok(Signature { params, result }))
+        }
         Err(reason) => unsupported("the result".to_owned(), reason),
     }
+}
+
+/// Returns the type of a parameter or result as tasks see it, and how it passes.
+fn passed_type(ty: &types::Type, budget: &mut TypeBudget) -> Result<(Type, Transfer), NotExpanded> {
+    let element = |ty: Option<types::Type>, name, budget: &mut TypeBudget| {
+        let ty = ty.as_ref().map(|ty| owned_type(ty, budget)).transpose();
+        match ty {
+            Ok(Some(ty)) if Transfer::takes(&ty) => Ok(ty),
+            Err(NotExpanded::Budget) => Err(NotExpanded::Budget),
+            Ok(_) | Err(NotExpanded::Kind(_) | NotExpanded::Element(_)) => Err(NotExpanded::Element(name)),
+        }
+    };
+    Ok(match ty {
+        types::Type::Stream(stream) => {
+            (Type::List(Arc::new(element(stream.ty(), "stream", budget)?)), Transfer::Stream)
+        }
+        types::Type::Future(future) => (element(future.ty(), "future", budget)?, Transfer::Future),
+        whole => (owned_type(whole, budget)?, Transfer::Whole),
+    })
 }
 
 fn unsupported(
@@ -235,6 +266,7 @@ fn unsupported(
 ) -> Result<Result<Signature, Unsupported>, BudgetExceeded> {
     match reason {
         NotExpanded::Kind(ty) => Ok(Err(Unsupported::Type { position, ty: ty.to_owned() })),
+        NotExpanded::Element(ty) => Ok(Err(Unsupported::Element { position, ty })),
         NotExpanded::Budget => Err(BudgetExceeded),
     }
 }

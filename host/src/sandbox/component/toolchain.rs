@@ -15,9 +15,6 @@ pub enum Toolchain {
     QuickJs,
 }
 
-/// The text in a component of componentize-qjs, which names itself in no producers section.
-const QJS_MARK: &[u8] = b"componentize-qjs";
-
 impl Toolchain {
     /// Recognises a toolchain by its name in the producers section of a component.
     pub(crate) fn of_producer(name: &str) -> Option<Self> {
@@ -28,11 +25,6 @@ impl Toolchain {
     pub(crate) fn of_exports(exports: &[Export]) -> Option<Self> {
         let known = [Self::Python, Self::QuickJs];
         known.into_iter().find(|toolchain| exports.iter().any(|export| toolchain.owns(export)))
-    }
-
-    /// Recognises a toolchain whose component does not compile, by the component's bytes.
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.windows(QJS_MARK.len()).any(|window| window == QJS_MARK).then_some(Self::QuickJs)
     }
 
     /// Returns the name of the toolchain.
@@ -83,7 +75,13 @@ mod tests {
 
     fn export(interface: Option<&str>, function: &str, param: &str) -> Export {
         let signature = Signature { params: vec![(param.into(), Type::String)], result: None };
-        Export { interface: interface.map(Into::into), function: function.into(), signature: Ok(signature) }
+        let signature = Ok(signature);
+        Export {
+            interface: interface.map(Into::into),
+            function: function.into(),
+            signature,
+            passing: Box::default(),
+        }
     }
 
     #[test]
@@ -103,11 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn toolchains_are_recognised_by_producers_and_bytes() {
+    fn toolchains_are_recognised_by_producers() {
         assert_eq!(Toolchain::of_producer("ComponentizeJS"), Some(Toolchain::StarlingMonkey));
         assert_eq!(Toolchain::of_producer("wit-component"), None);
-        assert_eq!(Toolchain::of_bytes(b"..componentize-qjs.."), Some(Toolchain::QuickJs));
-        assert_eq!(Toolchain::of_bytes(b"componentize"), None);
-        assert_eq!(Toolchain::of_bytes(b""), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Limits of one call while it runs: memory of all memories and tables, counts, log output, and the deadline.
+//! Limits of one call while it runs: memory of all memories, tables and collected heaps, counts, log output, and the deadline.
 //! The engine enforces fuel and stack; `wasi` enforces the quotas of single interfaces.
 
 use crate::model::{Limits, Shortage, Size};
@@ -33,6 +33,12 @@ pub(crate) const MAX_TABLES: usize = 1_000;
 
 /// Maximum number of handles of one guest: a usual limit of open files for a process, as each may be an open file.
 pub(crate) const MAX_HANDLES: usize = 1_000;
+
+/// Maximum number of calls inside of a guest that wait at the same time, each on a stack of its own.
+///
+/// Threat: an async function may call others of its composition without waiting for them. One that blocks keeps its stack,
+/// which no linear memory accounts for. A function with callbacks has none while it waits.
+pub(crate) const MAX_WAITING: u32 = 32;
 
 /// Minimum number of bytes that a guest may always pass to one host call. Writes to files and streams are smaller.
 pub(crate) const MIN_HOSTCALL_LIMIT: usize = 16 << 20;
@@ -157,12 +163,15 @@ impl MemoryAccount {
 pub(crate) struct MemoryGuard {
     account: MemoryAccount,
     instances: usize,
+    /// Why the collected heap could not grow when something last could not. wasmtime drops that error, since a collection
+    /// may free enough; otherwise, an allocation fails, with an error that does not say why.
+    heap_refusal: Option<LimitHit>,
 }
 
 impl MemoryGuard {
     /// Creates a guard with nothing allocated, on a host with `budget` for its guests.
     pub(crate) fn new(limits: &Limits, budget: Size, instances: usize) -> Self {
-        Self { account: MemoryAccount::new(limits, budget), instances }
+        Self { account: MemoryAccount::new(limits, budget), instances, heap_refusal: None }
     }
 
     /// Returns the account, which the private disk charges too.
@@ -175,9 +184,18 @@ impl MemoryGuard {
         self.account.0.peak.load(Ordering::Relaxed)
     }
 
+    /// Returns why the collected heap is full, if it is, by the host's limits or those of the system.
+    pub(crate) fn heap_refusal(&self) -> Option<&LimitHit> {
+        self.heap_refusal.as_ref()
+    }
+
     fn grow(&mut self, current: usize, desired: usize, reason: &str) -> wasmtime::Result<bool> {
         let growth = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        self.account.charge(growth, || reason)?;
+        if let Err(hit) = self.account.charge(growth, || reason) {
+            let heap = || "the guest's collected heap needs more";
+            self.heap_refusal = self.account.charge(growth, heap).err();
+            return Err(hit.into());
+        }
         Ok(true)
     }
 }
@@ -198,6 +216,7 @@ impl ResourceLimiter for MemoryGuard {
 
     /// Fails the call if growth was allowed but impossible: otherwise the result would depend on the machine.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.heap_refusal = Some(cannot_grow("the collected heap", &error));
         Err(cannot_grow("a linear memory", &error).into())
     }
 
@@ -320,6 +339,7 @@ mod tests {
         call("linear memories; tables").says(&count(MAX_TABLES));
         call("elements of one table").says(&count(TABLE_ELEMENTS));
         call("handles").says(&count(MAX_HANDLES));
+        call("calls inside").says(&MAX_WAITING.to_string());
         call("bytes handed to one call").says(&size(MIN_HOSTCALL_LIMIT));
         Page::of("limits").says(&format!("at least {MIN_LINE_COST} bytes"));
         // The cost of a table element is no limit, nor is the maximum that messages suggest.

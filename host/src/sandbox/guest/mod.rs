@@ -8,10 +8,10 @@ mod limits;
 pub(crate) mod wasi;
 
 pub(crate) use limits::{
-    Deadline, LimitHit, LogGuard, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MIN_HOSTCALL_LIMIT,
-    TABLE_ELEMENTS, TimedOut, doubled, max_instances,
+    Deadline, LimitHit, LogGuard, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_WAITING,
+    MIN_HOSTCALL_LIMIT, MemoryGuard, TABLE_ELEMENTS, TimedOut, doubled, max_instances,
 };
-pub(crate) use prepared::Prepared;
+pub(crate) use prepared::{Prepared, Variant};
 pub(crate) use program::{Program, Unfit};
 pub(crate) use state::{Share, State};
 pub(crate) use wasi::{

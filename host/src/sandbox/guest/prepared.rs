@@ -2,11 +2,11 @@
 //! `load` prepares it, `call` calls it.
 
 use crate::invoke::Grants;
-use crate::model::Digest;
+use crate::model::{Digest, Limits};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::{Network, Orphans, TaskLookups};
-use crate::sandbox::metering::Metering;
+use crate::sandbox::kind::GuestKind;
 use crate::state::Buckets;
 use crate::value::{Command, Export};
 use std::sync::{Arc, OnceLock};
@@ -30,11 +30,28 @@ pub(crate) struct Prepared {
     pub(crate) network: Arc<Network>,
     pub(crate) lookups: TaskLookups,
     pub(crate) orphans: Arc<Orphans>,
-    pub(crate) metering: Metering,
+    /// Whether its engines have async functions.
+    pub(crate) is_concurrent: bool,
     /// Maximum number of core instances.
     pub(crate) instances: usize,
+    /// The function for each kind of guest that calls it.
+    pub(crate) variants: Vec<Variant>,
+}
+
+/// A function that is ready to be called by one kind of guest.
+pub(crate) struct Variant {
+    /// The kind of guest.
+    pub(crate) guest: GuestKind,
     /// The component, linked.
     pub(crate) instance: InstancePre<State>,
     /// Index of the function among the exports.
     pub(crate) index: ComponentExportIndex,
+}
+
+impl Prepared {
+    /// Returns the function for calls with these limits.
+    pub(crate) fn variant(&self, limits: &Limits) -> Option<&Variant> {
+        let guest = GuestKind::of(limits);
+        self.variants.iter().find(|variant| variant.guest == guest)
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) call: Arc<Call>,
     /// Deadline of the call.
     pub(crate) deadline: Deadline,
+    /// Number of calls into the guest that have not returned: those that wait, and the one that runs.
+    pub(crate) entered: u32,
     /// Cursors and compared values of `wasi:keyvalue`.
     pub(crate) keyvalue: KeyvalueSession,
     prepared: Arc<Prepared>,
@@ -96,6 +98,7 @@ impl State {
             table,
             call: Arc::clone(call),
             deadline: share.deadline,
+            entered: 0,
             keyvalue: KeyvalueSession::default(),
             prepared: Arc::clone(prepared),
             wasi: None,

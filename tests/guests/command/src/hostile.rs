@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 
 pub fn take(step: &str, value: &str) -> io::Result<()> {
     match step {
@@ -34,15 +34,24 @@ pub fn take(step: &str, value: &str) -> io::Result<()> {
         "poll" => poll(),
         "drop-input" => drop(wasip2::cli::stdin::get_stdin()),
         "links" => links(),
+        // `TARGET:NAME`
+        "link" => {
+            let (target, name) = value.split_once(':').unwrap_or((value, "link"));
+            working_directory().symlink_at(target, name).map_err(io::Error::other)?;
+        }
         other => panic!("there is no step `{other}`"),
     }
     Ok(())
 }
 
+fn working_directory() -> Descriptor {
+    let mut folders = wasip2::filesystem::preopens::get_directories().into_iter();
+    folders.next().expect("a working directory").0
+}
+
 /// Makes folders in each other, each by the descriptor of the one before, because the path of the last is too long.
 fn deep(count: u32) -> io::Result<()> {
-    let (mut folder, _) =
-        wasip2::filesystem::preopens::get_directories().into_iter().next().expect("a working directory");
+    let mut folder = working_directory();
     let failed = |error| io::Error::other(format!("{error:?}"));
     for _ in 0..count {
         folder.create_directory_at("d").map_err(failed)?;
@@ -81,8 +90,7 @@ fn poll() {
 
 /// Tries to get out of the working directory by links.
 fn links() {
-    let (folder, _) =
-        wasip2::filesystem::preopens::get_directories().into_iter().next().expect("a working directory");
+    let folder = working_directory();
     for (target, name) in [("/etc/passwd", "absolute"), ("../../etc/passwd", "above"), ("loop", "loop")] {
         let made = folder.symlink_at(target, name);
         let opened = folder.open_at(PathFlags::SYMLINK_FOLLOW, name, OpenFlags::empty(), DescriptorFlags::READ);

@@ -1,4 +1,4 @@
-//! Guests that exhaust memory, tables, instances, handles and stack.
+//! Guests that exhaust memory, tables, the collected heap, instances, handles and stack.
 //! Oversized results and output are in `results`.
 
 use super::{Ends, Row, Source, check, row};
@@ -6,13 +6,33 @@ use crate::guests::Guest;
 
 const SPACE: Source = Source::Text("space");
 const PHASES: Source = Source::Text("phases");
+const HEAPS: Source = Source::Text("heap");
 const CALLS: Source = Source::Text("host-calls");
 
 const MORE: Ends = Ends::Failed(
     "limit",
     "`limits.memory` = 32MiB reached: the guest's linear memories need more; raise it with `limits.memory = \"64MiB\"`",
 );
-const STACK: Ends = Ends::Failed("limit", "the guest's stack (512KiB) overflowed");
+const HEAP: Ends = Ends::Failed(
+    "limit",
+    "`limits.memory` = 32MiB reached: the guest's collected heap needs more; raise it with `limits.memory = \"64MiB\"`",
+);
+const HEAP_AT_ONCE: Ends = Ends::Failed(
+    "limit",
+    "`limits.memory` = 32MiB reached: the guest's collected heap needs more; raise it with `limits.memory = \"2GiB\"`",
+);
+const STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 512KiB reached: the guest's calls nest deeper; raise it with `limits.stack = \"2MiB\"`",
+);
+const LARGER_STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 2MiB reached: the guest's calls nest deeper; raise it with `limits.stack = \"8MiB\"`",
+);
+const LARGEST_STACK: Ends = Ends::Failed(
+    "limit",
+    "`limits.stack` = 8MiB reached: the guest's calls nest deeper, and no larger stack exists",
+);
 const HANDLES: Ends = Ends::Failed("limit", "the guest holds more than 1000 handles");
 
 #[test]
@@ -31,6 +51,28 @@ fn memory_limit_covers_all_memories_and_tables() {
         Row { keys: small, ..row(SPACE, "tables", "", Ends::Failed("limit", tables)) },
         row(SPACE, "tables", "", Ends::Failed("limit", large)),
         row(SPACE, "one-table", "", Ends::Failed("limit", large)),
+    ]);
+}
+
+#[test]
+fn collected_heap_counts_as_memory_and_is_collected_in_time() {
+    check(&[
+        row(HEAPS, "hoards", "", HEAP),
+        row(HEAPS, "both", "", HEAP),
+        row(HEAPS, "at-once", "", HEAP_AT_ONCE),
+        row(HEAPS, "beyond-all", "", Ends::Failed("trap", "allocation size too large")),
+        row(HEAPS, "litters", "", Ends::InTime),
+        row(HEAPS, "cycles", "", Ends::InTime),
+        row(HEAPS, "keeps-and-litters", "", Ends::InTime),
+    ]);
+}
+
+#[test]
+fn exceptions_end_the_call_or_stay_in_the_guest() {
+    let uncaught = "the guest threw an exception that nothing caught";
+    check(&[
+        row(HEAPS, "throws", "", Ends::Failed("trap", uncaught)),
+        row(HEAPS, "throws-for-ever", "", Ends::InTime),
     ]);
 }
 
@@ -75,6 +117,14 @@ fn deep_recursion_overflows_only_the_guest_stack() {
         row(CALLS, "recurses", "", STACK),
         row(PHASES, "realloc-recurses", "args.xs = [1]\n", STACK),
         row(Source::Rust(Guest::Basic), "recurse", "args.n = 100_000_000\n", STACK),
+        Row {
+            keys: "timeout = \"5m\"\nlimits = { memory = \"32MiB\", stack = \"1MiB\" }\n",
+            ..row(SPACE, "stack", "", LARGER_STACK)
+        },
+        Row {
+            keys: "timeout = \"5m\"\nlimits = { memory = \"32MiB\", stack = \"8MiB\" }\n",
+            ..row(CALLS, "recurses", "", LARGEST_STACK)
+        },
         row(CALLS, "allocator-asks", "", Ends::Failed("trap", "cannot leave component instance")),
     ]);
 }

@@ -3,6 +3,7 @@
 //! that the stop is prompt. One module per kind of attack; the guests are text in `tests/guests/hostile`, or Rust.
 
 mod admission;
+mod concurrency;
 mod host_work;
 mod files;
 mod disk;
