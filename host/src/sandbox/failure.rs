@@ -5,6 +5,8 @@ use crate::invoke::{Call, Failure, LastOutput, Usage};
 use crate::model::{FailureClass, Limits, Shortage, Size, Stack, one_line, show_duration};
 use crate::sandbox::backtrace::{backtrace, has_names};
 use crate::sandbox::codec::{MalformedArgument, TooLarge};
+use crate::sandbox::compile::stubbed;
+use crate::sandbox::component::traps::trapped_call;
 use crate::sandbox::guest::{
     Exit, LimitHit, MAX_FIELDS, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_UNGRANTED,
     MIN_HOSTCALL_LIMIT, TimedOut, doubled,
@@ -63,6 +65,9 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     if let Some(exit) = error.downcast_ref::<Exit>() {
         return (FailureClass::Trap, exit.to_string());
     }
+    if let Some(import) = called_stub(error) {
+        return (FailureClass::Trap, trapped_call(&import));
+    }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
     }
@@ -80,6 +85,13 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
         Some(limit) => (FailureClass::Limit, limit),
         None => (FailureClass::Trap, cause),
     }
+}
+
+/// Returns the import of a core module whose stub trapped, as `module.name`.
+fn called_stub(error: &wasmtime::Error) -> Option<String> {
+    let Some(Trap::UnreachableCodeReached) = error.downcast_ref::<Trap>() else { return None };
+    let innermost = error.downcast_ref::<WasmBacktrace>()?.frames().first()?;
+    stubbed(innermost.func_name()?).map(str::to_owned)
 }
 
 /// Returns the message if the system refuses what the guest needs.

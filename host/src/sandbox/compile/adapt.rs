@@ -5,6 +5,7 @@ use crate::model::nearest;
 use crate::sandbox::compile::bundle::{Bundle, Wit, WitFile};
 use crate::sandbox::compile::exit::with_status;
 use crate::sandbox::compile::module::{PREVIEW1, facts};
+use crate::sandbox::compile::stubs::stubs;
 use std::borrow::Cow;
 use wasmparser::Parser;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
@@ -39,6 +40,9 @@ fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
         Some(adapter) => encoder.and_then(|encoder| encoder.adapter(PREVIEW1, adapter)),
         None => encoder,
     };
+    let encoder = stubs(module)?
+        .iter()
+        .fold(encoder, |encoder, (name, stubs)| encoder.and_then(|encoder| encoder.adapter(name, stubs)));
     encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| {
         let cause = format!("{error:#}");
         let needs_memory = !facts.has_memory && cause.contains("import memory");
