@@ -13,7 +13,7 @@ mod shared;
 use bytes::Bytes;
 use cascade_host::internals::engine::{self, Shown};
 use cascade_host::internals::graph;
-use cascade_host::internals::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
+use cascade_host::internals::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
 use cascade_host::internals::manifest;
 use cascade_host::internals::model::{Digest, RunId, Size, Source};
 use cascade_host::internals::plan::{self, BindRequest, Interface};
@@ -50,7 +50,7 @@ impl Invoker for Numbers {
             wire::put_uint(&mut value, 1);
         }
         let outcome = Outcome::Value(Bytes::copy_from_slice(&value));
-        Ok(Returned { outcome, stderr: String::new(), usage: Usage::default() })
+        Ok(Returned { outcome, last: LastOutput::default(), exit: None, usage: Usage::default() })
     }
 }
 

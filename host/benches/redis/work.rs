@@ -4,7 +4,7 @@
 use crate::shared::{Graph, component};
 use async_trait::async_trait;
 use bytes::Bytes;
-use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, Outcome, Returned, Usage};
+use cascade_host::internals::invoke::{Call, Failure, Grants, Invoker, LastOutput, Outcome, Returned, Usage};
 use cascade_host::internals::model::Digest;
 use cascade_host::internals::plan::Interface;
 use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
@@ -32,7 +32,12 @@ struct Immediate;
 impl Invoker for Immediate {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
         let value = call.args.first().cloned().unwrap_or(Bytes::from_static(&[0xc0]));
-        Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage: Usage::default() })
+        Ok(Returned {
+            outcome: Outcome::Value(value),
+            last: LastOutput::default(),
+            exit: None,
+            usage: Usage::default(),
+        })
     }
 }
 

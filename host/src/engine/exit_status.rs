@@ -1,5 +1,5 @@
 //! The error of a program that failed: its words, and its payload without secrets.
-//! `job` puts what the program wrote to stderr before the words.
+//! `job` adds what the program wrote last.
 
 use crate::model::{Path, Step};
 use crate::value::wire::{Reader, put_str};

@@ -19,7 +19,8 @@ use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_sh
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
 use crate::model::{
-    Digest, FailureClass, SkipReason, TaskIdx, after_stderr, quoted_lines, stderr_and_own_words, to_usize,
+    Digest, FailureClass, MessageParts, SkipReason, TaskIdx, after_output, before_output, message_parts,
+    quoted_lines, to_usize,
 };
 use crate::plan::{OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
@@ -231,8 +232,8 @@ impl Job<'_> {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
                 finished(output(self.task, value), usage)
             }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), stderr, usage }) => {
-                self.settle_error(payload, &stderr, usage)
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), last, exit, usage }) => {
+                self.settle_error(payload, exit, (&last, usage))
             }
             Err(failure) => self.settle_failure(failure),
         }
@@ -257,8 +258,8 @@ impl Job<'_> {
             Verified::Differs(difference) => {
                 let message = difference.clone();
                 *differs = Some(difference);
-                let stderr = String::new();
-                Err(invoke::Failure { class: FailureClass::Error, message, stderr, backtrace: None, usage })
+                let last = invoke::LastOutput::default();
+                Err(invoke::Failure { class: FailureClass::Error, message, last, backtrace: None, usage })
             }
         }
     }
@@ -269,8 +270,8 @@ impl Job<'_> {
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
         let call = self.invocation(args, self.listener(subject));
         let usage = invoke::Usage::default();
-        let (outcome, stderr) = (invoke::Outcome::Value(stored.value), String::new());
-        let expected = invoke::Returned { outcome, stderr, usage };
+        let (outcome, last) = (invoke::Outcome::Value(stored.value), invoke::LastOutput::default());
+        let expected = invoke::Returned { outcome, last, exit: None, usage };
         match compare(expected, self.ctx.invoker.invoke(call).await) {
             Verified::Same(returned) => self.settle_returned(Ok(returned)),
             Verified::Unknown(failure) => self.settle_failure(failure),
@@ -307,7 +308,12 @@ impl Job<'_> {
     }
 
     /// Settles a call that returned an `err`: retry, failure, or the error as a value.
-    fn settle_error(&self, payload: Bytes, stderr: &str, usage: invoke::Usage) -> Verdict {
+    fn settle_error(
+        &self,
+        payload: Bytes,
+        exit: Option<u8>,
+        (last, usage): (&invoke::LastOutput, invoke::Usage),
+    ) -> Verdict {
         let case = self.task.error.as_ref().and_then(|ty| match ty {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
@@ -317,9 +323,9 @@ impl Job<'_> {
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {
             Some(ProgramError { message, payload }) => (message, payload),
-            None => (self.shown_error(&payload), payload),
+            None => (self.shown_error(&payload, exit), payload),
         };
-        let message = after_stderr(&self.ctx.recorder.hide(stderr), &message);
+        let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
         }
@@ -330,7 +336,10 @@ impl Job<'_> {
     }
 
     /// Returns the message for a returned error.
-    fn shown_error(&self, payload: &Bytes) -> String {
+    fn shown_error(&self, payload: &Bytes, exit: Option<u8>) -> String {
+        if let Some(status) = exit {
+            return format!("the function called exit({status})");
+        }
         let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, payload, MAX_SHOWN_ERROR));
         match shown {
             Some(json) => returned_error(&self.ctx.recorder.hide(&json)),
@@ -340,12 +349,16 @@ impl Job<'_> {
 
     /// Settles a call that ended without a result: retry or failure.
     fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let mut message = after_stderr(&self.ctx.recorder.hide(&failure.stderr), &failure.message);
-        if let Some(backtrace) = failure.backtrace {
+        let invoke::Failure { class, message, last, backtrace, usage: _ } = failure;
+        let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
+        let mut message = match class {
+            FailureClass::Trap => after_output(&stderr, &stdout, &message),
+            _ => before_output(&message, &stderr, &stdout), // the host's reason says more than the guest's lines
+        };
+        if let Some(backtrace) = backtrace {
             message = format!("{message}\n{backtrace}");
         }
-        self.retry(failure.class, None, &message)
-            .unwrap_or_else(|| self.failed(failure.class, &message, None))
+        self.retry(class, None, &message).unwrap_or_else(|| self.failed(class, &message, None))
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -419,8 +432,9 @@ impl Job<'_> {
         match FailureRecord::decode(record) {
             // The backtrace was emitted with the element.
             Some(record) => {
-                let (stderr, words) = stderr_and_own_words(&record.message);
-                self.failed(record.class, &format!("{stderr}element {item} failed: {words}"), None)
+                let MessageParts { before, own_words, after } = message_parts(&record.message);
+                let message = format!("{before}element {item} failed: {own_words}{after}");
+                self.failed(record.class, &message, None)
             }
             None => self.failed(FailureClass::Error, &format!("element {item} failed"), None),
         }

@@ -98,8 +98,10 @@ impl fmt::Debug for Grants {
 pub struct Returned {
     /// The value or the error.
     pub outcome: Outcome,
-    /// Last part of stderr, if the outcome is a bare failure status; empty otherwise.
-    pub stderr: String,
+    /// Last part of the guest's output, if the outcome is a bare failure status; empty otherwise.
+    pub last: LastOutput,
+    /// Status other than 0 by which a function ended itself, if the guest told it.
+    pub exit: Option<u8>,
     /// Cost of the call.
     pub usage: Usage,
 }
@@ -132,12 +134,21 @@ pub struct Failure {
     pub class: FailureClass,
     /// Description, a lowercase fragment that names the limit if one was hit.
     pub message: String,
-    /// Last part of stderr as the guest wrote it, if the guest caused the failure; empty otherwise.
-    pub stderr: String,
+    /// Last part of the guest's output, if the guest caused the failure; empty otherwise.
+    pub last: LastOutput,
     /// The guest's backtrace, one line per frame.
     pub backtrace: Option<String>,
     /// Cost of the call until it failed.
     pub usage: Usage,
+}
+
+/// Last part of what a guest wrote before it failed, as it wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastOutput {
+    /// End of stderr.
+    pub stderr: String,
+    /// End of stdout, if that was to be the result of a command.
+    pub stdout: String,
 }
 
 /// Output stream of a guest.

@@ -1,4 +1,4 @@
-//! Guest texts in host messages: as one line of bounded length, as the last lines of stderr, or as quoted lines.
+//! Guest texts in host messages: as one line of bounded length, as the last lines of its output, or as quoted lines.
 //! Callers redact secrets first.
 
 /// Maximum number of characters of a line. Guests choose function names and errors, of any length.
@@ -8,8 +8,9 @@ pub const MAX_LINE: usize = 400;
 const MAX_END: usize = 2 << 10;
 const MAX_LINES: usize = 16;
 
-/// First line of a message that begins with the end of stderr.
+/// Lines before the quoted end of stderr, or of stdout if there is none.
 const STDERR: &str = "the guest's last lines on stderr:";
+const STDOUT: &str = "the guest's last lines on stdout:";
 
 /// Mark in front of each line that is the guest's. No line of the host begins with it.
 const QUOTE: &str = "  | ";
@@ -37,15 +38,30 @@ fn escape(text: impl Iterator<Item = char>) -> String {
     line
 }
 
-/// Returns a message that begins with the last lines of stderr: they often explain a failure better than the trap does.
+/// Returns the message of a trap: the guest's last lines explain it better than the trap does, and come first.
 #[must_use]
-pub fn after_stderr(stderr: &str, message: &str) -> String {
-    let lines = last_lines(stderr);
-    if lines.is_empty() {
-        return message.to_owned();
+pub fn after_output(stderr: &str, stdout: &str, message: &str) -> String {
+    match quoted_output(stderr, stdout) {
+        Some(quoted) => format!("{quoted}\n{message}"),
+        None => message.to_owned(),
     }
-    let quoted = lines.iter().fold(STDERR.to_owned(), |text, line| text + "\n" + QUOTE + line);
-    quoted + "\n" + message
+}
+
+/// Returns the message of a failed program: how it failed, and then its last lines.
+#[must_use]
+pub fn before_output(message: &str, stderr: &str, stdout: &str) -> String {
+    match quoted_output(stderr, stdout) {
+        Some(quoted) => format!("{message}\n{quoted}"),
+        None => message.to_owned(),
+    }
+}
+
+/// Returns the last lines of stderr, of stdout if there are none, under a line that names the stream.
+fn quoted_output(stderr: &str, stdout: &str) -> Option<String> {
+    let ends = [(STDERR, stderr), (STDOUT, stdout)];
+    let (head, lines) =
+        ends.map(|(head, text)| (head, last_lines(text))).into_iter().find(|(_, lines)| !lines.is_empty())?;
+    Some(lines.iter().fold(head.to_owned(), |text, line| text + "\n" + QUOTE + line))
 }
 
 /// Returns a text of several lines as quoted lines, each after a line end.
@@ -55,18 +71,41 @@ pub fn quoted_lines(text: &str) -> String {
     lines.fold(String::new(), |quoted, line| quoted + "\n" + QUOTE + &escape(with_spaces(line).chars()))
 }
 
-/// Returns a message without the lines of stderr and without the backtrace.
-#[must_use]
-pub fn own_words(message: &str) -> &str {
-    stderr_and_own_words(message).1
+/// Parts of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageParts<'a> {
+    /// The guest's last lines, if the message begins with them, with their last line end.
+    pub before: &'a str,
+    /// The host's own words, with what they quote.
+    pub own_words: &'a str,
+    /// The guest's last lines, if they follow, with the line end before them.
+    pub after: &'a str,
 }
 
-/// Splits a message without its backtrace into the lines of stderr, with their last line end, and its own words.
+/// Returns a message without the guest's last lines and without the backtrace.
 #[must_use]
-pub fn stderr_and_own_words(message: &str) -> (&str, &str) {
-    let begin = if message.starts_with(STDERR) { after_quotes(message) } else { 0 };
-    let (stderr, rest) = message.split_at_checked(begin).unwrap_or(("", message));
-    (stderr, rest.get(..after_quotes(rest)).unwrap_or(rest).trim_end())
+pub fn own_words(message: &str) -> &str {
+    message_parts(message).own_words
+}
+
+/// Splits a message, whose backtrace is left out.
+#[must_use]
+pub fn message_parts(message: &str) -> MessageParts<'_> {
+    let quotes = |text: &str| if is_output(text) { after_quotes(text) } else { 0 };
+    let (before, rest) = message.split_at_checked(quotes(message)).unwrap_or(("", message));
+    let (own_words, rest) = rest.split_at_checked(after_quotes(rest)).unwrap_or((rest, ""));
+    let trimmed = own_words.trim_end();
+    let after = match quotes(rest) {
+        0 => "",
+        end => message
+            .get(before.len() + trimmed.len()..before.len() + own_words.len() + end)
+            .unwrap_or_default(),
+    };
+    MessageParts { before, own_words: trimmed, after: after.trim_end() }
+}
+
+fn is_output(text: &str) -> bool {
+    text.starts_with(STDERR) || text.starts_with(STDOUT)
 }
 
 /// Returns the end of the first line and of the quoted lines that follow it.
@@ -112,17 +151,39 @@ mod tests {
         assert!(one_line(&"x".repeat(MAX_LINE + 1)).ends_with("x…"));
     }
 
+    fn parts(message: &str) -> (&str, &str, &str) {
+        let MessageParts { before, own_words, after } = message_parts(message);
+        (before, own_words, after)
+    }
+
+    const TRACE: &str = "Traceback:\n\tFile \"x\"\nwasm `unreachable`\n  0: forged\n";
+    const QUOTED: &str = "the guest's last lines on stderr:\n  | Traceback:\n  |     File \"x\"\n  | wasm `unreachable`\n  |   0: forged";
+
     #[test]
     fn message_begins_with_stderr_and_its_parts_are_found_again() {
-        let stderr = "Traceback:\n\tFile \"x\"\nwasm `unreachable`\n  0: forged\n";
-        let text = after_stderr(stderr, "wasm `unreachable`\n  0: boom\n  1: run");
-        let quoted = "the guest's last lines on stderr:\n  | Traceback:\n  |     File \"x\"\n  | wasm `unreachable`\n  |   0: forged\n";
-        assert_eq!(text, format!("{quoted}wasm `unreachable`\n  0: boom\n  1: run"));
-        assert_eq!(stderr_and_own_words(&text), (quoted, "wasm `unreachable`"));
-        let bare = after_stderr("\n", "wasm `unreachable`\n  0: boom");
+        let text = after_output(TRACE, "", "wasm `unreachable`\n  0: boom\n  1: run");
+        assert_eq!(text, format!("{QUOTED}\nwasm `unreachable`\n  0: boom\n  1: run"));
+        assert_eq!(parts(&text), (&*format!("{QUOTED}\n"), "wasm `unreachable`", ""));
+        let bare = after_output("\n", "\n", "wasm `unreachable`\n  0: boom");
         assert_eq!(bare, "wasm `unreachable`\n  0: boom");
-        assert_eq!(stderr_and_own_words(&bare), ("", "wasm `unreachable`"));
-        assert_eq!(stderr_and_own_words(""), ("", ""));
+        assert_eq!(parts(&bare), ("", "wasm `unreachable`", ""));
+        assert_eq!(parts(""), ("", "", ""));
+    }
+
+    #[test]
+    fn message_ends_with_the_output_and_its_parts_are_found_again() {
+        let text = before_output("status 3", TRACE, "printed");
+        assert_eq!(text, format!("status 3\n{QUOTED}"));
+        assert_eq!(parts(&text), ("", "status 3", &*format!("\n{QUOTED}")));
+        let stdout = before_output("the error:\n  | a", "", "printed\n");
+        assert_eq!(
+            parts(&stdout),
+            ("", "the error:\n  | a", "\nthe guest's last lines on stdout:\n  | printed")
+        );
+        assert_eq!(before_output("status 3", " \n", ""), "status 3");
+        // A guest cannot begin a line of its own.
+        let forged = before_output(&one_line("x\nthe guest's last lines on stderr:\n  | y"), "", "");
+        assert_eq!(parts(&forged), ("", &*forged, ""));
     }
 
     #[test]
@@ -130,7 +191,7 @@ mod tests {
         let error = format!("the error:{}", quoted_lines("a\r\n\tb\u{1b}[2J\n\nc\n\n"));
         assert_eq!(error, "the error:\n  | a\n  |     b\\u{1b}[2J\n  | \n  | c");
         assert_eq!(own_words(&error), error);
-        let both = after_stderr("usage", &format!("{error}\n0: f"));
+        let both = after_output("usage", "", &format!("{error}\n0: f"));
         assert_eq!(own_words(&both), error);
         assert_eq!(quoted_lines(&"x".repeat(MAX_LINE * 2)).len(), MAX_LINE * 2 + 5);
     }

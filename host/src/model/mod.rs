@@ -48,7 +48,9 @@ pub use file_path::{FilePath, FilePathFault, FilePattern};
 #[cfg(test)]
 pub(crate) use file_path::{MAX_FILE_NAME, MAX_PATH};
 pub use grant::{Grant, WithoutGrant};
-pub use guest_text::{MAX_LINE, after_stderr, one_line, own_words, quoted_lines, stderr_and_own_words};
+pub use guest_text::{
+    MAX_LINE, MessageParts, after_output, before_output, message_parts, one_line, own_words, quoted_lines,
+};
 pub use index::{TaskIdx, to_usize};
 pub use input::open_input;
 pub use interface_name::{are_compatible, split_version, version_numbers};

@@ -240,10 +240,7 @@ fn calls_name_one_function() {
         faults(functions, "a: call=c.go"),
         ["c.go: several interfaces of `c` export `go` => write `c#a:b/one@1.0.0.go` => write `c#a:b/two.go`"]
     );
-    assert!(
-        faults(functions, "a: call=c.odd")[0]
-            .starts_with("c.odd: `odd` cannot be a task; `the result`")
-    );
+    assert!(faults(functions, "a: call=c.odd")[0].starts_with("c.odd: `odd` cannot be a task; `the result`"));
     assert!(faults(functions, "a: call=c.gathr")[0].ends_with("=> did you mean `gather`?"));
     let mut parsed = sample("a: call=c.go");
     let Some(Action::Call(call)) = parsed.manifest.tasks["a"].action.as_mut().map(|action| &mut action.value)

@@ -10,6 +10,11 @@ use wasmtime::{FrameInfo, WasmBacktrace};
 /// Maximum length of a symbol that is demangled, in bytes.
 const MAX_MANGLED: usize = 4 << 10;
 
+/// Returns whether a frame names its function. Numbers of functions say nothing to a reader.
+pub(crate) fn has_names(trace: &WasmBacktrace) -> bool {
+    trace.frames().iter().any(|frame| frame.func_name().is_some())
+}
+
 /// Returns the guest's frames, innermost first, as one line per function.
 ///
 /// Source lines are left out: they need the guest's debug information, and reading that has no bounds.

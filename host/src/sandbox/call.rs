@@ -1,15 +1,15 @@
 //! A single call: a fresh guest, its arguments, its result, and its cost.
 //! `failure` classifies failures; `guest/limits` holds the limits; `collect` has the results of commands.
 
-use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
+use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
 use crate::model::FailureClass;
 use crate::sandbox::codec::{self, Bounds, Codec};
-use crate::sandbox::collect::{Remains, collect, error_payload};
+use crate::sandbox::collect::{Ended, end_of_program};
 use crate::sandbox::engine::Bounded;
 use crate::sandbox::failure;
 use crate::sandbox::guest::{
-    CapturedOutput, Deadline, Exit, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared,
-    Program, Share, SharedTree, State, TimedOut, Unfit, Variant, max_waiting,
+    Deadline, Exit, LimitHit, MAX_HANDLES, MIN_HOSTCALL_LIMIT, MemoryGuard, Prepared, Program, Share, State,
+    TimedOut, Unfit, Variant, max_waiting,
 };
 use crate::sandbox::load::Sandbox;
 use crate::value::wire;
@@ -61,19 +61,21 @@ impl Invoker for Sandbox {
         let result = result.map_err(|error| with_heap_refusal(error, &store.data().memory));
         // The guest is dropped before its outcome is reported, so that its last output is delivered first.
         let stderr_tail = store.data().outputs.stderr_tail.clone();
-        let disk = store.data().disk.clone();
+        let (disk, logs) = (store.data().disk.clone(), store.data().outputs.logs.clone());
         drop_guest(store).await;
+        let stderr = || stderr_tail.text();
         if let (Some(program), Some(disk)) = (program, disk) {
-            let ended = Ended { result, stderr: stderr_tail.text(), usage };
-            return end_of_program(&program, disk, ended, (&call, deadline)).await;
+            let ended = Ended { result, disk, logs, stderr: stderr(), usage };
+            return end_of_program(&program, ended, &call, deadline).await;
         }
-        match result {
-            Ok(outcome) => {
+        let last = || LastOutput { stderr: stderr(), stdout: String::new() };
+        match end_of_function(result, &prepared.codec) {
+            Ok((outcome, exit)) => {
                 let is_failure = matches!(outcome, Outcome::Error(_)) && prepared.codec.returns_status();
-                let stderr = if is_failure { stderr_tail.text() } else { String::new() };
-                Ok(Returned { outcome, stderr, usage })
+                let last = if is_failure { last() } else { LastOutput::default() };
+                Ok(Returned { outcome, last, exit, usage })
             }
-            Err(error) => Err(failure_of_guest(&error, &call, (stderr_tail.text(), usage))),
+            Err(error) => Err(failure::of_guest(&error, &call, last(), usage)),
         }
     }
 }
@@ -86,53 +88,10 @@ fn with_heap_refusal(error: wasmtime::Error, memory: &MemoryGuard) -> wasmtime::
     }
 }
 
-/// Returns the failure of a guest; a trap comes with what the guest wrote last.
-fn failure_of_guest(error: &wasmtime::Error, call: &Call, (stderr, usage): (String, Usage)) -> Failure {
-    let failure = failure::from_error(error, call, usage);
-    if failure.class == FailureClass::Trap { Failure { stderr, ..failure } } else { failure }
-}
-
 /// Returns the arguments as a command gets them; none for a function.
 fn program(prepared: &Prepared, call: &Call) -> Result<Option<Arc<Program>>, Unfit> {
     let make = |command| Program::new(command, &prepared.grants, &call.args, &call.limits).map(Arc::new);
     prepared.command.as_ref().map(make).transpose()
-}
-
-/// The end of a command's code.
-struct Ended {
-    result: wasmtime::Result<Outcome>,
-    stderr: String,
-    usage: Usage,
-}
-
-/// Returns the result of a command: what it left, or its status.
-async fn end_of_program(
-    program: &Program,
-    disk: SharedTree,
-    ended: Ended,
-    (call, deadline): (&Call, Deadline),
-) -> Result<Returned, Failure> {
-    let Ended { result, stderr, usage } = ended;
-    let status = match result {
-        Ok(Outcome::Value(_)) => Some(0),
-        Ok(Outcome::Error(_)) => None,
-        Err(error) => match error.downcast_ref::<Exit>() {
-            Some(exit) => exit.status,
-            None => return Err(failure_of_guest(&error, call, (stderr, usage))),
-        },
-    };
-    if !status.is_some_and(|status| program.command.ok_status.contains(&status)) {
-        return Ok(Returned { outcome: Outcome::Error(error_payload(status, &stderr)), stderr, usage });
-    }
-    let stdout = program.stdout.as_ref().map(CapturedOutput::take).unwrap_or_default();
-    let remains = Remains { stdout, disk, deadline, limits: call.limits };
-    match collect(&program.command.output, remains).await {
-        Ok(value) => Ok(Returned { outcome: Outcome::Value(value), stderr: String::new(), usage }),
-        Err(error) if error.class == FailureClass::Timeout => {
-            Err(failure::from_error(&TimedOut.into(), call, usage))
-        }
-        Err(error) => Err(Failure { stderr, ..failure::without_trap(error.class, error.message, usage) }),
-    }
 }
 
 /// Drops a guest. That closes its open files, which may wait for the file system.
@@ -212,18 +171,6 @@ async fn run(
     (prepared, variant): (&Prepared, &Variant),
     call: &Call,
 ) -> wasmtime::Result<Outcome> {
-    let result = call_once(store, (prepared, variant), call).await;
-    if prepared.command.is_some() {
-        return result; // whose status counts as a number
-    }
-    result.or_else(|error| exit_outcome(&error, &prepared.codec).ok_or(error))
-}
-
-async fn call_once(
-    store: &mut Store<State>,
-    (prepared, variant): (&Prepared, &Variant),
-    call: &Call,
-) -> wasmtime::Result<Outcome> {
     let instance = variant.instance.instantiate_async(&mut *store).await?;
     let function = instance.get_func(&mut *store, variant.index);
     let function = function.ok_or_else(|| wasmtime::format_err!("the export is not a function"))?;
@@ -237,15 +184,25 @@ async fn call_once(
     }
 }
 
-/// Returns the outcome of a guest that called `wasi:cli/exit`. Its status is a `result` without payloads, as a command
-/// (`wasi:cli/run`) returns one. So it counts as the result of every function with that type. A function of any other
-/// type has returned nothing.
-fn exit_outcome(error: &wasmtime::Error, codec: &Codec) -> Option<Outcome> {
-    let exit: &Exit = error.downcast_ref()?;
+/// Returns the result of a function, and the status by which it ended itself if that is known and not 0.
+///
+/// The status of `wasi:cli/exit` is a `result` without payloads, as a command (`wasi:cli/run`) returns one. So it counts
+/// as the result of every function with that type. A function of any other type has returned nothing.
+fn end_of_function(
+    result: wasmtime::Result<Outcome>,
+    codec: &Codec,
+) -> wasmtime::Result<(Outcome, Option<u8>)> {
+    let error = match result {
+        Ok(outcome) => return Ok((outcome, None)),
+        Err(error) => error,
+    };
+    let Some(Exit { status }) = error.downcast_ref().copied().filter(|_| codec.returns_status()) else {
+        return Err(error);
+    };
     let mut nil = Vec::new();
     wire::put_nil(&mut nil);
-    let side = if exit.status == Some(0) { Outcome::Value } else { Outcome::Error };
-    codec.returns_status().then(|| side(nil.into()))
+    let side = if status == Some(0) { Outcome::Value } else { Outcome::Error };
+    Ok((side(nil.into()), status.filter(|status| *status != 0)))
 }
 
 fn fuel_used(store: &Store<State>, call: &Call) -> Option<u64> {

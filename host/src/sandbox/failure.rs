@@ -1,17 +1,19 @@
 //! Classification of a guest's failure in the terms of the port `invoke`: limit, trap, timeout or input.
 //! The engine decides whether the call is retried; `backtrace` formats the frames.
 
-use crate::invoke::{Call, Failure, Usage};
+use crate::invoke::{Call, Failure, LastOutput, Usage};
 use crate::model::{FailureClass, Limits, Shortage, Size, Stack, one_line, show_duration};
-use crate::sandbox::backtrace::backtrace;
+use crate::sandbox::backtrace::{backtrace, has_names};
 use crate::sandbox::codec::{MalformedArgument, TooLarge};
+use crate::sandbox::compile::stubbed;
+use crate::sandbox::component::traps::trapped_call;
 use crate::sandbox::guest::{
     Exit, LimitHit, MAX_FIELDS, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_UNGRANTED,
     MIN_HOSTCALL_LIMIT, TimedOut, doubled,
 };
 use std::time::Duration;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{ThrownException, Trap};
+use wasmtime::{ThrownException, Trap, WasmBacktrace};
 
 /// wasmtime's text if a guest passes too much to a host function. Its limit errors have private types.
 const HOSTCALL_FUEL: &str = "fuel allocated for hostcalls has been exhausted";
@@ -32,13 +34,21 @@ pub(crate) fn from_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> 
     } else {
         classify(error, &call.limits)
     };
-    let backtrace = error.downcast_ref().and_then(backtrace);
-    Failure { class, message: one_line(&message), stderr: String::new(), backtrace, usage }
+    // A limit has a reason of its own, so that frames without names add nothing. A trap may have nothing else.
+    let is_shown = |trace: &&WasmBacktrace| class == FailureClass::Trap || has_names(trace);
+    let backtrace = error.downcast_ref().filter(is_shown).and_then(backtrace);
+    Failure { class, message: one_line(&message), last: LastOutput::default(), backtrace, usage }
+}
+
+/// Converts an error of a guest to a failure. Its last output belongs to a trap: the other failures have a reason.
+pub(crate) fn of_guest(error: &wasmtime::Error, call: &Call, last: LastOutput, usage: Usage) -> Failure {
+    let failure = from_error(error, call, usage);
+    if failure.class == FailureClass::Trap { Failure { last, ..failure } } else { failure }
 }
 
 /// Builds a failure that is no trap: it happened before or around the guest's code.
 pub(crate) fn without_trap(class: FailureClass, message: impl Into<String>, usage: Usage) -> Failure {
-    Failure { class, message: message.into(), stderr: String::new(), backtrace: None, usage }
+    Failure { class, message: message.into(), last: LastOutput::default(), backtrace: None, usage }
 }
 
 // From the most specific error to the least: this host's types, wasmtime's types, system errors, and texts last.
@@ -54,6 +64,9 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
     }
     if let Some(exit) = error.downcast_ref::<Exit>() {
         return (FailureClass::Trap, exit.to_string());
+    }
+    if let Some(import) = called_stub(error) {
+        return (FailureClass::Trap, trapped_call(&import));
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return classify_trap(*trap, limits);
@@ -72,6 +85,13 @@ fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) 
         Some(limit) => (FailureClass::Limit, limit),
         None => (FailureClass::Trap, cause),
     }
+}
+
+/// Returns the import of a core module whose stub trapped, as `module.name`.
+fn called_stub(error: &wasmtime::Error) -> Option<String> {
+    let Some(Trap::UnreachableCodeReached) = error.downcast_ref::<Trap>() else { return None };
+    let innermost = error.downcast_ref::<WasmBacktrace>()?.frames().first()?;
+    stubbed(innermost.func_name()?).map(str::to_owned)
 }
 
 /// Returns the message if the system refuses what the guest needs.

@@ -4,9 +4,10 @@
 use crate::invoke::{FunctionId, Grants};
 use crate::model::{Size, to_usize};
 use crate::sandbox::codec::Codec;
+use crate::sandbox::compile::precheck::Shape;
 use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Wit, module, precheck};
 use crate::sandbox::component::{
-    Codes, Component, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
+    Codes, Component, Import, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
 };
 use crate::sandbox::engine::{Bounded, Engines};
 use crate::sandbox::error::LoadError;
@@ -272,16 +273,17 @@ impl Sandbox {
     /// Loads a component like [`Self::load`], or a core module by the WIT that it was built by.
     pub fn load_as(&self, bytes: Bytes, request: &LoadRequest<'_>) -> Result<Component, LoadError> {
         let LoadRequest { name, wit, guest } = *request;
-        let (counts, form) = precheck::precheck(&bytes, wit)?;
+        let (counts, Shape { form, strangers }) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
         let bytes = module::payload(bytes, wit);
         let source = Source { name, digest: &digest, bytes: &bytes };
         let code = self.first_code(guest, counts.features, source)?;
         // Compilation has validated the component, so its types are sound.
-        let Interface { exports, imports } = reflect::interface(&code.runtime.engine, &code.component)?;
+        let Interface { exports, mut imports } = reflect::interface(&code.runtime.engine, &code.component)?;
         if let Some(later) = imports.iter().find(|import| is_later_wasi(&import.name)) {
             return Err(LoadError::LaterWasi(later.name.to_string()));
         }
+        imports.extend(strangers.into_iter().map(|(module, functions)| Import::of_module(module, functions)));
         Ok(Component {
             shared: Arc::new(Shared {
                 name: name.into(),
@@ -360,7 +362,8 @@ impl Sandbox {
 }
 
 fn require_known_imports(component: &Component) -> Result<(), LoadError> {
-    match component.imports().iter().find(|import| import.offer == Offer::Unknown) {
+    let is_missing = |import: &&Import| matches!(import.offer, Offer::Unknown | Offer::Module);
+    match component.imports().iter().find(is_missing) {
         None => Ok(()),
         Some(import) => Err(LoadError::UnknownImport {
             interface: Arc::clone(&import.name),

@@ -159,6 +159,47 @@ fn status_decides_about_success() {
 }
 
 #[test]
+fn status_of_a_preview_1_module_is_its_own() {
+    let program = build_preview1_guests().join("preview1-command.wasm");
+    let project = |keys: &str| {
+        let program = program.display();
+        Project::new(&format!("[components.m]\npath = \"{program}\"\n[tasks.t]\ncommand = \"m\"\n{keys}"))
+    };
+    let found = project("args = [\"exit=1\"]\nok-status = [0, 1]\n").run().expect(0).json();
+    assert!(found["t"].as_str().is_some_and(|text| text.ends_with("copied: 0\n")), "{found}");
+    for (status, shown) in [(7, 7), (263, 7)] {
+        let project = project(&format!("args = [\"exit={status}\"]\nok-status = [0, 1]\n"));
+        project.run().expect(1).says([&format!("the program `m` exited with status {shown}")]);
+    }
+}
+
+#[test]
+fn failed_program_tells_its_reason_first_and_then_what_it_wrote() {
+    let error = |keys: &str| {
+        let project = project(&format!("[tasks.t]\ncommand = \"c\"\n{keys}"));
+        let finished = project.run().expect(1);
+        let errors: Vec<String> =
+            project.events().of("task.failed").map(|event| event["error"].to_string()).collect();
+        (finished, serde_json::from_str::<String>(&errors[errors.len() - 1]).expect("a text"))
+    };
+    let (finished, told) = error("args = [\"say=printed\", \"complain=why\", \"exit-with-code=3\"]\n");
+    assert_eq!(told, "the program `c` exited with status 3\nthe guest's last lines on stderr:\n  | why");
+    finished.says(["t | printed", "t | why", "error: the program `c` exited with status 3\n"]);
+    let (finished, told) = error("args = [\"say=printed\", \"exit-with-code=3\"]\n");
+    assert_eq!(told, "the program `c` exited with status 3\nthe guest's last lines on stdout:\n  | printed");
+    finished.says(["t | printed"]);
+    let (_, told) =
+        error("for-each.x = [\"a\"]\nargs = [\"say=printed\", \"exit-with-code=3\", { item = \"x\" }]\n");
+    let expected = "element 0 failed: the program `c` exited with status 3\nthe guest's last lines on stdout:\n  | printed";
+    assert_eq!(told, expected);
+    // A limit has its own reason; the log has the rest.
+    let (finished, told) =
+        error("args = [\"say=printed\", \"write=x:0123456789\"]\nlimits.disk = \"100B\"\n");
+    assert!(told.contains("limits.disk") && !told.contains("printed"), "{told}");
+    finished.says(["t | printed"]);
+}
+
+#[test]
 fn output_that_cannot_be_made_is_an_error() {
     for (keys, says) in [
         ("output = { file = \"gone\" }\n", "the program left no file `gone`"),
@@ -324,6 +365,10 @@ fn secrets_of_a_program_are_hidden_in_logs_errors_and_what_is_stored() {
         command = "c"
         args = ["complain-of=f", "exit-with-code=3"]
         files.f = { param = "token" }
+        [tasks.prints]
+        command = "c"
+        args = ["read=f", "exit-with-code=3"]
+        files.f = { param = "token" }
         [tasks.tried]
         command = "c"
         args = ["complain-of=f", "exit-with-code=3"]
@@ -346,6 +391,8 @@ fn secrets_of_a_program_are_hidden_in_logs_errors_and_what_is_stored() {
         "TOKEN=***",
         "there is no step `***`",
         "fails | ***",
+        "prints | ***",
+        "last lines on stdout:\n               | ***",
         "exited with status 3",
     ]);
     assert_eq!(outputs, json!({ "logs": [], "tried": { "err": { "status": 3, "stderr": "***\n" } } }));
@@ -357,9 +404,13 @@ fn secrets_of_a_program_are_hidden_in_logs_errors_and_what_is_stored() {
     add(with_token("run").args(["--keep-going"]).run());
     add(with_token("plan").run().expect(0));
     add(with_token("plan").args(["--json"]).run().expect(0));
-    for command in
-        [&["show", "r", "--json"][..], &["show", "r"], &["logs", "r", "logs"], &["logs", "r", "fails"]]
-    {
+    for command in [
+        &["show", "r", "--json"][..],
+        &["show", "r"],
+        &["logs", "r", "logs"],
+        &["logs", "r", "fails"],
+        &["logs", "r", "prints"],
+    ] {
         let [first, rest @ ..] = command else { unreachable!("none is empty") };
         let host = cascade_host_tests::Host::new([*first]).within(project.folder());
         let host = rest.iter().fold(host, |host, argument| host.args([*argument]));

@@ -328,3 +328,28 @@ fn import_from_itself_is_one_fault() {
         project.command("check").run().expect(2).says(["component `middle` cannot import from itself"]);
     assert!(!finished.stderr.contains("does not export"), "{}", finished.stderr);
 }
+
+#[test]
+fn inspect_shows_the_signatures_of_imports_that_the_host_does_not_have() {
+    let text = r#"(component
+        (import "acme:tools/hammer@1.0.0" (instance
+            (export "nail" (type $nail (sub resource)))
+            (export "hit" (func (param "times" u32) (param "name" (option string)) (result (list u8))))
+            (export "make" (func (result (own $nail))))))
+        (import "wasi:cli/environment@0.2.0" (instance
+            (export "initial-cwd" (func (result (option string)))))))"#;
+    let project = Project::raw("");
+    project.file("c.wasm", &wat::parse_str(text).expect("it is a component"));
+    let inspect = || Host::new(["inspect", "c.wasm"]).within(project.folder());
+    let shown = inspect().run().expect(0).text();
+    for line in [
+        "hit: func(times: u32, name: option<string>) -> list<u8>\n",
+        "make: `the result` has the type `own`",
+        "initial-cwd\n",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let imports = inspect().args(["--json"]).run().expect(0).json()["imports"].clone();
+    assert_eq!(imports[0]["signatures"]["hit"], "func(times: u32, name: option<string>) -> list<u8>");
+    assert!(imports[1]["signatures"].is_null(), "{imports}");
+}

@@ -104,7 +104,7 @@ fn command_is_called_by_its_run_function() {
     project.run().expect(0).says([r#"arguments: ["m", "tool", "-x"]"#, "NAME=value", "copied: 0"]);
     let failing = "grants = { args = [\"tool\", \"exit=3\"] }";
     project.write(&format!("cascade = 1\nname = \"test\"\n{}{task}", table(&command(), failing)));
-    project.run().expect(1).says(["as you wish: 3"]);
+    project.run().expect(1).says(["error: the function called exit(3)\n", "| as you wish: 3"]);
     let events = project.events();
     assert_eq!(events.of("task.failed").next().expect("the task failed")["class"], "error");
 }
@@ -196,18 +196,8 @@ fn dependencies_of_the_wit_are_in_its_deps_folder() {
 fn modules_that_no_host_can_run_are_refused_by_name() {
     let project = Project::new(&format!("[components.m]\npath = \"m.wasm\"\n{COUNT}"));
     for (module, says) in [
-        (
-            r#"(module (import "env" "emscripten_notify" (func)) (func (export "_start")))"#,
-            "`emscripten_notify` from `env`",
-        ),
-        (
-            r#"(module (import "wasi" "thread-spawn" (func)) (func (export "_start")))"#,
-            "`thread-spawn` from `wasi`",
-        ),
-        (
-            r#"(module (import "wasi_unstable" "fd_write" (func)) (func (export "_start")))"#,
-            "`fd_write` from `wasi_unstable`",
-        ),
+        (r#"(module (import "env" "memory" (memory 1)) (func (export "_start")))"#, "`memory` from `env`"),
+        (r#"(module (import "env" "emscripten_notify" (func)))"#, "`emscripten_notify` from `env`"),
         (
             r#"(module (import "acme:a/b" "c" (func)) (func (export "_start")))"#,
             "does not carry its interface",
@@ -227,6 +217,55 @@ fn modules_that_no_host_can_run_are_refused_by_name() {
     ));
     refused(&component)
         .says(["this is a component, which carries its interface itself", "Remove `wit` and `world`"]);
+}
+
+/// A command that imports functions from two modules that no host has, and calls one with an argument.
+const WITH_STRANGERS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (import "env" "call_host_function" (func $call (param i32 i64) (result f64)))
+    (import "env" "notify" (func))
+    (import "wasi" "thread-spawn" (func (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (drop (call $sizes (i32.const 0) (i32.const 4)))
+        (if (i32.gt_u (i32.load (i32.const 0)) (i32.const 1))
+            (then (drop (call $call (i32.const 1) (i64.const 2)))))
+        (call $exit (i32.const 9))))"#;
+
+#[test]
+fn functions_that_no_host_has_may_trap() {
+    let task = "[tasks.t]\ncommand = \"m\"\nok-status = [9]\n";
+    let project = Project::new(&format!("[components.m]\npath = \"m.wasm\"\n{task}"));
+    project.file("m.wasm", &wat::parse_str(WITH_STRANGERS).expect("it is a module"));
+    let manifest = |imports: &str, args: &str| {
+        let head = "cascade = 1\nname = \"test\"\n[components.m]\npath = \"m.wasm\"\n";
+        project.write(&format!("{head}{imports}{task}{args}"));
+    };
+    refused(&project).says([
+        "the component `m` imports `env`, which this host does not provide",
+        "it asks for call_host_function, notify",
+        "the component `m` imports `wasi`, which",
+        "\"wasi\" = \"trap\"",
+        "or build it for `wasm32-wasip2`",
+    ]);
+    manifest("imports = { env = \"trap\", wasi = { component = \"m\" } }\n", "");
+    refused(&project).says(["the import `wasi` is no interface, and no component can satisfy it"]);
+    manifest("imports = { env = \"trap\", wasi = \"trap\" }\n", "");
+    assert_eq!(project.run().expect(0).json(), json!({ "t": "" }));
+    let plan = project.command("plan").run().expect(0).text();
+    assert!(plan.contains("env as a trap"), "{plan}");
+    manifest("imports = { env = \"trap\", wasi = \"trap\" }\n", "args = [\"x\"]\n");
+    project
+        .run()
+        .expect(1)
+        .says(["the guest called `env.call_host_function`, an import that is set to `\"trap\"`"]);
+    assert_eq!(project.events().of("task.failed").next().expect("it failed")["class"], "trap");
+
+    let shown = Host::new(["inspect", "m.wasm"]).within(project.folder()).run().expect(0).text();
+    for line in ["no interface, unknown to this host", "call_host_function, notify", "\"env\" = \"trap\""] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
 }
 
 #[test]

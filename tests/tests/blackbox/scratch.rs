@@ -1,4 +1,4 @@
-//! The private `/tmp` and `/dev/null` of a guest without grants: usable, the same everywhere, limited, and gone
+//! The private `/tmp` and `/dev` of a guest without grants: usable, the same everywhere, limited, and gone
 //! afterwards.
 
 use cascade_host_tests::Project;
@@ -27,9 +27,11 @@ fn calls_do_not_share_their_folders() {
                 [tasks.host]\ncall = \"g.read-file\"\nargs.path = \"/tmp/../etc/passwd\"\non-error = \"value\"\n\
                 [tasks.null]\ncall = \"g.read-file\"\nargs.path = \"/dev/null\"\n\
                 [tasks.swallow]\ncall = \"g.write-file\"\nargs = { path = \"/dev/null\", text = \"x\" }\n\
+                [tasks.say]\ncall = \"g.write-file\"\nargs = { path = \"/dev/stdout\", text = \"said by path\" }\n\
+                [tasks.input]\ncall = \"g.read-file\"\nargs.path = \"/dev/stdin\"\n\
                 [tasks.fixed]\ncall = \"g.write-file\"\nargs = { path = \"/dev/x\", text = \"x\" }\non-error = \"value\"\n";
-    let shown = Project::basic(body).run().expect(0).json();
-    assert_eq!((&shown["list"], &shown["null"]), (&json!([]), &json!("")));
+    let shown = Project::basic(body).run().expect(0).says(["say | said by path"]).json();
+    assert_eq!((&shown["list"], &shown["null"], &shown["input"]), (&json!([]), &json!(""), &json!("")));
     assert!(shown["host"]["err"].is_string() && shown["fixed"]["err"].is_string(), "{shown}");
 }
 

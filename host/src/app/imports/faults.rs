@@ -59,6 +59,13 @@ pub(crate) fn needs_nothing(key: &Spanned<String>, import: &Import) -> Boxed {
     Box::new(Fault::spanned(key.span.clone(), message).help("remove the line"))
 }
 
+/// Returns the fault of a key that names a component for functions of a core module.
+pub(crate) fn only_traps(key: &Spanned<String>, import: &Import) -> Boxed {
+    let message = format!("the import `{}` is no interface, and no component can satisfy it", import.name);
+    let help = format!("let its functions trap, if no task calls them: `\"{}\" = \"trap\"`", import.name);
+    Box::new(Fault::spanned(key.span.clone(), message).help(help))
+}
+
 /// Returns the fault of a component that does not export what an import needs.
 pub(crate) fn no_export(
     importer: Importer<'_>,
@@ -122,6 +129,14 @@ pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<
         let toml = toml(name.as_str(), import_name, source, table);
         toml.lines().join("\n")
     };
+    let trapping =
+        |fault: Fault| fault.help(format!("let its functions trap, if no task calls them:\n{}", lines(None)));
+    if import.offer == Offer::Module {
+        let fault = fault.note(format!("`{import_name}` is neither WASI preview 1 nor an interface"));
+        return trapping(fault).help(
+            "or build it for `wasm32-wasip2` or `wasm32-wasip1`, without JavaScript, threads and dynamic linking",
+        );
+    }
     let fault = match exporter {
         Some(exporter) => fault.help(format!(
             "take it from `{exporter}`, which exports it:\n{}",
@@ -132,7 +147,7 @@ pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<
             lines(Some("NAME"))
         )),
     };
-    let fault = fault.help(format!("let its functions trap, if no task calls them:\n{}", lines(None)));
+    let fault = trapping(fault);
     if import_name.starts_with("wasi:") || import_name.starts_with("cascade:") {
         return fault.help("build it against WASI 0.2 and the interfaces in `wit/`");
     }
@@ -217,6 +232,6 @@ pub(crate) fn with_causes(fault: Fault, error: &LoadError) -> Fault {
 pub(crate) fn is_of_host(import: &Import) -> bool {
     match import.offer {
         Offer::Always | Offer::Refused | Offer::Granted(_) => true,
-        Offer::Unknown | Offer::Types | Offer::Trap => false,
+        Offer::Unknown | Offer::Module | Offer::Types | Offer::Trap => false,
     }
 }

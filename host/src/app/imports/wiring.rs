@@ -68,7 +68,9 @@ pub(crate) fn wiring<'a>(
             }
         }
     }
-    for import in component.imports().iter().filter(|import| import.offer == Offer::Unknown) {
+    for import in
+        component.imports().iter().filter(|import| matches!(import.offer, Offer::Unknown | Offer::Module))
+    {
         if spans.contains_key(&import.name) {
             continue;
         }
@@ -113,6 +115,9 @@ fn wire_end(
     let name = match source {
         ImportSource::Trap => return Ok(Some(WireEnd::Trap)),
         ImportSource::Component(name) if name.value == importer.name.as_str() => return Ok(None),
+        ImportSource::Component(_) if import.offer == Offer::Module => {
+            return Err(faults::only_traps(key, import));
+        }
         ImportSource::Component(name) => name,
     };
     let Some(position) = manifest.components.get_index_of(name.value.as_str()) else { return Ok(None) };

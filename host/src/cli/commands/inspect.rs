@@ -56,13 +56,19 @@ fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
 }
 
 fn import(component: &str, import: &Import) -> ImportRow {
-    let lines = [None, Some("NAME")]
-        .map(|source| app::import_toml(component, &import.name, source, app::ImportTable::Missing));
+    let sources: &[Option<&str>] = match import.offer {
+        Offer::Unknown => &[None, Some("NAME")],
+        Offer::Module => &[None],
+        Offer::Trap | Offer::Types | Offer::Always | Offer::Refused | Offer::Granted(_) => &[],
+    };
+    let line =
+        |source: &Option<&str>| app::import_toml(component, &import.name, *source, app::ImportTable::Missing);
     ImportRow {
         name: import.name.to_string(),
         what: describe(import),
         functions: import.functions.clone(),
-        toml: if import.offer == Offer::Unknown { Some(lines) } else { None },
+        signatures: import.signatures.clone(),
+        toml: sources.iter().map(line).collect(),
     }
 }
 
@@ -70,6 +76,7 @@ fn import(component: &str, import: &Import) -> ImportRow {
 fn describe(import: &Import) -> String {
     match import.offer {
         Offer::Unknown => "unknown to this host".to_owned(),
+        Offer::Module => "no interface, unknown to this host: its functions can only trap".to_owned(),
         Offer::Trap => "its functions trap".to_owned(),
         Offer::Types => "types only: needs nothing".to_owned(),
         Offer::Always => "always available".to_owned(),

@@ -44,8 +44,10 @@ pub(crate) struct ImportRow {
     pub(crate) what: String,
     /// The imported functions.
     pub(crate) functions: Vec<Arc<str>>,
-    /// The lines of a manifest that satisfy an import unknown to the host: by a trap, and by another component.
-    pub(crate) toml: Option<[Toml; 2]>,
+    /// Signatures of its functions, of an import unknown to the host.
+    pub(crate) signatures: Vec<(Arc<str>, String)>,
+    /// The lines of a manifest that satisfy an import unknown to the host: by a trap, and by another component if that can.
+    pub(crate) toml: Vec<Toml>,
 }
 
 /// Maximum width of the import column; longer names push their text to the right.
@@ -128,11 +130,18 @@ pub(crate) fn to_json(inspection: &Inspection<'_>, digest: &Digest) -> String {
     let imports: Vec<serde_json::Value> = inspection
         .imports
         .iter()
-        .map(|ImportRow { name, what, functions, toml }| {
+        .map(|ImportRow { name, what, functions, signatures, toml }| {
             let row = serde_json::json!({ "name": name, "what": what, "functions": functions });
-            let Some(toml) = toml else { return row };
+            if toml.is_empty() {
+                return row;
+            }
             let lines: Vec<_> = toml.iter().map(Toml::lines).collect();
-            serde_json::json!({ "name": name, "what": what, "functions": functions, "toml": lines })
+            let shown = |(name, text): &(Arc<str>, String)| (name.to_string(), text.clone().into());
+            let signatures: serde_json::Map<String, serde_json::Value> =
+                signatures.iter().map(shown).collect();
+            serde_json::json!({
+                "name": name, "what": what, "functions": functions, "signatures": signatures, "toml": lines
+            })
         })
         .collect();
     let grants: Vec<serde_json::Value> = inspection
@@ -219,7 +228,10 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
     for row in imports {
         let first = format!("  {}  ", pad(&escape_control_line(&row.name), width));
         hang(out, &first, width + 4, &escape_control_line(&row.what));
-        if !row.functions.is_empty() {
+        for (function, signature) in &row.signatures {
+            hang(out, "", 6, &escape_control_line(&format!("{function}: {signature}")));
+        }
+        if row.signatures.is_empty() && !row.functions.is_empty() {
             hang(out, "", 6, &escape_control_line(&row.functions.join(", ")));
         }
     }
@@ -228,7 +240,7 @@ fn imports(out: &mut String, imports: &[ImportRow]) {
 /// Renders the manifest lines that satisfy imports unknown to the host, each in two ways of which one is commented out.
 fn satisfying(out: &mut String, imports: &[ImportRow]) {
     let mut has_header = false;
-    for [trap, component] in imports.iter().filter_map(|row| row.toml.as_ref()) {
+    for (trap, component) in imports.iter().filter_map(|row| Some((row.toml.first()?, row.toml.get(1)))) {
         if !has_header {
             out.push('\n');
             put_line(
@@ -240,11 +252,10 @@ fn satisfying(out: &mut String, imports: &[ImportRow]) {
             has_header = true;
         }
         put_line(out, 2, &escape_control_line(&format!("{}  # its functions trap when called", trap.line)));
-        put_line(
-            out,
-            2,
-            &escape_control_line(&format!("# {}  # the component that exports it", component.line)),
-        );
+        if let Some(component) = component {
+            let line = format!("# {}  # the component that exports it", component.line);
+            put_line(out, 2, &escape_control_line(&line));
+        }
     }
 }
 
@@ -365,7 +376,8 @@ mod tests {
             name: name.to_owned(),
             what: what.to_owned(),
             functions: functions.iter().map(|function| (*function).into()).collect(),
-            toml: None,
+            signatures: Vec::new(),
+            toml: Vec::new(),
         };
         let mut imports = [
             import("cascade:task/context@0.1.0", "a call traps unless `context` is granted", &["current"]),
@@ -382,7 +394,8 @@ mod tests {
             line: format!("\"acme:gpu/kernels@0.1.0\" = {line}"),
             has_table: false,
         };
-        unknown.toml = Some([toml("\"trap\""), toml("{ component = \"NAME\" }")]);
+        unknown.signatures = vec![("run".into(), "func(size: u32) -> result<list<u8>, string>".to_owned())];
+        unknown.toml = vec![toml("\"trap\""), toml("{ component = \"NAME\" }")];
         let asked = |grant, is_optional| NeededGrant { grant, imports: Vec::new(), is_optional };
         let grants = [asked(Grant::Clock, true), asked(Grant::Random, true), asked(Grant::Context, false)];
         let inspection = inspection("words", &exports, &imports, &grants);

@@ -7,7 +7,7 @@ use crate::engine::{
     Ended, Engine, Finished, Interrupt, OutputValue, Settings, Shown, Verification, outputs, run, shape,
 };
 use crate::events::{Event, Recorder, Sink, to_json_line};
-use crate::invoke::{Call, Failure, Invoker, Outcome, Returned, Usage};
+use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
 use crate::model::{FailureClass, FailurePolicy, ManualClock, Size};
 use crate::plan::Bound;
 use crate::state::{Backend, Error, HostId, Ledger, MemoryBackend, Mode, OpenRequest, Opened, RunShape};
@@ -102,10 +102,10 @@ impl Invoker for Scripted {
         self.calls_made.lock().unwrap()[index].ended = Some(self.millis());
         let usage = Usage { duration: scripted.duration, memory: 1, fuel: None };
         match scripted.result {
-            Ok(outcome) => Ok(Returned { outcome, stderr: String::new(), usage }),
+            Ok(outcome) => Ok(Returned { outcome, last: LastOutput::default(), exit: None, usage }),
             Err(class) => {
-                let (message, stderr) = ("scripted".into(), String::new());
-                Err(Failure { class, message, stderr, backtrace: None, usage })
+                let (message, last) = ("scripted".into(), LastOutput::default());
+                Err(Failure { class, message, last, backtrace: None, usage })
             }
         }
     }

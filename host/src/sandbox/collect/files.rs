@@ -35,7 +35,7 @@ pub(crate) fn file_at(tree: &Tree, path: &str) -> Result<NodeId, Uncollected> {
         Some((_, NodeKind::Folder(..))) => {
             Err(Uncollected::error(format!("`{}` is a folder, and no file", shown(path))))
         }
-        Some((_, NodeKind::Link(_) | NodeKind::Null)) => {
+        Some((_, NodeKind::Link(_) | NodeKind::Device(_))) => {
             Err(Uncollected::error(format!("`{}` is no file", shown(path))))
         }
         None => {
@@ -184,7 +184,7 @@ impl Tour {
             return Some(match &tree.node(*id).ok()?.kind {
                 NodeKind::File(_) => Entry::File(*id),
                 NodeKind::Link(_) => Entry::Link,
-                NodeKind::Null => Entry::Other,
+                NodeKind::Device(_) => Entry::Other,
                 NodeKind::Folder(..) => {
                     if self.open.len() < self.max_depth {
                         self.open.push(OpenFolder { id: *id, len: self.path.len(), last: None });

@@ -8,6 +8,7 @@ use crate::sandbox::failure::output_message;
 use crate::sandbox::guest::{Content, Deadline, HEAD_ROOM, NodeId, NodeKind, SharedTree, Tree};
 use crate::value::{Collected, CommandOutput, from_json, wire};
 use bytes::Bytes;
+use std::mem::take;
 
 /// What a program left when it ended.
 pub(crate) struct Remains {
@@ -21,8 +22,8 @@ pub(crate) struct Remains {
     pub(crate) limits: Limits,
 }
 
-/// Returns the result of a program that ended well.
-pub(crate) async fn collect(output: &CommandOutput, remains: Remains) -> Result<Bytes, Uncollected> {
+/// Returns the result of a program that ended well. Without one, its stdout stays where it is.
+pub(crate) async fn collect(output: &CommandOutput, remains: &mut Remains) -> Result<Bytes, Uncollected> {
     let limits = remains.limits;
     let collected = match output {
         CommandOutput::One(collected) => remains.whole(collected).await?,
@@ -115,23 +116,23 @@ impl Form {
 }
 
 impl Remains {
-    fn stdout(&self) -> &[u8] {
+    /// Returns what was captured of stdout.
+    pub(crate) fn stdout(&self) -> &[u8] {
         self.stdout.get(HEAD_ROOM..).unwrap_or_default()
     }
 
     /// Returns the result that is one value.
-    async fn whole(self, collected: &Collected) -> Result<Bytes, Uncollected> {
+    async fn whole(&mut self, collected: &Collected) -> Result<Bytes, Uncollected> {
         let limits = self.limits;
         match collected {
             Collected::Text => {
                 check_text(self.stdout(), "stdout", USE_BYTES)?;
-                Ok(Form::Str.value(self.stdout))
+                Ok(Form::Str.value(take(&mut self.stdout)))
             }
-            Collected::Bytes => Ok(Form::Bin.value(self.stdout)),
+            Collected::Bytes => Ok(Form::Bin.value(take(&mut self.stdout))),
             Collected::File { path, is_text } => {
                 let file = file_at(&self.disk.lock(), path)?;
-                let Self { disk, .. } = self;
-                let content = disk.lock().take_content(file);
+                let content = self.disk.lock().take_content(file);
                 let content =
                     content.ok_or_else(|| Uncollected::error(format!("`{}` is no file", shown(path))))?;
                 check_size(content.bytes().len(), &limits)?;

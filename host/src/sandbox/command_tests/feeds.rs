@@ -103,6 +103,39 @@ async fn same_call_shows_the_same_and_another_command_other_randomness() {
 }
 
 #[tokio::test]
+async fn devices_are_the_streams_of_the_program_and_its_random_bytes() {
+    let streams = ["say=a", "write=/dev/stdout:b\n", "read=/dev/stdin", "append=dev/stdout:d\n", "say=e"];
+    let copied = steps(&streams).feed(Feed::Stdin, text("c\n"));
+    assert_eq!(copied.lines().await, ["a", "b", "c", "d", "e"]);
+    let complaint = steps(&["write=/dev/stderr:why\n", "exit-with-code=1"]);
+    assert_eq!(complaint.error().await, r#"{"status":1,"stderr":"why\n"}"#);
+    let sink = steps(&["write=/dev/zero:x", "write=/dev/stdin:x", "read=/dev/null", "read=/dev/stdout"]);
+    assert_eq!(sink.json().await, "\"\"");
+
+    let drawn = async |is_granted: bool| {
+        let mut trial =
+            steps(&["draw=/dev/zero", "draw=/dev/urandom", "draw=/dev/urandom", "draw=/dev/random"]);
+        trial.grants.random = is_granted;
+        trial.lines().await
+    };
+    let first = drawn(false).await;
+    assert_eq!(first[0], format!("[{}]", ["00"; 16].join(", ")));
+    let distinct: std::collections::HashSet<_> = first.iter().collect();
+    assert_eq!(distinct.len(), first.len(), "{first:?}");
+    assert_eq!(drawn(false).await, first, "the call determines them");
+    assert_ne!(drawn(true).await[1], drawn(true).await[1]);
+}
+
+#[tokio::test]
+async fn endless_device_is_read_until_the_time_is_over() {
+    for path in ["/dev/urandom", "/dev/zero"] {
+        let reading = steps(&[&format!("spill={path}")]);
+        let failure = reading.run_with(|call| call.timeout = std::time::Duration::from_millis(200)).await;
+        assert_eq!(failure.unwrap_err().class, FailureClass::Timeout, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn folder_at_the_working_directory_is_refused() {
     let (sandbox, component) = command();
     let command = Arc::new(steps(&[]).command);

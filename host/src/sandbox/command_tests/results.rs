@@ -84,7 +84,7 @@ async fn wrong_status_is_an_error_with_the_status_and_the_end_of_stderr() {
     let returned_err = r#"{"status":null,"stderr":"why\nError: \"fail: as you wish\"\n"}"#;
     assert_eq!(failed("fail").await, returned_err);
     let returned = steps(&["complain=why", "exit-with-code=1"]).run().await.unwrap();
-    assert_eq!(returned.stderr, "why\n");
+    assert_eq!(returned.last.stderr, "why\n");
     let mut accepted = steps(&["say=found", "exit-with-code=3"]);
     accepted.command.ok_status = vec![0, 3];
     assert_eq!(accepted.lines().await, ["found"]);
@@ -100,12 +100,60 @@ async fn module_of_preview_1_is_a_command_too() {
     let returned = copy.run_in(&module, |_| ()).await.unwrap();
     let expected = text("arguments: [\"tool\", \"a\"]\nA=b\nin\ncopied: 3\n");
     assert_eq!(returned.outcome, crate::invoke::Outcome::Value(expected));
-    let failed = steps(&["exit=3"]).run_in(&module, |_| ()).await.unwrap();
-    let told = error(&failed);
-    assert!(
-        told.starts_with(r#"{"status":null,"stderr":"as you wish: 3\n"#),
-        "the adapter tells no number: {told}"
-    );
+    // The lowest byte counts, as in POSIX.
+    for (exit, status) in [("exit=3", 3), ("exit=259", 3), ("exit=-1", 255)] {
+        let failed = steps(&[exit]).run_in(&module, |_| ()).await.unwrap();
+        let told = error(&failed);
+        let expected = format!("{{\"status\":{status},\"stderr\":\"as you wish: ");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+    let mut accepted = steps(&["exit=3"]);
+    accepted.command.ok_status = vec![0, 3];
+    let accepted = accepted.run_in(&module, |_| ()).await.unwrap();
+    assert!(matches!(accepted.outcome, crate::invoke::Outcome::Value(_)), "{accepted:?}");
+}
+
+/// Returns what was heard of stdout.
+fn stdout(listener: &RecordingListener) -> String {
+    listener.recorded().iter().filter_map(|heard| heard.strip_prefix("Stdout ")).collect()
+}
+
+#[tokio::test]
+async fn stdout_of_a_program_that_failed_is_logged_and_kept() {
+    for (steps, output) in [
+        (&["say=why", "exit-with-code=3"][..], Collected::Text),
+        (&["say=why", "fail"], Collected::Bytes),
+        (&["say=why"], Collected::Json(Type::U8)),
+        (&["say=why", "panic"], Collected::Text),
+    ] {
+        let listener = Arc::new(RecordingListener::default());
+        let heard = Arc::clone(&listener);
+        let ended = trial(output).steps(steps).run_with(|call| call.listener = heard).await;
+        let last = match ended {
+            Ok(returned) => returned.last,
+            Err(failure) => failure.last,
+        };
+        assert_eq!(last.stdout, "why\n", "{steps:?}");
+        assert_eq!(stdout(&listener), "why\n", "{steps:?}");
+    }
+    let listener = Arc::new(RecordingListener::default());
+    let heard = Arc::clone(&listener);
+    let bytes = trial(Collected::Bytes).steps(&["bytes", "exit-with-code=3"]);
+    let returned = bytes.run_with(|call| call.listener = heard).await.unwrap();
+    assert_eq!((&*returned.last.stdout, &*stdout(&listener)), ("", ""), "it is no text");
+}
+
+#[tokio::test]
+async fn as_much_of_stdout_is_logged_as_the_limit_allows() {
+    let listener = Arc::new(RecordingListener::default());
+    let heard = Arc::clone(&listener);
+    let lines: Vec<String> = (0..100).map(|nth| format!("say=line {nth}")).collect();
+    let steps: Vec<&str> = lines.iter().map(String::as_str).chain(["exit-with-code=3"]).collect();
+    // A line costs 64 bytes, and stderr counts first.
+    let trial = trial(Collected::Text).steps(&["complain=x"]).steps(&steps);
+    let trial = trial.limits(|limits| limits.logs = crate::model::Size::bytes(5 * 64 + 1));
+    trial.run_with(|call| call.listener = heard).await.unwrap();
+    assert_eq!(stdout(&listener), "…\nline 96\nline 97\nline 98\nline 99\n");
 }
 
 #[tokio::test]
@@ -113,9 +161,9 @@ async fn trap_of_a_program_stays_a_trap_with_its_stderr() {
     let failure = steps(&["complain=why", "panic"]).run().await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Trap);
     assert!(
-        failure.stderr.starts_with("why\n") && failure.stderr.contains("as you wish"),
+        failure.last.stderr.starts_with("why\n") && failure.last.stderr.contains("as you wish"),
         "{}",
-        failure.stderr
+        failure.last.stderr
     );
 }
 
@@ -123,7 +171,7 @@ async fn trap_of_a_program_stays_a_trap_with_its_stderr() {
 async fn result_that_is_not_what_the_output_says_is_an_error_with_its_cause() {
     let failed = async |output: Collected, step: &str| {
         let failure = trial(output).steps(&["complain=why", step]).run().await.unwrap_err();
-        assert_eq!((failure.class, &*failure.stderr), (FailureClass::Error, "why\n"));
+        assert_eq!((failure.class, &*failure.last.stderr), (FailureClass::Error, "why\n"));
         failure.message
     };
     let numbers = || Collected::Json(Type::parse("list<u8>").unwrap());

@@ -3,7 +3,9 @@
 
 use crate::model::nearest;
 use crate::sandbox::compile::bundle::{Bundle, Wit, WitFile};
+use crate::sandbox::compile::exit::with_status;
 use crate::sandbox::compile::module::{PREVIEW1, facts};
+use crate::sandbox::compile::stubs::stubs;
 use std::borrow::Cow;
 use wasmparser::Parser;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
@@ -32,11 +34,15 @@ const NO_MEMORY: &str = "the module exports no `memory`, and the adapter from WA
 fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
     let facts = facts(module).map_err(|error| error.to_string())?;
     let form = facts.form();
-    let encoder = ComponentEncoder::default().module(module);
+    let with_status = with_status(module)?;
+    let encoder = ComponentEncoder::default().module(with_status.as_deref().unwrap_or(module));
     let encoder = match form.adapter() {
         Some(adapter) => encoder.and_then(|encoder| encoder.adapter(PREVIEW1, adapter)),
         None => encoder,
     };
+    let encoder = stubs(module)?
+        .iter()
+        .fold(encoder, |encoder, (name, stubs)| encoder.and_then(|encoder| encoder.adapter(name, stubs)));
     encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| {
         let cause = format!("{error:#}");
         let needs_memory = !facts.has_memory && cause.contains("import memory");

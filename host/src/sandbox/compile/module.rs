@@ -5,12 +5,13 @@ use crate::model::{Digest, Digester};
 use crate::sandbox::compile::bundle::{Bundle, Wit};
 use crate::sandbox::error::LoadError;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{BinaryReaderError, ExternalKind, Parser, Payload};
+use wasmparser::{BinaryReaderError, ExternalKind, Parser, Payload, TypeRef};
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
 /// Name under which a module imports WASI preview 1.
@@ -60,7 +61,7 @@ impl Form {
 pub(crate) fn identity(form: Form, bytes: &[u8], wit: Option<&Wit>) -> Digest {
     let own = Digest::of_bytes(bytes);
     let Some(adapter) = form.adapter_digest() else { return own };
-    let mut digester = Digester::new("cascade module 1");
+    let mut digester = Digester::new("cascade module 2");
     digester.digest(&own).digest(&adapter).number(u64::from(wit.is_some()));
     wit.into_iter().for_each(|wit| wit.digest_into(&mut digester));
     digester.finish()
@@ -81,8 +82,10 @@ pub(crate) struct Facts {
     is_command: bool,
     /// Whether the module exports its memory, as the adapter needs it.
     pub(crate) has_memory: bool,
-    /// The first import that belongs neither to preview 1 nor to an interface: module and name.
-    stranger: Option<(String, String)>,
+    /// Functions that it imports from neither preview 1 nor an interface, by the module that it names.
+    strangers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    /// The first such import that is no function: module and name.
+    stranger: Option<(Arc<str>, Arc<str>)>,
     /// The first import from an interface.
     interface: Option<String>,
 }
@@ -118,11 +121,19 @@ impl Facts {
         if import.module == PREVIEW1 {
             return;
         }
-        if is_interface(import.module) {
+        if !is_stranger(import.module) {
             self.interface.get_or_insert_with(|| import.module.to_owned());
+        } else if matches!(import.ty, TypeRef::Func(_)) {
+            let functions = self.strangers.entry(import.module.into()).or_default();
+            functions.push(import.name.into());
         } else {
-            self.stranger.get_or_insert_with(|| (import.module.to_owned(), import.name.to_owned()));
+            self.stranger.get_or_insert_with(|| (import.module.into(), import.name.into()));
         }
+    }
+
+    /// Returns the functions that only stubs can satisfy, by the module that has them.
+    pub(crate) fn into_strangers(self) -> BTreeMap<Arc<str>, Vec<Arc<str>>> {
+        self.strangers
     }
 
     /// Returns the form of the module.
@@ -131,19 +142,29 @@ impl Facts {
     }
 
     /// Fails if no component can be made of the module, as far as its names tell.
-    pub(crate) fn check(self, wit: Option<&Wit>) -> Result<Form, LoadError> {
-        if let Some((module, name)) = self.stranger {
-            return Err(LoadError::ModuleImport { module: Arc::from(module), name: Arc::from(name) });
+    pub(crate) fn check(&self, wit: Option<&Wit>) -> Result<Form, LoadError> {
+        let refused = |(module, name): (&Arc<str>, &Arc<str>)| LoadError::ModuleImport {
+            module: Arc::clone(module),
+            name: Arc::clone(name),
+        };
+        if let Some((module, name)) = &self.stranger {
+            return Err(refused((module, name)));
         }
         let form = if self.is_command { Form::Command } else { Form::Reactor };
         // A command without an interface of its own has one function: `run`.
         let is_plain_command = self.is_command && self.interface.is_none();
         if self.has_interface || wit.is_some() || is_plain_command {
-            Ok(form)
-        } else {
-            Err(LoadError::NoInterface)
+            return Ok(form);
         }
+        // A module that is made for another host says so by its imports first.
+        let stranger = self.strangers.iter().find_map(|(module, names)| Some((module, names.first()?)));
+        Err(stranger.map_or(LoadError::NoInterface, refused))
     }
+}
+
+/// Returns whether an import from a module of this name belongs neither to preview 1 nor to an interface.
+pub(crate) fn is_stranger(module: &str) -> bool {
+    module != PREVIEW1 && !is_interface(module)
 }
 
 /// Returns whether the module's name of an import is one of the component model: `ns:pkg/iface`, `$root`, `[export]…`,
@@ -166,7 +187,8 @@ mod tests {
         let start = r#"(func (export "_start"))"#;
         let preview1 = r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))"#;
         let shared = r#"(import "acme:tools/hammer" "hit" (func))"#;
-        let foreign = r#"(import "env" "emscripten_notify" (func))"#;
+        let foreign = r#"(import "env" "memory" (memory 1))"#;
+        let function = r#"(import "env" "emscripten_notify" (func))"#;
         let interface = r#"(@custom "component-type:task" "")"#;
         assert_eq!(check(&format!("(module {preview1} {start})"), None), Ok(Form::Command));
         assert_eq!(check(&format!("(module {preview1} {interface})"), None), Ok(Form::Reactor));
@@ -179,8 +201,12 @@ mod tests {
             [format!("(module {foreign} {start})"), format!("(module {shared} {foreign} {interface})")]
         {
             let error = check(&text, Some(&wit)).unwrap_err();
-            assert!(error.contains("imports `emscripten_notify` from `env`"), "{error}");
+            assert!(error.contains("imports `memory` from `env`"), "{error}");
         }
+        // A stub satisfies a function, but does not replace an interface.
+        assert_eq!(check(&format!("(module {function} {start})"), None), Ok(Form::Command));
+        let error = check(&format!("(module {function})"), None).unwrap_err();
+        assert!(error.contains("imports `emscripten_notify` from `env`"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::sandbox::compile::module::{Form, INTERFACE_SECTION, facts};
 use crate::sandbox::component::{Toolchain, is_later_wasi};
 use crate::sandbox::error::LoadError;
 use crate::sandbox::kind::Features;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use wasmparser::{BinaryReaderError, KnownCustom, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
@@ -31,9 +33,15 @@ pub(crate) struct ModuleCounts {
     pub(crate) features: Features,
 }
 
+/// Form of a file, and the functions that a module imports from neither preview 1 nor an interface, by their module.
+pub(crate) struct Shape {
+    pub(crate) form: Form,
+    pub(crate) strangers: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+}
+
 /// Fails unless `bytes` look like a complete component for WASI 0.2, or like a module that becomes one, judged by its
 /// sections.
-pub(crate) fn precheck(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Form), LoadError> {
+pub(crate) fn precheck(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Shape), LoadError> {
     if bytes.is_empty() {
         return Err(LoadError::Empty);
     }
@@ -50,22 +58,24 @@ pub(crate) fn precheck(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts,
     }
     let counts = count_modules(bytes)?;
     match wit {
-        None => Ok((counts, Form::Component)),
+        None => Ok((counts, Shape { form: Form::Component, strangers: BTreeMap::new() })),
         Some(_) => Err(LoadError::WitOfComponent),
     }
 }
 
-/// Checks a module. Its component has two more modules, which only join its imports to the adapter, and the adapter:
-/// none of them costs an instance more than module and adapter together.
-fn precheck_module(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Form), LoadError> {
+/// Checks a module. Its component has two more modules, which only join its imports to the adapter, the adapter, and
+/// stubs of imports: none of them costs an instance more than module and adapter together.
+fn precheck_module(bytes: &[u8], wit: Option<&Wit>) -> Result<(ModuleCounts, Shape), LoadError> {
     let own = count_modules(bytes)?;
-    let form = facts(bytes).map_err(damaged)?.check(wit)?;
+    let facts = facts(bytes).map_err(damaged)?;
+    let form = facts.check(wit)?;
     let adapter =
         form.adapter().map_or(Ok(0), |adapter| count_modules(adapter).map(|counts| counts.instance))?;
     let mut features = own.features;
     features.concurrency |= wit.is_some_and(async_use::of_wit);
     let instance = own.instance + adapter + IMPORT;
-    Ok((ModuleCounts { instance, toolchain: own.toolchain, features }, form))
+    let shape = Shape { form, strangers: facts.into_strangers() };
+    Ok((ModuleCounts { instance, toolchain: own.toolchain, features }, shape))
 }
 
 /// Walks the sections of a component and of everything nested in it, and counts.

@@ -11,11 +11,18 @@ pub struct Import {
     pub name: Arc<str>,
     /// Functions that the component imports from the interface.
     pub functions: Vec<Arc<str>>,
+    /// Signatures of its functions by name, of an import that the host does not have: empty if they are too large to show.
+    pub signatures: Vec<(Arc<str>, String)>,
     /// The host's offer for the import.
     pub offer: Offer,
 }
 
 impl Import {
+    /// Returns the functions that a core module imports from a module that no host has.
+    pub(crate) fn of_module(name: Arc<str>, functions: Vec<Arc<str>>) -> Self {
+        Self { name, functions, signatures: Vec::new(), offer: Offer::Module }
+    }
+
     /// Returns the imported functions that a grant serves: none if they trap.
     #[must_use]
     pub fn served_by(&self, grant: Grant) -> Vec<Arc<str>> {
@@ -37,6 +44,8 @@ impl Import {
 pub enum Offer {
     /// Nothing: a component with such an import cannot be called.
     Unknown,
+    /// Nothing: functions that a core module imports from no interface. They can only trap.
+    Module,
     /// Nothing, because nothing is needed: the interface has only types.
     Types,
     /// Functions that trap, as the manifest wants it.
@@ -136,7 +145,7 @@ mod tests {
 
     fn grants_for(name: &str, functions: &[&str]) -> Vec<&'static str> {
         let functions = functions.iter().map(|function| Arc::from(*function)).collect();
-        let import = Import { name: name.into(), functions, offer: offer(name) };
+        let import = Import { name: name.into(), functions, signatures: Vec::new(), offer: offer(name) };
         let grants = Grant::ALL.into_iter().filter(|grant| !import.served_by(*grant).is_empty());
         grants.map(Grant::key).collect()
     }

@@ -114,7 +114,18 @@ fn imports(engine: &Engine, component: &Component, budget: &mut TypeBudget) -> R
                 Offer::Unknown if has_only_types => Offer::Types,
                 known => known, // an offer of the host, or none
             };
-            imports.push(Import { name: budget.name(name)?, functions, offer });
+            let signatures = match offer {
+                // A budget of its own: a component does not fail to load by what `inspect` would show of it.
+                Offer::Unknown => signatures(engine, (name, &item.ty), &mut TypeBudget(MAX_TYPES)),
+                Offer::Module
+                | Offer::Types
+                | Offer::Trap
+                | Offer::Always
+                | Offer::Refused
+                | Offer::Granted(_) => None,
+            };
+            let signatures = signatures.unwrap_or_default();
+            imports.push(Import { name: budget.name(name)?, functions, signatures, offer });
         }
     }
     Ok(imports)
@@ -202,6 +213,38 @@ fn functions(
         .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
         .map(|(name, _)| budget.name(name))
         .collect()
+}
+
+/// Returns the signatures of an imported function, or of the functions of an imported interface; none if they exceed the
+/// budget.
+fn signatures(
+    engine: &Engine,
+    (name, item): (&str, &ComponentItem),
+    budget: &mut TypeBudget,
+) -> Option<Vec<(Arc<str>, String)>> {
+    let shown = |name: &str, function: &ComponentFunc, budget: &mut TypeBudget| {
+        let export = export(None, name, function, budget).ok()?;
+        let text = match &export.signature {
+            Ok(signature) => export.wit().unwrap_or_else(|| signature.to_string()),
+            Err(unsupported) => unsupported.to_string(),
+        };
+        Some((export.function, text))
+    };
+    match item {
+        ComponentItem::ComponentFunc(function) => Some(vec![shown(name, function, budget)?]),
+        ComponentItem::ComponentInstance(instance) => {
+            let functions = instance.exports(engine).filter_map(|(name, item)| match item.ty {
+                ComponentItem::ComponentFunc(function) => Some((name, function)),
+                _ => None, // nothing else has a signature
+            });
+            functions.map(|(name, function)| shown(name, &function, budget)).collect()
+        }
+        ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Type(_)
+        | ComponentItem::Resource(_) => Some(Vec::new()),
+    }
 }
 
 fn export(

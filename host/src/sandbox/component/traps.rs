@@ -79,13 +79,11 @@ impl Traps {
 }
 
 fn function(linker: &mut LinkerInstance<'_, State>, name: &str, path: String) -> wasmtime::Result<()> {
-    linker.func_new(name, move |_, _, _, _| Err(wasmtime::format_err!("{}", called(&path))))
+    const HELP: &str = "`{ component = \"NAME\" }` in its place names a component that exports it";
+    linker.func_new(name, move |_, _, _, _| Err(wasmtime::format_err!("{}; {HELP}", trapped_call(&path))))
 }
 
 /// Returns the message of a call of an import that traps.
-fn called(path: &str) -> String {
-    format!(
-        "the guest called `{path}`, an import that is set to `\"trap\"`; `{{ component = \"NAME\" }}` in its place \
-         names a component that exports it"
-    )
+pub(crate) fn trapped_call(path: &str) -> String {
+    format!("the guest called `{path}`, an import that is set to `\"trap\"`")
 }

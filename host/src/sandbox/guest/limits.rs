@@ -303,6 +303,20 @@ impl LogGuard {
         self.charge(lines.fold(0, usize::saturating_add).max(MIN_LINE_COST))
     }
 
+    /// Returns the last lines of a text that fit what is left of `limits.logs`, after a mark if that is not all of it;
+    /// none if nothing fits.
+    pub(crate) fn last_lines(&self, text: &str) -> Option<String> {
+        let used = self.used.load(Ordering::Relaxed);
+        let mut room = usize::try_from(self.limit.as_bytes().saturating_sub(used)).unwrap_or(usize::MAX);
+        let mut start = text.len();
+        for line in text.split_inclusive('\n').rev() {
+            let Some(rest) = room.checked_sub(line.len().max(MIN_LINE_COST)) else { break };
+            (room, start) = (rest, start.saturating_sub(line.len()));
+        }
+        let end = text.get(start..).filter(|end| !end.is_empty())?;
+        Some(if start == 0 { end.to_owned() } else { format!("…\n{end}") })
+    }
+
     /// Counts `len` more bytes. Fails if the total exceeds `limits.logs`.
     pub(crate) fn charge(&self, len: usize) -> Result<(), LimitHit> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);

@@ -8,13 +8,13 @@ mod limits;
 pub(crate) mod wasi;
 
 pub(crate) use limits::{
-    Deadline, LimitHit, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_WAITING,
+    Deadline, LimitHit, LogGuard, MAX_HANDLES, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES, MAX_WAITING,
     MIN_HOSTCALL_LIMIT, MemoryGuard, TABLE_ELEMENTS, TimedOut, doubled, max_instances, max_waiting,
 };
 pub(crate) use prepared::{Prepared, Variant};
 pub(crate) use program::{Program, Unfit};
 pub(crate) use state::{Share, State};
 pub(crate) use wasi::{
-    CapturedOutput, Content, Exit, HEAD_ROOM, LastLink, MAX_FIELDS, MAX_UNGRANTED, Network, NodeId, NodeKind,
-    Orphans, SharedTree, TaskLookups, Tree, WORK, covers, is_fixed, walk,
+    CapturedOutput, Content, Exit, HEAD_ROOM, LastLink, MAX_FIELDS, MAX_KEPT, MAX_UNGRANTED, Network, NodeId,
+    NodeKind, Orphans, SharedTree, TaskLookups, Tree, WORK, covers, is_fixed, last_part, walk,
 };

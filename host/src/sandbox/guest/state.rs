@@ -34,7 +34,7 @@ pub(crate) struct State {
     prepared: Arc<Prepared>,
     wasi: Option<Box<WasiCtx>>,
     clock: Option<LogicalClock>,
-    random: Option<Box<GuestRandom>>,
+    random: Option<GuestRandom>,
     http: Option<Box<Http>>,
     names: Option<GuestNames>,
     /// Declared after everything that holds files, and so dropped last. A file still held then belongs to an unfinished call.
@@ -118,10 +118,10 @@ impl State {
     }
 
     /// Returns the seeded source of randomness, or `None` if real randomness is granted.
-    pub(crate) fn seeded_random(&mut self) -> Option<&mut GuestRandom> {
+    pub(crate) fn seeded_random(&mut self) -> Option<&GuestRandom> {
         let Self { prepared, call, random, .. } = self;
-        let make = || Box::new(GuestRandom::for_call(prepared, call));
-        (!prepared.grants.random).then(|| &mut **random.get_or_insert_with(make))
+        let make = || GuestRandom::for_call(prepared, call);
+        (!prepared.grants.random).then(|| &*random.get_or_insert_with(make))
     }
 
     /// Returns the guest's name resolver, or `None` if `dns` is not granted.

@@ -42,6 +42,8 @@ fn take(step: &str, value: &str) -> io::Result<()> {
             fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())?;
         }
         "read" => print!("{}", fs::read_to_string(value)?),
+        "draw" => draw(value)?,
+        "spill" => drop(io::copy(&mut fs::File::open(value)?, &mut io::sink())?),
         "tree" => surroundings::tree(value)?,
         "surroundings" => surroundings::show()?,
         "exit" => exit(value.parse().expect("a status")),
@@ -50,6 +52,14 @@ fn take(step: &str, value: &str) -> io::Result<()> {
         "panic" => panic!("as you wish"),
         hostile => hostile::take(hostile, value)?,
     }
+    Ok(())
+}
+
+/// Prints the first bytes of a file, by way of its descriptor.
+fn draw(path: &str) -> io::Result<()> {
+    let mut bytes = [0xff; 16];
+    fs::File::open(path)?.read_exact(&mut bytes)?;
+    println!("{bytes:02x?}");
     Ok(())
 }
 

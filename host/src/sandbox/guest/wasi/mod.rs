@@ -34,7 +34,7 @@ pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
 pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
-pub(crate) use output::StderrTail;
+pub(crate) use output::{MAX_KEPT, StderrTail, last_part};
 pub(crate) use random::GuestRandom;
 pub(crate) use stdin::GuestInput;
 

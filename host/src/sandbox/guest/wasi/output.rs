@@ -15,9 +15,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 /// Number of bytes that a guest may write at once.
 const WRITE_PERMIT: usize = 64 << 10;
 
-/// Maximum size of the kept end of stderr, in bytes. Far more than is shown, because secrets are searched in it, and a
+/// Maximum size of the kept end of an output, in bytes. Far more than is shown, because secrets are searched in it, and a
 /// secret without its beginning is not found.
-const MAX_KEPT: usize = 16 << 10;
+pub(crate) const MAX_KEPT: usize = 16 << 10;
 
 /// The last part of a guest's stderr. Clones share it.
 #[derive(Clone, Default)]
@@ -47,15 +47,22 @@ impl StderrTail {
     /// be found.
     pub(crate) fn text(&self) -> String {
         let tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = tail.bytes.get(tail.bytes.len().saturating_sub(MAX_KEPT)..).unwrap_or_default();
-        let text = String::from_utf8_lossy(end);
-        if !tail.is_cut && end.len() == tail.bytes.len() {
-            return text.into_owned();
-        }
-        let complete =
-            text.split_once('\n').or_else(|| text.split_once(' ')).map_or("", |(_, complete)| complete);
-        format!("…\n{complete}")
+        if tail.is_cut { end_of(&tail.bytes, MAX_KEPT) } else { last_part(&tail.bytes, MAX_KEPT) }
     }
+}
+
+/// Returns the last part of a text, as [`StderrTail::text`] does.
+pub(crate) fn last_part(bytes: &[u8], max: usize) -> String {
+    if bytes.len() <= max { String::from_utf8_lossy(bytes).into_owned() } else { end_of(bytes, max) }
+}
+
+/// Returns at most `max` bytes of the end of a text whose beginning is missing.
+fn end_of(bytes: &[u8], max: usize) -> String {
+    let end = bytes.get(bytes.len().saturating_sub(max)..).unwrap_or_default();
+    let text = String::from_utf8_lossy(end);
+    let complete =
+        text.split_once('\n').or_else(|| text.split_once(' ')).map_or("", |(_, complete)| complete);
+    format!("…\n{complete}")
 }
 
 /// One of a guest's outputs. Every stream that the guest opens on it is the same output.

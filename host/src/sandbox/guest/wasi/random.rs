@@ -7,7 +7,7 @@ use crate::sandbox::guest::limits::{Deadline, LimitHit};
 use crate::sandbox::guest::prepared::Prepared;
 use crate::sandbox::guest::state::State;
 use crate::value::{Command, Feed};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime_wasi::p2::bindings::random::insecure;
 use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::bindings::random::random;
@@ -19,10 +19,61 @@ const MAX_REQUEST: u64 = 16 << 20;
 /// Number of bytes drawn between two checks of the deadline.
 const CHECK_INTERVAL: u32 = 64 << 10;
 
-/// Random bytes derived from a call: SHA-256 in counter mode, seeded with component, function and arguments.
+/// Random bytes of one call. Clones draw from the same stream.
+#[derive(Clone)]
+pub(crate) struct GuestRandom(Arc<Mutex<Draws>>); // A mutex because streams may move between threads. Each critical section is one draw.
+
+impl GuestRandom {
+    /// Creates the random stream of one call.
+    pub(crate) fn for_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
+        Self::new(Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) })
+    }
+
+    /// Creates a random stream that these bytes determine.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        Self::new(Source::Seed(Digest::of_bytes(bytes)))
+    }
+
+    fn new(source: Source) -> Self {
+        Self(Arc::new(Mutex::new(Draws { source, counter: 0, block: [0; 32], used: 32 })))
+    }
+
+    fn draws(&self) -> MutexGuard<'_, Draws> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws bytes.
+    pub(crate) fn bytes(&self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
+        let len = usize::try_from(len)?;
+        let (mut bytes, mut draws) = (vec![0; len], self.draws());
+        for part in bytes.chunks_mut(to_usize(CHECK_INTERVAL)) {
+            deadline.check()?;
+            part.fill_with(|| draws.byte());
+        }
+        Ok(bytes)
+    }
+
+    fn number(&self) -> u64 {
+        let mut draws = self.draws();
+        u64::from_le_bytes(std::array::from_fn(|_| draws.byte()))
+    }
+
+    /// Returns the seed of a guest's hash tables. WASI requires the same value throughout one call.
+    fn for_tables(&self) -> (u64, u64) {
+        let seed = self.draws().seed();
+        let mut digester = Digester::new("cascade chance of tables 1");
+        digester.digest(&seed);
+        let digest = digester.finish();
+        let mut bytes = digest.as_bytes().iter().copied();
+        let mut number = || u64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0)));
+        (number(), number())
+    }
+}
+
+/// SHA-256 in counter mode, seeded with component, function and arguments.
 ///
 /// The seed is computed when the first byte is drawn, because most guests draw none.
-pub(crate) struct GuestRandom {
+struct Draws {
     source: Source,
     counter: u64,
     block: [u8; 32],
@@ -34,13 +85,7 @@ enum Source {
     Seed(Digest),
 }
 
-impl GuestRandom {
-    /// Creates the random stream of one call.
-    pub(crate) fn for_call(prepared: &Arc<Prepared>, call: &Arc<Call>) -> Self {
-        let source = Source::Call { prepared: Arc::clone(prepared), call: Arc::clone(call) };
-        Self { source, counter: 0, block: [0; 32], used: 32 }
-    }
-
+impl Draws {
     fn seed(&mut self) -> Digest {
         let seed = match &self.source {
             Source::Seed(seed) => return *seed,
@@ -62,17 +107,6 @@ impl GuestRandom {
         seed
     }
 
-    /// Returns the seed of a guest's hash tables. WASI requires the same value throughout one call.
-    fn for_tables(&mut self) -> (u64, u64) {
-        let seed = self.seed();
-        let mut digester = Digester::new("cascade chance of tables 1");
-        digester.digest(&seed);
-        let digest = digester.finish();
-        let mut bytes = digest.as_bytes().iter().copied();
-        let mut number = || u64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0)));
-        (number(), number())
-    }
-
     fn byte(&mut self) -> u8 {
         if self.used >= self.block.len() {
             let seed = self.seed();
@@ -85,20 +119,6 @@ impl GuestRandom {
         let byte = self.block.get(self.used).copied().unwrap_or(0);
         self.used += 1;
         byte
-    }
-
-    fn bytes(&mut self, len: u64, deadline: Deadline) -> wasmtime::Result<Vec<u8>> {
-        let len = usize::try_from(len)?;
-        let mut bytes = vec![0; len];
-        for part in bytes.chunks_mut(to_usize(CHECK_INTERVAL)) {
-            deadline.check()?;
-            part.fill_with(|| self.byte());
-        }
-        Ok(bytes)
-    }
-
-    fn number(&mut self) -> u64 {
-        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 }
 

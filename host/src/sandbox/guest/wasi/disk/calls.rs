@@ -6,8 +6,8 @@ use crate::sandbox::guest::program::Unfit;
 use crate::sandbox::guest::state::State;
 use crate::sandbox::guest::wasi::disk::descriptor::{DiskFile, DiskListing, SharedTree};
 use crate::sandbox::guest::wasi::disk::quota::DiskQuota;
-use crate::sandbox::guest::wasi::disk::streams::{DiskInput, DiskOutput, MAX_PIECE};
-use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, TMP, Tree, WORK};
+use crate::sandbox::guest::wasi::disk::streams::{DiskInput, DiskOutput};
+use crate::sandbox::guest::wasi::disk::tree::{DEV, DiskError, DiskResult, MAX_PIECE, TMP, Tree, WORK};
 use bytes::Bytes;
 use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -118,6 +118,9 @@ impl State {
         if let Err(code) = file.check_readable() {
             return Ok(Err(code));
         }
+        if let Some(device) = file.device() {
+            return self.device_input(device);
+        }
         let stream: DynInputStream = Box::new(DiskInput { file: file.held.clone(), position });
         Ok(Ok(self.table.push(stream)?))
     }
@@ -130,6 +133,9 @@ impl State {
     ) -> wasmtime::Result<Result<Resource<DynOutputStream>, ErrorCode>> {
         if let Err(code) = file.check_writable() {
             return Ok(Err(code));
+        }
+        if let Some(device) = file.device() {
+            return self.device_output(device).map(Ok);
         }
         let stream: DynOutputStream = Box::new(DiskOutput { file: file.held.clone(), position });
         Ok(Ok(self.table.push(stream)?))
@@ -226,7 +232,10 @@ impl HostDescriptor for State {
         };
         file.check_readable()?;
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(MAX_PIECE);
-        let piece = file.tree().read(file.node(), offset, len).map_err(fs_error)?.to_vec();
+        let piece = match file.device() {
+            Some(device) => self.read_device(device, len)?,
+            None => file.tree().read(file.node(), offset, len).map_err(fs_error)?.to_vec(),
+        };
         let is_end = piece.is_empty() && len > 0;
         Ok((piece, is_end))
     }
@@ -241,8 +250,12 @@ impl HostDescriptor for State {
             return self.filesystem().write(fd, bytes, offset).await;
         };
         file.check_writable()?;
-        file.tree().write(file.node(), Some(offset), &bytes).map_err(fs_error)?;
-        Ok(Filesize::try_from(bytes.len()).unwrap_or(Filesize::MAX))
+        let len = Filesize::try_from(bytes.len()).unwrap_or(Filesize::MAX);
+        match file.device() {
+            Some(device) => self.write_device(device, bytes)?,
+            None => file.tree().write(file.node(), Some(offset), &bytes).map(drop).map_err(fs_error)?,
+        }
+        Ok(len)
     }
 
     async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DirectoryEntryStream>> {

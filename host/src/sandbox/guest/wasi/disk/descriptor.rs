@@ -1,7 +1,7 @@
 //! Handles of a private disk: open files and folders, and listings. Each holds its node until it is dropped.
 //! `calls` hands them to the guest as descriptors.
 
-use crate::sandbox::guest::wasi::disk::tree::{DiskResult, NodeId, Tree, is_fixed};
+use crate::sandbox::guest::wasi::disk::tree::{Device, DiskResult, Kind, NodeId, Tree, is_fixed};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorFlags, DirectoryEntry, ErrorCode};
@@ -63,6 +63,14 @@ impl DiskFile {
     /// Returns the node.
     pub(crate) const fn node(&self) -> NodeId {
         self.held.node
+    }
+
+    /// Returns the device, if the file is one.
+    pub(crate) fn device(&self) -> Option<Device> {
+        match self.tree().node(self.node()).ok()?.kind {
+            Kind::Device(device) => Some(device),
+            Kind::File(_) | Kind::Folder(..) | Kind::Link(_) => None,
+        }
     }
 
     /// Fails unless the file was opened for writing.

@@ -1,4 +1,4 @@
-//! The private disk of a call: `/tmp` and `/dev/null` in host memory, the same on every machine, gone with the call.
+//! The private disk of a call: `/tmp` and `/dev` in host memory, the same on every machine, gone with the call.
 //! Granted folders are files of the host; `opening`, `listings` and `streams` serve those.
 
 mod quota;
@@ -8,6 +8,7 @@ mod walk;
 mod descriptor;
 mod operations;
 mod streams;
+mod devices;
 mod calls;
 #[cfg(test)]
 mod tests;

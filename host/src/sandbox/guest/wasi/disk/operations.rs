@@ -100,10 +100,10 @@ impl DiskFile {
             Kind::Link(_) => return Err(ErrorCode::Loop.into()),
             Kind::Folder(..) if is_changed => return Err(ErrorCode::IsDirectory.into()),
             Kind::Folder(..) => return Ok(()),
-            Kind::File(_) | Kind::Null if open_flags.contains(OpenFlags::DIRECTORY) => {
+            Kind::File(_) | Kind::Device(_) if open_flags.contains(OpenFlags::DIRECTORY) => {
                 return Err(ErrorCode::NotDirectory.into());
             }
-            Kind::File(_) | Kind::Null => {}
+            Kind::File(_) | Kind::Device(_) => {}
         }
         if open_flags.contains(OpenFlags::TRUNCATE) { tree.set_size(node, 0) } else { Ok(()) }
     }
@@ -195,7 +195,7 @@ impl DiskFile {
         let node = self.place(path, LastLink::Kept)?.existing()?;
         match &self.tree().node(node)?.kind {
             Kind::Link(target) => Ok(target.clone()),
-            Kind::File(_) | Kind::Folder(..) | Kind::Null => Err(ErrorCode::Invalid.into()),
+            Kind::File(_) | Kind::Folder(..) | Kind::Device(_) => Err(ErrorCode::Invalid.into()),
         }
     }
 

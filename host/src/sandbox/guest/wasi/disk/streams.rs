@@ -2,13 +2,10 @@
 //! The streams of granted files are elsewhere, because those block.
 
 use crate::sandbox::guest::wasi::disk::descriptor::Held;
-use crate::sandbox::guest::wasi::disk::tree::DiskError;
+use crate::sandbox::guest::wasi::disk::tree::{DiskError, MAX_PIECE};
 use bytes::Bytes;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
-
-/// Maximum size of one read or write, in bytes.
-pub(crate) const MAX_PIECE: usize = 64 << 10;
 
 /// Input stream of a file, from a position on.
 pub(crate) struct DiskInput {

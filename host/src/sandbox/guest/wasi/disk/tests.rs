@@ -298,7 +298,7 @@ fn null_device_takes_everything_and_dev_is_fixed() {
     null.tree().write(null.node(), None, &vec![0; 5_000_000]).unwrap();
     assert_eq!(null.tree().read(null.node(), 0, 10).unwrap(), b"");
     assert_eq!(dev.stat_at(FOLLOW, "null").unwrap().type_, DescriptorType::CharacterDevice);
-    assert_eq!(names(&dev), ["null"]);
+    assert_eq!(names(&dev), ["null", "random", "stderr", "stdin", "stdout", "urandom", "zero"]);
     assert_eq!(refusal(open(&dev, "x", OpenFlags::CREATE)), ErrorCode::NotPermitted);
     assert_eq!(refusal(dev.unlink_at("null")), ErrorCode::NotPermitted);
     assert_eq!(refusal(dev.create_folder_at("x")), ErrorCode::NotPermitted);

@@ -17,6 +17,9 @@ const FIRST_TIME: Datetime = Datetime { seconds: 946_684_800, nanoseconds: 0 };
 /// Time between two changes, in nanoseconds.
 const STEP: u64 = 1_000;
 
+/// Maximum size of one read or write, in bytes.
+pub(crate) const MAX_PIECE: usize = 64 << 10;
+
 /// Maximum length of a link's target, in bytes, as on Linux.
 const MAX_LINK: usize = 4096;
 
@@ -27,10 +30,20 @@ pub(crate) struct NodeId(pub(crate) u64);
 /// The folders that are there from the beginning.
 pub(crate) const TMP: NodeId = NodeId(0);
 pub(crate) const DEV: NodeId = NodeId(1);
-const NULL: NodeId = NodeId(2);
+
+/// The devices, in the order of their numbers, which follow [`DEV`].
+const DEVICES: [(&str, Device); 7] = [
+    ("null", Device::Null),
+    ("zero", Device::Zero),
+    ("random", Device::Random),
+    ("urandom", Device::Random),
+    ("stdin", Device::Stdin),
+    ("stdout", Device::Stdout),
+    ("stderr", Device::Stderr),
+];
 
 /// The working directory of a command. Functions have none.
-pub(crate) const WORK: NodeId = NodeId(3);
+pub(crate) const WORK: NodeId = NodeId(9);
 
 /// The folders in the working directory that are no files of the command: listings omit them, and they cannot be removed.
 const FIXED: [(&str, NodeId); 2] = [("dev", DEV), ("tmp", TMP)];
@@ -76,8 +89,25 @@ pub(crate) enum Kind {
     Folder(BTreeMap<String, NodeId>, NodeId),
     /// A symbolic link.
     Link(String),
-    /// `/dev/null`.
+    /// A file in `/dev`.
+    Device(Device),
+}
+
+/// Files in `/dev`, which `devices` reads and writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// Reads as empty, and takes everything.
     Null,
+    /// Reads as zeros for ever.
+    Zero,
+    /// Reads as the random bytes of the guest.
+    Random,
+    /// Descriptor 0.
+    Stdin,
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
 }
 
 /// The whole disk.
@@ -91,12 +121,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Creates a disk with an empty `/tmp`, and with `/dev/null`.
+    /// Creates a disk with an empty `/tmp`, and with `/dev`.
     pub(crate) fn new(quota: DiskQuota) -> Self {
         let mut tree = Self { nodes: BTreeMap::new(), next: 0, changes: 0, quota };
         tree.insert(Kind::Folder(BTreeMap::new(), TMP));
-        tree.insert(Kind::Folder(BTreeMap::from([("null".to_owned(), NULL)]), DEV));
-        tree.insert(Kind::Null);
+        let first = DEV.0 + 1;
+        let devices = DEVICES.iter().zip(first..).map(|((name, _), id)| ((*name).to_owned(), NodeId(id)));
+        tree.insert(Kind::Folder(devices.collect(), DEV));
+        for (_, device) in DEVICES {
+            tree.insert(Kind::Device(device));
+        }
         tree
     }
 
@@ -130,14 +164,14 @@ impl Tree {
     pub(crate) fn entries(&self, folder: NodeId) -> DiskResult<&BTreeMap<String, NodeId>> {
         match &self.node(folder)?.kind {
             Kind::Folder(entries, _) => Ok(entries),
-            Kind::File(_) | Kind::Link(_) | Kind::Null => Err(ErrorCode::NotDirectory.into()),
+            Kind::File(_) | Kind::Link(_) | Kind::Device(_) => Err(ErrorCode::NotDirectory.into()),
         }
     }
 
     fn entries_mut(&mut self, folder: NodeId) -> DiskResult<&mut BTreeMap<String, NodeId>> {
         match &mut self.node_mut(folder)?.kind {
             Kind::Folder(entries, _) => Ok(entries),
-            Kind::File(_) | Kind::Link(_) | Kind::Null => Err(ErrorCode::NotDirectory.into()),
+            Kind::File(_) | Kind::Link(_) | Kind::Device(_) => Err(ErrorCode::NotDirectory.into()),
         }
     }
 
@@ -211,7 +245,7 @@ impl Tree {
     /// Gives a file one more name, which is free.
     pub(crate) fn add_name(&mut self, folder: NodeId, name: &str, id: NodeId) -> DiskResult<()> {
         self.check_changeable(folder)?;
-        if matches!(self.node(id)?.kind, Kind::Folder(..) | Kind::Null) {
+        if matches!(self.node(id)?.kind, Kind::Folder(..) | Kind::Device(_)) {
             return Err(ErrorCode::NotPermitted.into());
         }
         self.quota.charge(name_cost(name))?;
@@ -292,7 +326,7 @@ impl Tree {
     pub(crate) fn take_content(&mut self, id: NodeId) -> Option<Content> {
         match &mut self.nodes.get_mut(&id)?.kind {
             Kind::File(content) => Some(std::mem::replace(content, Content::empty())),
-            Kind::Folder(..) | Kind::Link(_) | Kind::Null => None,
+            Kind::Folder(..) | Kind::Link(_) | Kind::Device(_) => None,
         }
     }
 
@@ -305,7 +339,7 @@ impl Tree {
                 let rest = content.get(start..).unwrap_or_default();
                 Ok(rest.get(..len.min(rest.len())).unwrap_or_default())
             }
-            Kind::Null => Ok(&[]),
+            Kind::Device(_) => Ok(&[]), // `devices` reads them
             Kind::Folder(..) => Err(ErrorCode::IsDirectory.into()),
             Kind::Link(_) => Err(ErrorCode::Invalid.into()),
         }
@@ -315,7 +349,7 @@ impl Tree {
     pub(crate) fn write(&mut self, id: NodeId, position: Option<u64>, bytes: &[u8]) -> DiskResult<u64> {
         let len = match &self.node(id)?.kind {
             Kind::File(content) => content.bytes().len(),
-            Kind::Null => return Ok(0),
+            Kind::Device(_) => return Ok(0),
             Kind::Folder(..) => return Err(ErrorCode::IsDirectory.into()),
             Kind::Link(_) => return Err(ErrorCode::Invalid.into()),
         };
@@ -339,7 +373,7 @@ impl Tree {
     pub(crate) fn set_size(&mut self, id: NodeId, size: u64) -> DiskResult<()> {
         match &self.node(id)?.kind {
             Kind::File(_) => {}
-            Kind::Null => return Ok(()),
+            Kind::Device(_) => return Ok(()),
             Kind::Folder(..) => return Err(ErrorCode::IsDirectory.into()),
             Kind::Link(_) => return Err(ErrorCode::Invalid.into()),
         }
@@ -363,7 +397,7 @@ impl Tree {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> DiskResult<()> {
-        if matches!(self.node(id)?.kind, Kind::Null) || id == DEV {
+        if matches!(self.node(id)?.kind, Kind::Device(_)) || id == DEV {
             return Err(ErrorCode::NotPermitted.into());
         }
         self.changes = self.changes.saturating_add(1);
@@ -389,7 +423,7 @@ impl Tree {
             size: match &node.kind {
                 Kind::File(content) => bytes(content.bytes().len()),
                 Kind::Link(target) => bytes(target.len()),
-                Kind::Folder(..) | Kind::Null => 0,
+                Kind::Folder(..) | Kind::Device(_) => 0,
             },
             data_access_timestamp: Some(node.accessed),
             data_modification_timestamp: Some(node.modified),
@@ -421,7 +455,7 @@ impl Kind {
             Self::File(_) => DescriptorType::RegularFile,
             Self::Folder(..) => DescriptorType::Directory,
             Self::Link(_) => DescriptorType::SymbolicLink,
-            Self::Null => DescriptorType::CharacterDevice,
+            Self::Device(_) => DescriptorType::CharacterDevice,
         }
     }
 }
@@ -435,7 +469,7 @@ fn content_cost(kind: &Kind) -> u64 {
     match kind {
         Kind::File(content) => content.cost(),
         Kind::Link(target) => bytes(target.len()),
-        Kind::Folder(..) | Kind::Null => 0, // names are counted one by one
+        Kind::Folder(..) | Kind::Device(_) => 0, // names are counted one by one
     }
 }
 
