@@ -42,7 +42,7 @@ pub use codec::fuzzing;
 pub use compile::CompilePool;
 pub use compile::CompileRequest;
 pub use compile::code_files;
-pub use compile::{Bounds, Exceeded, Link, Misfit, Proposal};
+pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, Wit, WitFile};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
