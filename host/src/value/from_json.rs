@@ -12,14 +12,29 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Reads JSON as a value of type `ty`. Fails with the place of a mistake: a path, or a line and column.
-pub fn from_json(ty: &Type, json: &[u8]) -> Result<Bytes, ValueFault> {
+/// Reason why JSON is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JsonFault {
+    /// A mistake, with its place: a path, or a line and column.
+    Mistake(ValueFault),
+    /// The value is larger than the bound.
+    TooLarge,
+}
+
+/// Reads JSON as a value of type `ty`, of at most `max_len` bytes.
+///
+/// Threat: an empty object of two bytes becomes a record with the names of all its optional fields.
+pub fn from_json(ty: &Type, json: &[u8], max_len: usize) -> Result<Bytes, JsonFault> {
     let (mut out, fault) = (Vec::new(), RefCell::new(None));
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = Target { ty, out: &mut out, fault: &fault }.deserialize(&mut deserializer);
+    let read = Target { ty, out: &mut out, max_len, fault: &fault }.deserialize(&mut deserializer);
     match read.and_then(|()| deserializer.end()) {
+        _ if out.len() > max_len => Err(JsonFault::TooLarge),
         Ok(()) => Ok(out.into()),
-        Err(error) => Err(fault.take().unwrap_or_else(|| ValueFault::new(error.to_string()))),
+        Err(error) => {
+            let fault = fault.take().unwrap_or_else(|| ValueFault::new(error.to_string()));
+            Err(JsonFault::Mistake(fault))
+        }
     }
 }
 
@@ -27,6 +42,8 @@ pub fn from_json(ty: &Type, json: &[u8]) -> Result<Bytes, ValueFault> {
 struct Target<'a> {
     ty: &'a Type,
     out: &'a mut Vec<u8>,
+    /// Maximum size of all bytes. Reading stops once there are more.
+    max_len: usize,
     /// The fault, which serde's errors have no place for.
     fault: &'a RefCell<Option<ValueFault>>,
 }
@@ -42,7 +59,12 @@ impl<'de> DeserializeSeed<'de> for Target<'_> {
 impl Target<'_> {
     /// Returns the target of a part, whose bytes follow those of the parts before.
     fn part<'b>(&'b mut self, ty: &'b Type) -> Target<'b> {
-        Target { ty, out: self.out, fault: self.fault }
+        Target { ty, out: self.out, max_len: self.max_len, fault: self.fault }
+    }
+
+    /// Fails if there are more bytes than the bound allows.
+    fn check_size<E: serde::de::Error>(&self) -> Result<(), E> {
+        if self.out.len() <= self.max_len { Ok(()) } else { Err(E::custom("the value is too large")) }
     }
 
     fn fail<E: serde::de::Error>(&self, fault: ValueFault) -> E {
@@ -71,14 +93,15 @@ impl Target<'_> {
         seq: &mut A,
     ) -> Result<bool, A::Error> {
         let read = seq.next_element_seed(self.part(ty));
-        read.map(|element| element.is_some())
-            .map_err(|error| self.located(error, |fault| fault.at_index(index)))
+        let read = read.map_err(|error| self.located(error, |fault| fault.at_index(index)))?;
+        self.check_size().map(|()| read.is_some())
     }
 
     /// Reads the value of a key.
     fn field<'de, A: MapAccess<'de>>(&mut self, ty: &Type, name: &str, map: &mut A) -> Result<(), A::Error> {
         let read = map.next_value_seed(self.part(ty));
-        read.map_err(|error| self.located(error, |fault| fault.in_field(name)))
+        read.map_err(|error| self.located(error, |fault| fault.in_field(name)))?;
+        self.check_size()
     }
 
     fn list<'de, A: SeqAccess<'de>>(mut self, element: &Type, mut seq: A) -> Result<(), A::Error> {
@@ -94,7 +117,7 @@ impl Target<'_> {
         let (mut byte, mut bytes) = (Vec::new(), Vec::new());
         loop {
             byte.clear();
-            let target = Target { ty: &Type::U8, out: &mut byte, fault: self.fault };
+            let target = Target { ty: &Type::U8, out: &mut byte, max_len: self.max_len, fault: self.fault };
             let read = seq.next_element_seed(target);
             match read.map_err(|error| self.located(error, |fault| fault.at_index(bytes.len())))? {
                 Some(()) => bytes.extend(byte.last()), // the number is the last byte of its encoding

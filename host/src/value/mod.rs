@@ -36,7 +36,7 @@ pub use compose::{
 pub use differ::difference;
 pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
-pub use from_json::from_json;
+pub use from_json::{JsonFault, from_json};
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
 pub use json::{Typed, several_lines, to_json_excerpt};

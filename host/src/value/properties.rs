@@ -5,7 +5,7 @@ use crate::model::{Datum, Effort, Path};
 use crate::value;
 use crate::value::arbitrary::{any_type, any_value, widened};
 use crate::value::{
-    Case, Field, Type, Unconverted, assign, canonical, check, compose_list, encode, pick, split,
+    Case, Field, JsonFault, Type, Unconverted, assign, canonical, check, compose_list, encode, pick, split,
     to_json_excerpt, to_json_text, wire,
 };
 use bytes::Bytes;
@@ -28,7 +28,10 @@ fn parse(text: &str) -> Type {
 fn from_json(ty: &Type, json: &str) -> Result<Bytes, String> {
     let datum: Datum = serde_json::from_str(json).unwrap();
     let encoded = encode(ty, &datum).map_err(|fault| fault.to_string());
-    let read = value::from_json(ty, json.as_bytes()).map_err(|fault| fault.to_string());
+    let read = value::from_json(ty, json.as_bytes(), usize::MAX).map_err(|fault| match fault {
+        JsonFault::Mistake(fault) => fault.to_string(),
+        JsonFault::TooLarge => "too large".to_owned(),
+    });
     match &encoded {
         // In one pass, a pair is a tuple of two.
         Err(fault) if fault.contains("an array of a key and a value") => {
@@ -321,4 +324,18 @@ fn long_excerpts_are_cut_and_marked() {
     assert_eq!(to_json_excerpt(&ty, &value, 100).unwrap(), r#"["äää","b"]"#);
     assert_eq!(to_json_excerpt(&ty, &value, 5).unwrap(), "[\"ä…");
     assert_eq!(to_json_excerpt(&ty, b"\xc1", 100), None);
+}
+
+/// A small JSON of records with many optional fields, which are all written.
+#[test]
+fn json_is_read_up_to_a_size() {
+    let fields: Vec<String> = (0..100).map(|nth| format!("field-{nth}: option<u8>")).collect();
+    let ty = parse(&format!("list<record {{ {} }}>", fields.join(", ")));
+    let json = format!("[{}]", vec!["{}"; 1000].join(","));
+    let whole = value::from_json(&ty, json.as_bytes(), usize::MAX).unwrap();
+    assert!(whole.len() > 100 * json.len());
+    assert_eq!(value::from_json(&ty, json.as_bytes(), whole.len()), Ok(whole.clone()));
+    for max_len in [0, 1, 1_000, whole.len() - 1] {
+        assert_eq!(value::from_json(&ty, json.as_bytes(), max_len), Err(JsonFault::TooLarge), "{max_len}");
+    }
 }

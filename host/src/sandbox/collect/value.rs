@@ -6,7 +6,7 @@ use crate::sandbox::collect::error::Uncollected;
 use crate::sandbox::collect::files::{file_at, matching, shown};
 use crate::sandbox::failure::output_message;
 use crate::sandbox::guest::{Content, Deadline, HEAD_ROOM, NodeId, NodeKind, SharedTree, Tree};
-use crate::value::{Collected, CommandOutput, from_json, wire};
+use crate::value::{Collected, CommandOutput, JsonFault, from_json, wire};
 use bytes::Bytes;
 use std::mem::take;
 
@@ -157,8 +157,12 @@ impl Remains {
             }
             Collected::Bytes => out.append(self.stdout(), Form::Bin),
             Collected::Json(ty) => {
-                let value = from_json(ty, self.stdout()).map_err(|fault| {
-                    Uncollected::error(format!("stdout is not JSON of the type `{ty}`: {fault}"))
+                let max_len = self.limits.output.as_usize();
+                let value = from_json(ty, self.stdout(), max_len).map_err(|fault| match fault {
+                    JsonFault::TooLarge => too_large(&self.limits),
+                    JsonFault::Mistake(fault) => {
+                        Uncollected::error(format!("stdout is not JSON of the type `{ty}`: {fault}"))
+                    }
                 })?;
                 out.check_room(value.len())?;
                 out.bytes.extend_from_slice(&value);

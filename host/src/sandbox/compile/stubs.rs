@@ -4,7 +4,7 @@
 use crate::sandbox::compile::module::is_stranger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use wasmparser::{BinaryReaderError, CompositeInnerType, FuncType, Parser, Payload, TypeRef};
+use wasmparser::{BinaryReaderError, CompositeInnerType, FuncType, Parser, Payload, TypeRef, ValType};
 use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 
 /// Last part of the name of each stub, by which a trap is recognised.
@@ -17,7 +17,7 @@ pub(crate) fn stubbed(function: &str) -> Option<&str> {
 
 /// Builds a module of stubs for each module that a module imports such functions from, by its name.
 pub(crate) fn stubs(module: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let texts = texts(module).map_err(|error| error.to_string())?;
+    let texts = texts(module)?;
     let binary = |(name, text): (&str, String)| {
         let binary = wat::parse_str(text).map_err(|error| error.to_string())?;
         Ok((name.to_owned(), binary))
@@ -25,28 +25,30 @@ pub(crate) fn stubs(module: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     texts.into_iter().map(binary).collect()
 }
 
-fn texts(module: &[u8]) -> Result<BTreeMap<&str, String>, BinaryReaderError> {
+fn texts(module: &[u8]) -> Result<BTreeMap<&str, String>, String> {
     let mut types: Vec<Option<FuncType>> = Vec::new();
     let (mut texts, mut seen) = (BTreeMap::<&str, String>::new(), BTreeSet::new());
     for payload in Parser::new(0).parse_all(module) {
-        match payload? {
+        match payload.map_err(damaged)? {
             Payload::TypeSection(section) => {
                 for group in section {
-                    types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
-                        CompositeInnerType::Func(function) => Some(function),
-                        _ => None, // no function has another type
-                    }));
+                    types.extend(group.map_err(damaged)?.into_types().map(
+                        |ty| match ty.composite_type.inner {
+                            CompositeInnerType::Func(function) => Some(function),
+                            _ => None, // no function has another type
+                        },
+                    ));
                 }
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
-                    let import = import?;
+                    let import = import.map_err(damaged)?;
                     let TypeRef::Func(ty) = import.ty else { continue };
                     // A module may import a function twice, but exports it once.
                     if is_stranger(import.module) && seen.insert((import.module, import.name)) {
                         let ty = usize::try_from(ty).ok().and_then(|ty| types.get(ty)?.as_ref());
                         let text = texts.entry(import.module).or_insert_with(|| "(module".to_owned());
-                        put_stub(text, (import.module, import.name), ty);
+                        put_stub(text, (import.module, import.name), ty)?;
                     }
                 }
                 break;
@@ -58,8 +60,13 @@ fn texts(module: &[u8]) -> Result<BTreeMap<&str, String>, BinaryReaderError> {
     Ok(texts)
 }
 
-/// Writes a function that does nothing but trap. The validator of the compiler reports a type that is not there.
-fn put_stub(out: &mut String, (module, name): (&str, &str), ty: Option<&FuncType>) {
+fn damaged(error: BinaryReaderError) -> String {
+    error.to_string()
+}
+
+/// Writes a function that does nothing but trap. The validator of the compiler reports a type that is not there. Fails if
+/// the function takes or returns anything but numbers, which tools that make components do not expect.
+fn put_stub(out: &mut String, (module, name): (&str, &str), ty: Option<&FuncType>) -> Result<(), String> {
     out.push_str("(func $\"");
     [module, ".", name, MARK].into_iter().for_each(|part| put_escaped(out, part));
     out.push_str("\" (export \"");
@@ -68,10 +75,16 @@ fn put_stub(out: &mut String, (module, name): (&str, &str), ty: Option<&FuncType
     let (params, results) = ty.map_or((&[][..], &[][..]), |ty| (ty.params(), ty.results()));
     for (keyword, types) in [("param", params), ("result", results)] {
         for ty in types {
+            if !matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64) {
+                return Err(format!(
+                    "the module imports `{name}` from `{module}`, which takes or returns a `{ty}`"
+                ));
+            }
             let _infallible = write!(out, "({keyword} {ty})");
         }
     }
     out.push_str(" unreachable)");
+    Ok(())
 }
 
 /// Writes text for the inside of a string of WebAssembly text, whatever is in it.
@@ -90,6 +103,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn functions_of_other_values_than_numbers_are_refused_by_name() {
+        for ty in ["externref", "v128"] {
+            let text = format!(r#"(module (import "env" "call" (func (param {ty}))))"#);
+            let error = stubs(&wat::parse_str(text).unwrap()).unwrap_err();
+            assert_eq!(
+                error,
+                format!("the module imports `call` from `env`, which takes or returns a `{ty}`")
+            );
+        }
+    }
+
+    #[test]
     fn there_is_a_stub_for_each_function_from_elsewhere() {
         let module = wat::parse_str(
             r#"(module
@@ -99,7 +124,7 @@ mod tests {
                 (import "env" "a\"b" (func (param i32 f64) (result i64)))
                 (import "acme:tools/hammer" "hit" (func))
                 (import "env" "memory" (memory 1))
-                (import "host" "call" (func (param externref) (result v128))))"#,
+                (import "host" "call" (func (param f32) (result i32))))"#,
         );
         let stubs = stubs(&module.unwrap()).unwrap();
         let names: Vec<&str> = stubs.iter().map(|(name, _)| &**name).collect();

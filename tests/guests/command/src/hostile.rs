@@ -93,7 +93,8 @@ fn links() {
     let folder = working_directory();
     for (target, name) in [("/etc/passwd", "absolute"), ("../../etc/passwd", "above"), ("loop", "loop")] {
         let made = folder.symlink_at(target, name);
-        let opened = folder.open_at(PathFlags::SYMLINK_FOLLOW, name, OpenFlags::empty(), DescriptorFlags::READ);
+        let opened =
+            folder.open_at(PathFlags::SYMLINK_FOLLOW, name, OpenFlags::empty(), DescriptorFlags::READ);
         println!("{name} {made:?} {:?}", opened.map(drop));
     }
 }
