@@ -120,6 +120,11 @@ fn files(reader: &mut Reader<'_>, slot: &Slot<'_>, given: &mut Given) -> Option<
     let mut found: Vec<(FilePath, Slot<'_>)> = Vec::new();
     for entry in entries {
         match FilePath::parse(entry.name) {
+            Ok(path) if is_taken(&path) => {
+                let message = format!("`{}` is a private folder or device of every command", path.as_str());
+                let fault = Fault::spanned(entry.key.clone(), message);
+                reader.fault::<()>(fault.help("give the file another path; files in `tmp` are allowed"));
+            }
             Ok(path) => found.push((path, entry)),
             Err(fault) => reader.fault::<()>(path_fault(&entry.key, entry.name, &fault)).unwrap_or_default(),
         }
@@ -131,6 +136,12 @@ fn files(reader: &mut Reader<'_>, slot: &Slot<'_>, given: &mut Given) -> Option<
         given.add(format!("files.{}", key(path.as_str())), (entry.key, value), Feed::File(path));
     }
     Some(())
+}
+
+/// Returns whether the sandbox has something else at the path: its scratch folder, or its devices.
+fn is_taken(path: &FilePath) -> bool {
+    let path = path.as_str();
+    matches!(path, "tmp" | "dev") || path.starts_with("dev/")
 }
 
 /// Reports files of one path, and files that lie in another file.

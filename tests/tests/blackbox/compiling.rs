@@ -83,7 +83,7 @@ fn oversized_component_is_not_read() {
 
 #[test]
 fn excessive_counts_are_refused_without_compiling() {
-    refused(&bombs::many_functions(1_000_000), &[], "more than 500000 functions");
+    refused(&bombs::many_functions(1_100_000), &[], "more than 1000000 functions");
     refused(&bombs::deep_components(1000), &[], "more than 64 levels of nested components");
 }
 

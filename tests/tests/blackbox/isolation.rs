@@ -140,7 +140,7 @@ fn error_of_several_lines_is_shown_as_such() {
     let project =
         Project::basic(&format!("[tasks.t]\ncall = \"g.fails\"\nargs.kind = {message}\nretry = 2\n"));
     let finished = project.host().run().expect(1).says([
-        "failed     t  error: the function returned the error:\n               | {\"other\":\"Traceback:\n",
+        "failed     t  after 2 attempts, error: the function returned the error:\n               | {\"other\":\"Traceback:\n",
         "\n               |   File \\\"x\\\"\n",
         "retrying   t  in ",
     ]);

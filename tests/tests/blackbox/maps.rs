@@ -92,7 +92,7 @@ fn mistakes_in_a_map_are_named() {
     };
     project("{ yes = \"x\" }").says([".yes: the key is no bool"]);
     project("[[true, \"x\"], [true, \"y\"]]").says(["duplicate key"]);
-    project("[[true, \"x\", 1]]").says(["expected an array of a key and a value"]);
+    project("[[true, \"x\", 1]]").says(["[0]: expected 2 elements, found 3"]);
     project("{ true = \"xy\" }").says([".true: expected one character, found 2"]);
     let flags = "[tasks.f]\ncall = \"g.add\"\nargs = { a = 1, b = 2 }\n";
     let task = "[tasks.t]\ncall = \"g.by-times\"\nargs.of = { a = { task = \"f\" } }\n";

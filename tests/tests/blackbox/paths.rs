@@ -339,7 +339,7 @@ fn open_listings_of_a_guest_are_limited() {
     let task = "[tasks.t]\ncall = \"g.hoard\"\nargs = { folder = \"/in\", listings = 1000 }\n";
     project.write(&format!("{text}{task}"));
     let shown = project.run().expect(0).json();
-    assert_eq!(shown["t"][0], 16, "{shown}");
+    assert_eq!(shown["t"][0], 64, "{shown}");
     assert!(shown["t"][1].as_str().is_some_and(|code| code.contains("insufficient-memory")), "{shown}");
 }
 

@@ -161,6 +161,7 @@ impl Remains {
                 let value = from_json(ty, self.stdout(), max_len).map_err(|fault| match fault {
                     JsonFault::TooLarge => too_large(&self.limits),
                     JsonFault::Mistake(fault) => {
+                        let fault = cut(fault.to_string());
                         Uncollected::error(format!("stdout is not JSON of the type `{ty}`: {fault}"))
                     }
                 })?;
@@ -192,6 +193,18 @@ impl Remains {
             }
         }
     }
+}
+
+/// Maximum size of the description of a mistake, in bytes. It may quote a text of the program, of any size.
+const MAX_MISTAKE: usize = 2 << 10;
+
+/// Cuts a text that is too long for a message.
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_MISTAKE {
+        text.truncate(text.floor_char_boundary(MAX_MISTAKE));
+        text.push('…');
+    }
+    text
 }
 
 /// What to write if a text is none.

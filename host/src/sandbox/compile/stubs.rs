@@ -10,6 +10,9 @@ use wasmtime::component::__internal::wasmtime_environ::wasmparser;
 /// Last part of the name of each stub, by which a trap is recognised.
 const MARK: &str = " (a stub that traps)";
 
+/// Name of the module itself among those that it is joined with.
+const MAIN_MODULE: &str = "__main_module__";
+
 /// Returns the import that a trapping function stands for, as `module.name`, if it is a stub.
 pub(crate) fn stubbed(function: &str) -> Option<&str> {
     function.strip_suffix(MARK)
@@ -18,6 +21,11 @@ pub(crate) fn stubbed(function: &str) -> Option<&str> {
 /// Builds a module of stubs for each module that a module imports such functions from, by its name.
 pub(crate) fn stubs(module: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
     let texts = texts(module)?;
+    if texts.contains_key(MAIN_MODULE) {
+        return Err(format!(
+            "the module imports from `{MAIN_MODULE}`, a name that tools which make components keep"
+        ));
+    }
     let binary = |(name, text): (&str, String)| {
         let binary = wat::parse_str(text).map_err(|error| error.to_string())?;
         Ok((name.to_owned(), binary))
