@@ -367,7 +367,7 @@ fn secrets_of_a_program_are_hidden_in_logs_errors_and_what_is_stored() {
         files.f = { param = "token" }
         [tasks.prints]
         command = "c"
-        args = ["read=f", "exit-with-code=3"]
+        args = ["read=f", "say=", "exit-with-code=3"]
         files.f = { param = "token" }
         [tasks.tried]
         command = "c"

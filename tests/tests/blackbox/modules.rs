@@ -249,7 +249,8 @@ fn functions_that_no_host_has_may_trap() {
         "\"wasi\" = \"trap\"",
         "or build it for `wasm32-wasip2`",
     ]);
-    manifest("imports = { env = \"trap\", wasi = { component = \"m\" } }\n", "");
+    let other = "[components.other]\npath = \"m.wasm\"\n";
+    manifest(&format!("imports = {{ env = \"trap\", wasi = {{ component = \"other\" }} }}\n{other}"), "");
     refused(&project).says(["the import `wasi` is no interface, and no component can satisfy it"]);
     manifest("imports = { env = \"trap\", wasi = \"trap\" }\n", "");
     assert_eq!(project.run().expect(0).json(), json!({ "t": "" }));

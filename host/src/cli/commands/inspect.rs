@@ -62,13 +62,13 @@ fn import(component: &str, import: &Import) -> ImportRow {
         Offer::Trap | Offer::Types | Offer::Always | Offer::Refused | Offer::Granted(_) => &[],
     };
     let line =
-        |source: &Option<&str>| app::import_toml(component, &import.name, *source, app::ImportTable::Missing);
+        |source: Option<&str>| app::import_toml(component, &import.name, source, app::ImportTable::Missing);
     ImportRow {
         name: import.name.to_string(),
         what: describe(import),
         functions: import.functions.clone(),
         signatures: import.signatures.clone(),
-        toml: sources.iter().map(line).collect(),
+        toml: sources.iter().copied().map(line).collect(),
     }
 }
 

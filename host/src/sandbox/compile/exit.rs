@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn only_proc_exit_gets_another_name() {
-        let many: String = (0..40)
-            .map(|nth| format!(r#"(import "wasi_snapshot_preview1" "f{nth}" (func (param i32)))"#))
-            .collect();
+        let import = |nth| format!(r#"(import "wasi_snapshot_preview1" "f{nth}" (func (param i32)))"#);
+        let many: Vec<String> = (0..40).map(import).collect();
+        let many = many.concat();
         let text = format!(
             r#"(module (@custom "first" (before first) "x") {many}
                 (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))

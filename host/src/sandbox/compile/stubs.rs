@@ -37,20 +37,20 @@ fn texts(module: &[u8]) -> Result<BTreeMap<&str, String>, String> {
     let mut types: Vec<Option<FuncType>> = Vec::new();
     let (mut texts, mut seen) = (BTreeMap::<&str, String>::new(), BTreeSet::new());
     for payload in Parser::new(0).parse_all(module) {
-        match payload.map_err(damaged)? {
+        match payload.map_err(|error| damaged(&error))? {
             Payload::TypeSection(section) => {
                 for group in section {
-                    types.extend(group.map_err(damaged)?.into_types().map(
-                        |ty| match ty.composite_type.inner {
+                    types.extend(group.map_err(|error| damaged(&error))?.into_types().map(|ty| {
+                        match ty.composite_type.inner {
                             CompositeInnerType::Func(function) => Some(function),
                             _ => None, // no function has another type
-                        },
-                    ));
+                        }
+                    }));
                 }
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
-                    let import = import.map_err(damaged)?;
+                    let import = import.map_err(|error| damaged(&error))?;
                     let TypeRef::Func(ty) = import.ty else { continue };
                     // A module may import a function twice, but exports it once.
                     if is_stranger(import.module) && seen.insert((import.module, import.name)) {
@@ -68,7 +68,7 @@ fn texts(module: &[u8]) -> Result<BTreeMap<&str, String>, String> {
     Ok(texts)
 }
 
-fn damaged(error: BinaryReaderError) -> String {
+fn damaged(error: &BinaryReaderError) -> String {
     error.to_string()
 }
 
