@@ -41,6 +41,8 @@ mod async_tests;
 pub use codec::fuzzing;
 pub use compile::CompilePool;
 pub use compile::CompileRequest;
+#[cfg(feature = "internals")]
+pub use compile::Proposal;
 pub use compile::code_files;
 pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, Wit, WitFile};
