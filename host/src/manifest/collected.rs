@@ -157,7 +157,7 @@ fn table(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Collected> {
     collected.filter(|_| reader.is_sound_since(mark))
 }
 
-/// What a table collects.
+/// Source of a collected value.
 enum Source {
     File(FilePath),
     Files(FilePattern),

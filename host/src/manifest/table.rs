@@ -92,7 +92,7 @@ pub(crate) struct Unknown<'t> {
 /// A required key that is absent.
 struct Absent {
     key: &'static str,
-    /// The key that may stand in its place.
+    /// Another key, which makes this one unnecessary.
     alternative: &'static str,
     example: &'static str,
 }

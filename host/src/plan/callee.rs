@@ -29,7 +29,7 @@ pub(crate) struct Callee<'a> {
     pub(crate) signature: Cow<'a, Signature>,
 }
 
-/// What a task calls.
+/// A function or a command that a task calls.
 pub(crate) enum Callable {
     /// A function, by position in the plan.
     Function(usize),

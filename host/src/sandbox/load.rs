@@ -70,7 +70,7 @@ pub struct Sandbox {
     pub(crate) is_caching: Arc<AtomicBool>,
     /// Folder for code that cannot be cached.
     pub(crate) scratch: PathBuf,
-    /// Is told once of each compilation that takes long.
+    /// Function that is called once for each compilation that takes longer than a second.
     pub(crate) slow_compile: Option<SlowCompile>,
     network: Arc<Network>,
     // A mutex because components are loaded concurrently. Each critical section accesses a few lines.
@@ -203,7 +203,8 @@ impl Sandbox {
         Self { scratch: folder, ..self }
     }
 
-    /// Sets what is told of compilations that take longer than a second.
+    /// Sets a function that is called with the name and the size of a component whose compilation takes longer than a
+    /// second.
     #[must_use]
     pub fn with_slow_compile(self, notice: impl Fn(&str, Size) + Send + Sync + 'static) -> Self {
         Self { slow_compile: Some(Arc::new(notice)), ..self }

@@ -52,14 +52,14 @@ pub enum Collected {
     File {
         /// Its path.
         path: Arc<str>,
-        /// Whether it is a text.
+        /// Whether the file is collected as a `string`.
         is_text: bool,
     },
-    /// All files that match a pattern: a list of `record { name: string, content: list<u8> }`, or with a `string`.
+    /// All files that match a pattern: a list of `record { name: string, content: list<u8> }`.
     Files {
         /// The pattern.
         pattern: Arc<str>,
-        /// Whether they are texts.
+        /// Whether `content` is a `string`.
         is_text: bool,
     },
 }

@@ -23,7 +23,7 @@ pub(crate) fn identities(
     identities
 }
 
-/// What is digested next.
+/// A step of the walk over a component and its imports.
 enum Step<'a> {
     /// A component with its imports.
     Component(usize),

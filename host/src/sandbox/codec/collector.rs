@@ -23,7 +23,7 @@ const BYTES: usize = 1 << 20;
 /// Maximum size of the MessagePack head of a list.
 const HEAD: usize = 5;
 
-/// What has been collected.
+/// The collected elements of a stream or a future, and their limit.
 pub(crate) struct Sink {
     limit: usize,
     // A mutex, because wasmtime owns the collector. Nothing else waits for it.

@@ -1,5 +1,5 @@
-//! What published components import and their callers have to bring: what is known of mail domains, and a tool for
-//! programs that run in an interpreter. The components themselves come from registries.
+//! Interfaces that published components import: facts about mail domains, and a tool for scripts.
+//! The components themselves come from registries.
 
 wit_bindgen::generate!({ path: "wit", generate_all });
 
