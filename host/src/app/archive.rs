@@ -114,7 +114,7 @@ async fn claims(
     let claims = backend.claims(run, MAX_CLAIMS).await.map_err(|error| no_run(run, error))?;
     let named = claims.into_iter().filter_map(|claim| {
         let task = tasks.get(claim.node.task.index())?;
-        let name = claim.node.item.map_or_else(|| task.clone(), |item| format!("{task}[{item}]"));
+        let name = format!("{task}{}", claim.node.at);
         Some((name, claim))
     });
     Ok(named.collect())

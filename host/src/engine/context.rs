@@ -54,18 +54,18 @@ pub(crate) enum SlotRequest {
 /// Values computed once for many jobs. Each has a mutex, because jobs run on many threads.
 pub(crate) struct SharedCaches {
     /// Expansions of `for-each` tasks. Each critical section is one lookup.
-    expansions: Mutex<HashMap<TaskIdx, Arc<ExpansionCell>>>,
+    expansions: Mutex<HashMap<NodeId, Arc<ExpansionCell>>>,
     /// Nodes for which `task.ready` was emitted before they started. Each critical section is one lookup.
     ready_emitted: Mutex<HashSet<NodeId>>,
     /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
-    root_causes: Mutex<HashMap<TaskIdx, TaskIdx>>,
+    root_causes: Mutex<HashMap<NodeId, NodeId>>,
     /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
     /// Source of randomness. Each critical section is one draw.
     random: Mutex<Random>,
 }
 
-/// Single-flight cell for the expansion of one task: the first job computes it while its siblings wait.
+/// Single-flight cell for the expansion of one node: the first job computes it while its siblings wait.
 type ExpansionCell = Mutex<Option<TimedExpansion>>;
 
 /// An expansion, and when it was computed.
@@ -95,14 +95,14 @@ impl Context {
         self.shape.tasks.get(task.index()).is_some_and(|task| task.is_included)
     }
 
-    /// Returns the expansion of a task, computed once for all its elements.
+    /// Returns the expansion of a node, computed once for all its elements.
     pub(crate) fn expansion(
         &self,
-        task: TaskIdx,
+        node: NodeId,
         compute: impl FnOnce() -> Result<Expansion, Unresolved>,
     ) -> Result<Arc<Expansion>, Unresolved> {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = Arc::clone(expansions.entry(task).or_default());
+        let cell = Arc::clone(expansions.entry(node).or_default());
         drop(expansions);
         let mut computed = cell.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, expansion)) = &*computed {
@@ -113,12 +113,12 @@ impl Context {
         Ok(expansion)
     }
 
-    /// Drops the expansion of a task whose elements have ended.
+    /// Drops the expansion of a node whose elements have ended.
     ///
     /// Returns the time since it was computed, or zero if another host computed it.
-    pub(crate) fn forget_expansion(&self, task: TaskIdx) -> Duration {
+    pub(crate) fn forget_expansion(&self, node: NodeId) -> Duration {
         let mut expansions = self.shared.expansions.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(cell) = expansions.remove(&task) else {
+        let Some(cell) = expansions.remove(&node) else {
             return Duration::ZERO;
         };
         drop(expansions);
@@ -166,17 +166,17 @@ impl Context {
         self.shared.ready_emitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the root cause of a task's skip, if this host has determined it.
-    pub(crate) fn root_cause_of(&self, skipped: TaskIdx) -> Option<TaskIdx> {
+    /// Returns the root cause of a skip, if this host has determined it.
+    pub(crate) fn root_cause_of(&self, skipped: NodeId) -> Option<NodeId> {
         self.root_causes().get(&skipped).copied()
     }
 
     /// Remembers the root cause of a task's skip for the tasks skipped after it.
-    pub(crate) fn record_root_cause(&self, skipped: TaskIdx, cause: TaskIdx) {
+    pub(crate) fn record_root_cause(&self, skipped: NodeId, cause: NodeId) {
         self.root_causes().insert(skipped, cause);
     }
 
-    fn root_causes(&self) -> MutexGuard<'_, HashMap<TaskIdx, TaskIdx>> {
+    fn root_causes(&self) -> MutexGuard<'_, HashMap<NodeId, NodeId>> {
         self.shared.root_causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

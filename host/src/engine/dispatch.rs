@@ -279,7 +279,7 @@ impl Occupancy {
 /// Returns the class of a node's needs; none for a `for-each` task itself, which takes no resources.
 fn class(shape: &RunShape, node: NodeId) -> Option<u16> {
     let task = shape.tasks.get(node.task.index())?;
-    (!task.is_for_each || node.item.is_some()).then_some(task.class)
+    (!task.is_expandable(&node.at)).then_some(task.class)
 }
 
 /// Returns the resources of this host that a class takes.
@@ -306,11 +306,11 @@ mod tests {
         let task = |name: &str| TaskShape {
             name: Name::new(name).unwrap(),
             fingerprint: Digest::of_bytes(b""),
-            waits_for: 0,
+            waits_for: Vec::new(),
             dependents: Vec::new(),
             rank: 0,
             class: 0,
-            is_for_each: false,
+            indexed: Vec::new(),
             is_included: true,
         };
         let permit =
@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn claim(task: u32) -> Claim {
-        let node = NodeId { task: TaskIdx::new(task), item: None };
+        let node = NodeId::of_task(TaskIdx::new(task));
         let token = Token(task.into());
         Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
     }

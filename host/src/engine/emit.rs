@@ -10,7 +10,7 @@ impl Context {
     /// Emits which results were already stored.
     pub(crate) fn emit_stored(&self, stored: &[TaskIdx]) {
         for task in stored {
-            if let Some(subject) = self.subject(NodeId { task: *task, item: None }, None) {
+            if let Some(subject) = self.subject(NodeId::of_task(*task), None) {
                 self.recorder.task(subject, Fact::TaskStored);
             }
         }
@@ -47,12 +47,12 @@ impl Context {
 
     /// Returns whether a node is a call, rather than the task around its elements.
     pub(crate) fn is_call(&self, node: NodeId) -> bool {
-        node.item.is_some() || self.bound.plan().task(node.task).is_some_and(|task| !task.is_for_each())
+        self.shape.tasks.get(node.task.index()).is_some_and(|task| !task.is_expandable(&node.at))
     }
 
     fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
         let task = self.bound.plan().task(node.task)?;
-        Some(Subject { task: task.name.clone(), item: node.item, attempt })
+        Some(Subject { task: task.name.clone(), item: node.at.last(), attempt })
     }
 }
 

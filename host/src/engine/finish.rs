@@ -63,9 +63,9 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
             tasks.insert(task);
         });
     }
-    let nodes: Vec<NodeId> = tasks.into_iter().map(|task| NodeId { task, item: None }).collect();
+    let nodes: Vec<NodeId> = tasks.into_iter().map(NodeId::of_task).collect();
     let entries = ledger.fetch(&nodes).await?;
-    let known: Known = nodes.iter().map(|node| node.task).zip(entries).collect();
+    let known: Known = nodes.into_iter().zip(entries).collect();
     let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
     let declared = shown.declared_outputs(plan).map(|output| {
         let value = match scope.resolve(&output.binding) {
@@ -80,7 +80,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let of_tasks = shown.tasks.iter().filter_map(|idx| {
         let task = plan.task(*idx)?;
         let ty = task.output.as_ref()?;
-        let value = match known.get(idx)? {
+        let value = match known.get(&NodeId::of_task(*idx))? {
             Entry::Done(bytes) => checked_value(ty, bytes.clone()),
             Entry::Skipped(reason) => OutputValue::Skipped(*reason),
             Entry::Open | Entry::Failed(_) => unfinished(),
@@ -111,7 +111,7 @@ fn skipped(binding: &Binding, known: &Known, reason: SkipReason) -> OutputValue 
     let Binding::Task { task, .. } = binding else {
         return OutputValue::Skipped(reason);
     };
-    match known.get(task) {
+    match known.get(&NodeId::of_task(*task)) {
         Some(Entry::Skipped(own)) => OutputValue::Skipped(*own),
         Some(Entry::Failed(_)) => OutputValue::Missing("its task has failed".to_owned()),
         Some(Entry::Open | Entry::Done(_)) | None => OutputValue::Skipped(reason),

@@ -7,11 +7,11 @@ use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
 use crate::engine::resolve::{Known, Scope, Unresolved};
-use crate::engine::shape::rank;
+use crate::engine::shape::ranks;
 use crate::engine::skipping::{condition, pruned};
 use crate::model::{SkipReason, TaskIdx};
 use crate::plan::{Bound, CacheRule, OnError, Plan, Task};
-use crate::state::{Entry, Error};
+use crate::state::{Entry, Error, NodeId};
 use crate::value::{Type, compose_case, compose_list};
 use bytes::Bytes;
 use std::cmp::Reverse;
@@ -66,7 +66,7 @@ pub async fn forecast(
     stored: impl IntoIterator<Item = (TaskIdx, Bytes)>,
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
-    let known = stored.into_iter().map(|(task, value)| (task, Entry::Done(value))).collect();
+    let known = stored.into_iter().map(|(task, value)| (NodeId::of_task(task), Entry::Done(value))).collect();
     let mut forecaster =
         Forecaster { bound, cache, known, undecided: HashSet::new(), digests: Digests::default() };
     let mut fates = HashMap::new();
@@ -100,7 +100,7 @@ enum Calls {
 
 impl Forecaster<'_> {
     async fn forecast_task(&mut self, idx: TaskIdx, task: &Task) -> Result<Fate, Error> {
-        if self.known.contains_key(&idx) {
+        if self.known.contains_key(&NodeId::of_task(idx)) {
             return Ok(Fate::Stored);
         }
         // Tasks named in `after` are assumed to succeed: only their failure would matter here.
@@ -108,18 +108,18 @@ impl Forecaster<'_> {
             match decided {
                 Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(idx, reason)),
                 Ok(None) => {}
-                Err(Unresolved::Needs(tasks)) => return Ok(Fate::DependsOn(sorted(tasks))),
+                Err(Unresolved::Needs(nodes)) => return Ok(Fate::DependsOn(tasks(nodes))),
                 Err(Unresolved::Input(message) | Unresolved::Limit(message)) => {
                     return Ok(Fate::Fails(message));
                 }
             }
         }
         let calls = self.calls(task);
-        if let Err(Unresolved::Needs(tasks)) = &calls {
-            let undecided: Vec<TaskIdx> =
-                tasks.iter().copied().filter(|task| self.undecided.contains(task)).collect();
+        if let Err(Unresolved::Needs(nodes)) = &calls {
+            let is_undecided = |node: &NodeId| self.undecided.contains(&node.task);
+            let undecided: Vec<NodeId> = nodes.iter().copied().filter(is_undecided).collect();
             if !undecided.is_empty() {
-                return Ok(Fate::DependsOn(sorted(undecided)));
+                return Ok(Fate::DependsOn(tasks(undecided)));
             }
         }
         let reason = match (self.cache, task.cache) {
@@ -132,7 +132,7 @@ impl Forecaster<'_> {
             (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(idx, reason)),
             (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
-            (Err(Unresolved::Needs(tasks)), None) => Ok(Fate::Runs(Reason::InputsRun(sorted(tasks)))),
+            (Err(Unresolved::Needs(nodes)), None) => Ok(Fate::Runs(Reason::InputsRun(tasks(nodes)))),
             (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
             (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
         }
@@ -143,7 +143,7 @@ impl Forecaster<'_> {
     }
 
     fn skipped(&mut self, idx: TaskIdx, reason: SkipReason) -> Fate {
-        self.known.insert(idx, Entry::Skipped(reason));
+        self.known.insert(NodeId::of_task(idx), Entry::Skipped(reason));
         Fate::Skipped(reason)
     }
 
@@ -152,7 +152,7 @@ impl Forecaster<'_> {
         if !task.is_for_each() {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
         }
-        let expansion = Expansion::new(&scope, task)?;
+        let expansion = Expansion::of_whole_lists(&scope, task)?;
         let args = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
         args.collect::<Result<Vec<_>, _>>().map(Calls::Each)
     }
@@ -160,7 +160,7 @@ impl Forecaster<'_> {
     async fn forecast_call(&mut self, idx: TaskIdx, task: &Task, args: Vec<Bytes>) -> Result<Fate, Error> {
         match self.look_up(task, &[args]).await?.pop().flatten() {
             Some(value) => {
-                self.known.insert(idx, Entry::Done(value));
+                self.known.insert(NodeId::of_task(idx), Entry::Done(value));
                 Ok(Fate::Cached)
             }
             None => Ok(Fate::Runs(Reason::NotCached)),
@@ -183,7 +183,7 @@ impl Forecaster<'_> {
         if let Some(Type::List(element)) = &task.output
             && let Ok(list) = compose_list(element, &values)
         {
-            self.known.insert(idx, Entry::Done(list));
+            self.known.insert(NodeId::of_task(idx), Entry::Done(list));
         }
         Ok(Fate::Cached)
     }
@@ -218,15 +218,17 @@ pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
 
 /// Returns all tasks in topological order; among those that could start, the highest rank comes first.
 fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
-    let tasks = plan.tasks();
-    let mut open: Vec<usize> = tasks.iter().map(|task| task.waits_for.len()).collect();
+    let (tasks, ranks) = (plan.tasks(), ranks(plan));
+    let rank = |idx: TaskIdx| ranks.get(idx.index()).copied().unwrap_or(0);
+    let upstream: Vec<Vec<TaskIdx>> = tasks.iter().map(Task::upstream).collect();
+    let mut open: Vec<usize> = upstream.iter().map(Vec::len).collect();
     let mut dependents: Vec<Vec<TaskIdx>> = vec![Vec::new(); tasks.len()];
     let mut ready = BinaryHeap::new();
-    for (idx, task) in (0..).map(TaskIdx::new).zip(tasks) {
-        if task.waits_for.is_empty() {
-            ready.push((rank(task), Reverse(idx)));
+    for (idx, upstream) in (0..).map(TaskIdx::new).zip(&upstream) {
+        if upstream.is_empty() {
+            ready.push((rank(idx), Reverse(idx)));
         }
-        for upstream in &task.waits_for {
+        for upstream in upstream {
             if let Some(dependents) = dependents.get_mut(upstream.index()) {
                 dependents.push(idx);
             }
@@ -236,19 +238,19 @@ fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
     while let Some((_, Reverse(idx))) = ready.pop() {
         order.push(idx);
         for dependent in dependents.get(idx.index()).into_iter().flatten() {
-            let (Some(open), Some(task)) = (open.get_mut(dependent.index()), plan.task(*dependent)) else {
-                continue;
-            };
+            let Some(open) = open.get_mut(dependent.index()) else { continue };
             *open -= 1;
             if *open == 0 {
-                ready.push((rank(task), Reverse(*dependent)));
+                ready.push((rank(*dependent), Reverse(*dependent)));
             }
         }
     }
     order
 }
 
-fn sorted(mut tasks: Vec<TaskIdx>) -> Vec<TaskIdx> {
+/// Returns the tasks of nodes, in order and without duplicates.
+fn tasks(nodes: Vec<NodeId>) -> Vec<TaskIdx> {
+    let mut tasks: Vec<TaskIdx> = nodes.into_iter().map(|node| node.task).collect();
     tasks.sort_unstable();
     tasks.dedup();
     tasks

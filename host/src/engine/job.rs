@@ -14,7 +14,7 @@ use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
 use crate::engine::settled::Settled;
-use crate::engine::skipping::skip_reason;
+use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
@@ -100,10 +100,10 @@ impl Job<'_> {
                 Err(Unresolved::Needs(needs)) => needs,
             };
             // A needed task that was fetched and is still open has not ended: the node must wait for it.
-            let needs: HashSet<TaskIdx> = needs.into_iter().collect();
-            let open: Vec<TaskIdx> = needs.iter().copied().filter(|task| known.contains_key(task)).collect();
-            if let Some(excluded) = open.iter().find(|task| !self.ctx.is_included(**task)) {
-                return Ok(self.failed(FailureClass::Input, &self.excluded(*excluded), None));
+            let needs: HashSet<NodeId> = needs.into_iter().collect();
+            let open: Vec<NodeId> = needs.iter().copied().filter(|node| known.contains_key(node)).collect();
+            if let Some(excluded) = open.iter().find(|node| !self.ctx.is_included(node.task)) {
+                return Ok(self.failed(FailureClass::Input, &self.excluded(excluded.task), None));
             }
             if !open.is_empty() {
                 return Ok((Outcome::Await(open), Vec::new()));
@@ -117,51 +117,51 @@ impl Job<'_> {
         format!("the task needs task `{name}`, which is not a target of this run")
     }
 
-    async fn fetch_entries(&self, known: &mut Known, tasks: HashSet<TaskIdx>) -> Result<(), Error> {
-        let nodes: Vec<NodeId> = tasks.iter().map(|task| NodeId { task: *task, item: None }).collect();
+    async fn fetch_entries(&self, known: &mut Known, nodes: HashSet<NodeId>) -> Result<(), Error> {
+        let nodes: Vec<NodeId> = nodes.into_iter().collect();
         let entries = self.ctx.ledger.fetch(&nodes).await?;
-        known.extend(tasks.into_iter().zip(entries));
+        known.extend(nodes.into_iter().zip(entries));
         Ok(())
     }
 
     fn decide(&self, known: &Known) -> Result<Decision, Unresolved> {
         let scope = Scope { bound: &self.ctx.bound, known, items: &[], limits: self.task.limits };
-        if let Some(item) = self.claim.node.item {
-            let expansion = self.ctx.expansion(self.claim.node.task, || Expansion::new(&scope, self.task))?;
+        let node = self.claim.node;
+        if let (Some(around), Some(item)) = (node.parent(), node.at.last()) {
+            let expansion = self.ctx.expansion(around, || Expansion::new(&scope, self.task))?;
             return expansion.args(&scope, self.task, item).map(Decision::Call);
         }
         if let Some(reason) = skip_reason(&scope, self.task)? {
             return Ok(Decision::Skip(reason));
         }
         if self.task.is_for_each() {
-            let task = self.claim.node.task;
-            return self.ctx.expansion(task, || Expansion::new(&scope, self.task)).map(Decision::Expand);
+            // A node that waits for elements is tainted if their task has ended without any.
+            if let (Stage::Tainted, Some(reason)) = (self.claim.stage, sources(&scope, self.task)?) {
+                return Ok(Decision::Skip(reason));
+            }
+            return self.ctx.expansion(node, || Expansion::new(&scope, self.task)).map(Decision::Expand);
         }
         scope.resolve_all(self.task.args.iter()).map(Decision::Call)
     }
 
     /// Skips the node. `known` holds the entries by which that was decided.
     async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
-        let mut before = skip_causes(self.task, reason);
-        before.retain(|task| known.contains_key(task));
+        let mut before = skip_causes(self.task, self.claim.node.at, reason);
+        before.retain(|node| known.contains_key(node));
         self.skipped(reason, before, known).await
     }
 
-    async fn skipped(
-        &self,
-        reason: SkipReason,
-        before: Vec<TaskIdx>,
-        known: Known,
-    ) -> Result<Verdict, Error> {
+    async fn skipped(&self, reason: SkipReason, before: Vec<NodeId>, known: Known) -> Result<Verdict, Error> {
         let ctx = self.ctx;
         let plan = ctx.bound.plan();
-        let known_cause = |task| ctx.root_cause_of(task);
+        let known_cause = |node| ctx.root_cause_of(node);
         let root_cause =
             find_root_cause((plan, ctx.ledger.as_ref()), reason, before, known, known_cause).await?;
-        if let (Some(root_cause), None) = (root_cause, self.claim.node.item) {
-            ctx.record_root_cause(self.claim.node.task, root_cause);
+        // Those of elements are found again from each: there may be millions of them.
+        if let (Some(root_cause), None) = (root_cause, self.claim.node.parent()) {
+            ctx.record_root_cause(self.claim.node, root_cause);
         }
-        let cause = root_cause.and_then(|task| plan.task(task)).map(|task| task.name.to_string());
+        let cause = root_cause.and_then(|node| ctx.shape.name_of(node));
         Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
     }
 
@@ -299,7 +299,7 @@ impl Job<'_> {
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task: self.task.name.clone(),
-                item: self.claim.node.item,
+                item: self.claim.node.at.last(),
                 number: self.claim.attempt,
                 epoch: self.ctx.epoch,
             },
@@ -377,7 +377,7 @@ impl Job<'_> {
             class,
             message: message.clone(),
             attempt: self.claim.attempt,
-            item: self.claim.node.item,
+            item: self.claim.node.at.last(),
             error: error.map(|error| error.to_vec()),
         };
         let fact = Fact::TaskFailed(FailureFact { class, error: message });
@@ -386,8 +386,8 @@ impl Job<'_> {
 
     /// Builds the list of a `for-each` task from the results of its elements.
     async fn join(&self, items: u32) -> Result<Verdict, Error> {
-        let task = self.claim.node.task;
-        let duration = self.ctx.forget_expansion(task);
+        let around = self.claim.node;
+        let duration = self.ctx.forget_expansion(around);
         let element = match &self.task.output {
             Some(Type::List(element)) => element,
             _ => &Type::Bool, // elements without a value are stored as nil, and the list copies them unread
@@ -398,7 +398,7 @@ impl Job<'_> {
         // Results are fetched in chunks and appended, so that the peak is one list and one chunk.
         while first < items {
             let end = items.min(first.saturating_add(JOIN_CHUNK));
-            let nodes: Vec<NodeId> = (first..end).map(|item| NodeId { task, item: Some(item) }).collect();
+            let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
                 match entry {
                     Entry::Done(value) => {
@@ -416,13 +416,14 @@ impl Job<'_> {
             first = end;
         }
         Ok(match (missing, skipped) {
+            // After a failure that stops the run, elements are missing that would have followed.
+            (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
+                let before = skip_causes(self.task, around.at, reason);
+                return Box::pin(self.skipped(reason, before, Known::new())).await;
+            }
             (Some(item), _) => {
                 let message = format!("the state has lost the result of element {item}");
                 self.failed(FailureClass::Lost, &message, None)
-            }
-            (None, Some(reason)) => {
-                let skipped = self.skipped(reason, skip_causes(self.task, reason), Known::new());
-                return Box::pin(skipped).await;
             }
             (None, None) => finished(list.finish(), invoke::Usage { duration, ..invoke::Usage::default() }),
         })
@@ -441,7 +442,7 @@ impl Job<'_> {
     }
 
     fn subject(&self, attempt: Option<u32>) -> Subject {
-        Subject { task: self.task.name.clone(), item: self.claim.node.item, attempt }
+        Subject { task: self.task.name.clone(), item: self.claim.node.at.last(), attempt }
     }
 }
 

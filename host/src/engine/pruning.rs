@@ -1,7 +1,7 @@
 //! Pruning: whether a task that only `select` cases need is needed, given the selectors known so far.
 //! `graph` computes the conditions; `skipping` turns the answer into a skip.
 
-use crate::engine::expansion::elements;
+use crate::engine::expansion::whole_lists;
 use crate::engine::resolve::{Scope, Unresolved};
 use crate::plan::{Gate, NeededIf};
 use bytes::Bytes;
@@ -52,13 +52,13 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
     let within = gate.within.and_then(|task| scope.bound.plan().task(task));
     match within {
         Some(task) if gate.selector.uses_items() => {
-            let lists = match elements(scope, task) {
+            let lists = match whole_lists(scope, task) {
                 Ok(lists) => lists,
                 Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
                 Err(needs @ Unresolved::Needs(_)) => return Err(needs),
             };
             for index in 0..lists.len() {
-                if chooses(&lists.element_values(index))? {
+                if chooses(&lists.element_values(scope, index)?)? {
                     return Ok(true);
                 }
             }
@@ -74,7 +74,7 @@ mod tests {
     use crate::engine::resolve::Known;
     use crate::model::{Limits, TaskIdx};
     use crate::plan::Bound;
-    use crate::state::Entry;
+    use crate::state::{Entry, NodeId};
 
     const FUNCTIONS: &[&str] = &["run() -> string", "echo(t: string) -> string"];
 
@@ -89,7 +89,8 @@ mod tests {
             crate::value::wire::put_str(&mut bytes, text);
             Entry::Done(bytes.into())
         };
-        let known: Known = known.iter().map(|(task, text)| (TaskIdx::new(*task), entry(text))).collect();
+        let known: Known =
+            known.iter().map(|(task, text)| (NodeId::of_task(TaskIdx::new(*task)), entry(text))).collect();
         let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
         let task = bound.plan().task(TaskIdx::new(task)).unwrap();
         is_needed(&scope, task.needed_if.as_ref().unwrap())
@@ -101,7 +102,10 @@ mod tests {
         assert_eq!(needed(&bound, 2, &[(0, "x"), (1, "y")]), Ok(true));
         assert_eq!(needed(&bound, 2, &[(0, "z"), (1, "y")]), Ok(false));
         assert_eq!(needed(&bound, 2, &[(1, "z")]), Ok(false));
-        assert_eq!(needed(&bound, 2, &[(1, "y")]), Err(Unresolved::Needs(vec![TaskIdx::new(0)])));
+        assert_eq!(
+            needed(&bound, 2, &[(1, "y")]),
+            Err(Unresolved::Needs(vec![NodeId::of_task(TaskIdx::new(0))]))
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Resolution of bindings to values from the known entries of other tasks, or to the tasks still needed.
 //! Pure: fetching entries and waiting is left to `job`.
 
-use crate::model::{Limits, Path, Size, SkipReason, TaskIdx};
+use crate::model::{Limits, Path, Size, SkipReason, TaskIdx, to_usize};
 use crate::plan::{Binding, Bound};
-use crate::state::Entry;
+use crate::state::{Entry, NodeId};
 use crate::value::{
     Conversion, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_map,
-    compose_record, compose_some, compose_tuple, pick,
+    compose_record, compose_some, compose_tuple, pick, split,
 };
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 /// guest mostly holds a value in less than its encoding takes here.
 const MIN_CONVERTED_LIMIT: usize = 16 << 20;
 
-/// Entries of other tasks that a job has fetched so far.
-pub(crate) type Known = HashMap<TaskIdx, Entry>;
+/// Entries of other nodes that a job has fetched so far.
+pub(crate) type Known = HashMap<NodeId, Entry>;
 
 /// Reason why a binding has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unresolved {
-    /// These tasks must be fetched, or waited for if they were fetched and are open.
-    Needs(Vec<TaskIdx>),
+    /// These nodes must be fetched, or waited for if they were fetched and are open.
+    Needs(Vec<NodeId>),
     /// A needed task was skipped or has failed. A default replaces a skipped value, never a failed one. A result
     /// computed with it would be kept on resume, and differ from that of a run without the failure.
     Skip(SkipReason),
@@ -92,6 +92,7 @@ impl Scope<'_> {
                 };
                 self.part(bytes, ty, path, conversion)?.ok_or_else(|| nothing_at_path(path, "the item"))
             }
+            Binding::Range { .. } => Err(Unresolved::Input("a range is no value".to_owned())), // `for-each` counts it
             Binding::List(element, parts) => {
                 let parts = self.resolve_all(parts.iter())?;
                 compose_list(element, &parts).map_err(|fault| malformed(&fault))
@@ -127,15 +128,7 @@ impl Scope<'_> {
         &self,
         bindings: impl Iterator<Item = &'b Binding>,
     ) -> Result<Vec<Bytes>, Unresolved> {
-        let mut values = Vec::new();
-        let mut unresolved: Option<Unresolved> = None;
-        for binding in bindings {
-            match self.resolve(binding) {
-                Ok(value) => values.push(value),
-                Err(other) => unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other))),
-            }
-        }
-        unresolved.map_or(Ok(values), Err)
+        all(bindings.map(|binding| self.resolve(binding)))
     }
 
     /// Returns the name that a selector yields; none if its task was skipped.
@@ -162,15 +155,36 @@ impl Scope<'_> {
     }
 
     /// Returns the output of another task.
-    fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
-        match self.known.get(&task) {
-            None | Some(Entry::Open) => Err(Unresolved::Needs(vec![task])),
-            Some(Entry::Done(bytes)) => Ok(bytes.clone()),
-            Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)) => {
-                Err(Unresolved::Skip(SkipReason::UpstreamFailed))
-            }
-            Some(Entry::Skipped(_)) => Err(Unresolved::Skip(SkipReason::UpstreamSkipped)),
+    pub(crate) fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
+        let node = NodeId::of_task(task);
+        self.known
+            .get(&node)
+            .map_or_else(|| Err(Unresolved::Needs(vec![node])), |entry| value_of(node, entry))
+    }
+
+    /// Returns the value of an element of another task. One that is not stored although its task is done is taken from
+    /// the list.
+    pub(crate) fn element(&self, task: TaskIdx, item: u32) -> Result<Bytes, Unresolved> {
+        let node = NodeId::element(task, item);
+        match self.known.get(&node) {
+            None => Err(Unresolved::Needs(vec![node])),
+            Some(Entry::Open) => match self.output(task) {
+                Ok(list) => self.element_of_list(task, &list, item),
+                Err(Unresolved::Needs(whole)) if whole.iter().all(|node| self.known.contains_key(node)) => {
+                    Err(Unresolved::Needs(vec![node]))
+                }
+                Err(unresolved) => Err(unresolved),
+            },
+            Some(entry) => value_of(node, entry),
         }
+    }
+
+    fn element_of_list(&self, task: TaskIdx, list: &Bytes, item: u32) -> Result<Bytes, Unresolved> {
+        let ty = self.bound.plan().task(task).and_then(|task| task.output.as_ref());
+        let items = ty.map(|ty| split(ty, list)).transpose().map_err(|fault| malformed(&fault))?;
+        items
+            .and_then(|items| items.get(to_usize(item)))
+            .ok_or_else(|| Unresolved::Input(format!("a stored list has no element {item}")))
     }
 
     /// Returns a part of a value, converted to the type of its target; none if the value has no such part.
@@ -201,6 +215,31 @@ impl Scope<'_> {
     fn path_misses(&self, path: &Path, task: TaskIdx) -> Unresolved {
         let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
         nothing_at_path(path, &format!("the output of task `{name}`"))
+    }
+}
+
+/// Returns all values, or the combined reason why some have none.
+pub(crate) fn all(values: impl Iterator<Item = Result<Bytes, Unresolved>>) -> Result<Vec<Bytes>, Unresolved> {
+    let mut found = Vec::new();
+    let mut unresolved: Option<Unresolved> = None;
+    for value in values {
+        match value {
+            Ok(value) => found.push(value),
+            Err(other) => unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other))),
+        }
+    }
+    unresolved.map_or(Ok(found), Err)
+}
+
+/// Returns the value of a node that was fetched.
+fn value_of(node: NodeId, entry: &Entry) -> Result<Bytes, Unresolved> {
+    match entry {
+        Entry::Open => Err(Unresolved::Needs(vec![node])),
+        Entry::Done(bytes) => Ok(bytes.clone()),
+        Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed) => {
+            Err(Unresolved::Skip(SkipReason::UpstreamFailed))
+        }
+        Entry::Skipped(_) => Err(Unresolved::Skip(SkipReason::UpstreamSkipped)),
     }
 }
 

@@ -2,31 +2,31 @@
 //! `skipping` decides whether a task is skipped, and for which reason.
 
 use crate::engine::resolve::Known;
-use crate::model::{SkipReason, TaskIdx};
+use crate::model::{IndexPath, SkipReason, TaskIdx};
 use crate::plan::{Binding, Plan, Task};
 use crate::state::{Entry, Error, Ledger, NodeId};
 use std::collections::HashSet;
 
-/// Role of a task in a skip after it.
+/// Role of a node in a skip after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CauseRole {
     /// A candidate for the root cause.
-    Root(TaskIdx),
-    /// A task skipped for the same reason: the root cause is before it.
+    Root(NodeId),
+    /// Skipped for the same reason: the root cause is before it.
     Passed,
     /// No part in the skip.
     None,
 }
 
 impl CauseRole {
-    /// Classifies a task by how it ended.
-    pub(crate) const fn classify(task: TaskIdx, entry: &Entry, reason: SkipReason) -> Self {
+    /// Classifies a node by how it ended.
+    pub(crate) const fn classify(node: NodeId, entry: &Entry, reason: SkipReason) -> Self {
         match (entry, reason) {
             (Entry::Failed(_), SkipReason::UpstreamFailed)
             | (
                 Entry::Skipped(SkipReason::ConditionFalse | SkipReason::Pruned),
                 SkipReason::UpstreamSkipped,
-            ) => Self::Root(task),
+            ) => Self::Root(node),
             (Entry::Skipped(SkipReason::UpstreamFailed), SkipReason::UpstreamFailed)
             | (Entry::Skipped(SkipReason::UpstreamSkipped), SkipReason::UpstreamSkipped) => Self::Passed,
             (Entry::Open | Entry::Done(_) | Entry::Skipped(_) | Entry::Failed(_), _) => Self::None,
@@ -34,30 +34,31 @@ impl CauseRole {
     }
 }
 
-/// Returns the root cause of a skip, or the tasks that must be fetched first.
+/// Returns the root cause of a skip, or the nodes that must be fetched first.
 ///
-/// The search starts at `before` and continues through tasks skipped for the same reason. Of several candidates, the
-/// first in manifest order wins. Chains may be of any length and share tasks, so each task is visited once, without
+/// The search starts at `before` and continues through nodes skipped for the same reason. Of several candidates, the
+/// first in manifest order wins. Chains may be of any length and share nodes, so each node is visited once, without
 /// recursion.
 pub(crate) fn root_cause(
     plan: &Plan,
     reason: SkipReason,
-    before: Vec<TaskIdx>,
-    role: impl Fn(TaskIdx) -> Option<CauseRole>,
-) -> Result<Option<TaskIdx>, Vec<TaskIdx>> {
+    before: Vec<NodeId>,
+    role: impl Fn(NodeId) -> Option<CauseRole>,
+) -> Result<Option<NodeId>, Vec<NodeId>> {
     let (mut open, mut visited) = (before, HashSet::new());
-    let (mut earliest, mut needs): (Option<TaskIdx>, Vec<TaskIdx>) = (None, Vec::new());
-    while let Some(task) = open.pop() {
-        if !visited.insert(task) {
+    let (mut earliest, mut needs): (Option<NodeId>, Vec<NodeId>) = (None, Vec::new());
+    while let Some(node) = open.pop() {
+        if !visited.insert(node) {
             continue;
         }
-        match role(task) {
-            None => needs.push(task),
+        match role(node) {
+            None => needs.push(node),
             Some(CauseRole::Root(root)) => {
                 earliest = Some(earliest.map_or(root, |earliest| earliest.min(root)));
             }
             Some(CauseRole::Passed) => {
-                open.extend(plan.task(task).map(|task| skip_causes(task, reason)).unwrap_or_default());
+                let task = plan.task(node.task);
+                open.extend(task.map(|task| skip_causes(task, node.at, reason)).unwrap_or_default());
             }
             Some(CauseRole::None) => {}
         }
@@ -65,31 +66,32 @@ pub(crate) fn root_cause(
     if needs.is_empty() { Ok(earliest) } else { Err(needs) }
 }
 
-/// Returns the root cause of a skip, fetching tasks from the ledger. `known_cause` returns root causes that are known
+/// Returns the root cause of a skip, fetching nodes from the ledger. `known_cause` returns root causes that are known
 /// already.
 pub(crate) async fn find_root_cause(
     (plan, ledger): (&Plan, &dyn Ledger),
     reason: SkipReason,
-    before: Vec<TaskIdx>,
+    before: Vec<NodeId>,
     mut known: Known,
-    known_cause: impl Fn(TaskIdx) -> Option<TaskIdx>,
-) -> Result<Option<TaskIdx>, Error> {
+    known_cause: impl Fn(NodeId) -> Option<NodeId>,
+) -> Result<Option<NodeId>, Error> {
     loop {
-        let role = |task: TaskIdx| match CauseRole::classify(task, known.get(&task)?, reason) {
-            CauseRole::Passed => Some(known_cause(task).map_or(CauseRole::Passed, CauseRole::Root)),
+        let role = |node: NodeId| match CauseRole::classify(node, known.get(&node)?, reason) {
+            CauseRole::Passed => Some(known_cause(node).map_or(CauseRole::Passed, CauseRole::Root)),
             role @ (CauseRole::Root(_) | CauseRole::None) => Some(role),
         };
         let needs = match root_cause(plan, reason, before.clone(), role) {
             Ok(cause) => return Ok(cause),
             Err(needs) => needs,
         };
-        let nodes: Vec<NodeId> = needs.iter().map(|task| NodeId { task: *task, item: None }).collect();
-        known.extend(needs.into_iter().zip(ledger.fetch(&nodes).await?));
+        let entries = ledger.fetch(&needs).await?;
+        known.extend(needs.into_iter().zip(entries));
     }
 }
 
-/// Returns the tasks that may cause a task to be skipped for this reason.
-pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
+/// Returns the nodes that may cause a node of a task to be skipped for this reason: those of whole tasks, and for an
+/// element that flows from others their elements of the same index.
+pub(crate) fn skip_causes(task: &Task, at: IndexPath, reason: SkipReason) -> Vec<NodeId> {
     let mut causes = Vec::new();
     let lists = task.for_each.iter().map(|list| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);
@@ -102,7 +104,9 @@ pub(crate) fn skip_causes(task: &Task, reason: SkipReason) -> Vec<TaskIdx> {
         SkipReason::UpstreamSkipped => bindings.for_each(|binding| without_default(binding, &mut causes)),
         SkipReason::ConditionFalse | SkipReason::Pruned => {}
     }
-    causes
+    let sources = if at.level() == 0 || causes.is_empty() { Vec::new() } else { task.flows_from() };
+    let elements = sources.into_iter().map(|task| NodeId { task, at });
+    causes.into_iter().map(NodeId::of_task).chain(elements).collect()
 }
 
 /// Collects the tasks that a binding needs and has no default for.
@@ -113,6 +117,10 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         | Binding::Item { .. }
         | Binding::Task { default: Some(_), .. } => {}
         Binding::Task { task, default: None, .. } => tasks.push(*task),
+        Binding::Range { from, to } => {
+            without_default(&from.0, tasks);
+            without_default(&to.0, tasks);
+        }
         Binding::List(_, parts) | Binding::Tuple(parts) | Binding::Map(parts) => {
             parts.iter().for_each(|part| without_default(part, tasks));
         }

@@ -4,7 +4,7 @@
 use crate::engine::finish::Shown;
 use crate::model::{Name, Size, TaskIdx};
 use crate::plan::{Bound, Plan, Task};
-use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
+use crate::state::{Dependent, ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::HashMap;
 
 /// Returns the shape of `bound`, restricted to the tasks marked in `is_included`. A run that shows outputs has a node
@@ -19,36 +19,62 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
     let has_closing = !shown.is_empty();
     let mut classes = Classes::default();
     let memory = budget(memory);
-    let mut tasks: Vec<TaskShape> = plan
+    let tasks: Vec<TaskShape> = plan
         .tasks()
         .iter()
         .zip(bound.fingerprints())
         .zip(is_included)
-        .map(|((task, fingerprint), is_included)| TaskShape {
+        .zip(ranks(plan))
+        .map(|(((task, fingerprint), is_included), rank)| TaskShape {
             name: task.name.clone(),
             fingerprint: *fingerprint,
-            waits_for: u32::try_from(task.waits_for.len()).unwrap_or(u32::MAX),
+            waits_for: Vec::new(),
             dependents: Vec::new(),
-            rank: rank(task),
+            rank,
             class: classes.class_of(needs(task, plan)),
-            is_for_each: task.is_for_each(),
+            indexed: if task.is_for_each() { vec![1] } else { Vec::new() },
             is_included: *is_included,
         })
         .collect();
+    let mut shape =
+        RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing };
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
         for upstream in &task.waits_for {
-            if let Some(upstream) = tasks.get_mut(upstream.index()) {
-                upstream.dependents.push(idx);
-            }
+            shape.connect(*upstream, Dependent::of_task(idx));
+        }
+        // The task is expanded once its source is, and then each element waits for the one of the same index.
+        for source in task.flows_from() {
+            shape.connect_elements(source, idx, 1);
         }
     }
-    RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing }
+    shape
 }
 
-/// Returns the rank of a task: priority first, then the longest remaining path.
-pub(crate) fn rank(task: &Task) -> i64 {
-    (i64::from(task.priority) << 32) + i64::from(task.height)
+/// Returns the ranks of all tasks: priority first, then the longest remaining path. Tasks that flow from one another have
+/// the path of the first one; among them the last one goes first, so that an element that has come far is completed before
+/// another begins.
+pub(crate) fn ranks(plan: &Plan) -> Vec<i64> {
+    let tasks = plan.tasks();
+    let root = |at: TaskIdx| plan.task(at).and_then(|task| task.flow.as_ref()).map_or(at, |flow| flow.root);
+    let mut heights: Vec<u32> = tasks.iter().map(|task| task.height).collect();
+    let mut steps: Vec<u16> = vec![0; tasks.len()];
+    for at in plan.order() {
+        let Some(task) = plan.task(*at).filter(|task| task.flow.is_some()) else { continue };
+        let before =
+            task.flows_from().into_iter().filter_map(|source| steps.get(source.index()).copied()).max();
+        steps.get_mut(at.index()).into_iter().for_each(|step| *step = before.unwrap_or(0).saturating_add(1));
+        heights.get_mut(root(*at).index()).into_iter().for_each(|height| *height = task.height.max(*height));
+    }
+    let rank = |(at, task): (TaskIdx, &Task)| {
+        let height = heights.get(root(at).index()).map_or(0, |height| (*height).min(MAX_HEIGHT));
+        let step = steps.get(at.index()).copied().unwrap_or(0);
+        (i64::from(task.priority) << 41) + (i64::from(height) << 16) + i64::from(step)
+    };
+    (0..).map(TaskIdx::new).zip(tasks).map(rank).collect()
 }
+
+/// The longest path that is told from longer ones, so that priorities are never outweighed.
+const MAX_HEIGHT: u32 = (1 << 24) - 1;
 
 /// Returns what one call of a task needs, memory included; the same on every host.
 fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {

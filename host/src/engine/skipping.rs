@@ -3,9 +3,9 @@
 
 use crate::engine::pruning::is_needed;
 use crate::engine::resolve::{Scope, Unresolved};
-use crate::model::{SkipReason, TaskIdx};
+use crate::model::SkipReason;
 use crate::plan::Task;
-use crate::state::Entry;
+use crate::state::{Entry, NodeId};
 
 /// Returns why a task is skipped; none if it runs once its arguments are known.
 pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
@@ -35,15 +35,28 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok((is_equal == when.is_negated).then_some(SkipReason::ConditionFalse))
 }
 
+/// Returns a skip if a task was skipped or has failed whose elements the task would flow from.
+pub(crate) fn sources(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
+    for source in task.flows_from() {
+        let is_known = scope.known.contains_key(&NodeId::of_task(source));
+        match scope.output(source) {
+            Err(Unresolved::Skip(reason)) => return Ok(Some(reason)),
+            Err(needs) if !is_known => return Err(needs),
+            Ok(_) | Err(_) => {} // done, or its elements are under way
+        }
+    }
+    Ok(None)
+}
+
 /// Returns a skip if a task named in `after` failed. A task that was merely not needed skips nothing.
 fn after(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
-    let unknown: Vec<TaskIdx> =
-        task.after.iter().copied().filter(|task| !scope.known.contains_key(task)).collect();
+    let nodes = || task.after.iter().copied().map(NodeId::of_task);
+    let unknown: Vec<NodeId> = nodes().filter(|node| !scope.known.contains_key(node)).collect();
     if !unknown.is_empty() {
         return Err(Unresolved::Needs(unknown));
     }
-    let has_failed = task.after.iter().any(|task| {
-        matches!(scope.known.get(task), Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)))
+    let has_failed = nodes().any(|node| {
+        matches!(scope.known.get(&node), Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)))
     });
     Ok(has_failed.then_some(SkipReason::UpstreamFailed))
 }

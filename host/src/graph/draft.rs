@@ -23,6 +23,7 @@ pub(crate) struct Body {
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     pub(crate) when: Option<Spanned<Expr>>,
     pub(crate) for_each: Vec<(String, Spanned<Expr>)>,
+    pub(crate) product: bool,
     pub(crate) resources: Vec<(usize, u32)>,
 }
 
@@ -81,7 +82,8 @@ fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) 
     });
     let args = args.collect();
     let reads = reader.reads;
-    Draft { body: Body { component, args, when, for_each, resources }, reads, after }
+    let product = task.product;
+    Draft { body: Body { component, args, when, for_each, product, resources }, reads, after }
 }
 
 fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Option<Spanned<TaskIdx>> {

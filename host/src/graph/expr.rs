@@ -1,6 +1,7 @@
 //! The resolved graph as data.
 //! Names are resolved in `resolve` and `value`; values are typed in `plan`.
 
+use crate::graph::Flow;
 use crate::manifest::Manifest;
 use crate::model::{Datum, Faults, Path, Spanned, TaskIdx};
 use std::path::PathBuf;
@@ -39,14 +40,18 @@ pub struct Node {
     pub when: Option<Spanned<Expr>>,
     /// Items of `for-each` in order: name and list.
     pub for_each: Vec<(String, Spanned<Expr>)>,
+    /// Whether the lists are combined in all ways, instead of zipped.
+    pub product: bool,
+    /// How the `for-each` flows from others; none if it waits for whole lists, or there is none.
+    pub flow: Option<Flow>,
     /// Resources by position in the manifest, with amounts above zero.
     pub resources: Vec<(usize, u32)>,
     /// Tasks of `after`.
     pub after: Vec<TaskIdx>,
     /// Tasks that must end before the ledger queues this one, in ascending order without duplicates.
     ///
-    /// They are the tasks it reads whatever a `select` chooses, selectors included; those of `after`; and the
-    /// nearest selectors that decide whether it is needed. Selectors further back in a long chain are awaited once
+    /// They are the tasks it reads whatever a `select` chooses, selectors included, but not those that it flows from;
+    /// those of `after`; and the nearest selectors that decide whether it is needed. Selectors further back in a long chain are awaited once
     /// the nearer ones are known and do not decide.
     pub waits_for: Vec<TaskIdx>,
     /// Condition under which the task is needed; none if it always is.
@@ -128,6 +133,13 @@ pub enum Expr {
         /// Path, joined to the manifest's folder.
         path: PathBuf,
     },
+    /// The numbers of a range, in `for-each` only.
+    Range {
+        /// The first number.
+        from: Box<Spanned<Expr>>,
+        /// One past the last number.
+        to: Box<Spanned<Expr>>,
+    },
     /// A choice between cases.
     Select {
         /// Value that chooses the case.
@@ -171,6 +183,10 @@ impl Expr {
             | Self::Env { .. }
             | Self::File { .. }
             | Self::Faulty => {}
+            Self::Range { from, to } => {
+                visit(&from.value);
+                visit(&to.value);
+            }
             Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
             Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
             Self::Select { selector, cases, .. } => {
@@ -190,6 +206,10 @@ impl Expr {
             | Self::Env { .. }
             | Self::File { .. }
             | Self::Faulty => {}
+            Self::Range { from, to } => {
+                visit(&mut from.value);
+                visit(&mut to.value);
+            }
             Self::Array(parts) => parts.iter_mut().for_each(|part| visit(&mut part.value)),
             Self::Table(entries) => entries.iter_mut().for_each(|(_, part)| visit(&mut part.value)),
             Self::Select { selector, cases, .. } => {

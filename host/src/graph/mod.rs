@@ -13,6 +13,7 @@ mod cut;
 mod uses;
 mod pruning;
 mod order;
+mod flows;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -21,4 +22,5 @@ mod tests;
 mod properties;
 
 pub use expr::{Expr, Gate, Graph, NeededClause, NeededIf, Node, Resolved};
+pub use flows::Flow;
 pub use resolve::resolve;

@@ -5,7 +5,7 @@ use crate::graph::cut::{Acyclic, cut};
 use crate::graph::draft::Output;
 use crate::graph::names::Names;
 use crate::graph::pruning::Needed;
-use crate::graph::{Expr, Graph, Node, Resolved, cycle, draft, order, pruning, suppliers, uses};
+use crate::graph::{Expr, Flow, Graph, Node, Resolved, cycle, draft, flows, order, pruning, suppliers, uses};
 use crate::manifest::{Manifest, Parsed};
 use crate::model::{Fault, Path, Spanned, TaskIdx};
 
@@ -49,6 +49,7 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
     }
     let order = order::topological(&needs);
     let heights = order::heights(&needs, &order);
+    let flows = flows::flows(&tasks, &order);
     let outputs = match &manifest.outputs {
         Some(_) => named_outputs,
         None => unconsumed(&manifest, &consumed(&links)),
@@ -58,13 +59,16 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
         .zip(tasks)
         .zip(links)
         .zip(heights)
-        .map(|(((index, task), links), height)| Node {
+        .zip(flows)
+        .map(|((((index, task), links), height), flow)| Node {
+            waits_for: links.waits_for(&task, flow.as_ref(), conditions.waits(index)),
+            flow,
             component: task.body.component,
             args: task.body.args,
             when: task.body.when,
             for_each: task.body.for_each,
+            product: task.body.product,
             resources: task.body.resources,
-            waits_for: links.waits_for(&task.after, conditions.waits(index)),
             after: task.after,
             needed_if: conditions.needed_if(index),
             height,
@@ -97,12 +101,33 @@ impl Links {
         Self { direct, reads, needs }
     }
 
-    fn waits_for(self, after: &[TaskIdx], deciders: &[TaskIdx]) -> Vec<TaskIdx> {
-        let mut waits_for = self.direct;
-        waits_for.extend(after);
+    fn waits_for(self, task: &Acyclic, flow: Option<&Flow>, deciders: &[TaskIdx]) -> Vec<TaskIdx> {
+        let mut waits_for = match flow {
+            Some(flow) => self.without_flow(task, flow),
+            None => self.direct,
+        };
+        waits_for.extend(&task.after);
         waits_for.extend(deciders);
         sort_and_dedup(&mut waits_for);
         waits_for
+    }
+}
+
+impl Links {
+    /// Returns the tasks that are read elsewhere than by a list that flows.
+    fn without_flow(self, task: &Acyclic, flow: &Flow) -> Vec<TaskIdx> {
+        let args = task.body.args.iter().map(|(_, arg)| arg);
+        let lists = task.body.for_each.iter().zip(&flow.sources).filter(|(_, source)| source.is_none());
+        let values = args.chain(lists.map(|((_, list), _)| list)).chain(&task.body.when);
+        let mut direct = Vec::new();
+        for value in values {
+            uses::each_use(&value.value, None, &mut |read, gates| {
+                if gates.is_empty() {
+                    direct.push(read);
+                }
+            });
+        }
+        direct
     }
 }
 

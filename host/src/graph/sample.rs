@@ -158,6 +158,7 @@ impl Cursor<'_> {
             after: Vec::new(),
             when: None,
             for_each: IndexMap::new(),
+            product: false,
             max_parallel: None,
             policy: Policy::default(),
             priority: 0,

@@ -72,6 +72,10 @@ impl Reader<'_, '_> {
                 Some(Expr::Env { name: name.value.clone(), default: default.clone() })
             }
             Reference::File { path } => Some(Expr::File { path: path.value.clone() }),
+            Reference::Range { from, to } => Some(Expr::Range {
+                from: Box::new(self.value(from, site)),
+                to: Box::new(self.value(to, site)),
+            }),
             Reference::Select { selector, cases, default } => {
                 let selector = Arc::new(self.value(selector, site));
                 Some(Expr::Select { selector, cases: self.entries(cases, site), default: default.clone() })

@@ -174,6 +174,8 @@ pub struct Task {
     pub when: Option<When>,
     /// `for-each`: item names with their lists.
     pub for_each: IndexMap<Name, Spanned<Expr>>,
+    /// `product`: all combinations of the lists' elements, instead of pairs.
+    pub product: bool,
     /// `max-parallel`.
     pub max_parallel: Option<NonZeroU32>,
     /// `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied.
@@ -361,6 +363,13 @@ pub enum Reference {
     File {
         /// The file's path.
         path: Spanned<PathBuf>,
+    },
+    /// `{ range = … }`, in `for-each` only.
+    Range {
+        /// The first number; 0 by default.
+        from: Spanned<Expr>,
+        /// One past the last number.
+        to: Spanned<Expr>,
     },
     /// `{ select = …, cases = …, default = … }`.
     Select {

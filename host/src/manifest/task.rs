@@ -12,10 +12,10 @@ use crate::manifest::reference::{value, value_beside};
 use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
-use crate::manifest::{Action, Expr, OnError, Policy, Task, Unread, When};
+use crate::manifest::{Action, Expr, OnError, Policy, Reference, Task, Unread, When};
 use crate::model::{Datum, Fault, Name, Spanned};
 use std::num::NonZeroU32;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// Reads the task in `slot`; `None` if it is not a table.
 ///
@@ -31,6 +31,16 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     if lists.iter().flatten().any(Option::is_none) {
         unread.push(Unread::ForEach);
     }
+    let product = table.optional(reader, "product", |reader, slot| match for_each_slot {
+        Some(_) => boolean(reader, slot),
+        None => reader.fault(
+            Fault::spanned(
+                slot.key.clone(),
+                "`product` combines the lists of a `for-each`, and the task has none",
+            )
+            .help("remove it, or write the lists as `for-each.NAME = …`"),
+        ),
+    });
     let on_error = table.slot("on-error");
     let on_error = on_error.map(|slot| {
         or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
@@ -61,6 +71,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         after: after.unwrap_or_default(),
         when,
         for_each: lists.into_iter().flatten().flatten().collect(),
+        product: product.unwrap_or_default(),
         max_parallel: max_parallel.and_then(NonZeroU32::new),
         policy,
         priority: priority.unwrap_or_default(),
@@ -160,7 +171,10 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         return Some((key_name(reader, slot)?, faulty(slot)));
     }
     let name = key_name(reader, slot);
-    let list = value(reader, slot);
+    let list = match range(slot) {
+        Some((table, bound)) => Spanned::new(range_of(reader, table, &bound), slot.span.clone()),
+        None => value(reader, slot),
+    };
     if let Expr::Literal(datum) = &list.value
         && !matches!(datum, Datum::Array(_))
     {
@@ -169,6 +183,48 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         return Some((name?, faulty(slot)));
     }
     Some((name?, list))
+}
+
+/// Returns the table of a range, and its bound.
+fn range<'t>(slot: &Slot<'t>) -> Option<(&'t DeTable<'t>, Slot<'t>)> {
+    let DeValue::Table(table) = slot.value else { return None };
+    let is_reference = Slot::entries(table).any(|entry| KINDS.contains(&entry.name));
+    Slot::entries(table).find(|entry| entry.name == "range" && !is_reference).map(|bound| (table, bound))
+}
+
+/// Reads `{ range = n }` or `{ range = [from, to] }`.
+fn range_of(reader: &mut Reader<'_>, table: &DeTable<'_>, bound: &Slot<'_>) -> Expr {
+    for entry in Slot::entries(table).filter(|entry| entry.name != "range") {
+        let message = format!("unknown key `{}` beside `range`", entry.name);
+        reader.fault::<()>(Fault::spanned(entry.key, message).help("a range has no other key"));
+    }
+    let help =
+        "write `{ range = 10 }`, `{ range = [1, 11] }`, or references to integers in place of the numbers";
+    let mut number = |slot: &Slot<'_>| match slot.value {
+        DeValue::Integer(_) | DeValue::Table(_) => value(reader, slot),
+        _ => {
+            reader.fault::<()>(slot.mismatch("an integer, or a reference to one").help(help));
+            faulty(slot)
+        }
+    };
+    let (from, to) = match bound.value {
+        DeValue::Array(array) => {
+            let numbers: Vec<Spanned<Expr>> = bound.elements(array).map(|slot| number(&slot)).collect();
+            let Ok([from, to]) = <[Spanned<Expr>; 2]>::try_from(numbers) else {
+                reader.fault::<()>(
+                    Fault::spanned(
+                        bound.span.clone(),
+                        "a range has two ends: the first number, and one past the last",
+                    )
+                    .help(help),
+                );
+                return Expr::Faulty(Vec::new());
+            };
+            (from, to)
+        }
+        _ => (Spanned::new(Expr::Literal(Datum::Int(0)), bound.span.clone()), number(bound)),
+    };
+    Expr::Reference(Box::new(Reference::Range { from, to }))
 }
 
 /// Returns a list without any readable part.

@@ -51,7 +51,7 @@ pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{
     MAX_LINE, MessageParts, after_output, before_output, message_parts, one_line, own_words, quoted_lines,
 };
-pub use index::{TaskIdx, to_usize};
+pub use index::{IndexPath, TaskIdx, to_usize};
 pub use input::open_input;
 pub use interface_name::{are_compatible, split_version, version_numbers};
 pub use limits::{Limits, Stack};

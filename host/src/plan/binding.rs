@@ -61,6 +61,10 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let input = scope.inputs.file(path, ty, span);
             Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
+        Expr::Range { from, to } => {
+            let [from, to] = [from, to].map(|end| end_of_range(scope, end));
+            Some(Binding::Range { from: Box::new(from?), to: Box::new(to?) })
+        }
         Expr::Select { selector, cases, default } => {
             let selector = self::selector(scope, selector, cases);
             let cases: Vec<Option<(String, Binding)>> = cases
@@ -74,6 +78,21 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
         }
         Expr::Faulty => None,
     }
+}
+
+/// Types an end of a range: a literal is a `u32`, and a reference has any integer type.
+fn end_of_range(scope: &mut Scope<'_>, end: &Spanned<Expr>) -> Option<(Binding, Type)> {
+    let ty = match &end.value {
+        Expr::Literal(_) => Type::U32,
+        _ => infer(scope, end)?,
+    };
+    if !ty.is_integer() {
+        let fault = Fault::spanned(end.span.clone(), "a range runs over integers");
+        scope.fault(fault.note(format!("this has the type `{ty}`")));
+        return None;
+    }
+    let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty })?;
+    Some((binding, ty))
 }
 
 /// Types a selector: a string, or an enum that has every named case.

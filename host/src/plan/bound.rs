@@ -273,6 +273,7 @@ impl Parts<'_> {
             args,
             when,
             for_each,
+            product,
             after,
             on_error,
             // The types follow from the function, and the name is the key's own.
@@ -282,6 +283,7 @@ impl Parts<'_> {
             error: _,
             // Where, when and how often a task runs does not change its result.
             waits_for: _,
+            flow: _,
             needed_if: _,
             max_parallel: _,
             retry: _,
@@ -310,6 +312,9 @@ impl Parts<'_> {
         }
         for list in for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));
+        }
+        if *product {
+            keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
         }
         if let Some(when) = when {
             let mut digester = Digester::new("cascade when 1");
@@ -355,6 +360,9 @@ impl Parts<'_> {
             Binding::Item { item, path, .. } => {
                 let item = u64::try_from(*item).unwrap_or(u64::MAX);
                 digester.field(b"item").number(item).field(path.to_string().as_bytes());
+            }
+            Binding::Range { from, to } => {
+                self.parts(b"range", [&from.0, &to.0].into_iter(), digester);
             }
             Binding::List(_, parts) => self.parts(b"list", parts.iter(), digester),
             Binding::Tuple(parts) => self.parts(b"tuple", parts.iter(), digester),

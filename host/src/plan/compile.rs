@@ -96,6 +96,8 @@ impl<'a> Compiler<'a> {
             args,
             when: when.ok()?.map(Box::new),
             for_each: for_each?,
+            product: node.product,
+            flow: node.flow.clone(),
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),

@@ -93,6 +93,7 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
             return all(entries.iter().map(field)).map(|fields| Type::Record(fields.into()));
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
+        Expr::Range { .. } => return Ok(Type::List(Arc::new(Type::U32))),
         Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
         Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),

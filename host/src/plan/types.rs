@@ -2,6 +2,7 @@
 //! `compile` builds it, and `engine` runs it.
 
 use crate::graph;
+use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
 use crate::plan::identity::identity;
@@ -70,9 +71,13 @@ pub struct Task {
     pub when: Option<Box<Condition>>,
     /// Lists that the task runs over; empty for a task that runs once.
     pub for_each: Vec<ForEach>,
+    /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
+    pub product: bool,
+    /// How the elements flow from those of other tasks; none if the task waits for whole lists.
+    pub flow: Option<Flow>,
     /// Elements that run at the same time at most.
     pub max_parallel: Option<NonZeroU32>,
-    /// Tasks that must end before this one is queued.
+    /// Tasks that must end before this one is queued. Those that it flows from are not among them.
     pub waits_for: Vec<TaskIdx>,
     /// Tasks of `after`, which `waits_for` includes.
     pub after: Vec<TaskIdx>,
@@ -109,6 +114,22 @@ impl Task {
     #[must_use]
     pub fn is_for_each(&self) -> bool {
         !self.for_each.is_empty()
+    }
+
+    /// Returns the tasks from whose elements those of this one flow.
+    #[must_use]
+    pub fn flows_from(&self) -> Vec<TaskIdx> {
+        self.flow.as_ref().map(Flow::tasks).unwrap_or_default()
+    }
+
+    /// Returns the tasks that this one waits for in whole or element by element.
+    #[must_use]
+    pub fn upstream(&self) -> Vec<TaskIdx> {
+        let mut upstream = self.flows_from();
+        upstream.extend(&self.waits_for);
+        upstream.sort_unstable();
+        upstream.dedup();
+        upstream
     }
 }
 
@@ -182,6 +203,13 @@ pub enum Binding {
         ty: Type,
         /// Conversion from the part to the target.
         conversion: Conversion,
+    },
+    /// The numbers of a range, which only a `for-each` runs over. Each end is a value of an integer type.
+    Range {
+        /// The first number, and its type.
+        from: Box<(Binding, Type)>,
+        /// One past the last number, and its type.
+        to: Box<(Binding, Type)>,
     },
     /// A list composed of parts.
     List(Type, Vec<Binding>),
@@ -364,6 +392,10 @@ impl Binding {
     fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
             Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
+            Self::Range { from, to } => {
+                visit(&from.0);
+                visit(&to.0);
+            }
             Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
             Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
             Self::Case(_, part) | Self::Wrapped(part) => visit(part),

@@ -45,7 +45,7 @@ impl Invoker for Sandbox {
         let mut store = Store::new(variant.instance.engine(), state);
         let result = match self.bounded {
             Bounded::Yes => {
-                set_limits(&mut store, &call)?;
+                set_limits(&mut store, prepared, &call)?;
                 // The ticks of the engine's epoch stop a guest that computes; this timer stops a guest that waits.
                 let result = timeout_at(deadline.0, run(&mut store, (prepared, variant), &call)).await;
                 result.unwrap_or_else(|_elapsed| Err(TimedOut.into()))
@@ -66,7 +66,8 @@ impl Invoker for Sandbox {
         let stderr = || stderr_tail.text();
         if let (Some(program), Some(disk)) = (program, disk) {
             let ended = Ended { result, disk, logs, stderr: stderr(), usage };
-            return end_of_program(&program, ended, &call, deadline).await;
+            // Boxed, as below: the future of a plain call stays small.
+            return Box::pin(end_of_program(&program, ended, &call, deadline)).await;
         }
         let last = || LastOutput { stderr: stderr(), stdout: String::new() };
         match end_of_function(result, &prepared.codec) {
@@ -130,7 +131,7 @@ fn setup_failure(error: &wasmtime::Error, call: &Call) -> Failure {
 }
 
 /// Sets every limit of the call.
-fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
+fn set_limits(store: &mut Store<State>, prepared: &Prepared, call: &Call) -> Result<(), Failure> {
     store.limiter(|state| &mut state.memory);
     store.epoch_deadline_callback(|store| {
         store.data().deadline.check()?;
@@ -138,17 +139,27 @@ fn set_limits(store: &mut Store<State>, call: &Call) -> Result<(), Failure> {
     });
     store.set_epoch_deadline(1);
     // Code without a loop never checks the epoch, and may call the host thousands of times.
-    store.call_hook(|mut store, hook| {
-        count_entered(store.data_mut(), hook)?;
-        let is_due = hook.exiting_host() && store.data().deadline.check().is_err();
-        if is_due { Err(TimedOut.into()) } else { Ok(()) }
-    });
+    if prepared.is_concurrent {
+        store.call_hook(|mut store, hook| {
+            count_entered(store.data_mut(), hook)?;
+            check_deadline(store.data(), hook)
+        });
+    } else {
+        // Calls of a guest wait only on the engine with concurrency: nothing to count.
+        store.call_hook(|store, hook| check_deadline(store.data(), hook));
+    }
     store.set_hostcall_fuel(call.limits.output.as_usize().max(MIN_HOSTCALL_LIMIT));
     store.set_max_component_handles(MAX_HANDLES);
     if let Some(fuel) = call.limits.fuel {
         store.set_fuel(fuel).map_err(|error| setup_failure(&error, call))?;
     }
     Ok(())
+}
+
+/// Stops a guest whose time is over when the host returns to it.
+fn check_deadline(state: &State, hook: CallHook) -> wasmtime::Result<()> {
+    let is_due = hook.exiting_host() && state.deadline.check().is_err();
+    if is_due { Err(TimedOut.into()) } else { Ok(()) }
 }
 
 /// Counts the calls into the guest that have not returned, each of which may keep a stack.
@@ -178,7 +189,7 @@ async fn run(
     // `run` has no parameters: a command gets its arguments by other ways.
     let args = if prepared.command.is_some() { &[] } else { &*call.args };
     if prepared.is_concurrent {
-        codec::flows::call(store, function, &prepared.codec, args, bounds).await
+        Box::pin(codec::flows::call(store, function, &prepared.codec, args, bounds)).await
     } else {
         codec::call(store, function, &prepared.codec, args, bounds).await
     }

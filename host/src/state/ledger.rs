@@ -1,7 +1,7 @@
 //! The ledger port: how the engine claims, settles and reads the nodes of one run.
 //! Opening runs is left to `backend.rs`. The conformance suite checks every sentence of this contract.
 
-use crate::model::{RunStatus, SkipReason, TaskIdx};
+use crate::model::{RunStatus, SkipReason};
 use crate::state::id::{HostId, NodeId, Token};
 use crate::state::{Error, ErrorKind, Notice, RunShape};
 use async_trait::async_trait;
@@ -37,7 +37,8 @@ pub enum Stage {
     /// takes neither slots nor resources. If the node runs after all, its holder releases it; it is then handed out as
     /// [`Stage::Ready`] once there is capacity.
     Tainted,
-    /// The node was expanded, and its elements have ended, or one has failed and the policy does not keep going.
+    /// The node was expanded, and its elements have ended, or one has failed and the policy does not keep going. An
+    /// element that was skipped because of a failure counts as failed here.
     Expanded {
         /// Number of elements.
         items: u32,
@@ -69,12 +70,14 @@ pub enum Outcome {
     Retry(Duration),
     /// The node is handed out again at once, with the same attempt number.
     Release,
-    /// The run has succeeded; nothing is stored. Settles [`Stage::Closing`], and no other stage.
+    /// The node has ended well, and nothing is stored: the run has succeeded, or all elements of the node are done and
+    /// nobody reads them as one list. Settles [`Stage::Closing`] and [`Stage::Expanded`], and no other stage.
     Passed,
-    /// The node is handed out again once these tasks have ended too.
-    Await(Vec<TaskIdx>),
-    /// Replaces the node by this many elements, each handed out separately. The node itself follows once they have
-    /// ended. Elements with a stored result are not handed out again; stored elements at or beyond `items` are ignored.
+    /// The node is handed out again once these nodes have ended too.
+    Await(Vec<NodeId>),
+    /// Replaces the node by this many elements, each handed out separately once everything that it waits for has ended.
+    /// The node itself follows once they have ended. Elements with a stored result are not handed out again; stored
+    /// elements at or beyond `items` are ignored.
     Expand {
         /// Number of elements.
         items: u32,
@@ -95,12 +98,13 @@ impl Settlement {
         }
         match &self.outcome {
             Outcome::Expand { .. } => {
-                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_for_each)
-                    && node.item.is_none()
+                let can = shape.tasks.get(node.task.index()).is_some_and(|task| task.is_expandable(&node.at))
                     && !matches!(stage, Stage::Expanded { .. });
                 if can { Ok(()) } else { misuse("expanding a node that has no elements") }
             }
-            Outcome::Await(tasks) if tasks.iter().any(|task| shape.tasks.get(task.index()).is_none()) => {
+            Outcome::Await(nodes)
+                if nodes.iter().any(|node| shape.tasks.get(node.task.index()).is_none()) =>
+            {
                 misuse("waiting for a task that the run does not have")
             }
             Outcome::Await(_)
@@ -118,7 +122,7 @@ impl Outcome {
     /// Whether a claim of this stage may be settled so.
     const fn suits(&self, stage: Stage) -> bool {
         match self {
-            Self::Passed => matches!(stage, Stage::Closing),
+            Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
             Self::Done(_) | Self::Skipped(_) | Self::Retry(_) | Self::Await(_) | Self::Expand { .. } => {
                 !matches!(stage, Stage::Closing)

@@ -1,7 +1,7 @@
 //! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
 //! Deriving a shape from a plan is left to the users of `plan`.
 
-use crate::model::{Digest, Name, TaskIdx};
+use crate::model::{Digest, IndexPath, Name, TaskIdx};
 use crate::state::NodeId;
 
 /// A plan as the ledger's scheduler sees it.
@@ -28,18 +28,104 @@ pub struct TaskShape {
     pub name: Name,
     /// Digest of the task's own call. Under a changed plan, a stored result is kept if this digest is unchanged.
     pub fingerprint: Digest,
-    /// Number of tasks that must end before this one is handed out.
-    pub waits_for: u32,
-    /// The tasks that wait for this one.
-    pub dependents: Vec<TaskIdx>,
+    /// Per level of nodes, from the task itself to its innermost elements: the number of dependencies that name a node of
+    /// that level in their `dependents`.
+    pub waits_for: Vec<u32>,
+    /// The nodes that wait for nodes of this task.
+    pub dependents: Vec<Dependent>,
     /// Scheduling priority; higher ranks go first.
     pub rank: i64,
     /// The resource class of the task, or of each of its elements.
     pub class: u16,
-    /// Whether the task is handed out to be expanded into elements. The task itself then takes no resources.
-    pub is_for_each: bool,
+    /// Per level of elements: the number of segments of the name that stand before its index. Empty for a task that runs
+    /// once. `[1, 2]` for a task `a/b` makes `a[3]/b[7]`. Nodes above the innermost level are handed out to be expanded,
+    /// and take no resources.
+    pub indexed: Vec<u8>,
     /// Whether the run includes the task. Other tasks are ignored.
     pub is_included: bool,
+}
+
+/// An edge: nodes of one task that wait for the nodes of another with the same indexes.
+///
+/// The node of `task` at an index path of `level` indexes waits for the node of the other task at the same path. So
+/// level 0 is an edge between whole tasks, and level 1 has one edge per element: element `i` waits for element `i`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependent {
+    /// The task that waits.
+    pub task: TaskIdx,
+    /// The number of indexes of both nodes; at most the number of levels of elements of either task.
+    pub level: u8,
+    /// What the node waits for.
+    pub on: Milestone,
+}
+
+/// What a dependent waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// The node has ended.
+    Ended,
+    /// The node was expanded, or has ended without.
+    Expanded,
+}
+
+impl Dependent {
+    /// Returns the edge of a task that waits for the end of another.
+    #[must_use]
+    pub const fn of_task(task: TaskIdx) -> Self {
+        Self { task, level: 0, on: Milestone::Ended }
+    }
+}
+
+impl TaskShape {
+    /// Returns the number of levels of elements: 0 for a task that runs once.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.indexed.len()
+    }
+
+    /// Returns whether the nodes at this path are handed out to be expanded.
+    #[must_use]
+    pub fn is_expandable(&self, at: &IndexPath) -> bool {
+        at.level() < self.depth()
+    }
+
+    /// Returns the name of a node: `count`, `count[7]`, or `clean[3]/count[7]`.
+    #[must_use]
+    pub fn node_name(&self, at: &IndexPath) -> String {
+        let mut name = String::with_capacity(self.name.as_str().len() + 8 * at.level());
+        let mut indexes = self.indexed.iter().zip(at.as_slice()).peekable();
+        for (before, segment) in (1_u8..).zip(self.name.as_str().split('/')) {
+            if before > 1 {
+                name.push('/');
+            }
+            name.push_str(segment);
+            while let Some((_, index)) = indexes.next_if(|(after, _)| **after <= before) {
+                name.push_str(&format!("[{index}]"));
+            }
+        }
+        name
+    }
+}
+
+/// Splits the name of a node into the name of its task and the indexes, each with the number of segments before it. None
+/// if the text has another form.
+#[must_use]
+pub(crate) fn split_node_name(text: &str) -> Option<(String, Vec<(u8, u32)>)> {
+    let (mut name, mut indexes) = (String::with_capacity(text.len()), Vec::new());
+    for (before, part) in (1_u8..).zip(text.split('/')) {
+        let (segment, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if before > 1 {
+            name.push('/');
+        }
+        name.push_str(segment);
+        while !rest.is_empty() {
+            let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
+            let is_number = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+            indexes.push((before, index.parse().ok().filter(|_| is_number)?));
+            rest = after;
+        }
+    }
+    Some((name, indexes))
 }
 
 /// One resource, as the scheduler sees it.
@@ -80,7 +166,39 @@ impl RunShape {
     /// Returns the node that closes the run, which is numbered after all tasks.
     #[must_use]
     pub fn closing(&self) -> NodeId {
-        NodeId { task: TaskIdx::new(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)), item: None }
+        NodeId::of_task(TaskIdx::new(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)))
+    }
+
+    /// Returns the name under which a node is stored; none for a task outside the shape.
+    #[must_use]
+    pub fn name_of(&self, node: NodeId) -> Option<String> {
+        if node == self.closing() {
+            return Some(CLOSING.to_owned());
+        }
+        Some(self.tasks.get(node.task.index())?.node_name(&node.at))
+    }
+
+    /// Adds an edge: a node of the dependent waits for the node of `upstream` at the same path.
+    pub fn connect(&mut self, upstream: TaskIdx, dependent: Dependent) {
+        if let Some(upstream) = self.tasks.get_mut(upstream.index()) {
+            upstream.dependents.push(dependent);
+        }
+        if let Some(task) = self.tasks.get_mut(dependent.task.index()) {
+            let level = usize::from(dependent.level);
+            if task.waits_for.len() <= level {
+                task.waits_for.resize(level + 1, 0);
+            }
+            task.waits_for.get_mut(level).into_iter().for_each(|count| *count += 1);
+        }
+    }
+
+    /// Adds the edges of elements that flow: the nodes of `task` with `level` indexes wait for those of `upstream` to end,
+    /// and are expanded once those around them are.
+    pub fn connect_elements(&mut self, upstream: TaskIdx, task: TaskIdx, level: u8) {
+        for level in 0..level {
+            self.connect(upstream, Dependent { task, level, on: Milestone::Expanded });
+        }
+        self.connect(upstream, Dependent { task, level, on: Milestone::Ended });
     }
 
     /// Returns this host's total of each resource.

@@ -44,6 +44,6 @@ pub use leaves::leaves;
 pub use map::is_key;
 pub(crate) use map::{MapKey, key_bytes};
 pub use mistakes::encode_all;
-pub use pick::{Items, case_name, pick, split, type_at};
+pub use pick::{Items, case_name, pick, range, split, type_at};
 pub use relation::Mismatch;
 pub use ty::{Case, Export, Field, MapType, Passing, ResultType, Signature, Transfer, Type, Unsupported};

@@ -74,7 +74,7 @@ pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, Valu
             Found::Byte(byte) => {
                 let is_last = index + 1 == path.steps().len();
                 return if is_last {
-                    Ok(Some(encode_byte(byte)))
+                    Ok(Some(encode_uint(u64::from(byte))))
                 } else {
                     Err(ValueFault::new("a byte has no parts"))
                 };
@@ -144,9 +144,9 @@ fn skip(reader: &mut Reader<'_>, values: u32) -> Result<(), ValueFault> {
     Ok(())
 }
 
-fn encode_byte(byte: u8) -> Bytes {
-    let mut out = Vec::with_capacity(2);
-    wire::put_uint(&mut out, byte.into());
+fn encode_uint(number: u64) -> Bytes {
+    let mut out = Vec::with_capacity(5);
+    wire::put_uint(&mut out, number);
     out.into()
 }
 
@@ -166,6 +166,8 @@ enum Positions {
     Marks { len: usize, marks: Vec<usize> },
     /// Start of a byte list, whose every byte is an element.
     Bytes(usize),
+    /// First number of a range.
+    Range { first: u32, len: usize },
 }
 
 impl Items {
@@ -173,7 +175,7 @@ impl Items {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.positions {
-            Positions::Marks { len, .. } => *len,
+            Positions::Marks { len, .. } | Positions::Range { len, .. } => *len,
             Positions::Bytes(start) => self.value.len().saturating_sub(*start),
         }
     }
@@ -198,8 +200,12 @@ impl Items {
                 Some(self.value.slice(start..mark.checked_add(reader.position())?))
             }
             Positions::Marks { .. } => None,
+            Positions::Range { first, len } if index < *len => {
+                Some(encode_uint(u64::from(*first) + u64::try_from(index).ok()?))
+            }
+            Positions::Range { .. } => None,
             Positions::Bytes(start) => {
-                self.value.get(start.checked_add(index)?).map(|byte| encode_byte(*byte))
+                self.value.get(start.checked_add(index)?).map(|byte| encode_uint(u64::from(*byte)))
             }
         }
     }
@@ -228,6 +234,13 @@ pub fn split(ty: &Type, value: &Bytes) -> Result<Items, ValueFault> {
     };
     reader.finish()?;
     Ok(Items { value: value.clone(), positions })
+}
+
+/// Returns the numbers from `first` to before `end` as the elements of a `list<u32>`, of which none is stored.
+#[must_use]
+pub fn range(first: u32, end: u32) -> Items {
+    let len = to_usize(end.saturating_sub(first));
+    Items { value: Bytes::new(), positions: Positions::Range { first, len } }
 }
 
 /// Returns the case name of an enum or variant, or the text of a string.

@@ -41,6 +41,15 @@ impl Type {
         Digest::of_bytes(self.to_string().as_bytes())
     }
 
+    /// Returns whether the type is one of the integers.
+    #[must_use]
+    pub const fn is_integer(&self) -> bool {
+        matches!(
+            self,
+            Self::S8 | Self::U8 | Self::S16 | Self::U16 | Self::S32 | Self::U32 | Self::S64 | Self::U64
+        )
+    }
+
     /// Returns whether some value of the type is stored as nil.
     #[must_use]
     pub const fn admits_nil(&self) -> bool {

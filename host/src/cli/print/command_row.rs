@@ -82,6 +82,8 @@ fn shown(value: &Expr, manifest: &Manifest) -> String {
             let path = path.value.strip_prefix(&manifest.folder).unwrap_or(&path.value);
             of("file", &path.to_string_lossy(), &Path::root())
         }
+        // Only a `for-each` has a range.
+        Reference::Range { .. } => "…".to_owned(),
         Reference::Select { selector, .. } => {
             format!("{{ select = {}, … }}", shown(&selector.value, manifest))
         }

@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn claim() -> ClaimView {
-        let node = NodeId { task: TaskIdx::new(6), item: None };
+        let node = NodeId::of_task(TaskIdx::new(6));
         let (host, lease) = (HostId("box-2-18-0badc0de".into()), Duration::from_millis(8_200));
         ClaimView { node, host, attempt: 2, takeovers: 0, lease }
     }

@@ -1,6 +1,7 @@
 //! Plans for the tests in a few words: tasks, bindings and literals built by hand.
 //! Everything is a string unless a test says otherwise; nothing runs here.
 
+use crate::graph::Flow;
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
 use crate::plan::{
@@ -33,6 +34,8 @@ impl Draft {
             args,
             when: None,
             for_each: Vec::new(),
+            product: false,
+            flow: None,
             max_parallel: None,
             waits_for: Vec::new(),
             after: Vec::new(),
@@ -53,13 +56,24 @@ impl Draft {
         self.tasks.last_mut().unwrap()
     }
 
+    /// Adds a task whose elements are those of an earlier one, with the element as its argument.
+    pub(crate) fn flow(&mut self, name: &str, source: usize) -> &mut Task {
+        let root = self.tasks[source].flow.as_ref().map_or(idx(source), |flow| flow.root);
+        let list = part_of(source, &strings(), "", &strings());
+        let task = self.task(name, vec![item()]);
+        task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
+        task.flow = Some(Flow { root, sources: vec![Some(idx(source))] });
+        task.output = Some(strings());
+        task
+    }
+
     /// Returns the plan with its inputs; each task is an output of the run.
     pub(crate) fn bound(mut self) -> Arc<Bound> {
         for task in &mut self.tasks {
             task.waits_for = waits_for(task);
         }
         for index in (0..self.tasks.len()).rev() {
-            for upstream in self.tasks[index].waits_for.clone() {
+            for upstream in self.tasks[index].upstream() {
                 let height = self.tasks[index].height + 1;
                 let upstream = &mut self.tasks[upstream.index()];
                 upstream.height = upstream.height.max(height);
@@ -83,7 +97,10 @@ impl Draft {
 
 fn waits_for(task: &Task) -> Vec<TaskIdx> {
     let mut all = task.after.clone();
-    let lists = task.for_each.iter().map(|list| &list.list);
+    let sources = task.flow.as_ref().map_or(&[][..], |flow| &flow.sources);
+    let lists = task.for_each.iter().enumerate();
+    let lists =
+        lists.filter(|(item, _)| !matches!(sources.get(*item), Some(Some(_)))).map(|(_, list)| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);
     task.args.iter().chain(lists).chain(conditions).for_each(|binding| collect_strict(binding, &mut all));
     for gate in

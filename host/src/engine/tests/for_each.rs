@@ -154,3 +154,75 @@ async fn element_that_needs_a_skipped_task_skips_the_for_each_task() {
     assert_eq!(report.output("each"), SkipReason::UpstreamSkipped.as_str());
     assert_eq!(report.events("each"), ["ready", "skipped"]);
 }
+
+/// A chain of three tasks; the second and third run over the elements of the one before.
+fn chain(items: &[&str]) -> Draft {
+    let mut draft = for_each_task(items);
+    draft.flow("second", 0);
+    draft.flow("third", 1);
+    draft
+}
+
+#[tokio::test(start_paused = true)]
+async fn elements_of_chained_tasks_flow_without_a_barrier() {
+    let slow_first = |call: &Call| match (call.attempt.task.as_str(), call.attempt.item) {
+        ("each", Some(0)) => returns(1000, "slow"),
+        _ => echo(call),
+    };
+    let report =
+        Fixture { slots: 2, ..Fixture::new() }.run(&chain(&["a", "b", "c"]).bound(), slow_first).await;
+    assert_eq!(
+        report.output("third"),
+        r#"["third(second(slow))","third(second(each(b)))","third(second(each(c)))"]"#
+    );
+    // One element goes all the way while another is under way.
+    let ended = |node: &str| report.call(node).ended.unwrap();
+    assert_eq!([ended("each[1]"), ended("second[1]"), ended("third[1]")], [10, 20, 30]);
+    assert_eq!([ended("each[2]"), ended("third[2]"), ended("third[0]")], [40, 60, 1020]);
+    assert_eq!(report.events("third"), ["ready", "finished"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_element_skips_only_the_elements_after_it() {
+    let fixture = Fixture { policy: FailurePolicy::KeepGoing, ..Fixture::new() };
+    let bound = chain(&["a", "b", "c"]).bound();
+    let report = fixture.run(&bound, |call| {
+        if call.attempt.task.as_str() == "each" { fail_second(call) } else { echo(call) }
+    });
+    let report = report.await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert_eq!(report.output("third"), SkipReason::UpstreamFailed.as_str());
+    assert_eq!(report.events("third[1]"), ["skipped"]);
+    assert_eq!(report.event("third[1]", "skipped")["cause"], "each[1]");
+    assert_eq!(report.event("third", "skipped")["cause"], "each");
+    assert_eq!(report.events("third[2]"), ["ready", "started", "finished"]);
+    // What has ended is kept, and the rest of the chain follows.
+    let report = fixture.run(&bound, echo).await;
+    assert_eq!(report.calls(), ["each[1]", "second[1]", "third[1]"]);
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn skipped_task_skips_those_that_flow_from_it() {
+    let mut draft = chain(&["a"]);
+    draft.tasks[0].when = Some(crate::engine::tests::flow::false_condition());
+    let report = Fixture::new().run(&draft.bound(), echo).await;
+    assert_eq!(report.output("third"), SkipReason::UpstreamSkipped.as_str());
+    assert_eq!(report.event("third", "skipped")["cause"], "each");
+    assert_eq!(report.calls_made.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn product_combines_all_elements_and_the_last_list_is_the_fastest() {
+    let mut draft = for_each_task(&["a", "b"]);
+    draft.tasks[0].for_each.push(ForEach { item: "y".into(), ..list_over(&["1", "2", "3"]) });
+    draft.tasks[0].product = true;
+    let mut other = item();
+    if let Binding::Item { item, .. } = &mut other {
+        *item = 1;
+    }
+    draft.tasks[0].args.push(other);
+    let report = Fixture::new().run(&draft.bound(), echo).await;
+    let pairs = ["a,1", "a,2", "a,3", "b,1", "b,2", "b,3"].map(|pair| format!("\"each({pair})\""));
+    assert_eq!(report.output("each"), format!("[{}]", pairs.join(",")));
+}

@@ -21,7 +21,7 @@ fn pick(random: &mut Random, below: usize) -> usize {
 fn plan(seed: u64) -> Arc<Bound> {
     let mut random = Random::seeded(seed);
     let mut draft = Draft::new();
-    let mut strings_so_far: Vec<usize> = Vec::new();
+    let (mut strings_so_far, mut lists_so_far): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for index in 0..=pick(&mut random, 9) {
         let read = |random: &mut Random| match (strings_so_far.len(), pick(random, 4)) {
             (0, _) | (_, 0) => literal("l"),
@@ -32,10 +32,18 @@ fn plan(seed: u64) -> Arc<Bound> {
         let when = read(&mut random);
         let selected =
             select(literal(["l", "r"][pick(&mut random, 2)]), &[("l", first.clone()), ("r", second.clone())]);
+        if let (len @ 1.., 0) = (lists_so_far.len(), pick(&mut random, 3)) {
+            // Elements of elements of elements: chains of any length, and several that begin at one task.
+            let task = draft.flow(&format!("t{index}"), lists_so_far[pick(&mut random, len)]);
+            task.args.extend([first, second]);
+            task.max_parallel = NonZeroU32::new(u32::try_from(pick(&mut random, 3)).unwrap());
+            lists_so_far.push(index);
+            continue;
+        }
         let task = draft.task(&format!("t{index}"), vec![first, second]);
         task.priority = i8::try_from(pick(&mut random, 3)).unwrap();
         match pick(&mut random, 6) {
-            0 => {
+            0 | 3 => {
                 task.for_each = vec![list_over(&["x", "y", "z"][..pick(&mut random, 4)])];
                 task.args.push(item());
                 task.max_parallel = NonZeroU32::new(u32::try_from(pick(&mut random, 3)).unwrap());
@@ -48,9 +56,7 @@ fn plan(seed: u64) -> Arc<Bound> {
             2 => task.args = vec![selected],
             _ => {}
         }
-        if task.for_each.is_empty() {
-            strings_so_far.push(index);
-        }
+        if task.for_each.is_empty() { &mut strings_so_far } else { &mut lists_so_far }.push(index);
     }
     draft.bound()
 }
@@ -106,6 +112,16 @@ fn check(bound: &Bound, report: &RunReport) {
                 assert!(
                     late.clone().all(|other| other.ended.is_some_and(|ended| ended <= record.started)),
                     "{record:?}"
+                );
+            }
+            // An element comes after the elements of the same index that it flows from.
+            let item = record.node.split_once('[').map_or("", |(_, item)| item);
+            for upstream in bound.plan().tasks()[index].flows_from() {
+                let node = format!("{}[{item}", bound.plan().tasks()[upstream.index()].name);
+                let mut before = report.calls_made.iter().filter(|other| other.node == node);
+                assert!(
+                    before.all(|other| other.ended.is_some_and(|ended| ended <= record.started)),
+                    "{record:?} before {node}"
                 );
             }
         }

@@ -49,7 +49,7 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
 
 /// Nodes are returned in the order of the names, without results; nodes with nothing stored are open.
 pub async fn node_views_omit_results(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -66,7 +66,7 @@ pub async fn node_views_omit_results(harness: &dyn Harness) {
 
 /// Failed elements are returned by name, at most as many as requested.
 pub async fn failed_elements_are_listed(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Failed(b"a task is none"[..].into())).await;
@@ -83,7 +83,7 @@ pub async fn failed_elements_are_listed(harness: &dyn Harness) {
 
 /// Claims are returned with holder, attempt and lease. Settled claims, and those of hosts that have left, are not.
 pub async fn claims_are_listed_with_their_holders(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.indexed = vec![1]);
     let (host, other) = (bench.open().await, bench.open().await);
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;

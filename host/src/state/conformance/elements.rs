@@ -1,14 +1,14 @@
 //! Conformance of elements: expanding a task, handing out its elements, and the task after them.
 //! The values of elements are irrelevant here.
 
-use crate::model::{FailurePolicy, SkipReason, TaskIdx};
+use crate::model::{FailurePolicy, SkipReason};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, task, value};
 use crate::state::{Claim, Entry, Outcome, Stage, Stop};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 async fn list(harness: &dyn Harness) -> Fixture {
-    Fixture::new(harness, &[&[], &[0]]).await.with(0, |task| task.is_for_each = true)
+    Fixture::new(harness, &[&[], &[0]]).await.with(0, |task| task.indexed = vec![1])
 }
 
 async fn expand(host: &Host, items: u32, max_parallel: u32) -> Vec<Claim> {
@@ -101,12 +101,12 @@ pub async fn element_is_retried_on_its_own(harness: &dyn Harness) {
 
 /// An element may await a task too.
 pub async fn awaiting_element_returns(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let claims = host.claim().await;
     let elements = host.settle(&claims[0], Outcome::Expand { items: 2, max_parallel: None }).await.claims;
     for element in &elements {
-        assert_eq!(host.settle(element, Outcome::Await(vec![TaskIdx::new(1)])).await.claims, []);
+        assert_eq!(host.settle(element, Outcome::Await(vec![task(1)])).await.claims, []);
     }
     let skipped = Outcome::Skipped(SkipReason::ConditionFalse);
     let back = host.settle(&claims[1], skipped.clone()).await.claims;

@@ -3,8 +3,8 @@
 
 use crate::model::{Digest, FailurePolicy, Name, RunId, TaskIdx};
 use crate::state::{
-    Backend, Claim, Entry, Error, HostId, Ledger, Mode, NodeId, OpenRequest, Opened, Outcome, Reply,
-    ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Token, Verdict, Want,
+    Backend, Claim, Dependent, Entry, Error, HostId, Ledger, Mode, NodeId, OpenRequest, Opened, Outcome,
+    Reply, ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Token, Verdict, Want,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -221,16 +221,16 @@ fn change_once<T>(change: impl FnOnce(&mut T)) -> impl FnMut(&mut T) {
 fn shape(waits_for: &[&[u32]]) -> RunShape {
     let dependents = |at: u32| {
         let dependents = (0..).zip(waits_for).filter(move |(_, waits_for)| waits_for.contains(&at));
-        dependents.map(|(dependent, _)| TaskIdx::new(dependent)).collect()
+        dependents.map(|(dependent, _)| Dependent::of_task(TaskIdx::new(dependent))).collect()
     };
     let tasks = (0..).zip(waits_for).map(|(at, waits_for)| TaskShape {
         name: must(Name::new(&format!("t{at}"))),
         fingerprint: Digest::of_bytes(b"call"),
-        waits_for: u32::try_from(waits_for.len()).unwrap_or(u32::MAX),
+        waits_for: vec![u32::try_from(waits_for.len()).unwrap_or(u32::MAX)],
         dependents: dependents(at),
         rank: 0,
         class: 0,
-        is_for_each: false,
+        indexed: Vec::new(),
         is_included: true,
     });
     RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
@@ -321,12 +321,12 @@ pub(crate) async fn in_time(
 
 /// Returns a task as a node.
 pub(crate) const fn task(at: u32) -> NodeId {
-    NodeId { task: TaskIdx::new(at), item: None }
+    NodeId::of_task(TaskIdx::new(at))
 }
 
 /// Returns an element as a node.
-pub(crate) const fn element(at: u32, item: u32) -> NodeId {
-    NodeId { task: TaskIdx::new(at), item: Some(item) }
+pub(crate) fn element(at: u32, item: u32) -> NodeId {
+    NodeId::element(TaskIdx::new(at), item)
 }
 
 /// Returns the result that cases store for a node.

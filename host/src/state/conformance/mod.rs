@@ -6,6 +6,7 @@ mod fixture;
 mod buckets;
 mod closing;
 mod elements;
+mod flows;
 mod journal;
 mod leases;
 mod order;
@@ -19,6 +20,7 @@ pub use buckets::*;
 pub use closing::*;
 pub use elements::*;
 pub use fixture::{Fixture, Harness, Host};
+pub use flows::*;
 pub use journal::*;
 pub use leases::*;
 pub use order::*;
@@ -54,6 +56,16 @@ macro_rules! state_conformance {
             failed_element_ends_its_task_unless_the_run_keeps_going
             element_is_retried_on_its_own
             awaiting_element_returns
+            element_waits_for_the_same_element_of_another_task
+            farthest_element_is_claimed_first
+            elements_that_ended_before_are_not_waited_for
+            only_the_element_after_a_failed_one_is_tainted
+            task_is_tainted_if_its_source_was_never_expanded
+            ready_elements_are_bounded_too
+            resumed_run_keeps_elements_that_others_wait_for
+            elements_of_elements_are_claimed_by_their_path
+            elements_of_elements_wait_for_the_same_path
+            element_awaits_an_element
             host_resources_bound_the_claims_of_that_host
             shared_resources_are_counted_across_hosts
             blocked_node_is_reported_once

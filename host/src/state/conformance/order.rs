@@ -1,7 +1,7 @@
 //! Conformance of scheduling: which nodes are handed out, in which order, and the effect of each settlement.
 //! Elements, resources, failures and leases have their own files.
 
-use crate::model::{RunStatus, SkipReason, TaskIdx};
+use crate::model::{RunStatus, SkipReason};
 use crate::state::conformance::fixture::{Fixture, Harness, must_fail, nodes, only, stages, task, value};
 use crate::state::{Entry, ErrorKind, Outcome, Stage};
 use std::time::Duration;
@@ -124,7 +124,7 @@ pub async fn awaiting_task_returns_when_the_awaited_ones_have_ended(harness: &dy
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
-    let awaits = Outcome::Await(vec![TaskIdx::new(1), TaskIdx::new(2)]);
+    let awaits = Outcome::Await(vec![task(1), task(2)]);
     assert_eq!(host.settle(&claims[0], awaits).await.claims, []);
     assert_eq!(host.done(&claims[1]).await, []);
     let back = only(host.done(&claims[2]).await);
@@ -137,7 +137,7 @@ pub async fn task_awaiting_ended_tasks_returns_immediately(harness: &dyn Harness
     let host = bench.open().await;
     let claims = host.claim().await;
     host.done(&claims[1]).await;
-    let back = host.settle(&claims[0], Outcome::Await(vec![TaskIdx::new(1)])).await.claims;
+    let back = host.settle(&claims[0], Outcome::Await(vec![task(1)])).await.claims;
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Ready]));
 }
 
@@ -146,7 +146,7 @@ pub async fn task_awaiting_a_skipped_task_returns_tainted(harness: &dyn Harness)
     let mut bench = Fixture::new(harness, &[&[], &[]]).await;
     let host = bench.open().await;
     let claims = host.claim().await;
-    host.settle(&claims[0], Outcome::Await(vec![TaskIdx::new(1)])).await;
+    host.settle(&claims[0], Outcome::Await(vec![task(1)])).await;
     let back = host.settle(&claims[1], Outcome::Skipped(SkipReason::Pruned)).await.claims;
     assert_eq!((nodes(&back), stages(&back)), (vec![task(0)], vec![Stage::Tainted]));
 }
@@ -170,7 +170,7 @@ pub async fn invalid_settlement_rejects_the_whole_batch(harness: &dyn Harness) {
     let host = bench.open().await;
     let claims = host.claim().await;
     let done = (claims[0].token, Outcome::Done(value(task(0))));
-    for wrong in [Outcome::Expand { items: 1, max_parallel: None }, Outcome::Await(vec![TaskIdx::new(9)])] {
+    for wrong in [Outcome::Expand { items: 1, max_parallel: None }, Outcome::Await(vec![task(9)])] {
         let error = must_fail(host.try_commit(vec![done.clone(), (claims[1].token, wrong)]).await);
         assert_eq!(error.kind, ErrorKind::Misuse);
         assert_eq!(host.entry(task(0)).await, Entry::Open);

@@ -49,14 +49,14 @@ pub async fn blocked_node_is_reported_once(harness: &dyn Harness) {
 /// A task that is handed out to be expanded takes no resources; its elements do.
 pub async fn expanding_task_takes_no_resources(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[]]).await.resource(shared(1));
-    let mut bench = bench.with(0, |task| (task.class, task.is_for_each) = (1, true));
+    let mut bench = bench.with(0, |task| (task.class, task.indexed) = (1, vec![1]));
     let mut host = bench.open().await;
     let whole = only(host.claim().await);
     let elements = host.settle(&whole, Outcome::Expand { items: 2, max_parallel: None }).await.claims;
     let first = only(elements);
     host.slots = 1;
     let second = only(host.done(&first).await);
-    assert_eq!(second.node.item, Some(1));
+    assert_eq!(second.node.at.last(), Some(1));
 }
 
 /// Tasks that need the listed amounts of a resource, each in its own class.

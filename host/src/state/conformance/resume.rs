@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Results are read by name, in the order of the names; the plan record is returned unchanged.
 pub async fn results_are_read_by_name(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let claims = host.claim().await;
     host.settle(&claims[0], Outcome::Skipped(SkipReason::ConditionFalse)).await;
@@ -61,7 +61,7 @@ pub async fn resumed_run_keeps_results_and_discards_skips_and_failures(harness: 
 
 /// A resumed run keeps stored elements and hands out only the others.
 pub async fn resumed_run_keeps_elements(harness: &dyn Harness) {
-    let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let mut bench = Fixture::new(harness, &[&[]]).await.with(0, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let expand = Outcome::Expand { items: 5, max_parallel: None };
     let claims = host.settle(&only(host.claim().await), expand.clone()).await.claims;
@@ -131,7 +131,7 @@ pub async fn update_keeps_unchanged_results_in_a_new_epoch(harness: &dyn Harness
 /// An update keeps the elements of a task with an unchanged fingerprint. Those beyond the new list are ignored.
 pub async fn update_keeps_elements_of_unchanged_tasks(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[], &[]]).await;
-    let mut bench = bench.with(0, |task| task.is_for_each = true).with(1, |task| task.is_for_each = true);
+    let mut bench = bench.with(0, |task| task.indexed = vec![1]).with(1, |task| task.indexed = vec![1]);
     let host = bench.open().await;
     let expand = |items| Outcome::Expand { items, max_parallel: None };
     for whole in host.claim().await {

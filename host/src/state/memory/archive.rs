@@ -42,11 +42,15 @@ impl Archive for MemoryBackend {
         let run = self.find(run)?;
         let life = run.life();
         let tasks = life.machine.shape.tasks.iter().zip(&life.machine.tasks);
-        let failed = tasks.flat_map(|(shape, task)| {
-            let failed = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Failed(_)));
-            failed.map(|(item, _)| format!("{}[{item}]", shape.name))
-        });
-        Ok(failed.take(max).collect())
+        let mut failed = Vec::new();
+        for (shape, task) in tasks {
+            task.each_element(&mut |at, entry| {
+                if failed.len() < max && matches!(entry, Entry::Failed(_)) {
+                    failed.push(shape.node_name(at));
+                }
+            });
+        }
+        Ok(failed)
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {

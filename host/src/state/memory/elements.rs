@@ -33,6 +33,11 @@ impl Elements {
         self.entries.get(to_usize(item)).unwrap_or(&Entry::Open)
     }
 
+    /// Returns whether the state of an element is stored.
+    pub(crate) fn has(&self, item: u32) -> bool {
+        !matches!(self.get(item), Entry::Open)
+    }
+
     /// Returns the elements with a stored state, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         (0..).zip(&self.entries).filter(|(_, entry)| !matches!(entry, Entry::Open))

@@ -1,11 +1,11 @@
 //! The scheduler's hand-out: nodes that need no slot first, then the best ones with slots and resources free.
 //! Queuing nodes is left to `settle.rs`.
 
-use crate::model::{TaskIdx, to_usize};
+use crate::model::to_usize;
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
-use crate::state::memory::task::{Node, Phase, task_node};
+use crate::state::memory::task::{Branch, Node, Phase};
 use crate::state::{
     Blocked, Claim, MAX_SLOTLESS_CLAIMS, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want,
 };
@@ -48,33 +48,46 @@ impl Machine {
     fn pop(&mut self, slot: Slot) -> Option<NodeId> {
         match slot {
             Slot::Task(task) => {
-                let node = self.node_mut(task_node(task))?;
+                let node = self.node_mut(NodeId::of_task(task))?;
                 if let Phase::Queued(position) = node.phase {
                     self.queue.remove(position);
                 }
-                Some(task_node(task))
+                Some(NodeId::of_task(task))
             }
-            Slot::Elements(idx) => {
-                let task = self.task_mut(idx)?;
-                let expansion = task.expansion.as_mut()?;
+            Slot::Elements(around) => {
+                let below = self.branch_mut(around)?.below.as_mut()?;
+                let expansion = below.expansion.as_mut()?;
                 let item = expansion.next()?;
-                // An element that is not repeated is a new one: it gets its record now, and the cursor moves on.
-                if !expansion.repeated.remove(&item) {
-                    expansion.live.insert(item, Node::new(Phase::Waiting));
+                if !expansion.ready.remove(&item) {
                     expansion.cursor += 1;
-                    task.skip_stored();
+                    below.skip_ended();
                 }
-                Some(NodeId { task: idx, item: Some(item) })
+                // An element that is handed out for the first time gets its record now.
+                let element = around.child(item);
+                self.touch(element);
+                Some(element)
             }
         }
+    }
+
+    /// Gives an element of an expanded branch a record, unless it has one.
+    pub(crate) fn touch(&mut self, node: NodeId) -> Option<&mut Node> {
+        let is_expandable = self.task_shape(node.task)?.is_expandable(&node.at);
+        let (around, item) = node.at.split_last()?;
+        let below = self.branch_mut(NodeId { at: around, ..node })?.below.as_mut()?;
+        let expansion = below.expansion.as_mut()?;
+        if is_expandable {
+            return Some(&mut below.branches.entry(item).or_insert_with(Branch::open).node);
+        }
+        Some(expansion.live.entry(item).or_insert_with(|| Node::new(Phase::Waiting)))
     }
 
     // A node with an expired claim is taken over here: its former claim is lost, and fenced from now on.
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
-        let task = self.task_mut(id.task)?;
-        let expanded = task.expansion.as_ref().map(|expansion| expansion.items).filter(|_| id.item.is_none());
-        let node = task.node_mut(id.item)?;
+        let expanded =
+            self.branch_mut(id).and_then(|branch| branch.expansion()).map(|expansion| expansion.items);
+        let node = self.node_mut(id)?;
         let stage = match expanded {
             Some(items) => Stage::Expanded { items },
             None if is_closing => Stage::Closing,
@@ -148,9 +161,9 @@ impl Machine {
         let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
         for slot in slots {
             let node = match slot {
-                Slot::Task(task) => task_node(task),
-                Slot::Elements(task) => match self.next_element(task) {
-                    Some(item) => NodeId { task, item: Some(item) },
+                Slot::Task(task) => NodeId::of_task(task),
+                Slot::Elements(around) => match self.next_element(around) {
+                    Some(item) => around.child(item),
                     None => continue,
                 },
             };
@@ -160,23 +173,21 @@ impl Machine {
         }
     }
 
-    fn next_element(&self, task: TaskIdx) -> Option<u32> {
-        self.tasks.get(task.index())?.expansion.as_ref()?.next()
+    fn next_element(&mut self, around: NodeId) -> Option<u32> {
+        self.branch_mut(around)?.expansion()?.next()
     }
 
     /// Marks a node as reported to be blocked. Returns false if it was reported before.
     fn mark_reported(&mut self, id: NodeId) -> bool {
-        let Some(task) = self.task_mut(id.task) else {
-            return false;
+        let Some((at, item)) = id.at.split_last() else {
+            return self.node_mut(id).is_some_and(|node| !std::mem::replace(&mut node.is_reported, true));
         };
-        match (id.item, &mut task.expansion) {
-            (Some(item), Some(expansion)) => {
-                let is_new = expansion.reported <= item;
-                expansion.reported = expansion.reported.max(item.saturating_add(1));
-                is_new
-            }
-            _ => !std::mem::replace(&mut task.node.is_reported, true), // the task itself: elements have an expansion
-        }
+        let around = self.branch_mut(NodeId { at, ..id });
+        around.and_then(|branch| branch.expansion_mut()).is_some_and(|expansion| {
+            let is_new = expansion.reported <= item;
+            expansion.reported = expansion.reported.max(item.saturating_add(1));
+            is_new
+        })
     }
 }
 

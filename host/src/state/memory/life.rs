@@ -1,11 +1,10 @@
 //! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
-use crate::model::{Digest, Name, TaskIdx};
-use crate::state::memory::elements::Elements;
+use crate::model::{Digest, IndexPath, Name, TaskIdx};
 use crate::state::memory::machine::Machine;
-use crate::state::memory::task::Task;
-use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, OpenKind, OpenRequest};
+use crate::state::memory::task::{Below, Branch};
+use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, NodeId, OpenKind, OpenRequest, split_node_name};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +33,7 @@ pub(crate) enum Plan {
 impl Life {
     /// Creates the first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::create_life(request, 1, 0, |_, _| (Entry::Open, Elements::default()))
+        Self::create_life(request, 1, 0, |_, _| Branch::open())
     }
 
     /// Decides about a request to open the run while `open_hosts` hosts have it open.
@@ -67,9 +66,7 @@ impl Life {
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
         let first_token = self.machine.leases.next();
         match plan {
-            Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| {
-                (Entry::Open, Elements::default())
-            }),
+            Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| Branch::open()),
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
                 Self::create_life(request, epoch, first_token, |name, fingerprint| {
@@ -84,7 +81,7 @@ impl Life {
         OpenKind::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
     }
 
-    /// Returns the result stored under `task` or `task[i]`, if there is one.
+    /// Returns the result stored under the name of a node, if there is one.
     pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
         match self.entry(name)? {
             Entry::Done(bytes) => Some(bytes.clone()),
@@ -92,32 +89,32 @@ impl Life {
         }
     }
 
-    /// Returns the entry of `task` or `task[i]`; none for an unknown task.
+    /// Returns the entry under the name of a node; none for an unknown task.
     pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        let node = self.node(name)?;
+        Some(self.machine.tasks.get(node.task.index())?.entry(&node.at))
+    }
+
+    fn node(&self, name: &str) -> Option<NodeId> {
         if name == CLOSING {
-            let closing = self.machine.shape.closing().task;
-            return self.machine.tasks.get(closing.index()).map(|task| task.entry(None));
+            return Some(self.machine.shape.closing());
         }
-        let (task, item) = match name.strip_suffix(']') {
-            None => (name, None),
-            Some(front) => {
-                let (task, item) = front.split_once('[')?;
-                (task, Some(item.parse().ok()?))
-            }
-        };
-        let idx = self.names.get(task)?;
-        Some(self.machine.tasks.get(idx.index())?.entry(item))
+        let (task, indexes) = split_node_name(name)?;
+        let task = *self.names.get(task.as_str())?;
+        let indexed = &self.machine.shape.tasks.get(task.index())?.indexed;
+        let (places, indexes): (Vec<u8>, Vec<u32>) = indexes.into_iter().unzip();
+        let at = IndexPath::new(&indexes).filter(|_| indexed.starts_with(&places))?;
+        Some(NodeId { task, at })
     }
 
     fn create_life(
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,
-        kept: impl Fn(&Name, &Digest) -> (Entry, Elements),
+        kept: impl Fn(&Name, &Digest) -> Branch,
     ) -> Self {
         let shape = &request.shape;
-        let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint));
-        let tasks = tasks.map(|(entry, elements)| Task::new(entry, elements)).collect();
+        let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint)).collect();
         let names = shape.tasks.iter().map(|task| task.name.clone()).zip((0..).map(TaskIdx::new)).collect();
         Self {
             machine: Machine::new(Arc::clone(shape), request.policy, tasks, first_token),
@@ -129,21 +126,28 @@ impl Life {
     }
 
     /// Returns the results of a task and its elements, if the task's call is unchanged.
-    fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, Elements) {
+    fn kept(&self, name: &Name, fingerprint: &Digest) -> Branch {
         let idx = self.names.get(name).map(|idx| idx.index());
         let shape = idx.and_then(|idx| self.machine.shape.tasks.get(idx));
         let task = idx.and_then(|idx| self.machine.tasks.get(idx));
-        let (Some(shape), Some(task)) = (shape, task) else {
-            return (Entry::Open, Elements::default());
-        };
-        if shape.fingerprint != *fingerprint {
-            return (Entry::Open, Elements::default());
-        }
-        let elements = task.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Done(_)));
-        let elements = elements.map(|(item, entry)| (item, entry.clone())).collect();
-        match &task.entry {
-            Entry::Done(bytes) => (Entry::Done(bytes.clone()), elements),
-            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => (Entry::Open, elements),
+        match (shape, task) {
+            (Some(shape), Some(task)) if shape.fingerprint == *fingerprint => results(task),
+            _ => Branch::open(),
         }
     }
+}
+
+/// Returns the results of a branch and its elements. At most as deep as an [`IndexPath`].
+fn results(branch: &Branch) -> Branch {
+    let below = branch.below.as_ref().map(|below| {
+        let elements = below.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Done(_)));
+        let elements = elements.map(|(item, entry)| (item, entry.clone())).collect();
+        let branches = below.branches.iter().map(|(item, branch)| (*item, results(branch))).collect();
+        Box::new(Below { elements, branches, expansion: None })
+    });
+    let entry = match &branch.entry {
+        Entry::Done(bytes) => Entry::Done(bytes.clone()),
+        Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
+    };
+    Branch::new(entry, below)
 }

@@ -2,13 +2,12 @@
 //! Never waits, locks or reads a clock. Settlements are in `settle.rs`, the scheduler's hand-out in `hand_out.rs`.
 
 use crate::model::{FailurePolicy, RunStatus, TaskIdx};
-use crate::state::memory::elements::Elements;
 use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
-use crate::state::memory::task::{Node, Phase, Task};
+use crate::state::memory::task::{Branch, Node, Phase};
 use crate::state::{
-    Blocked, Claim, Entry, Error, HostId, NodeId, Progress, RunShape, Settlement, Stop, TaskShape, Token,
-    Verdict, Version, Want,
+    Blocked, Claim, Entry, Error, HostId, Milestone, NodeId, Progress, RunShape, Settlement, Stop, TaskShape,
+    Token, Verdict, Version, Want,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,13 +18,15 @@ use std::time::Duration;
 pub(crate) struct Machine {
     pub(crate) shape: Arc<RunShape>,
     pub(crate) policy: FailurePolicy,
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Vec<Branch>,
+    /// The edges between elements that lead to a task: from a node of which task, with how many indexes.
+    pub(crate) element_sources: HashMap<TaskIdx, Vec<Source>>,
     pub(crate) queue: Queue,
     pub(crate) leases: Leases,
     /// Nodes by the end of their retry delay.
     pub(crate) delayed: BTreeSet<(Duration, NodeId)>,
-    /// Nodes by the task that they await, besides the shape's edges.
-    pub(crate) waiters: HashMap<TaskIdx, Vec<NodeId>>,
+    /// Nodes by the node that they await, besides the shape's edges.
+    pub(crate) waiters: HashMap<NodeId, Vec<NodeId>>,
     /// Live hosts, with each one's total of every resource.
     pub(crate) hosts: Vec<(HostId, Vec<u32>)>,
     /// Shared resources in use.
@@ -36,6 +37,17 @@ pub(crate) struct Machine {
     pub(crate) version: u64,
     total: u32,
     status: RunStatus,
+}
+
+/// An edge between elements, seen from the one that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source {
+    /// The task whose elements are waited for.
+    pub(crate) task: TaskIdx,
+    /// The number of indexes of both nodes.
+    pub(crate) level: usize,
+    /// What is waited for.
+    pub(crate) on: Milestone,
 }
 
 /// The calling host, with the time and its lease.
@@ -62,14 +74,15 @@ impl Machine {
     pub(crate) fn new(
         shape: Arc<RunShape>,
         policy: FailurePolicy,
-        mut tasks: Vec<Task>,
+        mut tasks: Vec<Branch>,
         first_token: u64,
     ) -> Self {
         if shape.has_closing {
-            tasks.push(Task::new(Entry::Open, Elements::default()));
+            tasks.push(Branch::open());
         }
         let mut machine = Self {
             used: vec![0; shape.resources.len()],
+            element_sources: element_sources(&shape),
             shape,
             policy,
             tasks,
@@ -100,15 +113,15 @@ impl Machine {
             }
             self.open += 1;
             ready.push(at);
-            for dependent in &task.dependents {
-                if let Some(dependent) = self.tasks.get_mut(dependent.index()) {
-                    dependent.left += 1;
+            for dependent in task.dependents.iter().filter(|dependent| dependent.level == 0) {
+                if let Some(dependent) = self.tasks.get_mut(dependent.task.index()) {
+                    dependent.node.left += 1;
                 }
             }
         }
         for task in ready {
-            if self.tasks.get(task.index()).is_some_and(|task| task.left == 0) {
-                self.enqueue(NodeId { task, item: None });
+            if self.tasks.get(task.index()).is_some_and(|task| task.node.left == 0) {
+                self.enqueue(NodeId::of_task(task));
             }
         }
         self.conclude();
@@ -210,7 +223,7 @@ impl Machine {
 
     /// Returns the stored state of a node.
     pub(crate) fn entry(&self, node: NodeId) -> Entry {
-        self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(node.item).clone())
+        self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(&node.at).clone())
     }
 
     /// Returns the run's progress.
@@ -276,15 +289,34 @@ impl Machine {
         self.shape.tasks.get(task.index())
     }
 
-    pub(crate) fn task_mut(&mut self, task: TaskIdx) -> Option<&mut Task> {
-        self.tasks.get_mut(task.index())
+    /// Returns a task, or an element that has elements of its own.
+    pub(crate) fn branch_mut(&mut self, node: NodeId) -> Option<&mut Branch> {
+        self.tasks.get_mut(node.task.index())?.at_mut(&node.at)
     }
 
     pub(crate) fn node_mut(&mut self, node: NodeId) -> Option<&mut Node> {
-        self.task_mut(node.task)?.node_mut(node.item)
+        self.tasks.get_mut(node.task.index())?.node_mut(&node.at)
     }
 
     pub(crate) fn is_ended(&self, task: TaskIdx) -> bool {
         self.tasks.get(task.index()).is_none_or(|task| task.node.phase == Phase::Ended)
     }
+
+    /// Returns whether a node has ended, or one around it has.
+    pub(crate) fn has_ended(&self, node: NodeId) -> bool {
+        let depth = self.task_shape(node.task).map_or(0, TaskShape::depth);
+        self.tasks.get(node.task.index()).is_none_or(|task| task.has_ended(&node.at, depth))
+    }
+}
+
+/// Returns the edges between elements by the task that waits.
+fn element_sources(shape: &RunShape) -> HashMap<TaskIdx, Vec<Source>> {
+    let mut sources: HashMap<TaskIdx, Vec<Source>> = HashMap::new();
+    for (task, of) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, of)| of.is_included) {
+        for edge in of.dependents.iter().filter(|edge| edge.level > 0) {
+            let source = Source { task, level: usize::from(edge.level), on: edge.on };
+            sources.entry(edge.task).or_default().push(source);
+        }
+    }
+    sources
 }

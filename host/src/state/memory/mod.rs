@@ -15,6 +15,7 @@ mod queue;
 mod settle;
 mod task;
 mod elements;
+mod enqueue;
 #[cfg(test)]
 mod properties;
 

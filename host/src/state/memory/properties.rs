@@ -2,12 +2,11 @@
 //! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, to_usize};
-use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::{Caller, Machine};
-use crate::state::memory::task::Task;
+use crate::state::memory::task::Branch;
 use crate::state::{
-    Claim, Entry, HostId, NodeId, Outcome, ResourceScope, ResourceShape, RunShape, Settlement, Stage,
-    TaskShape, Verdict, Want,
+    Claim, Dependent, Entry, HostId, Milestone, NodeId, Outcome, ResourceScope, ResourceShape, RunShape,
+    Settlement, Stage, TaskShape, Verdict, Want,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -20,37 +19,41 @@ fn pick(random: &mut Random, below: u32) -> u32 {
 }
 
 fn graph(random: &mut Random, tasks: u32) -> RunShape {
-    let mut shapes: Vec<TaskShape> = (0..tasks)
+    let shapes: Vec<TaskShape> = (0..tasks)
         .map(|idx| TaskShape {
             name: Name::new(&format!("t{idx}")).unwrap(),
             fingerprint: Digest::of_bytes(b""),
-            waits_for: 0,
+            waits_for: Vec::new(),
             dependents: Vec::new(),
             rank: pick(random, 3).into(),
             class: u16::try_from(pick(random, 3)).unwrap(),
-            is_for_each: pick(random, 3) == 0,
+            indexed: [vec![], vec![], vec![], vec![1], vec![1, 1]][to_usize(pick(random, 5))].clone(),
             is_included: true,
         })
         .collect();
-    for idx in 1..tasks {
-        for upstream in 0..idx {
-            if pick(random, 4) == 0 {
-                shapes[to_usize(upstream)].dependents.push(TaskIdx::new(idx));
-                shapes[to_usize(idx)].waits_for += 1;
-            }
-        }
-    }
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
-    RunShape {
+    let mut shape = RunShape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
+    };
+    for idx in 1..tasks {
+        for upstream in 0..idx {
+            if pick(random, 4) == 0 {
+                let depth = |task: u32| shape.tasks[to_usize(task)].depth();
+                let level =
+                    to_usize(pick(random, u32::try_from(depth(idx).min(depth(upstream))).unwrap() + 1));
+                let level = u8::try_from(level).unwrap();
+                shape.connect_elements(TaskIdx::new(upstream), TaskIdx::new(idx), level);
+            }
+        }
     }
+    shape
 }
 
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
-    let tasks = shape.tasks.iter().map(|_| Task::new(Entry::Open, Elements::default())).collect();
+    let tasks = shape.tasks.iter().map(|_| Branch::open()).collect();
     Machine::new(Arc::clone(shape), policy, tasks, 0)
 }
 
@@ -63,6 +66,8 @@ struct World {
     held: Vec<(Claim, HostId)>,
     ended: HashMap<NodeId, u32>,
     conditions: Conditions,
+    /// What the numbers of elements begin with.
+    items: u32,
 }
 
 /// Conditions of a test: in `Faulty` ones, hosts pause and tasks fail.
@@ -115,32 +120,45 @@ impl World {
     fn check(&self, claim: &Claim) {
         let node = claim.node;
         for (upstream, shape) in (0..).map(TaskIdx::new).zip(&self.shape.tasks) {
-            if shape.dependents.contains(&node.task) || claim.stage == Stage::Closing {
-                let entry = self.machine.entry(NodeId { task: upstream, item: None });
-                assert_ne!(entry, Entry::Open, "{node:?} before {upstream:?}");
+            let waits = |edge: &&Dependent| {
+                edge.task == node.task
+                    && edge.on == Milestone::Ended
+                    && usize::from(edge.level) <= node.at.level()
+            };
+            for edge in shape.dependents.iter().filter(waits) {
+                let upstream = NodeId { task: upstream, at: node.at.prefix(edge.level.into()) };
+                assert!(self.machine.has_ended(upstream), "{node:?} before {upstream:?}");
             }
+            let is_closing = claim.stage == Stage::Closing;
+            assert!(!is_closing || self.machine.is_ended(upstream), "the closing before {upstream:?}");
         }
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
         assert!(self.machine.used[0] <= 2, "shared resource exceeded");
     }
 
     fn outcome(&mut self, claim: &Claim) -> Outcome {
-        let is_for_each = self.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_for_each)
-            && claim.node.item.is_none();
+        let is_expandable = self
+            .shape
+            .tasks
+            .get(claim.node.task.index())
+            .is_some_and(|task| task.is_expandable(&claim.node.at));
         match (claim.stage, self.random.below(12)) {
             (Stage::Closing, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
             (Stage::Closing, _) => Outcome::Passed,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
-            (Stage::Ready, _) if is_for_each => Outcome::Expand {
-                items: pick(&mut self.random, 5),
+            (Stage::Ready, _) if is_expandable => Outcome::Expand {
+                // Elements wait for those of the same index: all tasks have as many.
+                items: (self.items + claim.node.at.last().unwrap_or(0)) % 5,
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
+            (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
-                Outcome::Await(vec![TaskIdx::new(pick(&mut self.random, claim.node.task.get()))])
+                let other = TaskIdx::new(pick(&mut self.random, claim.node.task.get()));
+                Outcome::Await(vec![NodeId::of_task(other)])
             }
             (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
             _ => Outcome::Done(b"yes"[..].into()),
@@ -163,7 +181,17 @@ fn world(seed: u64, policy: FailurePolicy, conditions: Conditions) -> World {
     let tasks = 1 + pick(&mut random, 9);
     let shape = Arc::new(graph(&mut random, tasks));
     let machine = machine(&shape, policy);
-    World { machine, shape, random, now: Duration::ZERO, held: Vec::new(), ended: HashMap::new(), conditions }
+    let items = pick(&mut random, 5);
+    World {
+        machine,
+        shape,
+        random,
+        now: Duration::ZERO,
+        held: Vec::new(),
+        ended: HashMap::new(),
+        conditions,
+        items,
+    }
 }
 
 proptest! {
@@ -182,7 +210,7 @@ proptest! {
         let progress = world.machine.progress();
         prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
         for idx in 0..world.shape.tasks.len() {
-            let node = NodeId { task: TaskIdx::new(u32::try_from(idx).unwrap()), item: None };
+            let node = NodeId::of_task(TaskIdx::new(u32::try_from(idx).unwrap()));
             prop_assert_eq!(world.ended.get(&node), Some(&1));
         }
         let closed = world.ended.get(&world.shape.closing()).copied();
@@ -205,14 +233,14 @@ proptest! {
 #[test]
 fn elements_cost_nothing_before_they_are_claimed() {
     let mut shape = graph(&mut Random::seeded(1), 1);
-    shape.tasks[0].is_for_each = true;
+    shape.tasks[0].indexed = vec![1];
     shape.tasks[0].class = 0;
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
     let host = HostId("h".into());
     let mut commit = |batch, slots| {
         let caller = Caller { host: &host, have: &[], lease: Duration::from_secs(9), now: Duration::ZERO };
         let claims = machine.commit(&caller, batch, Want { slots, free: vec![] }).unwrap().claims;
-        (claims, machine.tasks[0].expansion.as_ref().map_or(0, |expansion| expansion.live.len()))
+        (claims, machine.tasks[0].expansion().map_or(0, |expansion| expansion.live.len()))
     };
     let (claims, _) = commit(vec![], 1);
     let expand = Outcome::Expand { items: 1_000_000, max_parallel: None };
@@ -227,7 +255,8 @@ fn elements_cost_nothing_before_they_are_claimed() {
 fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
     let mut shape = graph(&mut Random::seeded(1), 3);
     for task in &mut shape.tasks {
-        (task.class, task.is_for_each) = (0, false);
+        task.class = 0;
+        task.indexed.clear();
         task.dependents.clear();
     }
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);

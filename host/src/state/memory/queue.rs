@@ -15,8 +15,8 @@ pub(crate) type Key = (Reverse<i64>, u64);
 pub(crate) enum Slot {
     /// A task itself.
     Task(TaskIdx),
-    /// All elements of a task that may be handed out. They share one entry, whatever their number.
-    Elements(TaskIdx),
+    /// All elements of a node that may be handed out. They share one entry, whatever their number.
+    Elements(NodeId),
 }
 
 /// The position of an entry, for removing it.

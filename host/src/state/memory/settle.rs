@@ -1,14 +1,12 @@
-//! Settlements: stores results, counts down dependents, and queues nodes.
-//! Handing out queued nodes is left to `hand_out.rs`.
+//! Settlements: stores results, counts down dependents, and ends nodes.
+//! Queuing nodes and expanding them is left to `enqueue.rs`, handing them out to `hand_out.rs`.
 
-use crate::model::{FailurePolicy, TaskIdx};
+use crate::model::{FailurePolicy, SkipReason};
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::Machine;
-use crate::state::memory::queue::{Position, Slot};
-use crate::state::memory::task::{Expansion, Phase, task_node};
-use crate::state::{Entry, NodeId, Outcome, Settlement, Stage, Stop, Token, Verdict};
-use std::collections::{BTreeSet, HashMap};
-use std::num::NonZeroU32;
+use crate::state::memory::task::Phase;
+use crate::state::{Entry, Milestone, NodeId, Outcome, Settlement, Stage, Stop, Token, Verdict};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,8 +51,8 @@ impl Machine {
                 }
                 self.enqueue(node);
             }
-            Outcome::Await(tasks) => self.wait(node, &tasks),
-            Outcome::Expand { items, max_parallel } => self.expand(node.task, items, max_parallel),
+            Outcome::Await(nodes) => self.wait(node, nodes),
+            Outcome::Expand { items, max_parallel } => self.expand(node, items, max_parallel),
         }
         Verdict::Committed
     }
@@ -89,84 +87,18 @@ impl Machine {
         self.take_resources(held.node, held.stage);
     }
 
-    /// Queues a node.
-    pub(crate) fn enqueue(&mut self, node: NodeId) {
-        self.version += 1;
-        let is_closing = self.is_closing(node.task);
-        let (rank, class) = match self.shape.tasks.get(node.task.index()) {
-            Some(shape) => (shape.rank, if shape.is_for_each { 0 } else { shape.class }),
-            None if is_closing => (0, 0),
-            None => return,
-        };
-        let Some(task) = self.tasks.get_mut(node.task.index()).filter(|task| task.node.phase != Phase::Ended)
-        else {
-            return;
-        };
-        let is_expanded = node.item.is_none() && task.expansion.is_some();
-        let Some(queued) = task.node_mut(node.item) else {
-            return;
-        };
-        if is_expanded || is_closing || queued.is_tainted {
-            queued.phase = Phase::Queued(self.queue.push_fast(rank, node));
-        } else if node.item.is_none() {
-            queued.phase = Phase::Queued(self.queue.push(class, rank, Slot::Task(node.task)));
-        } else {
-            queued.phase = Phase::Repeated;
-            if let (Some(expansion), Some(item)) = (&mut task.expansion, node.item) {
-                expansion.repeated.insert(item);
-            }
-            self.enqueue_elements(node.task);
-        }
-    }
-
-    /// Removes a node from the queue.
-    fn dequeue(&mut self, node: NodeId) {
-        let phase = self.node_mut(node).map(|node| node.phase);
-        match phase {
-            Some(Phase::Queued(position)) => self.queue.remove(position),
-            Some(Phase::Repeated) => {
-                let expansion = self.task_mut(node.task).and_then(|task| task.expansion.as_mut());
-                if let (Some(expansion), Some(item)) = (expansion, node.item) {
-                    expansion.repeated.remove(&item);
-                }
-                self.enqueue_elements(node.task);
-            }
-            Some(Phase::Waiting | Phase::Claimed | Phase::Ended) | None => {}
-        }
-    }
-
-    /// Queues the elements of a task exactly while one of them may be handed out.
-    pub(crate) fn enqueue_elements(&mut self, idx: TaskIdx) {
-        let Some(shape) = self.shape.tasks.get(idx.index()) else {
-            return;
-        };
-        let Some(expansion) = self.tasks.get_mut(idx.index()).and_then(|task| task.expansion.as_mut()) else {
-            return;
-        };
-        match (expansion.is_open(), expansion.position) {
-            (true, None) => {
-                expansion.position = Some(self.queue.push(shape.class, shape.rank, Slot::Elements(idx)));
-            }
-            (false, Some(position)) => {
-                expansion.position = None;
-                self.queue.remove(position);
-            }
-            (true, Some(_)) | (false, None) => {}
-        }
-    }
-
-    // Makes a node wait for further tasks. Ended ones do not count, but taint it unless they are done.
-    fn wait(&mut self, node: NodeId, tasks: &[TaskIdx]) {
-        let tasks: BTreeSet<TaskIdx> = tasks.iter().copied().collect();
+    // Makes a node wait for further nodes. Ended ones do not count, but taint it unless they are done.
+    fn wait(&mut self, node: NodeId, nodes: Vec<NodeId>) {
+        let nodes: BTreeSet<NodeId> = nodes.into_iter().collect();
         let mut awaits = 0;
         let mut is_tainted = false;
-        for task in tasks {
-            let is_included = self.task_shape(task).is_some_and(|task| task.is_included);
-            if is_included && !self.is_ended(task) {
+        for other in nodes {
+            let is_included = self.task_shape(other.task).is_some_and(|task| task.is_included);
+            if is_included && !self.has_ended(other) {
                 awaits += 1;
-                self.waiters.entry(task).or_default().push(node);
+                self.waiters.entry(other).or_default().push(node);
             } else {
-                is_tainted |= !matches!(self.entry(task_node(task)), Entry::Done(_));
+                is_tainted |= !self.has_ended_well(other);
             }
         }
         if let Some(node) = self.node_mut(node) {
@@ -178,47 +110,63 @@ impl Machine {
         }
     }
 
-    // Expands a task. Elements with a stored result count as ended; the others have no records before they are claimed.
-    fn expand(&mut self, idx: TaskIdx, items: u32, max_parallel: Option<NonZeroU32>) {
-        let Some(task) = self.task_mut(idx) else {
-            return;
-        };
-        task.elements.reserve(items);
-        let stored = task.elements.iter().take_while(|(item, _)| *item < items);
-        let ended = u32::try_from(stored.count()).unwrap_or(u32::MAX);
-        task.expansion = Some(Box::new(Expansion {
-            items,
-            max_parallel: max_parallel.map_or(u32::MAX, NonZeroU32::get),
-            cursor: 0,
-            repeated: BTreeSet::new(),
-            live: HashMap::new(),
-            ended,
-            running: 0,
-            position: None,
-            reported: 0,
-        }));
-        task.skip_stored();
-        if ended == items {
-            self.enqueue(task_node(idx));
-        } else {
-            self.enqueue_elements(idx);
-        }
-    }
-
+    // Ends a node: stores its entry, and tells the node around it and all that wait for it. `Open` as the entry of a node
+    // with elements means that it ended well and stores nothing.
     fn end(&mut self, node: NodeId, entry: Entry) {
         if matches!(entry, Entry::Failed(_)) {
             self.fail();
         }
-        match node.item {
-            None if self.is_closing(node.task) => {
-                if let Some(task) = self.task_mut(node.task) {
-                    task.entry = entry;
-                    task.node.phase = Phase::Ended;
-                }
+        if self.is_closing(node.task) {
+            if let Some(closing) = self.branch_mut(node) {
+                closing.entry = entry;
+                closing.node.phase = Phase::Ended;
             }
-            None => self.end_task(node.task, entry),
-            Some(item) => self.end_element(node.task, item, entry),
+            return;
         }
+        let is_done = matches!(entry, Entry::Done(_) | Entry::Open);
+        // With this policy, a node follows its first failed element at once, so that the run can end.
+        let has_failed = matches!(entry, Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed));
+        let stops = has_failed && self.policy != FailurePolicy::KeepGoing;
+        let was_expanded = self.store(node, entry);
+        match node.parent() {
+            None => self.open = self.open.saturating_sub(1),
+            Some(around) => self.end_element(around, stops),
+        }
+        self.follow(node, Milestone::Ended, is_done);
+        if !was_expanded {
+            self.follow(node, Milestone::Expanded, is_done);
+        }
+        for waiter in self.waiters.remove(&node).unwrap_or_default() {
+            if let Some(node) = self.node_mut(waiter) {
+                node.awaits = node.awaits.saturating_sub(1);
+                node.is_tainted |= !is_done;
+            }
+            self.enqueue_if_ready(waiter);
+        }
+    }
+
+    /// Stores the entry of a node that has ended, and drops its scheduling. Returns whether it was expanded.
+    fn store(&mut self, node: NodeId, entry: Entry) -> bool {
+        if let Some(branch) = self.branch_mut(node) {
+            branch.entry = entry;
+            branch.node.phase = Phase::Ended;
+            let was_expanded = branch.is_expanded();
+            // Taken out for as long as the queue changes.
+            if let Some(mut below) = branch.below.take() {
+                self.clear_below(&mut below);
+                self.branch_mut(node)
+                    .into_iter()
+                    .for_each(|branch| branch.below = Some(std::mem::take(&mut below)));
+            }
+            return was_expanded;
+        }
+        // An innermost element. Its task may have ended meanwhile; the result is kept all the same.
+        let Some((at, item)) = node.at.split_last() else { return false };
+        if let Some(below) = self.branch_mut(NodeId { at, ..node }).and_then(|around| around.below.as_mut()) {
+            below.elements.insert(item, entry);
+            below.expansion.as_mut().and_then(|expansion| expansion.live.remove(&item));
+        }
+        false
     }
 
     fn fail(&mut self) {
@@ -231,94 +179,83 @@ impl Machine {
         self.stop = self.stop.or(stop);
     }
 
-    // The task itself follows after its last element, or after a failure that stops the run.
-    fn end_element(&mut self, idx: TaskIdx, item: u32, entry: Entry) {
-        let stops = matches!(entry, Entry::Failed(_)) && self.policy != FailurePolicy::KeepGoing;
-        let Some(task) = self.task_mut(idx) else {
-            return;
-        };
-        task.elements.insert(item, entry);
-        let Some(expansion) = &mut task.expansion else {
-            return;
-        };
-        expansion.live.remove(&item);
+    // The node itself follows after its last element, or after a failure that stops the run.
+    fn end_element(&mut self, around: NodeId, stops: bool) {
+        let Some(branch) = self.branch_mut(around) else { return };
+        let is_waiting = branch.node.phase == Phase::Waiting;
+        let Some(expansion) = branch.expansion_mut() else { return };
         expansion.ended += 1;
-        if (expansion.ended == expansion.items || stops) && task.node.phase == Phase::Waiting {
-            self.enqueue(task_node(idx));
+        if (expansion.ended == expansion.items || stops) && is_waiting {
+            self.enqueue(around);
         }
     }
 
-    fn end_task(&mut self, idx: TaskIdx, entry: Entry) {
+    /// Counts down the nodes that wait for this one by the plan's edges.
+    pub(crate) fn follow(&mut self, node: NodeId, on: Milestone, is_done: bool) {
         let shape = Arc::clone(&self.shape);
-        let (Some(task), Some(shape)) = (self.task_mut(idx), shape.tasks.get(idx.index())) else {
-            return;
-        };
-        let is_done = matches!(entry, Entry::Done(_));
-        task.entry = entry;
-        task.node.phase = Phase::Ended;
-        if let Some(expansion) = task.expansion.take() {
-            self.clear(*expansion);
+        let Some(task) = shape.tasks.get(node.task.index()) else { return };
+        let level = node.at.level();
+        let edges = task.dependents.iter();
+        for edge in edges.filter(|edge| usize::from(edge.level) == level && edge.on == on) {
+            self.count_down(NodeId { task: edge.task, at: node.at }, is_done);
         }
-        self.open = self.open.saturating_sub(1);
-        // Count down dependents by the plan's edges, then nodes that await this task by `select`.
-        for dependent in &shape.dependents {
-            if let Some(task) = self.task_mut(*dependent) {
-                task.left = task.left.saturating_sub(1);
-                task.node.is_tainted |= !is_done;
-            }
-            self.enqueue_if_ready(task_node(*dependent));
-        }
-        for waiter in self.waiters.remove(&idx).unwrap_or_default() {
-            if let Some(node) = self.node_mut(waiter) {
-                node.awaits = node.awaits.saturating_sub(1);
+    }
+
+    /// Counts down one node, because something that it waits for has come.
+    fn count_down(&mut self, node: NodeId, is_done: bool) {
+        if node.at.level() == 0 {
+            if let Some(node) = self.node_mut(node) {
+                node.left = node.left.saturating_sub(1);
                 node.is_tainted |= !is_done;
             }
-            self.enqueue_if_ready(waiter);
+            return self.enqueue_if_ready(node);
         }
-    }
-
-    /// Removes the remaining elements of a task from the queue. Claimed ones may still be settled.
-    fn clear(&mut self, expansion: Expansion) {
-        let queued = expansion.live.into_values().filter_map(|node| match node.phase {
-            Phase::Queued(position) => Some(position),
-            Phase::Waiting | Phase::Repeated | Phase::Claimed | Phase::Ended => None,
-        });
-        let positions: Vec<Position> = queued.chain(expansion.position).collect();
-        for position in positions {
-            self.queue.remove(position);
-        }
-    }
-
-    fn enqueue_if_ready(&mut self, node: NodeId) {
-        let is_included = self.task_shape(node.task).is_some_and(|task| task.is_included);
-        let Some(task) = self.task_mut(node.task) else {
+        // The elements of a node that is not expanded yet, or has ended, are counted when it is.
+        let is_expanded = node
+            .parent()
+            .and_then(|around| self.branch_mut(around))
+            .is_some_and(|around| around.is_expanded());
+        if !is_expanded || self.has_ended(node) {
             return;
-        };
-        let left = if node.item.is_none() { task.left } else { 0 };
-        let is_ready =
-            task.node_mut(node.item).is_some_and(|node| node.phase == Phase::Waiting && node.awaits == 0);
-        if is_included && left == 0 && is_ready {
-            self.enqueue(node);
         }
+        let waits = self.element_waits(node);
+        if waits > 1 || !is_done {
+            let known = self.node_mut(node).is_some();
+            if let Some(node) = self.touch(node) {
+                node.left = if known { node.left } else { waits }.saturating_sub(1);
+                node.is_tainted |= !is_done;
+            }
+            return self.enqueue_if_ready(node);
+        }
+        // Most elements wait for one other: they are ready now, and cost no record before they are claimed.
+        self.enqueue_elements_with(node);
+    }
+
+    /// Returns how many edges lead to an element.
+    pub(crate) fn element_waits(&self, node: NodeId) -> u32 {
+        let level = node.at.level();
+        let sources = self.element_sources.get(&node.task);
+        let count = sources.into_iter().flatten().filter(|source| source.level == level).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// Returns the shared resources of a claim.
     fn release_resources(&mut self, held: &Held) {
         self.change_usage(held.node, held.stage, u64::saturating_sub);
-        let expansion = self.task_mut(held.node.task).and_then(|task| task.expansion.as_mut());
-        if let (Some(expansion), Some(_), Stage::Ready) = (expansion, held.node.item, held.stage) {
-            expansion.running = expansion.running.saturating_sub(1);
-            self.enqueue_elements(held.node.task);
-        }
+        self.change_running(held.node, held.stage, u32::saturating_sub);
     }
 
     /// Takes the shared resources of a claim.
     pub(crate) fn take_resources(&mut self, node: NodeId, stage: Stage) {
         self.change_usage(node, stage, u64::saturating_add);
-        let expansion = self.task_mut(node.task).and_then(|task| task.expansion.as_mut());
-        if let (Some(expansion), Some(_), Stage::Ready) = (expansion, node.item, stage) {
-            expansion.running += 1;
-            self.enqueue_elements(node.task);
+        self.change_running(node, stage, u32::saturating_add);
+    }
+
+    fn change_running(&mut self, node: NodeId, stage: Stage, change: fn(u32, u32) -> u32) {
+        let Some(around) = node.parent().filter(|_| stage == Stage::Ready) else { return };
+        if let Some(expansion) = self.branch_mut(around).and_then(|around| around.expansion_mut()) {
+            expansion.running = change(expansion.running, 1);
+            self.enqueue_elements(around);
         }
     }
 
@@ -326,7 +263,7 @@ impl Machine {
         let Some(shape) = self.shape.tasks.get(node.task.index()) else {
             return;
         };
-        if stage != Stage::Ready || (shape.is_for_each && node.item.is_none()) {
+        if stage != Stage::Ready || shape.is_expandable(&node.at) {
             return;
         }
         for (resource, amount) in self.shape.classes.get(usize::from(shape.class)).into_iter().flatten() {

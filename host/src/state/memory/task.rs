@@ -1,11 +1,12 @@
-//! The machine's record of one task: its node, its stored state, and its elements once it is expanded.
+//! The machine's record of a task, and of each element that has elements of its own: a tree by levels.
 //! Transitions are left to the machine.
 
-use crate::model::TaskIdx;
+use crate::model::IndexPath;
 use crate::state::memory::elements::Elements;
 use crate::state::memory::queue::Position;
-use crate::state::{Entry, NodeId, Token};
-use std::collections::{BTreeSet, HashMap};
+use crate::state::{Entry, Token};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// The scheduling state of a node.
 #[derive(Debug, Clone)]
@@ -14,12 +15,14 @@ pub(crate) struct Node {
     pub(crate) attempt: u32,
     /// Lost leases since the last settlement other than a release.
     pub(crate) takeovers: u32,
+    /// Dependencies by the shape's edges that have not ended.
+    pub(crate) left: u32,
+    /// Open nodes that the node awaits, besides the shape's edges.
+    pub(crate) awaits: u32,
     /// Whether a dependency of the node was skipped or has failed.
     pub(crate) is_tainted: bool,
     /// Whether the node was reported to be blocked by a resource.
     pub(crate) is_reported: bool,
-    /// Open tasks that the node awaits, besides the shape's edges.
-    pub(crate) awaits: u32,
     /// The claim whose lease has expired.
     pub(crate) expired_claim: Option<Token>,
     /// The phase of the node.
@@ -33,8 +36,8 @@ pub(crate) enum Phase {
     Waiting,
     /// Queued on its own.
     Queued(Position),
-    /// An element that is queued to be handed out again.
-    Repeated,
+    /// An element that is queued beside its siblings.
+    Ready,
     /// Claimed by a host.
     Claimed,
     /// Done, skipped or failed.
@@ -47,78 +50,177 @@ impl Node {
         Self {
             attempt: 1,
             takeovers: 0,
+            left: 0,
+            awaits: 0,
             is_tainted: false,
             is_reported: false,
-            awaits: 0,
             expired_claim: None,
             phase,
         }
     }
 }
 
-/// One task.
+/// A task, or an element that has elements.
 #[derive(Debug)]
-pub(crate) struct Task {
-    /// The task as a node.
+pub(crate) struct Branch {
+    /// The branch as a node.
     pub(crate) node: Node,
-    /// Wanted dependencies that have not ended.
-    pub(crate) left: u32,
-    /// The stored state of the task.
+    /// The stored state.
     pub(crate) entry: Entry,
-    /// The stored state of its elements, from this life of the run and earlier ones.
-    pub(crate) elements: Elements,
-    /// The elements, while the task is expanded.
-    pub(crate) expansion: Option<Box<Expansion>>,
+    /// Its elements; none before there is anything to know of them.
+    pub(crate) below: Option<Box<Below>>,
 }
 
-impl Task {
-    /// Creates a task with the state stored by an earlier life of the run.
-    pub(crate) const fn new(entry: Entry, elements: Elements) -> Self {
+/// The elements of a branch.
+#[derive(Debug, Default)]
+pub(crate) struct Below {
+    /// The stored state of innermost elements, from this life of the run and earlier ones.
+    pub(crate) elements: Elements,
+    /// Elements that have elements of their own, once there is anything to know of them.
+    pub(crate) branches: FxHashMap<u32, Branch>,
+    /// The scheduling of the elements, while the branch is expanded.
+    pub(crate) expansion: Option<Expansion>,
+}
+
+impl Branch {
+    /// Creates a branch with the state stored by an earlier life of the run.
+    pub(crate) const fn new(entry: Entry, below: Option<Box<Below>>) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
-        Self { node: Node::new(phase), left: 0, entry, elements, expansion: None }
+        Self { node: Node::new(phase), entry, below }
     }
 
-    /// Returns the task or one of its elements; none for an element without a record.
-    pub(crate) fn node_mut(&mut self, item: Option<u32>) -> Option<&mut Node> {
-        match item {
-            None => Some(&mut self.node),
-            Some(item) => self.expansion.as_mut()?.live.get_mut(&item),
+    /// Creates a branch of which nothing is known.
+    pub(crate) const fn open() -> Self {
+        Self::new(Entry::Open, None)
+    }
+
+    /// Returns whether the branch is expanded.
+    pub(crate) fn is_expanded(&self) -> bool {
+        self.expansion().is_some()
+    }
+
+    pub(crate) fn expansion(&self) -> Option<&Expansion> {
+        self.below.as_ref()?.expansion.as_ref()
+    }
+
+    pub(crate) fn expansion_mut(&mut self) -> Option<&mut Expansion> {
+        self.below.as_mut()?.expansion.as_mut()
+    }
+
+    /// Returns the branch at a path; none if nothing is known of it, or it is an innermost element.
+    pub(crate) fn at(&self, path: &IndexPath) -> Option<&Self> {
+        path.as_slice().iter().try_fold(self, |branch, index| branch.below.as_ref()?.branches.get(index))
+    }
+
+    /// Returns the branch at a path mutably.
+    pub(crate) fn at_mut(&mut self, path: &IndexPath) -> Option<&mut Self> {
+        path.as_slice().iter().try_fold(self, |branch, index| branch.below.as_mut()?.branches.get_mut(index))
+    }
+
+    /// Returns the node at a path; none for an element without a record.
+    pub(crate) fn node_mut(&mut self, path: &IndexPath) -> Option<&mut Node> {
+        let Some((around, index)) = path.split_last() else {
+            return Some(&mut self.node);
+        };
+        let below = self.at_mut(&around)?.below.as_mut()?;
+        let live = below.expansion.as_mut().and_then(|expansion| expansion.live.get_mut(&index));
+        match live {
+            Some(node) => Some(node),
+            None => below.branches.get_mut(&index).map(|branch| &mut branch.node),
         }
     }
 
-    /// Returns the stored state of the task or of one of its elements.
-    pub(crate) fn entry(&self, item: Option<u32>) -> &Entry {
-        match item {
-            None => &self.entry,
-            Some(item) => self.elements.get(item),
+    /// Returns the stored state at a path.
+    pub(crate) fn entry(&self, path: &IndexPath) -> &Entry {
+        let Some((around, index)) = path.split_last() else {
+            return &self.entry;
+        };
+        match self.at(&around).and_then(|branch| branch.below.as_ref()) {
+            None => &Entry::Open,
+            Some(below) => match below.branches.get(&index) {
+                Some(branch) => &branch.entry,
+                None => below.elements.get(index),
+            },
         }
     }
 
-    /// Moves the cursor past elements that are stored.
-    pub(crate) fn skip_stored(&mut self) {
-        if let Some(expansion) = &mut self.expansion {
-            while expansion.cursor < expansion.items
-                && !matches!(self.elements.get(expansion.cursor), Entry::Open)
-            {
-                expansion.cursor += 1;
+    /// Calls `visit` with the path and the entry of each stored element, at any level.
+    pub(crate) fn each_element(&self, visit: &mut dyn FnMut(&IndexPath, &Entry)) {
+        self.each_below(IndexPath::root(), visit);
+    }
+
+    fn each_below(&self, at: IndexPath, visit: &mut dyn FnMut(&IndexPath, &Entry)) {
+        let Some(below) = &self.below else { return };
+        below.elements.iter().for_each(|(item, entry)| visit(&at.child(item), entry));
+        for (item, branch) in &below.branches {
+            visit(&at.child(*item), &branch.entry);
+            branch.each_below(at.child(*item), visit);
+        }
+    }
+
+    /// Returns whether the node at a path has ended, or one around it has. `depth` is the number of levels of elements.
+    pub(crate) fn has_ended(&self, path: &IndexPath, depth: usize) -> bool {
+        let mut branch = self;
+        for (level, index) in path.as_slice().iter().enumerate() {
+            if branch.node.phase == Phase::Ended {
+                return true;
+            }
+            let Some(below) = &branch.below else { return false };
+            if level + 1 == depth {
+                return below.elements.has(*index);
+            }
+            match below.branches.get(index) {
+                Some(inner) => branch = inner,
+                None => return false,
             }
         }
+        branch.node.phase == Phase::Ended
     }
 }
 
-/// The elements of an expanded task. Those before the cursor were handed out; those after it cost nothing.
+impl Below {
+    /// Returns whether an element is stored, or has ended otherwise.
+    pub(crate) fn has_ended(&self, index: u32) -> bool {
+        match self.branches.get(&index) {
+            Some(branch) => branch.node.phase == Phase::Ended,
+            None => self.elements.has(index),
+        }
+    }
+
+    /// Returns how many of the first `items` elements have ended.
+    pub(crate) fn ended(&self, items: u32) -> u32 {
+        let elements = self.elements.iter().take_while(|(item, _)| *item < items).count();
+        let branches =
+            self.branches.iter().filter(|(item, branch)| **item < items && branch.node.phase == Phase::Ended);
+        u32::try_from(elements + branches.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Moves the cursor past elements that have ended.
+    pub(crate) fn skip_ended(&mut self) {
+        while let Some(expansion) = &self.expansion
+            && expansion.cursor < expansion.items
+            && self.has_ended(expansion.cursor)
+        {
+            self.expansion.as_mut().into_iter().for_each(|expansion| expansion.cursor += 1);
+        }
+    }
+}
+
+/// The scheduling of the elements of an expanded branch. Those before the cursor were handed out; those after it cost
+/// nothing.
 #[derive(Debug)]
 pub(crate) struct Expansion {
     /// Number of elements.
     pub(crate) items: u32,
     /// Maximum number of elements claimed at the same time.
     pub(crate) max_parallel: u32,
-    /// The next element that was never handed out.
+    /// The next element that was never handed out. The end, if elements wait for others: those become ready one by one.
     pub(crate) cursor: u32,
-    /// Elements to be handed out again, before any other.
-    pub(crate) repeated: BTreeSet<u32>,
-    /// Elements with a record.
-    pub(crate) live: HashMap<u32, Node>,
+    /// Elements to be handed out before the one at the cursor: those that are to be repeated, and those that waited. The
+    /// latter have no record before they are claimed.
+    pub(crate) ready: BTreeSet<u32>,
+    /// Innermost elements with a record.
+    pub(crate) live: FxHashMap<u32, Node>,
     /// Number of elements that have ended.
     pub(crate) ended: u32,
     /// Number of claimed elements, without tainted ones.
@@ -132,16 +234,11 @@ pub(crate) struct Expansion {
 impl Expansion {
     /// Returns the element to be handed out next.
     pub(crate) fn next(&self) -> Option<u32> {
-        self.repeated.first().copied().or_else(|| (self.cursor < self.items).then_some(self.cursor))
+        self.ready.first().copied().or_else(|| (self.cursor < self.items).then_some(self.cursor))
     }
 
     /// Returns whether an element may be handed out now.
     pub(crate) fn is_open(&self) -> bool {
         self.running < self.max_parallel && self.next().is_some()
     }
-}
-
-/// Returns the task itself as a node.
-pub(crate) const fn task_node(task: TaskIdx) -> NodeId {
-    NodeId { task, item: None }
 }

@@ -12,12 +12,18 @@ pub(crate) const DONE: u8 = 3;
 /// Flag of a node whose lease has expired.
 pub(crate) const FLAG_LAPSED: u8 = 4;
 
-/// Kinds of a task: included in the run, `for-each`, with stored elements, with a shared resource, and the node that closes the run.
+/// Kinds of a task: included in the run, with edges that begin at its elements, with stored elements, with a shared
+/// resource, the node that closes the run, and with edges that lead to its elements.
 pub(crate) const KIND_WANTED: u8 = 1;
-pub(crate) const KIND_EACH: u8 = 2;
+pub(crate) const KIND_LEADS: u8 = 2;
 pub(crate) const KIND_KEPT: u8 = 4;
 pub(crate) const KIND_SHARES: u8 = 8;
 pub(crate) const KIND_CLOSING: u8 = 16;
+pub(crate) const KIND_FOLLOWS: u8 = 32;
+
+/// What a node waits for.
+pub(crate) const ON_ENDED: u8 = 0;
+pub(crate) const ON_EXPANDED: u8 = 1;
 
 /// Stages of a claim.
 pub(crate) const IS_READY: u8 = 0;
@@ -47,8 +53,8 @@ mod tests {
     use crate::state::redis::run::wire::{amounts_text, outcome, read_reply, token_text};
     use crate::state::redis::server::Server;
     use crate::state::{
-        Blocked, HostId, MAX_SLOTLESS_CLAIMS, NodeId, Outcome, ResourceScope, ResourceShape, RunShape, Stage,
-        StateUri, TaskShape, Token,
+        Blocked, Dependent, HostId, MAX_SLOTLESS_CLAIMS, Milestone, NodeId, Outcome, ResourceScope,
+        ResourceShape, RunShape, Stage, StateUri, TaskShape, Token,
     };
     use std::sync::Arc;
     use std::time::Duration;
@@ -96,7 +102,8 @@ mod tests {
     #[tokio::test]
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
-            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_EACH KIND_KEPT KIND_SHARES KIND_CLOSING
+            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
+            KIND_FOLLOWS ON_ENDED ON_EXPANDED
             IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
@@ -110,8 +117,10 @@ mod tests {
     async fn formats_are_as_wide_as_the_scripts_say() {
         let lua = Lua::start();
         let sizes = "return {struct.size(RECORD), struct.size(FRONT), RECORD_BYTES * PAGE, struct.size(CLAIM), \
-                     struct.size(SPLIT), struct.size(EDGE)}";
-        let said = "return {RECORD_BYTES, FRONT_BYTES, PAGE_BYTES, CLAIM_BYTES, SPLIT_BYTES, EDGE_BYTES}";
+                     struct.size(SPLIT), struct.size(EDGE), struct.size(NODE), struct.size(INDEX), struct.size(LEAD), \
+                     struct.size(ENTRY)}";
+        let said = "return {RECORD_BYTES, FRONT_BYTES, PAGE_BYTES, CLAIM_BYTES, SPLIT_BYTES, EDGE_BYTES, NODE_BYTES, \
+                    INDEX_BYTES, LEAD_BYTES, ENTRY_BYTES}";
         assert_eq!(lua.numbers(sizes, &[]).await, lua.numbers(said, &[]).await);
     }
 
@@ -119,18 +128,20 @@ mod tests {
         TaskShape {
             name: Name::new(name).unwrap(),
             fingerprint: Digest::of_bytes(b"call"),
-            waits_for: 0,
-            dependents: dependents.iter().copied().map(TaskIdx::new).collect(),
+            waits_for: Vec::new(),
+            dependents: dependents.iter().copied().map(TaskIdx::new).map(Dependent::of_task).collect(),
             rank: 0,
             class: 0,
-            is_for_each: false,
+            indexed: Vec::new(),
             is_included: true,
         }
     }
 
     #[tokio::test]
     async fn scripts_read_the_records_that_hosts_lay_out() {
-        let first = TaskShape { rank: 7, class: 1, is_for_each: true, ..task("a", &[1, 2]) };
+        let mut first = TaskShape { rank: 7, class: 1, indexed: vec![1], ..task("a", &[1, 2]) };
+        let lead = Dependent { task: TaskIdx::new(1), level: 1, on: Milestone::Ended };
+        first.dependents.push(lead);
         let shared = ResourceShape { name: Name::new("r").unwrap(), amount: 5, scope: ResourceScope::Shared };
         let shape = RunShape {
             tasks: vec![first, task("b", &[]), TaskShape { is_included: false, ..task("c", &[]) }],
@@ -153,9 +164,10 @@ mod tests {
             fields
         };
         let (high, zero) = ((1 << 51) - 7, 1 << 51);
-        let kind = i64::from(KIND_WANTED | KIND_EACH | KIND_KEPT | KIND_SHARES);
-        assert_eq!(record(0).await, [0, 0, 300, 1, 1, kind, 0, 1, high, 0, 2]);
-        assert_eq!(record(1).await, [DONE.into(), 0, 0, 1, 1, KIND_WANTED.into(), 0, 0, zero, 2, 0]);
+        let kind = i64::from(KIND_WANTED | KIND_LEADS | KIND_KEPT | KIND_SHARES);
+        assert_eq!(record(0).await, [0, 0, 300, 1, 1, kind, 1, 1, high, 0, 2]);
+        let kind = i64::from(KIND_WANTED | KIND_FOLLOWS);
+        assert_eq!(record(1).await, [DONE.into(), 0, 0, 1, 1, kind, 0, 0, zero, 2, 0]);
         assert_eq!(record(2).await, [0, 0, 0, 1, 1, 0, 0, 0, zero, 2, 0]);
         assert_eq!(record(3).await, [0, 0, 0, 0, 1, KIND_CLOSING.into(), 0, 0, zero, 2, 0]);
         let edge = "return {(struct.unpack(EDGE, ARGV[1], 1 + 1 * EDGE_BYTES))}";
@@ -200,16 +212,16 @@ mod tests {
         for (name, stage) in stages {
             let text = format!(
                 "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
-                 {{{{token_of('0000002a', 7), 5, 3, 2, 1, 'h', {name}, 9}}}}, {{{{5, 0, 1}}}}, \
+                 {{{{token_of('0000002a', 7), 5, '2 8', 2, 1, 'h', {name}, 9}}}}, {{{{5, '', 1}}}}, \
                  'running', 'failure', 4, 8, 6, 7}})"
             );
             let reply = read_reply(&lua.bytes(&text).await).unwrap();
             assert_eq!(reply.settled, [Settled::Committed, Settled::NotHeld]);
             let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
             assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));
-            assert_eq!(claim.node, NodeId { task: TaskIdx::new(5), item: Some(2) });
+            assert_eq!(claim.node, NodeId::element(TaskIdx::new(5), 2).child(8));
             assert_eq!((claim.attempt, claim.takeovers, &claim.from), (2, 1, &Some(HostId("h".into()))));
-            let node = NodeId { task: TaskIdx::new(5), item: None };
+            let node = NodeId::of_task(TaskIdx::new(5));
             assert_eq!(reply.blocked, [Blocked { node, resource: 1 }]);
         }
     }

@@ -3,10 +3,12 @@
 
 use crate::model::TaskIdx;
 use crate::state::redis::run::formats::{
-    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_EACH, KIND_KEPT, KIND_SHARES,
-    KIND_WANTED, OWN, RECORD_BYTES, SHARED, WAITING,
+    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT, KIND_LEADS,
+    KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
 };
-use crate::state::{ResourceScope, ResourceShape, RunShape, TaskShape};
+use crate::state::{
+    Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape, split_node_name,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Bound of ranks: half of the integers that Lua computes exactly. Ranks beyond it are treated as equal.
@@ -38,6 +40,8 @@ struct MutablePart {
 /// The fixed part of a record.
 struct FixedPart {
     kind: u8,
+    /// The number of levels of elements.
+    depth: u8,
     class: u16,
     rank: i64,
     /// The first edge, and the number of edges.
@@ -54,6 +58,8 @@ pub(crate) struct Layout {
     pub(crate) props: Vec<u8>,
     /// Resource requirements of classes, as MessagePack.
     pub(crate) classes: Vec<Vec<u8>>,
+    /// Names and edges of tasks with elements: fields of `coord` with their values.
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
     /// Wanted tasks.
     pub(crate) total: u32,
     /// Wanted tasks without a result.
@@ -70,8 +76,8 @@ impl Layout {
         // Count open dependencies: tasks with a result block no others.
         let mut left = vec![0_u32; shape.tasks.len()];
         for (_, task) in indexed().filter(|(idx, task)| is_open(*idx, task)) {
-            for dependent in &task.dependents {
-                left.get_mut(dependent.index()).into_iter().for_each(|left| *left += 1);
+            for dependent in task.dependents.iter().filter(|dependent| dependent.level == 0) {
+                left.get_mut(dependent.task.index()).into_iter().for_each(|left| *left += 1);
             }
         }
         // Tasks without open dependencies are queued by propagation, best rank first. They get a count of one, as if
@@ -90,13 +96,19 @@ impl Layout {
             edges: Vec::new(),
             props: Vec::new(),
             classes: classes(shape),
+            fields: Vec::new(),
             total: 0,
             open: 0,
             stored: Vec::new(),
         };
         // The records, in task order.
+        let sources = element_sources(shape);
         for ((idx, task), left) in indexed().zip(&left) {
-            let kind = kind(shape, task) | (u8::from(kept.elements.contains(&idx)) * KIND_KEPT);
+            let sources = sources.get(&idx).map_or(&[][..], Vec::as_slice);
+            let kind = kind(shape, task)
+                | (u8::from(kept.elements.contains(&idx)) * KIND_KEPT)
+                | (u8::from(!sources.is_empty()) * KIND_FOLLOWS);
+            layout.add_fields(idx, task, sources);
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_included && phase == DONE {
                 layout.stored.push(idx);
@@ -108,7 +120,7 @@ impl Layout {
             let mutable = MutablePart { phase: WAITING, takeovers: 0, left: 0 };
             layout.record(
                 &mutable,
-                &FixedPart { kind: KIND_CLOSING, class: 0, rank: 0, edges: (layout.edge(), 0) },
+                &FixedPart { kind: KIND_CLOSING, depth: 0, class: 0, rank: 0, edges: (layout.edge(), 0) },
             );
         }
         layout.queue_roots(&roots);
@@ -119,9 +131,28 @@ impl Layout {
         self.total += u32::from(task.is_included);
         self.open += u32::from(task.is_included && mutable.phase == WAITING);
         let edge = self.edge();
-        self.edges.extend(task.dependents.iter().flat_map(|dependent| dependent.get().to_be_bytes()));
+        let whole = task.dependents.iter().filter(|dependent| !is_lead(dependent));
+        self.edges.extend(whole.flat_map(|dependent| dependent.task.get().to_be_bytes()));
         let count = self.edge() - edge;
-        self.record(mutable, &FixedPart { kind, class: task.class, rank: task.rank, edges: (edge, count) });
+        let depth = u8::try_from(task.depth()).unwrap_or(u8::MAX);
+        self.record(
+            mutable,
+            &FixedPart { kind, depth, class: task.class, rank: task.rank, edges: (edge, count) },
+        );
+    }
+
+    /// Adds the name of a task with elements, in parts between which the indexes stand, and the edges of its elements.
+    fn add_fields(&mut self, idx: TaskIdx, task: &TaskShape, sources: &[Dependent]) {
+        if task.depth() == 0 {
+            return;
+        }
+        self.fields.push((format!("p:{}", idx.get()), name_parts(task).join("\0").into_bytes()));
+        let leads: Vec<Dependent> = task.dependents.iter().filter(|edge| is_lead(edge)).copied().collect();
+        for (field, edges) in [("e", &leads[..]), ("i", sources)] {
+            if !edges.is_empty() {
+                self.fields.push((format!("{field}:{}", idx.get()), edges.iter().flat_map(lead).collect()));
+            }
+        }
     }
 
     fn record(&mut self, mutable: &MutablePart, fixed: &FixedPart) {
@@ -131,7 +162,7 @@ impl Layout {
         record.extend(mutable.takeovers.to_be_bytes());
         record.extend(mutable.left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
-        record.extend([fixed.kind, 0]);
+        record.extend([fixed.kind, fixed.depth]);
         record.extend(fixed.class.to_be_bytes());
         record.extend(order(fixed.rank).to_be_bytes());
         record.extend(edge.to_be_bytes());
@@ -172,8 +203,50 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
-    let flags = [(task.is_included, KIND_WANTED), (task.is_for_each, KIND_EACH), (shares, KIND_SHARES)];
+    let leads = task.dependents.iter().any(is_lead);
+    let flags = [(task.is_included, KIND_WANTED), (leads, KIND_LEADS), (shares, KIND_SHARES)];
     flags.into_iter().map(|(is_set, flag)| u8::from(is_set) * flag).sum()
+}
+
+/// Returns whether an edge is one between elements, or one that waits for an expansion. The others are in `edges`.
+const fn is_lead(edge: &Dependent) -> bool {
+    edge.level > 0 || matches!(edge.on, Milestone::Expanded)
+}
+
+/// Encodes an edge between elements: the other task, the number of indexes, and what is waited for.
+fn lead(edge: &Dependent) -> Vec<u8> {
+    let on = match edge.on {
+        Milestone::Ended => ON_ENDED,
+        Milestone::Expanded => ON_EXPANDED,
+    };
+    edge.task.get().to_be_bytes().into_iter().chain([edge.level, on]).collect()
+}
+
+/// Returns the edges that lead to elements, by the task that waits. Each names the task that is waited for.
+fn element_sources(shape: &RunShape) -> HashMap<TaskIdx, Vec<Dependent>> {
+    let mut sources: HashMap<TaskIdx, Vec<Dependent>> = HashMap::new();
+    for (task, of) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, of)| of.is_included) {
+        for edge in of.dependents.iter().filter(|edge| edge.level > 0) {
+            sources.entry(edge.task).or_default().push(Dependent { task, ..*edge });
+        }
+    }
+    sources
+}
+
+/// Splits the name of a task where the indexes of its elements stand.
+fn name_parts(task: &TaskShape) -> Vec<String> {
+    let segments: Vec<&str> = task.name.as_str().split('/').collect();
+    let mut parts = Vec::with_capacity(task.depth() + 1);
+    let mut from = 0;
+    for after in &task.indexed {
+        let to = usize::from(*after).min(segments.len());
+        let slash = if from > 0 && to > from { "/" } else { "" };
+        parts.push(format!("{slash}{}", segments.get(from..to).unwrap_or_default().join("/")));
+        from = to;
+    }
+    let rest = segments.get(from..).unwrap_or_default().join("/");
+    parts.push(if rest.is_empty() || from == 0 { rest } else { format!("/{rest}") });
+    parts
 }
 
 /// Converts a rank to a sort key: higher ranks become smaller numbers.
@@ -257,14 +330,11 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         }
     };
     let mut kept = Kept::default();
-    // Elements are stored as `task[i]`; they are valid if their task is.
+    // Elements are stored with indexes in their names; they are valid if their task is.
     for field in fields {
-        let (name, is_element) = match field.split_once('[') {
-            Some((name, _)) => (name, true),
-            None => (field.as_str(), false),
-        };
-        match names.get(name).filter(|(_, task)| holds(task)) {
-            Some((idx, _)) if is_element => kept.elements.insert(*idx),
+        let (name, indexes) = split_node_name(field).unwrap_or_else(|| (field.clone(), Vec::new()));
+        match names.get(name.as_str()).filter(|(_, task)| holds(task)) {
+            Some((idx, _)) if !indexes.is_empty() => kept.elements.insert(*idx),
             Some((idx, _)) => kept.tasks.insert(*idx),
             None => {
                 // Under the same plan, unknown fields are foreign and left alone.

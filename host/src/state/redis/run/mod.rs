@@ -17,3 +17,4 @@ pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
 pub(crate) use ledger::RedisLedger;
 pub(crate) use open::{Open, OpenReason};
 pub(crate) use session::Run;
+pub(crate) use wire::node;

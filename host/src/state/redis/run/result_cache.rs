@@ -55,7 +55,7 @@ mod tests {
     use crate::model::TaskIdx;
 
     fn node(idx: u32) -> NodeId {
-        NodeId { task: TaskIdx::new(idx), item: None }
+        NodeId::of_task(TaskIdx::new(idx))
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
 use crate::state::redis::run::wakeups::Wakeups;
 use crate::state::redis::run::wire::{
-    Committed, Step, amounts_text, field, outcome, read_reason, read_reply, read_token, shortest_delay,
-    token_text, with_result,
+    Committed, Step, amounts_text, outcome, read_reason, read_reply, read_token, shortest_delay, token_text,
+    with_result,
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
@@ -214,7 +214,7 @@ impl Run {
             .arg(state.results.to_string());
         for Settlement { token, outcome: result } in batch {
             let node = state.claims.node(token);
-            let name = node.and_then(|node| field(&self.request.shape, node)).unwrap_or_default();
+            let name = node.and_then(|node| self.request.shape.name_of(node)).unwrap_or_default();
             let (kind, payload) = outcome(result);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
@@ -380,7 +380,7 @@ impl Run {
     /// Reads the stored state of each node from the server, in order.
     async fn read(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let fields: Vec<String> =
-            nodes.iter().map(|node| field(&self.request.shape, *node).unwrap_or_default()).collect();
+            nodes.iter().map(|node| self.request.shape.name_of(*node).unwrap_or_default()).collect();
         let mut entries = Vec::with_capacity(nodes.len());
         for chunk in fields.chunks(CHUNK) {
             let read = |key: &str| Command::new("HMGET").arg(self.keys.key(key)).args(chunk);

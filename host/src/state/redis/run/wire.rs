@@ -1,12 +1,11 @@
 //! Converts between the port's types and the arguments and replies of the step script.
 //! Sending them is left to `session.rs`.
 
-use crate::model::{RunStatus, SkipReason, TaskIdx};
+use crate::model::{IndexPath, RunStatus, SkipReason, TaskIdx};
 use crate::state::redis::run::claims::Settled;
 use crate::state::redis::run::formats::{IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
 use crate::state::{
-    Blocked, CLOSING, Claim, HostId, NodeId, Outcome, Progress, RunShape, Settlement, Stage, Stop, Token,
-    Version,
+    Blocked, Claim, HostId, NodeId, Outcome, Progress, Settlement, Stage, Stop, Token, Version,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -41,7 +40,8 @@ struct Reply<'a> {
     verdicts: &'a str,
     #[serde(borrow)]
     claims: Vec<ClaimReply<'a>>,
-    blocked: Vec<(u32, u32, usize)>,
+    #[serde(borrow)]
+    blocked: Vec<(u32, &'a str, usize)>,
     state: &'a str,
     stop: &'a str,
     open: u32,
@@ -54,7 +54,7 @@ struct Reply<'a> {
 struct ClaimReply<'a> {
     token: &'a str,
     idx: u32,
-    item: u32,
+    at: &'a str,
     attempt: u32,
     takeovers: u32,
     from: &'a str,
@@ -66,11 +66,12 @@ struct ClaimReply<'a> {
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
     let reply: Reply<'_> = rmp_serde::from_slice(bytes).ok()?;
     let claims = reply.claims.iter().map(claim);
-    let blocked = reply.blocked.into_iter();
+    let blocked =
+        reply.blocked.into_iter().map(|(idx, at, resource)| Some(Blocked { node: node(idx, at)?, resource }));
     Some(Committed {
         settled: reply.verdicts.bytes().map(read_settled).collect(),
         claims: claims.collect::<Option<_>>()?,
-        blocked: blocked.map(|(idx, item, resource)| Blocked { node: node(idx, item), resource }).collect(),
+        blocked: blocked.collect::<Option<_>>()?,
         progress: Progress {
             status: status(reply.state)?,
             stop: stop(reply.stop),
@@ -88,7 +89,7 @@ const fn read_settled(verdict: u8) -> Settled {
 
 fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
-        node: node(reply.idx, reply.item),
+        node: node(reply.idx, reply.at)?,
         token: read_token(reply.token)?,
         attempt: reply.attempt,
         takeovers: reply.takeovers,
@@ -103,8 +104,17 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
     })
 }
 
-fn node(idx: u32, item: u32) -> NodeId {
-    NodeId { task: TaskIdx::new(idx), item: item.checked_sub(1) }
+/// Reads a node: its task, and its indexes, separated by spaces.
+pub(crate) fn node(idx: u32, at: &str) -> Option<NodeId> {
+    let indexes = at.split_ascii_whitespace().map(|index| index.parse().ok());
+    let indexes: Vec<u32> = indexes.collect::<Option<_>>()?;
+    Some(NodeId { task: TaskIdx::new(idx), at: IndexPath::new(&indexes)? })
+}
+
+/// Formats a node for scripts.
+fn node_text(node: &NodeId) -> String {
+    let indexes = node.at.as_slice().iter().map(|index| format!(" {index}"));
+    std::iter::once(node.task.get().to_string()).chain(indexes).collect()
 }
 
 fn status(text: &str) -> Option<RunStatus> {
@@ -154,9 +164,9 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
         Outcome::Passed => ("P", Bytes::new()),
         Outcome::Release => ("B", Bytes::new()),
-        Outcome::Await(tasks) => {
-            let tasks: Vec<String> = tasks.iter().map(|task| task.get().to_string()).collect();
-            ("A", tasks.join(" ").into())
+        Outcome::Await(nodes) => {
+            let nodes: Vec<String> = nodes.iter().map(node_text).collect();
+            ("A", nodes.join(",").into())
         }
         Outcome::Expand { items, max_parallel } => {
             let max = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
@@ -193,17 +203,4 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         | Outcome::Expand { .. } => None,
     });
     delays.min().map(|delay| Instant::now() + delay)
-}
-
-/// Returns the field under which a node is stored; none for a task outside the shape. The host that created a run
-/// decides whether it has a closing node, so `has_closing` does not matter here.
-pub(crate) fn field(shape: &RunShape, node: NodeId) -> Option<String> {
-    if node == shape.closing() {
-        return Some(CLOSING.to_owned());
-    }
-    let name = shape.tasks.get(node.task.index())?.name.as_str();
-    Some(match node.item {
-        None => name.to_owned(),
-        Some(item) => format!("{name}[{item}]"),
-    })
 }

@@ -23,7 +23,13 @@ if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
 for i = 1, classes do
   call('HSET', COORD, 'c:' .. (i - 1), ARGV[22 + i])
 end
-for i = 23 + classes, #ARGV, 1000 do
+-- Names and edges of tasks with elements: fields and values.
+local extra = 23 + classes
+local stale = extra + 1 + tonumber(ARGV[extra])
+for i = extra + 1, stale - 1, 1000 do
+  call('HSET', COORD, unpack(ARGV, i, math.min(i + 999, stale - 1)))
+end
+for i = stale, #ARGV, 1000 do
   call('HDEL', RESULTS, unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.

@@ -10,7 +10,7 @@ if command == 'commit' then
   local results, unheld, undue = {}, {}, {}
   local claims, holds, dues, left, entering = {}, {}, {}, {}, {}
 
-  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 8 class, 9
+  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 7 levels of elements, 8 class, 9
   -- order, 10 first edge, 11 edges, 12 whether it has changed.
   local function task(idx)
     local t = tasks[idx]
@@ -31,7 +31,9 @@ if command == 'commit' then
 
   -- A simple task runs once, takes no shared resource, and is neither expanded, awaited nor lapsed.
   local most_flags, plain, plain_and_kept = FLAG_TAINTED + FLAG_REPORTED, KIND_WANTED, KIND_WANTED + KIND_KEPT
-  local function is_simple(t) return t and t[2] <= most_flags and (t[6] == plain or t[6] == plain_and_kept) end
+  local function is_simple(t)
+    return t and t[2] <= most_flags and t[7] == 0 and (t[6] == plain or t[6] == plain_and_kept)
+  end
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
   local function may_be_simple()
@@ -56,8 +58,8 @@ if command == 'commit' then
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
       -- Each token must be held by this host, unlapsed, for a task in its first stage.
-      local idx, item, stage, _, is_lapsed = unpack_bytes(CLAIM, claim)
-      if item ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(CLAIM_BYTES + 1) ~= me then return false end
+      local idx, stage, _, is_lapsed, length = unpack_bytes(CLAIM, claim)
+      if length ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(CLAIM_BYTES + 1) ~= me then return false end
       local t = task(idx)
       if not is_simple(t) or t[1] ~= CLAIMED then return false end
       t[1], t[3], t[12] = DONE, 0, true
@@ -123,27 +125,28 @@ if command == 'commit' then
         local order, seq_of = unpack_bytes(ENTRY, member, 4)
         if is_before({order, seq_of}, e) then e = nil end
       end
-      local idx, item
+      local idx
       if e then
-        idx, item, next_arrived = e[3], 0, next_arrived + 1
+        idx, next_arrived = e[3], next_arrived + 1
       else
-        idx, item = unpack_bytes(NODE, member, 20)
-        left[#left + 1] = member
+        local _, _, is_all, queued_idx = unpack_bytes(ENTRY, member, 4)
+        if is_all ~= 0 or #member > 3 + ENTRY_BYTES then return false end
+        idx, left[#left + 1] = queued_idx, member
       end
       -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
       local t = task(idx)
-      if item ~= 0 or not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
+      if not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
       t[1], t[2], t[12] = CLAIMED, 0, true
       local token = token_of(ARGV[6], ARGV[7] + i - 1)
-      claims[i] = {token, idx, 0, t[5], t[3], '', IS_READY, 0}
-      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, 0, IS_READY, 0, 0) .. me
+      claims[i] = {token, idx, '', t[5], t[3], '', IS_READY, 0}
+      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, IS_READY, 0, 0, 0) .. me
       dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
     -- Arrivals that were not handed out are queued.
     for i = next_arrived, #arrived do
       local e = arrived[i]
       entering[#entering + 1] = 0
-      entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], e[3], 0)
+      entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], 0, e[3])
     end
     return true
   end

@@ -6,8 +6,11 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 -- Flags of a node.
 local FLAG_TAINTED, FLAG_REPORTED, FLAG_LAPSED, FLAG_WAITED, FLAG_SPLIT = 1, 2, 4, 8, 16
--- Kinds of a task, which never change.
-local KIND_WANTED, KIND_EACH, KIND_KEPT, KIND_SHARES, KIND_CLOSING = 1, 2, 4, 8, 16
+-- Kinds of a task, which never change. A task leads if nodes of others wait for its elements or its expansion, and
+-- follows if its elements wait for those of others.
+local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOWS = 1, 2, 4, 8, 16, 32
+-- What a node waits for: the end of another, or that it was expanded.
+local ON_ENDED, ON_EXPANDED = 0, 1
 -- Stages of a claim.
 local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
 -- Scopes of resources.
@@ -20,24 +23,27 @@ local COMMITTED, NOT_HELD = 'C', 'N'
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1
 
 -- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. The rest does not:
--- kind, unused, class, order, first edge, edges.
+-- kind, levels of elements, class, order, first edge, edges.
 local RECORD, FRONT = '>BBHI4I4BBHI8I4I4', '>BBHI4I4'
 local RECORD_BYTES, FRONT_BYTES = 32, 12
 -- Records are read and written in pages, because tasks that run together lie together.
 local PAGE, PAGE_BYTES = 32, 1024
--- A claim: task, element, stage, whether the element has a record, whether it has lapsed. The host follows.
-local CLAIM, CLAIM_BYTES = '>I4I4BBB', 11
--- An expanded task: items, maximum at a time, cursor, ended, running, to be repeated, reported, whether it is
--- scanning, and the length of its queue entry. The entry follows, then the name.
+-- A claim: task, stage, whether the element has a record, whether it has lapsed, length of the path. The path of the
+-- node follows, then the host.
+local CLAIM, CLAIM_BYTES = '>I4BBBB', 8
+-- An expanded node: items, maximum at a time, cursor, ended, running, ready, reported, whether it is scanning, and the
+-- length of its queue entry. The entry follows.
 local SPLIT, SPLIT_BYTES = '>I4I4I4I4I4I4I4BB', 30
--- A node: task and element. Element 0 is the task itself; element n + 1 is the n-th.
-local NODE = '>I4I4'
+-- A node: its task, and the length of its path. The path has the indexes of the element, outermost first; that of a
+-- task is empty.
+local NODE, NODE_BYTES, INDEX, INDEX_BYTES = '>I4B', 5, '>I4', 4
 -- A task as a dependent, in the list of edges.
 local EDGE, EDGE_BYTES = '>I4', 4
--- An entry of the queue after its letter and class: order, sequence number, task, element.
-local CLASS, ENTRY = '>H', '>I8I8I4I4'
--- Represents all elements of a task in a lane.
-local ELEMENTS = 4294967295
+-- An edge between elements, or to the expansion of a node: the other task, the number of indexes, what is waited for.
+local LEAD, LEAD_BYTES = '>I4BB', 6
+-- An entry of the queue after its letter and class: order, sequence number, whether it stands for all elements of the
+-- node that are ready, and the task of the node. The path follows.
+local CLASS, ENTRY, ENTRY_BYTES = '>H', '>I8I8BI4', 21
 
 -- Maximum number of claims that one commit hands out by the fast path.
 local MAX_CLAIMS = 1000

@@ -2,16 +2,16 @@
 local claims, blocked = {}, {}
 
 -- Claims a node for this host; false if the node or its task has ended.
-local function claim(prefix, first, idx, item)
+local function claim(prefix, first, idx, path)
   local t = task(idx)
-  local n = t.phase < DONE and node(idx, item)
+  local n = t.phase < DONE and node(idx, path)
   if not n then return false end
   local stage = IS_READY
-  if item == 0 and t.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
+  if n.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
   elseif n.tainted then stage = IS_TAINTED end
   local from = ''
   if n.lapsed then
-    local field = 'x:' .. key_of(idx, item)
+    local field = 'x:' .. key_of(idx, path)
     local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
     out.keep[field] = nil
     out.forget[#out.forget + 1] = field
@@ -24,13 +24,13 @@ local function claim(prefix, first, idx, item)
   -- From here on the token holds the node, with a lease.
   n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
   local token = token_of(prefix, first + #claims)
-  local h = {idx = idx, item = item, stage = stage, host = me, dirty = true}
+  local h = {idx = idx, path = path, stage = stage, host = me, dirty = true}
   claims_held[token] = h
   change_usage(h, 1)
   run.live = run.live + 1
   out.due['l' .. token] = now + lease
-  local items = stage == IS_EXPANDED and split_of(idx).items or 0
-  claims[#claims + 1] = {token, idx, item, n.attempt, n.takeovers, from, stage, items}
+  local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
+  claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items}
   return true
 end
 
@@ -84,34 +84,34 @@ local function report_blocked(list, first, resource, slots)
     local e = list[i]
     local t = task(e.idx)
     -- Entries that are out were handed out before the lane was found to be blocked.
-    if not e.out and e.item == ELEMENTS then
-      local s = split_of(e.idx)
-      local item = first_again(e.idx, s) or s.cursor + 1
-      if s.reported < item then
-        s.reported = item
-        blocked[#blocked + 1] = {e.idx, item, resource}
+    if not e.out and e.all then
+      local s = split_of(e.idx, e.path)
+      local item = first_ready(s) or s.cursor
+      if s.reported <= item then
+        s.reported = item + 1
+        blocked[#blocked + 1] = {e.idx, path_text(child(e.path, item)), resource}
       end
     elseif not e.out and not t.reported then
       t.reported, t.dirty = true, true
-      blocked[#blocked + 1] = {e.idx, 0, resource}
+      blocked[#blocked + 1] = {e.idx, '', resource}
     end
   end
 end
 
--- Claims the next element of a task: those to be repeated first, then the one at the cursor.
-local function take_element(idx)
-  local s = split_of(idx)
-  local item = first_again(idx, s)
+-- Takes the next element of a node: those that are ready first, then the one at the cursor. Returns its path.
+local function take_element(idx, path)
+  local s = split_of(idx, path)
+  local item = first_ready(s)
   if item then
-    remove_again(idx, item)
-    return item
+    remove_ready(s, item)
+    return child(path, item)
   end
+  local element = child(path, s.cursor)
   s.cursor = s.cursor + 1
-  item = s.cursor
-  nodes[key_of(idx, item)] = new_element()
-  skip_stored(idx)
-  line_up_elements(idx)
-  return item
+  nodes[key_of(idx, element)] = new_element()
+  scan(idx, path)
+  line_up_elements(idx, path)
+  return element
 end
 
 -- Hands out up to `slots` nodes, best rank first over all lanes.
@@ -122,7 +122,7 @@ local function hand_out(prefix, first, slots, free, have)
     for i, e in ipairs(lane('F', 'G', MAX_SLOTLESS_CLAIMS, run.fast, fresh.fast)) do
       if i > MAX_SLOTLESS_CLAIMS then break end
       leave(e.member)
-      claim(prefix, first, e.idx, e.item)
+      claim(prefix, first, e.idx, e.path)
     end
   end
   if run.stop or slots == 0 then return end
@@ -150,9 +150,9 @@ local function hand_out(prefix, first, slots, free, have)
       report_blocked(best_lane.list, best_lane.idx, resource, slots)
       lanes[best.class] = nil
     else
-      local item = best.item
-      if item == ELEMENTS then item = take_element(best.idx) else leave(best.member) end
-      if claim(prefix, first, best.idx, item) then
+      local path = best.path
+      if best.all then path = take_element(best.idx, path) else leave(best.member) end
+      if claim(prefix, first, best.idx, path) then
         slots = slots - 1
         for _, d in ipairs(demand(best.class)) do
           local idx = d[1] + 1

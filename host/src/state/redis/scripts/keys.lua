@@ -2,6 +2,6 @@
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
   unpack(KEYS)
--- Layout 2 has the closing node, which hosts of layout 1 do not know.
-local LAYOUT = '2'
+-- Layout 3 has edges between elements, and elements of elements, which hosts of earlier layouts do not know.
+local LAYOUT = '3'
 

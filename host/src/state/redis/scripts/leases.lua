@@ -16,7 +16,7 @@ local function lapse(token)
   end
   h.lapsed, h.dirty = true, true
   n.lapsed, n.phase, n.dirty = true, WAITING, true
-  out.keep['x:' .. key_of(h.idx, h.item)] = token .. (line_up(h.idx, h.item) or '')
+  out.keep['x:' .. key_of(h.idx, h.path)] = token .. (line_up(h.idx, h.path) or '')
 end
 
 -- Gives a lapsed node back to its holder.
@@ -44,8 +44,8 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local idx, item = unpack_bytes(NODE, member, 2)
-      if not run.stop then line_up(idx, item) end
+      local idx, path = unpack_node(member, 2)
+      if not run.stop then line_up(idx, path) end
     end
   end
 end
@@ -68,7 +68,7 @@ local function conclude()
   elseif run.failed == '1' then
     run.state = 'failed'
   elseif needs_closing() then
-    if task(run.closing).phase == WAITING then line_up(run.closing, 0) end
+    if task(run.closing).phase == WAITING then line_up(run.closing, '') end
     return
   else
     run.state = 'succeeded'

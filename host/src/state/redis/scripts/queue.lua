@@ -1,22 +1,23 @@
 -- The queue, best first.
--- Nodes without a slot are under `F`, others under `L` and their class, elements to be repeated under `A`. Entries that
+-- Nodes without a slot are under `F`, others under `L` and their class, elements that are ready under `A`. Entries that
 -- enter and leave within one step are never written.
 local entries, fresh = {}, {fast = {}}
 -- Resource requirements of classes, and the shared resources in use.
 local demands, used = {}, nil
 
 -- Adds an entry; without a class it needs no slot. The sequence number keeps arrival order among equal ranks.
-local function enter(class, order, idx, item)
+local function enter(class, order, idx, path, is_all)
   run.seq = run.seq + 1
-  local member
+  local member = pack(ENTRY, order, run.seq, is_all and 1 or 0, idx) .. path
   if class then
-    member = 'L' .. pack(CLASS, class) .. pack(ENTRY, order, run.seq, idx, item)
+    member = 'L' .. pack(CLASS, class) .. member
     run.lanes[class] = (run.lanes[class] or 0) + 1
   else
-    member = 'F' .. pack(ENTRY, order, run.seq, idx, item)
+    member = 'F' .. member
     run.fast = run.fast + 1
   end
-  local e = {class = class, order = order, seq = run.seq, idx = idx, item = item, member = member, new = true}
+  local e = {class = class, order = order, seq = run.seq, idx = idx, path = path, all = is_all, member = member,
+    new = true}
   entries[member] = e
   local list = fresh[class or 'fast'] or {}
   fresh[class or 'fast'] = list
@@ -28,14 +29,11 @@ end
 local function entry(member)
   local e = entries[member]
   if e then return e end
-  if member:sub(1, 1) == 'F' then
-    local order, seq, idx, item = unpack_bytes(ENTRY, member, 2)
-    e = {order = order, seq = seq, idx = idx, item = item, member = member}
-  else
-    local class = unpack_bytes(CLASS, member, 2)
-    local order, seq, idx, item = unpack_bytes(ENTRY, member, 4)
-    e = {class = class, order = order, seq = seq, idx = idx, item = item, member = member}
-  end
+  local class, position = nil, 2
+  if member:sub(1, 1) == 'L' then class, position = unpack_bytes(CLASS, member, 2) end
+  local order, seq, is_all, idx = unpack_bytes(ENTRY, member, position)
+  e = {class = class, order = order, seq = seq, idx = idx, path = member:sub(position + ENTRY_BYTES),
+    all = is_all == 1, member = member}
   entries[member] = e
   return e
 end
@@ -82,55 +80,70 @@ local function lane(prefix, after, count, length, new)
   return list
 end
 
--- Queues the elements of a task exactly while one of them may be handed out.
-local function line_up_elements(idx)
-  local t, s = task(idx), split_of(idx)
+-- Queues the elements of a node exactly while one of them may be handed out.
+local function line_up_elements(idx, path)
+  local t, s = task(idx), split_of(idx, path)
   if not s then return end
-  local is_open = not s.scanning and s.running < s.max and (s.again > 0 or s.cursor < s.items)
+  local is_open = not s.scanning and s.running < s.max and (s.ready > 0 or s.cursor < s.items)
   if is_open and not s.place then
-    s.place = enter(t.class, t.order, idx, ELEMENTS)
+    s.place = enter(is_expandable(t, child(path, 0)) and 0 or t.class, t.order, idx, path, true)
   elseif not is_open and s.place then
     leave(s.place)
     s.place = nil
   end
 end
 
--- Marks an element to be handed out again; `added` and `removed` are the differences to what is stored.
-local function add_again(idx, item)
-  local s = split_of(idx)
-  s.again = s.again + 1
-  if s.removed[item] then s.removed[item] = nil; s.removals = s.removals - 1 else s.added[item] = true end
+-- Adds an element to those that are ready; `added` and `removed` are the differences to what is stored.
+local function add_ready(s, item)
+  s.ready = s.ready + 1
+  if s.removed[item] then
+    s.removed[item] = nil
+    s.removals = s.removals - 1
+  else
+    s.added[item] = true
+    s.additions = s.additions + 1
+  end
 end
 
-local function remove_again(idx, item)
-  local s = split_of(idx)
-  s.again = s.again - 1
-  if s.added[item] then s.added[item] = nil else s.removed[item] = true; s.removals = s.removals + 1 end
+local function remove_ready(s, item)
+  s.ready = s.ready - 1
+  if s.added[item] then
+    s.added[item] = nil
+    s.additions = s.additions - 1
+  else
+    s.removed[item] = true
+    s.removals = s.removals + 1
+  end
 end
 
--- Returns the first element to be handed out again.
-local function first_again(idx, s)
-  if s.again == 0 then return nil end
+-- Returns the key of an element that is ready; those of one node are in order.
+local function ready_key(s, item) return 'A' .. key_of(s.idx, child(s.path, item)) end
+
+-- Returns the first element that is ready.
+local function first_ready(s)
+  if s.ready == 0 then return nil end
   local first = next(s.added)
   for item in pairs(s.added) do if item < first then first = item end end
-  local low, high = 'A' .. key_of(idx, 0), 'A' .. key_of(idx, ELEMENTS)
+  if s.ready == s.additions then return first end
+  local low, high = ready_key(s, 0), ready_key(s, 4294967295)
   for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.removals + 1)) do
-    local _, item = unpack_bytes(NODE, member, 2)
+    local item = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
     if not s.removed[item] and (not first or item < first) then first = item end
   end
   return first
 end
 
 -- Queues a node and returns its position.
-local function line_up(idx, item)
+local function line_up(idx, path)
   local t = task(idx)
-  local n = t.phase < DONE and node(idx, item)
+  local n = t.phase < DONE and node(idx, path)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
-  if n.tainted or t.closing or (item == 0 and t.split) then return enter(nil, t.order, idx, item) end
-  if item == 0 then return enter(t.each and 0 or t.class, t.order, idx, item) end
-  add_again(idx, item)
-  line_up_elements(idx)
+  if n.tainted or t.closing or n.split then return enter(nil, t.order, idx, path) end
+  if path == '' then return enter(t.depth > 0 and 0 or t.class, t.order, idx, path) end
+  local around, item = split_last(path)
+  add_ready(split_of(idx, around), item)
+  line_up_elements(idx, around)
   return 'A'
 end
 
@@ -155,7 +168,7 @@ end
 local function change_usage(h, by)
   local t = task(h.idx)
   if h.stage ~= IS_READY then return end
-  if t.shares and not (t.each and h.item == 0) then
+  if t.shares and not is_expandable(t, h.path) then
     for _, d in ipairs(demand(t.class)) do
       if d[3] == SHARED then
         shared_usage()['r' .. d[1]] = (shared_usage()['r' .. d[1]] or 0) + by * d[2]
@@ -164,9 +177,12 @@ local function change_usage(h, by)
       end
     end
   end
-  if h.item > 0 and t.split then
-    local s = split_of(h.idx)
-    s.running = s.running + by
-    line_up_elements(h.idx)
+  if h.path ~= '' then
+    local around = split_last(h.path)
+    local s = split_of(h.idx, around)
+    if s then
+      s.running = s.running + by
+      line_up_elements(h.idx, around)
+    end
   end
 end

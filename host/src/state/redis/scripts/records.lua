@@ -7,8 +7,38 @@ local out = {
 -- Records of tasks, elements and claims: read once per step, changed in place, written at its end.
 local tasks, nodes, splits, claims_held = {}, {}, {}, {}
 
--- Packs a task and an element into eight bytes.
-local function key_of(idx, item) return pack(NODE, idx, item) end
+-- Packs a node.
+local function key_of(idx, path) return pack(NODE, idx, #path) .. path end
+
+-- Unpacks a node from `position`; returns also where to read on.
+local function unpack_node(raw, position)
+  local idx, length = unpack_bytes(NODE, raw, position)
+  position = position + NODE_BYTES
+  return idx, raw:sub(position, position + length - 1), position + length
+end
+
+-- Packs the path of an element of a node.
+local function child(path, item) return path .. pack(INDEX, item) end
+
+-- Splits the path of an element into the path of the node around it, and its index.
+local function split_last(path)
+  return path:sub(1, -1 - INDEX_BYTES), (unpack_bytes(INDEX, path, #path - INDEX_BYTES + 1))
+end
+
+-- Returns the indexes of a path, as hosts read them.
+local function path_text(path)
+  if path == '' then return '' end
+  local list = {}
+  for i = 1, #path, INDEX_BYTES do list[#list + 1] = string.format('%d', (unpack_bytes(INDEX, path, i))) end
+  return table.concat(list, ' ')
+end
+
+-- Packs a path that a host has sent.
+local function path_of(text)
+  local path = ''
+  for index in text:gmatch('%d+') do path = path .. pack(INDEX, tonumber(index)) end
+  return path
+end
 
 local function has(flags, flag) return bit.band(flags, flag) ~= 0 end
 
@@ -30,13 +60,14 @@ local function task(idx)
   local page = page_of(idx)
   local start = idx % PAGE * RECORD_BYTES + 1
   if #page.raw < start + RECORD_BYTES - 1 then return nil end
-  local phase, flags, takeovers, left, attempt, kind, _, class, order, edge, edges =
+  local phase, flags, takeovers, left, attempt, kind, depth, class, order, edge, edges =
     unpack_bytes(RECORD, page.raw, start)
   t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
     edge = edge, edges = edges, tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED),
     lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
-    wanted = has(kind, KIND_WANTED), each = has(kind, KIND_EACH), kept = has(kind, KIND_KEPT),
-    shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING)}
+    wanted = has(kind, KIND_WANTED), leads = has(kind, KIND_LEADS), kept = has(kind, KIND_KEPT),
+    shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING), follows = has(kind, KIND_FOLLOWS),
+    depth = depth}
   tasks[idx], page.tasks[idx % PAGE] = t, t
   return t
 end
@@ -53,51 +84,134 @@ local function new_element() return {phase = CLAIMED, takeovers = 0, left = 0, a
 
 local function is_new_element(n)
   return n.phase == CLAIMED and n.attempt == 1 and n.takeovers == 0 and n.left == 0
-    and not (n.tainted or n.reported or n.lapsed)
+    and not (n.tainted or n.reported or n.lapsed or n.split)
 end
 
--- Returns a task or an element; nil for an element of a task that is no longer expanded.
-local function node(idx, item, is_new)
-  if item == 0 then return task(idx) end
-  local t = task(idx)
-  if not t.split then return nil end
-  local key = key_of(idx, item)
+-- Returns the record of an element, or nil.
+local function element_record(key)
+  local n = nodes[key]
+  if n then return n end
+  local raw = call('HGET', COORD, 'n:' .. key)
+  if not raw then return nil end
+  local phase, flags, takeovers, left, attempt = unpack_bytes(FRONT, raw)
+  n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt,
+    tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED), lapsed = has(flags, FLAG_LAPSED),
+    split = has(flags, FLAG_SPLIT), stored = true}
+  nodes[key] = n
+  return n
+end
+
+-- Returns a task or an element; nil for an element of a node that is no longer expanded.
+local function node(idx, path, is_new)
+  if path == '' then return task(idx) end
+  local around = node(idx, (split_last(path)))
+  if not around or not around.split then return nil end
+  local key = key_of(idx, path)
   local n = nodes[key]
   if n == nil then
-    local raw = not is_new and call('HGET', COORD, 'n:' .. key)
-    if raw then
-      local phase, flags, takeovers, left, attempt = unpack_bytes(FRONT, raw)
-      n = {phase = phase, takeovers = takeovers, left = left, attempt = attempt,
-        tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED), lapsed = has(flags, FLAG_LAPSED),
-        stored = true}
-    else
-      n = new_element()
-    end
+    n = not is_new and element_record(key) or new_element()
     nodes[key] = n
   end
   return n
 end
 
--- Returns the elements of an expanded task.
-local function split_of(idx)
-  local s = splits[idx]
-  if s or not task(idx).split then return s end
-  local raw = call('HGET', COORD, 's:' .. pack(EDGE, idx))
-  local items, max, cursor, ended, running, again, reported, is_scanning, placed, last =
-    unpack_bytes(SPLIT, raw)
-  s = {items = items, max = max, cursor = cursor, ended = ended, running = running, again = again, reported = reported,
-    scanning = is_scanning == 1, place = placed > 0 and raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed) or nil,
-    name = raw:sub(SPLIT_BYTES + placed + 1), added = {}, removed = {}, removals = 0}
-  splits[idx] = s
+-- Whether the nodes at this path are expanded when they are claimed.
+local function is_expandable(t, path) return #path < t.depth * INDEX_BYTES end
+
+-- Returns the elements of an expanded node.
+local function split_of(idx, path)
+  local key = key_of(idx, path)
+  local s = splits[key]
+  if s then return s end
+  local n = node(idx, path)
+  if not n or not n.split then return nil end
+  local raw = call('HGET', COORD, 's:' .. key)
+  local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
+  s = {idx = idx, path = path, items = items, max = max, cursor = cursor, ended = ended, running = running,
+    ready = ready, reported = reported, scanning = is_scanning == 1,
+    place = placed > 0 and raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed) or nil,
+    added = {}, additions = 0, removed = {}, removals = 0}
+  splits[key] = s
   return s
+end
+
+local lists = {}
+
+-- Returns the edges of a list: those that begin at a task ('e:'), or those that lead to its elements ('i:').
+local function edges_of(list, idx)
+  local field = list .. idx
+  if lists[field] then return lists[field] end
+  local raw, edges = call('HGET', COORD, field) or '', {}
+  for i = 1, #raw, LEAD_BYTES do
+    local other, level, on = unpack_bytes(LEAD, raw, i)
+    edges[#edges + 1] = {idx = other, bytes = level * INDEX_BYTES, on = on}
+  end
+  lists[field] = edges
+  return edges
+end
+
+-- Returns how many edges lead to an element.
+local function element_waits(t, idx, path)
+  local count = 0
+  if t.follows then
+    for _, e in ipairs(edges_of('i:', idx)) do
+      if e.bytes == #path then count = count + 1 end
+    end
+  end
+  return count
+end
+
+local names = {}
+
+-- Returns the name of an element, under which its result is stored.
+local function name_of(idx, path)
+  if not names[idx] then
+    local parts = {}
+    for part in ((call('HGET', COORD, 'p:' .. idx) or '') .. '\0'):gmatch('(.-)%z') do parts[#parts + 1] = part end
+    names[idx] = parts
+  end
+  local name = {}
+  for i, part in ipairs(names[idx]) do
+    name[#name + 1] = part
+    local at = (i - 1) * INDEX_BYTES + 1
+    if at < #path then name[#name + 1] = string.format('[%d]', (unpack_bytes(INDEX, path, at))) end
+  end
+  return table.concat(name)
+end
+
+-- The elements that this step has ended, with their phases.
+local ended_now = {}
+local has_others
+
+-- Returns the final phase of an element, or nil if it has not ended.
+local function element_phase(idx, path)
+  local t = task(idx)
+  local key = key_of(idx, path)
+  if ended_now[key] then return ended_now[key] end
+  -- A node with elements that stores nothing keeps its record.
+  if is_expandable(t, path) then
+    local n = element_record(key)
+    if n and n.phase >= DONE then return n.phase end
+  end
+  local name = name_of(idx, path)
+  if call('HEXISTS', RESULTS, name) == 1 then return DONE end
+  if has_others == nil then has_others = call('EXISTS', SKIPPED, FAILED) > 0 end
+  if has_others and call('HEXISTS', SKIPPED, name) == 1 then return DROPPED end
+  if has_others and call('HEXISTS', FAILED, name) == 1 then return BROKEN end
+  -- What is around it has ended, and it with that.
+  if path == '' then return nil end
+  local around = split_last(path)
+  local phase
+  if around == '' then phase = t.phase >= DONE and t.phase or nil else phase = element_phase(idx, around) end
+  return phase
 end
 
 local function read_claim(token, raw)
   local h = false
   if raw then
-    local idx, item, stage, recorded, lapsed = unpack_bytes(CLAIM, raw)
-    h = {idx = idx, item = item, stage = stage, recorded = recorded == 1, lapsed = lapsed == 1,
-      host = raw:sub(CLAIM_BYTES + 1)}
+    local idx, stage, recorded, lapsed, length = unpack_bytes(CLAIM, raw)
+    h = {idx = idx, path = raw:sub(CLAIM_BYTES + 1, CLAIM_BYTES + length), stage = stage, recorded = recorded == 1,
+      lapsed = lapsed == 1, host = raw:sub(CLAIM_BYTES + length + 1)}
   end
   claims_held[token] = h
   return h
@@ -119,4 +233,4 @@ local function read_claims(first, stride)
   end
 end
 
-local function node_of(h) return node(h.idx, h.item, not h.recorded) end
+local function node_of(h) return node(h.idx, h.path, not h.recorded) end

@@ -9,15 +9,45 @@ local function fail()
   end
 end
 
--- Counts down a node, because one of its dependencies has ended.
-local function count_down(idx, item, is_done)
+-- Counts down a node, because something that it waits for has come.
+local function count_down(idx, path, is_done)
   local t = task(idx)
-  local n = t and t.wanted and t.phase < DONE and node(idx, item)
+  if not t or not t.wanted or t.phase >= DONE then return end
+  local n = t
+  if path ~= '' then
+    local around, item = split_last(path)
+    local s = split_of(idx, around)
+    -- The elements of a node that is not expanded yet, or is being scanned, are counted by the scan.
+    if not s or item >= s.cursor or t.kept and element_phase(idx, path) then return end
+    local waits = element_waits(t, idx, path)
+    -- Most elements wait for one other: they are ready now, and cost no record before they are claimed.
+    if waits == 1 and is_done then
+      add_ready(s, item)
+      line_up_elements(idx, around)
+      return
+    end
+    local key = key_of(idx, path)
+    n = element_record(key)
+    if not n then
+      n = {phase = WAITING, takeovers = 0, left = waits, attempt = 1}
+      nodes[key] = n
+    end
+  end
+  n.left = math.max(n.left - 1, 0)
+  n.tainted = n.tainted or not is_done
+  n.dirty = true
+  if n.left == 0 and n.phase == WAITING then line_up(idx, path) end
+end
+
+-- Counts down a node that has asked to wait for another.
+local function wake_waiter(idx, path, is_done)
+  local t = task(idx)
+  local n = t and t.phase < DONE and node(idx, path)
   if not n then return end
   n.left = math.max(n.left - 1, 0)
   n.tainted = n.tainted or not is_done
   n.dirty = true
-  if n.left == 0 and n.phase == WAITING then line_up(idx, item) end
+  if n.left == 0 and n.phase == WAITING then line_up(idx, path) end
 end
 
 -- Follows the edges of an ended task within the step's budget; the rest waits in `pending_propagation`.
@@ -26,32 +56,88 @@ local function follow(edge, edges, is_done)
   budget = budget - count
   if count > 0 then
     local raw = call('GETRANGE', EDGES, edge * EDGE_BYTES, (edge + count) * EDGE_BYTES - 1)
-    for i = 0, count - 1 do count_down(unpack_bytes(EDGE, raw, i * EDGE_BYTES + 1), 0, is_done) end
+    for i = 0, count - 1 do count_down(unpack_bytes(EDGE, raw, i * EDGE_BYTES + 1), '', is_done) end
   end
   if count < edges then
     pending_propagation[#pending_propagation + 1] = {EDGES_LEFT, edge + count, edges - count, is_done and 1 or 0}
   end
 end
 
--- Moves the cursor past elements with a stored result.
-local function skip_stored(idx)
-  local t, s = task(idx), split_of(idx)
-  s.scanning = false
-  while t.kept and s.cursor < s.items do
-    if budget == 0 then
-      s.scanning = true
-      pending_propagation[#pending_propagation + 1] = {ELEMENTS_LEFT, idx, 0, 0}
-      return
-    end
-    if call('HEXISTS', RESULTS, s.name .. '[' .. s.cursor .. ']') == 0 then return end
-    budget, s.cursor, s.ended = budget - 1, s.cursor + 1, s.ended + 1
+-- Follows the edges between elements that begin at a node.
+local function follow_leads(t, idx, path, on, is_done)
+  if not t.leads then return end
+  for _, e in ipairs(edges_of('e:', idx)) do
+    if e.bytes == #path and e.on == on then count_down(e.idx, path, is_done) end
   end
 end
 
--- Queues the task if all elements have ended, or else its next elements.
-local function follow_elements(idx)
-  local t, s = task(idx), split_of(idx)
-  if s.ended == s.items and t.phase == WAITING then line_up(idx, 0) else line_up_elements(idx) end
+-- Whether an element of a source may have ended before its dependents were expanded.
+local function may_have_ended(source, path)
+  local t = task(source.idx)
+  if t.phase >= DONE or t.kept or source.on == ON_EXPANDED then return true end
+  local around = split_last(path)
+  local s = split_of(source.idx, around)
+  return (s and s.ended > 0) or (around ~= '' and element_phase(source.idx, around) ~= nil)
+end
+
+-- Counts what an element waits for and has come before the node around it was expanded.
+local function count_sources(t, idx, path, s, item)
+  local waits, left, tainted = 0, 0, false
+  for _, source in ipairs(edges_of('i:', idx)) do
+    if source.bytes == #path then
+      waits, left = waits + 1, left + 1
+      local phase = element_phase(source.idx, path)
+      local is_expanded = source.on == ON_EXPANDED and split_of(source.idx, path) ~= nil
+      if phase or is_expanded then left = left - 1 end
+      if phase and phase ~= DONE then tainted = true end
+    end
+  end
+  if left == waits then return end
+  if left == 0 and not tainted then
+    add_ready(s, item)
+    line_up_elements(idx, s.path)
+    return
+  end
+  local n = {phase = WAITING, takeovers = 0, left = left, attempt = 1, tainted = tainted, dirty = true}
+  nodes[key_of(idx, path)] = n
+  if left == 0 then line_up(idx, path) end
+end
+
+-- Moves the cursor past elements that have ended. Elements that wait for others are not handed out by the cursor: it is
+-- moved to the end, and what has come for each of them is counted.
+local function scan(idx, path)
+  local t, s = task(idx), split_of(idx, path)
+  local waits = element_waits(t, idx, child(path, 0))
+  s.scanning = false
+  if waits > 0 and not t.kept then
+    local may_have = false
+    for _, source in ipairs(edges_of('i:', idx)) do
+      may_have = may_have or source.bytes == #path + INDEX_BYTES and may_have_ended(source, child(path, 0))
+    end
+    if not may_have then s.cursor = s.items end
+  elseif not t.kept then
+    return
+  end
+  while s.cursor < s.items do
+    if budget == 0 then
+      s.scanning = true
+      pending_propagation[#pending_propagation + 1] = {ELEMENTS_LEFT, idx, path, 0}
+      return
+    end
+    budget = budget - 1
+    local item = s.cursor
+    local element = child(path, item)
+    local has_ended = t.kept and element_phase(idx, element)
+    if not has_ended and waits == 0 then return end
+    s.cursor = item + 1
+    if has_ended then s.ended = s.ended + 1 else count_sources(t, idx, element, s, item) end
+  end
+end
+
+-- Queues the node if all elements have ended, or else its next elements.
+local function follow_elements(idx, path)
+  local n, s = node(idx, path), split_of(idx, path)
+  if s.ended == s.items and n.phase == WAITING then line_up(idx, path) else line_up_elements(idx, path) end
 end
 
 -- Continues the propagation that earlier steps left.
@@ -61,101 +147,136 @@ local function continue_propagation()
   for _, p in ipairs(waiting) do
     if p[1] == EDGES_LEFT then
       follow(p[2], p[3], p[4] == 1)
-    elseif task(p[2]).split then
-      skip_stored(p[2])
-      follow_elements(p[2])
+    elseif task(p[2]).phase < DONE and split_of(p[2], p[3]) then
+      scan(p[2], p[3])
+      follow_elements(p[2], p[3])
     end
   end
 end
 
--- Ends a task: drops its elements, and counts down its dependents and waiters.
-local function end_task(idx, phase)
-  local t = task(idx)
-  local s = split_of(idx)
-  if s then
-    if s.place then leave(s.place) end
-    out.clear[#out.clear + 1] = idx
-    splits[idx], t.split = nil, false
-  end
-  t.phase, t.dirty = phase, true
-  -- The closing node is not a task, and is not counted.
-  if t.closing then return end
-  run.open = run.open - 1
-  if phase == BROKEN then run.failures = run.failures + 1 end
-  if phase == DROPPED then run.skips = run.skips + 1 end
-  if t.edges > 0 then follow(t.edge, t.edges, phase == DONE) end
-  -- Tasks that wait for this one by `select`, beyond the plan's edges.
-  if t.waited then
-    t.waited = false
-    local waiters = call('HGET', COORD, 'w:' .. idx) or ''
-    if out.waiters and out.waiters[idx] then waiters = out.waiters[idx] end
-    out.forget[#out.forget + 1] = 'w:' .. idx
-    if out.waiters then out.waiters[idx] = nil end
-    for i = 1, #waiters, 8 do
-      local waiter, item = unpack_bytes(NODE, waiters, i)
-      count_down(waiter, item, phase == DONE)
-    end
-  end
-end
-
--- Ends an element. The task itself is queued after the last one, or after a failure that stops the run.
-local function end_element(idx, item, phase)
-  local s = split_of(idx)
+-- Drops the elements of a node that has ended.
+local function drop_elements(idx, path, n)
+  local s = split_of(idx, path)
   if not s then return end
-  node(idx, item).gone = true
+  if s.place then leave(s.place) end
+  out.clear[#out.clear + 1] = s
+  splits[key_of(idx, path)], n.split = nil, false
+end
+
+-- Counts down the nodes that wait for one by `select`, beyond the plan's edges.
+local function wake_waiters(t, idx, path, is_done)
+  if not t.waited then return end
+  local field = 'w:' .. key_of(idx, path)
+  local waiters = out.waiters and out.waiters[field] or call('HGET', COORD, field) or ''
+  if waiters == '' then return end
+  out.forget[#out.forget + 1] = field
+  if out.waiters then out.waiters[field] = nil end
+  local position = 1
+  while position <= #waiters do
+    local waiter, waiter_path, after = unpack_node(waiters, position)
+    position = after
+    wake_waiter(waiter, waiter_path, is_done)
+  end
+end
+
+-- Ends a node: drops its elements, and counts down those that wait for it.
+local function end_node(idx, path, phase, stores_nothing)
+  local t = task(idx)
+  local n = node(idx, path)
+  local was_split = n and n.split
+  if was_split then drop_elements(idx, path, n) end
+  local is_done = phase == DONE
+  if path == '' then
+    t.phase, t.dirty = phase, true
+    -- The closing node is not a task, and is not counted.
+    if t.closing then return end
+    run.open = run.open - 1
+    if phase == BROKEN then run.failures = run.failures + 1 end
+    if phase == DROPPED then run.skips = run.skips + 1 end
+    if t.edges > 0 then follow(t.edge, t.edges, is_done) end
+  else
+    ended_now[key_of(idx, path)] = phase
+    if n then
+      n.phase, n.dirty = phase, true
+      n.gone = not stores_nothing
+    end
+  end
+  follow_leads(t, idx, path, ON_ENDED, is_done)
+  if not was_split then follow_leads(t, idx, path, ON_EXPANDED, is_done) end
+  wake_waiters(t, idx, path, is_done)
+end
+
+-- Counts an element that has ended. The node around it is queued after the last one, or after a failure that stops the
+-- run.
+local function count_element(idx, around, stops)
+  local s = split_of(idx, around)
+  if not s then return end
   s.ended = s.ended + 1
-  local stops = phase == BROKEN and run.policy ~= 'keep-going'
-  if (s.ended == s.items or stops) and task(idx).phase == WAITING then line_up(idx, 0) end
+  if (s.ended == s.items or stops) and node(idx, around).phase == WAITING then line_up(idx, around) end
 end
 
-local function finish(h, phase)
+local function finish(h, phase, reason)
   if phase == BROKEN then fail() end
-  if h.item == 0 then end_task(h.idx, phase) else end_element(h.idx, h.item, phase) end
+  -- A node follows its first failed element at once, so that the run can end.
+  if h.path ~= '' then
+    local has_failed = phase == BROKEN or reason == 'UpstreamFailed'
+    count_element(h.idx, (split_last(h.path)), has_failed and run.policy ~= 'keep-going')
+  end
+  end_node(h.idx, h.path, phase, reason == AS_PASSED)
 end
 
--- Makes a node wait for further tasks. Ended ones do not count, but taint it unless they are done.
+-- Makes a node wait for further nodes, each a task and its path. Ended ones do not count, but taint it unless they are
+-- done.
 local function await(h, n, list)
   local seen = {}
-  for other in list:gmatch('%d+') do
-    other = tonumber(other)
-    local t = task(other)
-    if t and not seen[other] then
-      seen[other] = true
-      if t.wanted and t.phase < DONE then
+  for other in list:gmatch('[^,]+') do
+    local idx, path = other:match('^(%d+)(.*)$')
+    idx, path = tonumber(idx), path_of(path)
+    local t = task(idx)
+    local key = key_of(idx, path)
+    if t and not seen[key] then
+      seen[key] = true
+      local phase
+      if path == '' then phase = t.phase >= DONE and t.phase or nil else phase = element_phase(idx, path) end
+      if t.wanted and not phase then
         n.left = n.left + 1
         out.waiters = out.waiters or {}
-        out.waiters[other] = (out.waiters[other] or call('HGET', COORD, 'w:' .. other) or '') .. key_of(h.idx, h.item)
+        local field = 'w:' .. key
+        out.waiters[field] = (out.waiters[field] or call('HGET', COORD, field) or '') .. key_of(h.idx, h.path)
         t.waited, t.dirty = true, true
-      elseif t.phase ~= DONE then
+      elseif phase ~= DONE then
         n.tainted = true
       end
     end
   end
-  if n.left == 0 then line_up(h.idx, h.item) end
+  if n.left == 0 then line_up(h.idx, h.path) end
 end
 
--- Expands a task into elements. They have no records yet: the cursor hands them out in order.
-local function expand(h, name, numbers)
+-- Expands a node into elements. They have no records yet: the cursor hands them out in order, or they become ready when
+-- what they wait for has come.
+local function expand(h, n, numbers)
   local items, max = numbers:match('^(%d+) (%d+)$')
-  local t = task(h.idx)
-  t.split = true
-  splits[h.idx] = {items = tonumber(items), max = tonumber(max), cursor = 0, ended = 0, running = 0, again = 0,
-    reported = 0, name = name, added = {}, removed = {}, removals = 0}
-  skip_stored(h.idx)
-  follow_elements(h.idx)
+  n.split, n.dirty = true, true
+  splits[key_of(h.idx, h.path)] = {idx = h.idx, path = h.path, items = tonumber(items), max = tonumber(max),
+    cursor = 0, ended = 0, running = 0, ready = 0, reported = 0, added = {}, additions = 0, removed = {}, removals = 0}
+  follow_leads(task(h.idx), h.idx, h.path, ON_EXPANDED, true)
+  scan(h.idx, h.path)
+  follow_elements(h.idx, h.path)
 end
 
 -- Removes the node of a lapsed claim from the queue.
 local function dequeue(h, token)
-  local field = 'x:' .. key_of(h.idx, h.item)
+  local field = 'x:' .. key_of(h.idx, h.path)
   local place = out.keep[field] or call('HGET', COORD, field)
   out.keep[field] = nil
   out.forget[#out.forget + 1] = field
   place = place and place:sub(#token + 1)
   if place == 'A' then
-    if task(h.idx).split then
-      remove_again(h.idx, h.item)
-      line_up_elements(h.idx)
+    local around, item = split_last(h.path)
+    local s = split_of(h.idx, around)
+    if s then
+      remove_ready(s, item)
+      line_up_elements(h.idx, around)
     end
   elseif place and place ~= '' then
     leave(place)
@@ -163,21 +284,21 @@ local function dequeue(h, token)
 end
 
 -- Returns a node to be handed out again: at once, later, after others, or after its elements.
-local function return_node(h, n, kind, name, payload)
+local function return_node(h, n, kind, payload)
   if kind == AS_RETRY then
     n.attempt = n.attempt + 1
     if tonumber(payload) > 0 then
-      out.due['d' .. key_of(h.idx, h.item)] = now + tonumber(payload)
+      out.due['d' .. key_of(h.idx, h.path)] = now + tonumber(payload)
     elseif not run.stop then
-      line_up(h.idx, h.item)
+      line_up(h.idx, h.path)
     end
   elseif kind == AS_RELEASE then
     n.tainted = false
-    line_up(h.idx, h.item)
+    line_up(h.idx, h.path)
   elseif kind == AS_AWAIT then
     await(h, n, payload)
   elseif kind == AS_EXPAND then
-    expand(h, name, payload)
+    expand(h, n, payload)
   end
 end
 
@@ -207,16 +328,16 @@ local function settle(token, kind, name, payload)
   elseif kind == AS_SKIPPED then
     out.skipped[#out.skipped + 1] = name
     out.skipped[#out.skipped + 1] = payload
-    finish(h, DROPPED)
+    finish(h, DROPPED, payload)
   elseif kind == AS_FAILED then
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
     finish(h, BROKEN)
   elseif kind == AS_PASSED then
-    finish(h, DONE)
+    finish(h, DONE, AS_PASSED)
   elseif n then
     -- An element of a task that has ended meanwhile has no node to return.
-    return_node(h, n, kind, name, payload)
+    return_node(h, n, kind, payload)
   end
   return COMMITTED
 end

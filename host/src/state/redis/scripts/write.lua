@@ -43,25 +43,26 @@ local function write_records(set)
     if h and h.gone then
       out.forget[#out.forget + 1] = 'h:' .. token
     elseif h and h.dirty then
-      local n = h.item > 0 and nodes[key_of(h.idx, h.item)]
+      local n = h.path ~= '' and nodes[key_of(h.idx, h.path)]
       local recorded = h.recorded or (n and not is_new_element(n))
-      set['h:' .. token] = pack(CLAIM, h.idx, h.item, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0) .. h.host
+      set['h:' .. token] = pack(CLAIM, h.idx, h.stage, recorded and 1 or 0, h.lapsed and 1 or 0, #h.path)
+        .. h.path .. h.host
     end
   end
-  for idx, s in pairs(splits) do
+  for key, s in pairs(splits) do
     local place = s.place or ''
-    set['s:' .. pack(EDGE, idx)] = pack(SPLIT, s.items, s.max, s.cursor, s.ended, s.running, s.again,
-      s.reported, s.scanning and 1 or 0, #place) .. place .. s.name
-    for item in pairs(s.added) do out.enter[#out.enter + 1] = 'A' .. key_of(idx, item) end
-    for item in pairs(s.removed) do out.leave[#out.leave + 1] = 'A' .. key_of(idx, item) end
+    set['s:' .. key] = pack(SPLIT, s.items, s.max, s.cursor, s.ended, s.running, s.ready, s.reported,
+      s.scanning and 1 or 0, #place) .. place
+    for item in pairs(s.added) do out.enter[#out.enter + 1] = ready_key(s, item) end
+    for item in pairs(s.removed) do out.leave[#out.leave + 1] = ready_key(s, item) end
   end
 end
 
 -- Writes the queue and the timers.
 local function write_queue()
-  for _, idx in ipairs(out.clear) do
-    call('HDEL', COORD, 's:' .. pack(EDGE, idx))
-    call('ZREMRANGEBYLEX', READY, '[A' .. key_of(idx, 0), '[A' .. key_of(idx, ELEMENTS))
+  for _, s in ipairs(out.clear) do
+    call('HDEL', COORD, 's:' .. key_of(s.idx, s.path))
+    call('ZREMRANGEBYLEX', READY, '[' .. ready_key(s, 0), '[' .. ready_key(s, 4294967295))
   end
   all('ZREM', READY, out.leave)
   local list = {}
@@ -119,7 +120,7 @@ local function write(set)
   if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
   write_records(set)
   for field, value in pairs(out.keep) do set[field] = value end
-  for idx, list in pairs(out.waiters or {}) do set['w:' .. idx] = list end
+  for field, list in pairs(out.waiters or {}) do set[field] = list end
   if out.used then set['u'] = cmsgpack.pack(used) end
   all('HDEL', COORD, out.forget)
   local list = {}

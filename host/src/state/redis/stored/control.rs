@@ -1,12 +1,13 @@
 //! Control of a run by commands outside it: listing its claims and cancelling it.
 //! Both are steps of the script in `scripts`, which hosts use too.
 
-use crate::model::{RunId, RunStatus, TaskIdx};
+use crate::model::{RunId, RunStatus};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
+use crate::state::redis::run::node;
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::stored::journal::no_run;
-use crate::state::{ClaimView, Error, ErrorKind, HostId, NodeId};
+use crate::state::{ClaimView, Error, ErrorKind, HostId};
 use std::time::Duration;
 
 /// Maximum number of attempts of a step while the run begins new lives.
@@ -84,15 +85,16 @@ impl ControlRequest<'_> {
     }
 }
 
-/// Reads a claim of the script's reply: task, element plus one, stage, attempt, takeovers, lease, host.
+/// Reads a claim of the script's reply: task, indexes, stage, attempt, takeovers, lease, host.
 fn claim(answer: Answer) -> Option<ClaimView> {
     let mut parts = answer.list();
     let host = String::from_utf8(parts.pop()?.bytes()?.into()).ok()?;
-    let numbers: Vec<i64> = parts.iter().filter_map(Answer::number).collect();
-    let [task, item, _stage, attempt, takeovers, lease] = numbers.try_into().ok()?;
-    let item = u32::try_from(item).ok()?;
+    let task = u32::try_from(parts.first()?.number()?).ok()?;
+    let at = parts.get(1).cloned()?.bytes()?;
+    let numbers: Vec<i64> = parts.iter().skip(2).filter_map(Answer::number).collect();
+    let [_stage, attempt, takeovers, lease] = numbers.try_into().ok()?;
     Some(ClaimView {
-        node: NodeId { task: TaskIdx::new(u32::try_from(task).ok()?), item: item.checked_sub(1) },
+        node: node(task, std::str::from_utf8(&at).ok()?)?,
         host: HostId(host.into()),
         attempt: u32::try_from(attempt).ok()?,
         takeovers: u32::try_from(takeovers).ok()?,

@@ -11,7 +11,7 @@ use crate::state::conformance::{Fixture, Host};
 use crate::state::redis::link::{Command, Link, Request};
 use crate::state::redis::link_to;
 use crate::state::{
-    Claim, MemoryBackend, Outcome, Reply, ResourceScope, ResourceShape, Stage, Token, Verdict,
+    Claim, MemoryBackend, NodeId, Outcome, Reply, ResourceScope, ResourceShape, Stage, Token, Verdict,
 };
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -78,19 +78,23 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
     for task in &mut bench.shape.tasks {
         task.rank = i64::from(pick(&mut random, 3)) - 1;
         task.class = [0, 1, 2, 3, 4][usize::try_from(random.below(5)).unwrap()];
-        task.is_for_each = random.below(3) == 0;
+        // Lists, and lists within lists.
+        task.indexed =
+            [vec![], vec![], vec![], vec![1], vec![1, 1]][usize::try_from(random.below(5)).unwrap()].clone();
         task.is_included = random.below(12) > 0;
         if is_plain(seed) {
             task.class = if seed % 4 == 1 { 0 } else { 3 };
-            task.is_for_each = false;
+            task.indexed.clear();
         }
     }
     let count = bench.shape.tasks.len();
     for at in 1..count {
         for upstream in 0..at {
             if random.below(4) == 0 {
-                bench.shape.tasks[upstream].dependents.push(TaskIdx::new(u32::try_from(at).unwrap()));
-                bench.shape.tasks[at].waits_for += 1;
+                let common = bench.shape.tasks[at].depth().min(bench.shape.tasks[upstream].depth());
+                let level = pick(&mut random, u32::try_from(common).unwrap() + 1).to_be_bytes()[3];
+                let [at, upstream] = [at, upstream].map(|task| TaskIdx::new(u32::try_from(task).unwrap()));
+                bench.shape.connect_elements(upstream, at, level);
             }
         }
     }
@@ -102,22 +106,25 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     if is_plain(seed) && claim.stage != Stage::Closing && random.below(8) > 0 {
         return Outcome::Done(b"yes"[..].into());
     }
-    let is_for_each = bench.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_for_each)
-        && claim.node.item.is_none();
+    let is_expandable =
+        bench.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_expandable(&claim.node.at));
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
         (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
         (Stage::Closing, _) => Outcome::Passed,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
-        (Stage::Ready, _) if is_for_each => {
-            Outcome::Expand { items: pick(random, 6), max_parallel: NonZeroU32::new(pick(random, 3)) }
+        (Stage::Ready, _) if is_expandable => {
+            // Elements wait for those of the same index: all tasks have as many.
+            let items = (u32::try_from(seed).unwrap() + claim.node.at.last().unwrap_or(0)) % 6;
+            Outcome::Expand { items, max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
+        (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
         (_, 1) if is_timed(seed) => Outcome::Retry(TICK * pick(random, 4)),
         (_, 1) => Outcome::Retry(Duration::ZERO),
         (_, 2) => Outcome::Release,
         (_, 3) if claim.node.task.get() > 0 => {
-            Outcome::Await(vec![TaskIdx::new(pick(random, claim.node.task.get()))])
+            Outcome::Await(vec![NodeId::of_task(TaskIdx::new(pick(random, claim.node.task.get())))])
         }
         (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
         _ => Outcome::Done(b"yes"[..].into()),

@@ -50,7 +50,7 @@ async fn first_result_failure_and_skip_expire_together_with_their_run() {
 }
 
 fn node(at: u32) -> NodeId {
-    NodeId { task: crate::model::TaskIdx::new(at), item: None }
+    NodeId::of_task(crate::model::TaskIdx::new(at))
 }
 
 pub(super) fn done(claims: &[Claim]) -> Vec<(crate::state::Token, Outcome)> {
@@ -263,7 +263,7 @@ async fn takeovers_are_counted_across_hosts_that_never_met() {
 #[tokio::test]
 async fn stored_elements_are_skipped_without_waiting() {
     let server = Server::start();
-    let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.is_for_each = true);
+    let list = bench(&server.uri(), &[&[]]).await.with(0, |task| task.indexed = vec![1]);
     let mut list = list;
     let mut host = list.open().await;
     host.slots = 5000;
