@@ -1,17 +1,17 @@
--- The fast path of commits: results of simple tasks, in exchange for other simple tasks of one class.
+-- The fast path of commits: results of simple tasks and elements, in exchange for others of one class.
 -- Its effects are the same as those of the general parts below, with a fraction of the work: no closures or records for
 -- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
 if command == 'commit' then
   local count = (#ARGV - 12) / 4
-  local pages, tasks = {}, {}
+  local pages, tasks, splits, edges = {}, {}, {}, {}
   -- The only lane with queued nodes, and its length.
   local class, stored = nil, 0
-  local arrived, seq, edges_left = {}, run.seq, budget
+  local arrived, seq, edges_left, ended_tasks = {}, run.seq, budget, 0
   local results, unheld, undue = {}, {}, {}
   local claims, holds, dues, left, entering = {}, {}, {}, {}, {}
 
-  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 7 levels of elements, 8 class, 9
-  -- order, 10 first edge, 11 edges, 12 whether it has changed.
+  -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 7 levels of
+  -- elements, 8 class, 9 order, 10 first edge, 11 edges, 12 whether it has changed.
   local function task(idx)
     local t = tasks[idx]
     if t then return t end
@@ -35,11 +35,62 @@ if command == 'commit' then
     return t and t[2] <= most_flags and t[7] == 0 and (t[6] == plain or t[6] == plain_and_kept)
   end
 
+  -- A simple list is an expanded task with one level of elements, none of which was stored before or takes a shared
+  -- resource. Its elements may wait for those of others.
+  local element_kinds = {[KIND_WANTED] = true, [KIND_WANTED + KIND_LEADS] = true, [KIND_WANTED + KIND_FOLLOWS] = true,
+    [KIND_WANTED + KIND_LEADS + KIND_FOLLOWS] = true}
+  local function is_simple_list(t)
+    return t and t[1] == WAITING and t[2] == FLAG_SPLIT and t[7] == 1 and element_kinds[t[6]]
+  end
+
+  -- Returns the elements of a simple list; nil while they are being scanned.
+  local function split_of(idx, t)
+    local s = splits[idx]
+    if s then return s end
+    local raw = call('HGET', COORD, 's:' .. pack(NODE, idx, 0))
+    if not raw then return nil end
+    local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
+    if is_scanning ~= 0 then return nil end
+    s = {idx = idx, order = t[9], class = t[8], items = items, max = max, cursor = cursor, ended = ended,
+      running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}, takings = 0}
+    if placed > 0 then
+      s.member = raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed)
+      local _, place_seq = unpack_bytes(ENTRY, s.member, 4)
+      s.seq, s.was_placed = place_seq, true
+    end
+    splits[idx] = s
+    return s
+  end
+
+  -- Queues a list exactly while one of its elements may be handed out. Returns false if the general path must do it.
+  local function place(s)
+    local is_open = s.running < s.max and (s.ready > 0 or s.cursor < s.items)
+    if is_open and not s.member then
+      if class and s.class ~= class then return false end
+      class, seq = s.class, seq + 1
+      s.seq = seq
+      s.member = 'L' .. pack(CLASS, class) .. pack(ENTRY, s.order, seq, 1, s.idx)
+    elseif not is_open and s.member then
+      if s.was_placed then left[#left + 1] = s.member end
+      s.member, s.was_placed = nil, false
+    end
+    return true
+  end
+
+  -- Returns the edges of a list, as they are stored.
+  local function edges_of(field)
+    local raw = edges[field]
+    if not raw then
+      raw = call('HGET', COORD, field) or ''
+      edges[field] = raw
+    end
+    return raw
+  end
+
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
   local function may_be_simple()
     if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
-    -- The general path decides whether the run ends.
-    if run.open <= count or count > MAX_CLAIMS then return false end
+    if count > MAX_CLAIMS then return false end
     for of, length in pairs(run.lanes) do
       if length > 0 then
         if class then return false end
@@ -52,42 +103,81 @@ if command == 'commit' then
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
   end
 
+  -- Counts down the dependents of a simple task.
+  local function follow(edge, edge_count)
+    edges_left = edges_left - edge_count
+    if edges_left < 0 then return false end
+    local raw = edge_count > 0 and call('GETRANGE', EDGES, edge * EDGE_BYTES, (edge + edge_count) * EDGE_BYTES - 1)
+    -- Bit 1 of the kind marks wanted tasks; an ended task needs no count.
+    for k = 1, edge_count * EDGE_BYTES, EDGE_BYTES do
+      local next_at = unpack_bytes(EDGE, raw, k)
+      local other = task(next_at)
+      if other and other[6] % 2 == 1 and other[1] < DONE then
+        if other[4] > 0 then other[4] = other[4] - 1 end
+        other[12] = true
+        if other[4] == 0 and other[1] == WAITING then
+          -- A dependent that is now ready enters the queue, if it is simple and of the same class.
+          if other[2] ~= 0 or not is_simple(other) or class and other[8] ~= class then return false end
+          class, other[1] = other[8], QUEUED
+          seq = seq + 1
+          arrived[#arrived + 1] = {other[9], seq, next_at}
+        end
+      end
+    end
+    return true
+  end
+
+  -- Makes the elements ready that wait for this one only.
+  local function follow_element(idx, item)
+    local raw = edges_of('e:' .. idx)
+    for k = 1, #raw, LEAD_BYTES do
+      local next_at, level, on = unpack_bytes(LEAD, raw, k)
+      -- Level 0 is for the task itself.
+      if level > 1 or level == 1 and on ~= ON_ENDED then return false end
+      local other = level == 1 and task(next_at)
+      -- A task that is not expanded yet counts its elements when it is.
+      if other and other[6] % 2 == 1 and other[1] < DONE and other[2] % (2 * FLAG_SPLIT) >= FLAG_SPLIT then
+        local s = is_simple_list(other) and split_of(next_at, other)
+        if not s or s.cursor < s.items or #edges_of('i:' .. next_at) > LEAD_BYTES then return false end
+        s.ready, s.added[item], s.additions = s.ready + 1, true, s.additions + 1
+        if not place(s) then return false end
+      end
+    end
+    return true
+  end
+
+  -- Settles an element. The last one of a list needs the general path.
+  local function settle_element(idx, item)
+    local t = task(idx)
+    local s = is_simple_list(t) and split_of(idx, t)
+    if not s then return false end
+    s.ended, s.running = s.ended + 1, s.running - 1
+    if s.ended == s.items or not place(s) then return false end
+    return t[6] % (2 * KIND_LEADS) < KIND_LEADS or follow_element(idx, item)
+  end
+
   -- Settles the held claims, and counts down their dependents.
   local function settle(held)
     for i = 1, count do
       local arg, claim = i * 4 + 9, held[i + 1]
       if not claim then return false end
-      -- Each token must be held by this host, unlapsed, for a task in its first stage.
-      local idx, stage, _, is_lapsed, length = unpack_bytes(CLAIM, claim)
-      if length ~= 0 or stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(CLAIM_BYTES + 1) ~= me then return false end
-      local t = task(idx)
-      if not is_simple(t) or t[1] ~= CLAIMED then return false end
-      t[1], t[3], t[12] = DONE, 0, true
-      -- Collect the writes: results, and the claims and leases to remove.
+      -- Each token must be held by this host, unlapsed, in its first stage, for a task or an element without a record.
+      local idx, stage, is_recorded, is_lapsed, length = unpack_bytes(CLAIM, claim)
+      if stage ~= IS_READY or is_lapsed ~= 0 or claim:sub(CLAIM_BYTES + length + 1) ~= me then return false end
       results[i * 2 - 1], results[i * 2] = ARGV[arg + 2], ARGV[arg + 3]
       unheld[i], undue[i] = 'h:' .. ARGV[arg], 'l' .. ARGV[arg]
-      local edge, edges = t[10], t[11]
-      edges_left = edges_left - edges
-      if edges_left < 0 then return false end
-      local raw = edges > 0 and call('GETRANGE', EDGES, edge * EDGE_BYTES, (edge + edges) * EDGE_BYTES - 1)
-      -- Follow the edges. Bit 1 of the kind marks wanted tasks; an ended task needs no count.
-      for k = 1, edges * EDGE_BYTES, EDGE_BYTES do
-        local next_at = unpack_bytes(EDGE, raw, k)
-        local other = task(next_at)
-        if other and other[6] % 2 == 1 and other[1] < DONE then
-          if other[4] > 0 then other[4] = other[4] - 1 end
-          other[12] = true
-          if other[4] == 0 and other[1] == WAITING then
-            -- A dependent that is now ready enters the queue, if it is simple and of the same class.
-            if other[2] ~= 0 or not is_simple(other) or class and other[8] ~= class then return false end
-            class, other[1] = other[8], QUEUED
-            seq = seq + 1
-            arrived[#arrived + 1] = {other[9], seq, next_at}
-          end
-        end
+      if length == INDEX_BYTES and is_recorded == 0 then
+        if not settle_element(idx, (unpack_bytes(INDEX, claim, CLAIM_BYTES + 1))) then return false end
+      else
+        local t = length == 0 and task(idx)
+        if not is_simple(t) or t[1] ~= CLAIMED then return false end
+        t[1], t[3], t[12] = DONE, 0, true
+        ended_tasks = ended_tasks + 1
+        if not follow(t[10], t[11]) then return false end
       end
     end
-    return true
+    -- The general path decides whether the run ends.
+    return run.open > ended_tasks
   end
 
   -- Queue order: by rank, then by arrival.
@@ -96,57 +186,110 @@ if command == 'commit' then
     return left_entry[2] < other[2]
   end
 
-  -- Hands out the best nodes among new arrivals and the queued ones of the lane.
-  local function hand_out()
-    local slots = math.min(tonumber(ARGV[8]), stored + #arrived)
-    if slots > MAX_CLAIMS then return false end
-    local raw = slots > 0 and call('HGET', COORD, 'c:' .. class)
-    local demand = raw and cmsgpack.unpack(raw) or {}
-    -- Admission: the host must have the resources for all slots at once. Shared resources need the general path.
-    if #demand > 0 then
-      local free, have = amounts(ARGV[9]), amounts(ARGV[10])
-      for _, d in ipairs(demand) do
-        local idx = d[1] + 1
-        if d[3] == SHARED or (free[idx] or 0) < d[2] * slots or (have[idx] or 0) < d[2] then return false end
+  local function ready_key(s, item) return 'A' .. pack(NODE, s.idx, INDEX_BYTES) .. pack(INDEX, item) end
+
+  -- Takes the next element of a list; nil if it has a record, which the general path reads.
+  local function take_element(s)
+    local item = next(s.added)
+    for other in pairs(s.added) do if other < item then item = other end end
+    if s.ready > s.additions then
+      local low, high = ready_key(s, 0), ready_key(s, 4294967295)
+      for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.takings + 1)) do
+        local other = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
+        if not s.taken[other] and (not item or other < item) then item = other end
       end
     end
+    if not item then
+      item, s.cursor = s.cursor, s.cursor + 1
+    elseif s.added[item] then
+      s.added[item], s.additions, s.ready = nil, s.additions - 1, s.ready - 1
+    else
+      if call('HEXISTS', COORD, 'n:' .. ready_key(s, item):sub(2)) == 1 then return nil end
+      s.taken[item], s.takings, s.ready = true, s.takings + 1, s.ready - 1
+    end
+    return item
+  end
+
+  -- Claims a node for this host.
+  local function claim(idx, path, text, attempt, takeovers)
+    local i = #claims + 1
+    local token = token_of(ARGV[6], ARGV[7] + i - 1)
+    claims[i] = {token, idx, text, attempt, takeovers, '', IS_READY, 0}
+    holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, IS_READY, 0, 0, #path) .. path .. me
+    dues[i * 2 - 1], dues[i * 2] = string.format('%.0f', now + lease), 'l' .. token
+  end
+
+  -- Hands out the best nodes among new arrivals, the queued ones of the lane, and the elements of lists.
+  local function hand_out()
+    local slots = math.min(tonumber(ARGV[8]), MAX_CLAIMS)
+    if tonumber(ARGV[8]) > MAX_CLAIMS and stored + #arrived > MAX_CLAIMS then return false end
     if #arrived > 1 then table.sort(arrived, is_before) end
-    -- Read as many queued nodes as there are slots. Members sort by bytes, which is by order and sequence.
+    -- Read as many queued entries as there are slots. Members sort by bytes, which is by order and sequence.
     local prefix, queued = class and 'L' .. pack(CLASS, class), {}
     if slots > 0 and stored > 0 then
       queued = call('ZRANGEBYLEX', READY, '[' .. prefix, '(' .. prefix .. '\255', 'LIMIT', 0, slots)
       if #queued < math.min(slots, stored) then return false end
     end
-    local due, next_arrived = string.format('%.0f', now + lease), 1
-    -- Merge arrivals with queued nodes, both sorted: take the better of the two heads.
-    for i = 1, slots do
-      local e, member = arrived[next_arrived], queued[#left + 1]
-      if e and member then
-        local order, seq_of = unpack_bytes(ENTRY, member, 4)
-        if is_before({order, seq_of}, e) then e = nil end
-      end
-      local idx
-      if e then
-        idx, next_arrived = e[3], next_arrived + 1
+    -- Single nodes, best first, and the lists, of which there are few.
+    local nodes = {}
+    for _, member in ipairs(queued) do
+      local order, seq_of, is_all, idx = unpack_bytes(ENTRY, member, 4)
+      if #member > 3 + ENTRY_BYTES then return false end
+      if is_all == 1 then
+        local t = task(idx)
+        if not is_simple_list(t) or not split_of(idx, t) then return false end
       else
-        local _, _, is_all, queued_idx = unpack_bytes(ENTRY, member, 4)
-        if is_all ~= 0 or #member > 3 + ENTRY_BYTES then return false end
-        idx, left[#left + 1] = queued_idx, member
+        nodes[#nodes + 1] = {order, seq_of, idx, member}
       end
-      -- The node becomes a claim with a lease. Elements, tainted and ended nodes need the general path.
-      local t = task(idx)
-      if not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
-      t[1], t[2], t[12] = CLAIMED, 0, true
-      local token = token_of(ARGV[6], ARGV[7] + i - 1)
-      claims[i] = {token, idx, '', t[5], t[3], '', IS_READY, 0}
-      holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, IS_READY, 0, 0, 0) .. me
-      dues[i * 2 - 1], dues[i * 2] = due, 'l' .. token
     end
-    -- Arrivals that were not handed out are queued.
+    local next_node, next_arrived = 1, 1
+    while #claims < slots do
+      -- The better of the two heads, unless a list is better.
+      local e, is_new = nodes[next_node], false
+      local new = arrived[next_arrived]
+      if new and (not e or is_before(new, e)) then e, is_new = new, true end
+      local best
+      for _, s in pairs(splits) do
+        if s.member and (not best or is_before({s.order, s.seq}, {best.order, best.seq})) then best = s end
+      end
+      if best and (not e or is_before({best.order, best.seq}, e)) then
+        local item = take_element(best)
+        if not item then return false end
+        claim(best.idx, pack(INDEX, item), string.format('%d', item), 1, 0)
+        best.running = best.running + 1
+        if not place(best) then return false end
+      elseif e then
+        -- Tainted and ended nodes need the general path.
+        local t = task(e[3])
+        if not is_simple(t) or t[1] >= DONE or t[2] % 2 == 1 then return false end
+        t[1], t[2], t[12] = CLAIMED, 0, true
+        claim(e[3], '', '', t[5], t[3])
+        if is_new then next_arrived = next_arrived + 1 else left[#left + 1], next_node = e[4], next_node + 1 end
+      else
+        break
+      end
+    end
+    -- Admission: the host must have the resources for all claims at once. Shared resources need the general path.
+    local raw = #claims > 0 and call('HGET', COORD, 'c:' .. class)
+    local demand = raw and cmsgpack.unpack(raw) or {}
+    if #demand > 0 then
+      local free, have = amounts(ARGV[9]), amounts(ARGV[10])
+      for _, d in ipairs(demand) do
+        local idx = d[1] + 1
+        if d[3] == SHARED or (free[idx] or 0) < d[2] * #claims or (have[idx] or 0) < d[2] then return false end
+      end
+    end
+    -- Arrivals that were not handed out are queued, and lists that were not before.
     for i = next_arrived, #arrived do
       local e = arrived[i]
       entering[#entering + 1] = 0
       entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], 0, e[3])
+    end
+    for _, s in pairs(splits) do
+      if s.member and not s.was_placed then
+        entering[#entering + 1] = 0
+        entering[#entering + 1] = s.member
+      end
     end
     return true
   end
@@ -165,8 +308,28 @@ if command == 'commit' then
     if first then call('SETRANGE', TASKS, number * PAGE_BYTES + first, table.concat(parts)) end
   end
 
+  -- Collects the changed lists: their records into `holds`, and which of their elements are ready.
+  local function write_splits()
+    for idx, s in pairs(splits) do
+      local member = s.member or ''
+      holds[#holds + 1] = 's:' .. pack(NODE, idx, 0)
+      holds[#holds + 1] = pack(SPLIT, s.items, s.max, s.cursor, s.ended, s.running, s.ready, s.reported, 0, #member)
+        .. member
+      for item in pairs(s.taken) do left[#left + 1] = ready_key(s, item) end
+      for item in pairs(s.added) do
+        entering[#entering + 1] = 0
+        entering[#entering + 1] = ready_key(s, item)
+      end
+    end
+  end
+
+  -- Calls a command with any number of arguments, in chunks that fit Lua's stack.
+  local function all(name, key, args)
+    for i = 1, #args, 1000 do call(name, key, unpack(args, i, math.min(i + 999, #args))) end
+  end
+
   -- The first write, of results, is one that a server out of memory refuses; then the whole step is refused.
-  local function write(reply)
+  local function write(reply, length)
     local is_first = run.ok == 0 and count > 0
     if count > 0 then run.ok = run.ok + call('HSET', RESULTS, unpack(results)) end
     for number, raw in pairs(pages) do write_page(number, raw) end
@@ -174,11 +337,13 @@ if command == 'commit' then
       call('HDEL', COORD, unpack(unheld))
       call('ZREM', TIMES, unpack(undue))
     end
+    write_splits()
     -- The reply is stored with the commit's number, so that a repeated commit gets it again.
-    call('HSET', COORD, 'r:' .. me, ARGV[5] .. ':' .. reply, unpack(holds))
-    if #dues > 0 then call('ZADD', TIMES, unpack(dues)) end
-    if #left > 0 then call('ZREM', READY, unpack(left)) end
-    if #entering > 0 then call('ZADD', READY, unpack(entering)) end
+    call('HSET', COORD, 'r:' .. me, ARGV[5] .. ':' .. reply)
+    all('HSET', COORD, holds)
+    if #dues > 0 then all('ZADD', TIMES, dues) end
+    all('ZREM', READY, left)
+    all('ZADD', READY, entering)
     if must_wake then call('XADD', WAKE, 'MAXLEN', 1, run.version .. '-1', 'v', run.version) end
     -- The TTL of all keys is renewed at most once a second.
     if now - run.armed >= 1000 then
@@ -187,7 +352,6 @@ if command == 'commit' then
     elseif is_first then
       expire_with_run(RESULTS)
     end
-    local length = stored - #left + #entering / 2
     local lanes = length ~= stored and {'lanes', cmsgpack.pack(length > 0 and {[class] = length} or {})} or {}
     call('HSET', META, 'touched', now, 'open', run.open, 'ok', run.ok, 'live', run.live, 'seq', seq,
       'version', run.version, unpack(lanes))
@@ -205,10 +369,10 @@ if command == 'commit' then
     if has_lost(tonumber(done or 0)) then return nil end
     if not settle(held) or not hand_out() then return nil end
     if #entering > 0 then run.version, must_wake = run.version + 1, true end
-    run.open, run.live = run.open - count, run.live - count + #claims
+    run.open, run.live = run.open - ended_tasks, run.live - count + #claims
     local reply = cmsgpack.pack({string.rep(COMMITTED, count), claims, {}, run.state, '', run.open, run.total,
       run.version, run.ok + count})
-    write(reply)
+    write(reply, stored - #left + #entering / 2)
     return reply
   end
 

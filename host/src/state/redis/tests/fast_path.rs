@@ -2,9 +2,9 @@
 //! That both paths have the same effects is tested in `differential.rs`.
 
 use super::*;
-use crate::model::to_usize;
+use crate::model::{TaskIdx, to_usize};
 use crate::state::conformance::{Fixture, Host};
-use crate::state::{Claim, Outcome, Reply};
+use crate::state::{Claim, Outcome, Reply, RunShape, Stage};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -38,12 +38,17 @@ impl Harness for There {
 
 impl Watched {
     async fn new(waits_for: &[&[u32]], slots: u32) -> Self {
+        Self::with(waits_for, slots, |_| {}).await
+    }
+
+    async fn with(waits_for: &[&[u32]], slots: u32, change: impl FnOnce(&mut RunShape)) -> Self {
         let server = Server::start();
         let backend = Arc::new(Owned { backend: at(&server.socket_uri()), server });
         let mut stream = UnixStream::connect(backend.server.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(b"MONITOR\r\n").unwrap();
         let mut bench = Fixture::new(&There(Arc::clone(&backend)), waits_for).await;
+        change(&mut bench.shape);
         let host = Host { slots, ..bench.open().await };
         Self { host, backend, monitor: BufReader::new(stream), marks: 0 }
     }
@@ -112,6 +117,36 @@ async fn other_outcomes_take_the_general_path_and_later_results_the_fast_path() 
         assert_eq!(path, Fast, "after {outcome:?}");
         claims = reply.claims;
     }
+}
+
+#[tokio::test]
+async fn elements_that_flow_take_the_fast_path() {
+    let mut run = Watched::with(&[&[], &[], &[]], 4, |shape| {
+        for (rank, task) in (0..).zip(&mut shape.tasks) {
+            (task.indexed, task.rank) = (vec![1], rank);
+        }
+        for at in 1..3 {
+            shape.connect_elements(TaskIdx::new(at - 1), TaskIdx::new(at), 1);
+        }
+    })
+    .await;
+    let mut reply = run.commit(vec![]).await.1;
+    let (mut fast, mut general) = (0, 0);
+    while !reply.claims.is_empty() {
+        let claims = reply.claims;
+        let settled = claims.iter().map(|claim| match claim.stage {
+            Stage::Ready if claim.node.parent().is_none() => {
+                (claim, Outcome::Expand { items: 100, max_parallel: None })
+            }
+            _ => done(claim),
+        });
+        let path;
+        (path, reply) = run.commit(settled.collect()).await;
+        *if path == Fast { &mut fast } else { &mut general } += 1;
+    }
+    assert_eq!(reply.progress.status, RunStatus::Succeeded);
+    // Three tasks are expanded, each has a last element, and each is built from its elements.
+    assert!(fast >= 72 && general <= 9, "{fast} fast, {general} general");
 }
 
 #[tokio::test]
