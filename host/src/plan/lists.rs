@@ -66,6 +66,7 @@ fn is_literal(list: &Expr) -> bool {
         | Expr::Item { .. }
         | Expr::Env { .. }
         | Expr::File { .. }
+        | Expr::Crossing { .. }
         | Expr::Faulty => false,
     }
 }

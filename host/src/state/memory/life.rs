@@ -1,7 +1,7 @@
 //! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
-use crate::model::{Digest, Name, TaskIdx};
+use crate::model::{Digest, TaskIdx, TaskName};
 use crate::state::memory::elements::Elements;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Task;
@@ -17,7 +17,7 @@ pub(crate) struct Life {
     pub(crate) epoch: u64,
     pub(crate) record: Bytes,
     digest: Digest,
-    names: HashMap<Name, TaskIdx>,
+    names: HashMap<TaskName, TaskIdx>,
 }
 
 /// Decision about a request to open a run.
@@ -113,7 +113,7 @@ impl Life {
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,
-        kept: impl Fn(&Name, &Digest) -> (Entry, Elements),
+        kept: impl Fn(&TaskName, &Digest) -> (Entry, Elements),
     ) -> Self {
         let shape = &request.shape;
         let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint));
@@ -129,7 +129,7 @@ impl Life {
     }
 
     /// Returns the results of a task and its elements, if the task's call is unchanged.
-    fn kept(&self, name: &Name, fingerprint: &Digest) -> (Entry, Elements) {
+    fn kept(&self, name: &TaskName, fingerprint: &Digest) -> (Entry, Elements) {
         let idx = self.names.get(name).map(|idx| idx.index());
         let shape = idx.and_then(|idx| self.machine.shape.tasks.get(idx));
         let task = idx.and_then(|idx| self.machine.tasks.get(idx));
