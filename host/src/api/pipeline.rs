@@ -60,7 +60,7 @@ impl Pipeline {
     /// Returns the manifest's `name`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.checked.manifest.name
+        &self.checked.manifests.root().name
     }
 
     /// Returns the params that tasks or outputs use.
@@ -72,7 +72,7 @@ impl Pipeline {
                 is_required: default.is_none(),
                 description: description.as_deref(),
             }),
-            InputKind::Env { .. } | InputKind::File(_) => None,
+            InputKind::Env { .. } | InputKind::File(_) | InputKind::Literal { .. } => None,
         })
     }
 

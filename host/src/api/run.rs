@@ -264,7 +264,7 @@ impl IntoFuture for Run {
 fn state(pipeline: &Pipeline, chosen: Option<State>) -> Result<StateBackend, Error> {
     let Pipeline { host, checked } = pipeline;
     Ok(match chosen.map(|State(choice)| choice) {
-        None => host.backends().state(host.settings(), &checked.manifest.state, host.variables())?,
+        None => host.backends().state(host.settings(), &checked.manifests.root().state, host.variables())?,
         Some(Choice::Uri(uri)) => host.backends().state_at(&uri, host.variables())?,
         // An object has no URI; `memory:` has the default lease, and no limits of its own.
         Some(Choice::Object(backend)) => StateBackend { backend, uri: StateUri::Memory },
@@ -273,7 +273,7 @@ fn state(pipeline: &Pipeline, chosen: Option<State>) -> Result<StateBackend, Err
 
 fn cache(pipeline: &Pipeline, chosen: Option<ResultCache>) -> Result<Option<Arc<dyn Cache>>, Error> {
     let Pipeline { host, checked } = pipeline;
-    let section = &checked.manifest.cache;
+    let section = &checked.manifests.root().cache;
     Ok(match chosen.map(|ResultCache(choice)| choice) {
         None => host.backends().cache(host.settings(), section, host.variables())?,
         Some(Choice::Uri(uri)) => host.backends().cache_at(&uri, section, host.variables())?,

@@ -38,7 +38,7 @@ impl Default for Backends {
 impl Backends {
     /// Adds the faults of a manifest's unusable URIs, unless a flag or variable overrides them. Opens no connection.
     pub(crate) fn check(&self, resolved: &mut Resolved, settings: &Settings, environment: &Environment) {
-        let manifest = resolved.graph.manifest();
+        let manifest = resolved.graph.manifests().root();
         let state = settings.state::<Unusable>(|| {
             let open = |text: &str| {
                 let uri = or_password(StateUri::parse(text)?, environment);

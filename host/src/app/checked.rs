@@ -8,9 +8,8 @@ use crate::app::parallel_map::parallel_map;
 use crate::app::wit_files::read_wit;
 use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
-use crate::graph::{Graph, Resolved};
+use crate::graph::{Graph, Manifests, Resolved};
 use crate::manifest;
-use crate::manifest::Manifest;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
 use crate::plan::{Interface, InvalidPlan, Plan};
@@ -19,14 +18,15 @@ use crate::sandbox::{
     Bounds, CompilePool, Component, Exceeded, GuestKind, LoadError, LoadRequest, Sandbox, Wit,
 };
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A fully typed manifest with its components loaded.
 #[derive(Clone)]
 pub(crate) struct Checked {
-    /// The manifest.
-    pub manifest: Manifest,
+    /// The manifests.
+    pub manifests: Arc<Manifests>,
     /// The plan.
     pub plan: Arc<Plan>,
     /// The components, in manifest order, each with what it imports from others.
@@ -83,17 +83,12 @@ pub(crate) fn check(
     builds: Builds,
 ) -> Result<Checked, Error> {
     let Resolved { graph, mut faults } = resolved;
-    grants::check(graph.manifest(), environment, &mut faults);
+    grants::check(graph.manifests(), environment, &mut faults);
     let guests = guests(&graph);
-    let components = graph.manifest().components.iter().zip(&guests);
+    let components = graph.manifests().components().zip(&guests);
     let sources: Vec<Option<Source<'_>>> =
         components.map(|(component, guest)| Source::new(component, *guest)).collect();
-    let loaded = parallel_map(sandbox.max_parallel_loads(), &sources, |source| {
-        source.as_ref().map(|source| load(source, builds, sandbox))
-    });
-    let components = loaded.into_iter();
-    let components: Vec<Option<Component>> =
-        components.map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
+    let components = loaded(&sources, (builds, sandbox), &mut faults);
     let linked = imports::link(&graph, (&components, &guests), sandbox, &mut faults);
     let components: Vec<Option<Component>> =
         linked.iter().map(|linked| linked.as_ref().map(|linked| linked.component.clone())).collect();
@@ -109,13 +104,13 @@ pub(crate) fn check(
     // Without faults every component was loaded.
     let (components, supplies) =
         linked.into_iter().flatten().map(|linked| (linked.component, linked.supplies)).unzip();
-    Ok(Checked { manifest: graph.into_manifest(), plan: Arc::new(plan), components, supplies })
+    Ok(Checked { manifests: Arc::new(graph.into_manifests()), plan: Arc::new(plan), components, supplies })
 }
 
 /// Checks inputs before a run has params: files must be readable as their types, and variables without a default must
 /// be set.
 pub(crate) fn check_inputs(checked: &Checked, environment: &Environment) -> Result<(), Error> {
-    let mut faults = Faults::none(checked.manifest.source.clone());
+    let mut faults = Faults::none(checked.manifests.sources().clone());
     inputs::find_faults(checked.plan.inputs(), environment, &mut faults);
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
@@ -123,8 +118,8 @@ pub(crate) fn check_inputs(checked: &Checked, environment: &Environment) -> Resu
 /// Returns a kind of guest for each component that tasks call it with: if all tasks have a fuel limit, no code without is
 /// compiled.
 fn guests(graph: &Graph) -> Vec<GuestKind> {
-    let mut guests: Vec<Option<GuestKind>> = vec![None; graph.manifest().components.len()];
-    for (node, task) in graph.nodes().iter().zip(graph.manifest().tasks.values()) {
+    let mut guests: Vec<Option<GuestKind>> = vec![None; graph.manifests().components().count()];
+    for (node, task) in graph.tasks() {
         if let Some(guest) = node.component.and_then(|at| guests.get_mut(at)) {
             let kind = GuestKind::of(&task.policy.limits);
             *guest = Some(guest.map_or(kind, |known| known.min(kind)));
@@ -153,6 +148,57 @@ impl<'a> Source<'a> {
 
     fn fault(&self, message: impl Into<String>) -> Fault {
         Fault::spanned(self.path.span.clone(), message)
+    }
+}
+
+/// Loads all components, in parallel. Manifests that declare the same component share it.
+fn loaded(
+    sources: &[Option<Source<'_>>],
+    (builds, sandbox): (Builds, &Sandbox),
+    faults: &mut Faults,
+) -> Vec<Option<Component>> {
+    let mut first: HashMap<Declared<'_>, usize> = HashMap::new();
+    let mut same: Vec<Option<usize>> = Vec::with_capacity(sources.len());
+    for (position, source) in sources.iter().enumerate() {
+        let declared = source.as_ref().map(Declared::new);
+        same.push(declared.map(|declared| *first.entry(declared).or_insert(position)));
+    }
+    let is_first = |position: usize| same.get(position).copied().flatten() == Some(position);
+    let distinct: Vec<Option<&Source<'_>>> = sources
+        .iter()
+        .enumerate()
+        .map(|(position, source)| source.as_ref().filter(|_| is_first(position)))
+        .collect();
+    let loaded = parallel_map(sandbox.max_parallel_loads(), &distinct, |source| {
+        source.map(|source| load(source, builds, sandbox))
+    });
+    let loaded: Vec<Option<Component>> =
+        loaded.into_iter().map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
+    same.into_iter().map(|first| loaded.get(first?)?.clone()).collect()
+}
+
+/// All that a loaded component depends on.
+#[derive(PartialEq, Eq, Hash)]
+struct Declared<'a> {
+    name: &'a Name,
+    path: PathBuf,
+    sha256: Option<&'a Digest>,
+    wit: Option<(PathBuf, Option<&'a str>)>,
+    guest: GuestKind,
+}
+
+impl<'a> Declared<'a> {
+    fn new(source: &Source<'a>) -> Self {
+        // A file that is missing has only the path that is written.
+        let identity = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let component = source.component;
+        Self {
+            name: source.name,
+            path: identity(&source.path.value),
+            sha256: component.sha256.as_ref().map(|sha256| &sha256.value),
+            wit: component.wit.as_ref().map(|wit| (identity(&wit.path.value), wit.world.as_deref())),
+            guest: source.guest,
+        }
     }
 }
 

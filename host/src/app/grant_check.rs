@@ -1,9 +1,9 @@
 //! Compares what components import with what a manifest grants: unused grants, and missing ones.
 //! `sandbox` knows which import needs which grant; `cli` formats the result.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Manifests, Place};
 use crate::manifest;
-use crate::manifest::{Grants, Manifest, Unread};
+use crate::manifest::{Grants, Unread};
 use crate::model::{Fault, Faults, Grant, Name, WithoutGrant};
 use crate::sandbox::Component;
 use crate::value::Export;
@@ -90,19 +90,20 @@ struct TaskGrants<'a> {
     name: &'a Name,
     task: &'a manifest::Task,
     component_name: &'a Name,
-    /// The component's grants, for tasks without their own.
-    shared: &'a Grants,
+    /// Its grants: its own, those of its component, or none.
+    grants: &'a Grants,
     component: &'a Component,
 }
 
-/// Compares a task's grants with the component at `index` in the manifest.
-pub(crate) fn needs(manifest: &Manifest, name: &Name, index: usize, component: &Component) -> Needs {
-    let (Some(task), Some((component_name, written))) =
-        (manifest.tasks.get(name), manifest.components.get_index(index))
-    else {
-        return Needs::default();
-    };
-    TaskGrants { name, task, component_name, shared: &written.grants, component }.needs()
+/// Compares a task's grants with the component at `index` among those of all manifests.
+pub(crate) fn needs(
+    manifests: &Manifests,
+    (place, grants): (Place, &Grants),
+    index: usize,
+    component: &Component,
+) -> Option<Needs> {
+    let ((name, task), (component_name, _)) = (manifests.task(place)?, manifests.component(index)?);
+    Some(TaskGrants { name, task, component_name, grants, component }.needs())
 }
 
 /// Adds a fault for each set of grants without which no run can succeed.
@@ -115,26 +116,32 @@ pub(crate) fn needs(manifest: &Manifest, name: &Name, index: usize, component: &
 /// - A refused call may be what the guest expects.
 /// - Imports that every language library makes prove nothing.
 pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mut Faults) {
-    let manifest = graph.manifest();
+    let manifests = graph.manifests();
+    let none = Grants::default();
     let mut is_reported = vec![false; components.len()];
-    for ((name, task), node) in manifest.tasks.iter().zip(graph.nodes()) {
-        let Some(index) = node.component else { continue };
+    for node in graph.nodes() {
+        let (Some(index), Some((name, task))) = (node.component, manifests.task(node.place)) else {
+            continue;
+        };
         let (Some(Some(component)), Some((component_name, written))) =
-            (components.get(index), manifest.components.get_index(index))
+            (components.get(index), manifests.component(index))
         else {
             continue;
         };
+        let written = if node.is_ungranted { &none } else { &written.grants };
+        let grants = task.grants.as_ref().filter(|_| !node.is_ungranted).unwrap_or(written);
         // An unreadable grant may be the missing one.
-        if task.grants.as_ref().unwrap_or(&written.grants).is_partial || task.is_unread(Unread::Grants) {
+        if grants.is_partial || task.is_unread(Unread::Grants) {
             continue;
         }
         // A missing grant of a component is reported once, not for each of its tasks.
-        let is_reported = is_reported.get_mut(index).filter(|_| task.grants.is_none());
+        let is_shared = task.grants.is_none() && !node.is_ungranted;
+        let is_reported = is_reported.get_mut(index).filter(|_| is_shared);
         if own_exports(component) > 1 || is_reported.is_some_and(|reported| std::mem::replace(reported, true))
         {
             continue;
         }
-        let task_grants = TaskGrants { name, task, component_name, shared: &written.grants, component };
+        let task_grants = TaskGrants { name, task, component_name, grants, component };
         let fatal = task_grants
             .needs()
             .missing
@@ -151,12 +158,8 @@ fn own_exports(component: &Component) -> usize {
 }
 
 impl TaskGrants<'_> {
-    fn grants(&self) -> &Grants {
-        self.task.grants.as_ref().unwrap_or(self.shared)
-    }
-
     fn needs(&self) -> Needs {
-        let (granted, needed) = (self.grants().granted(), needed_grants(self.component));
+        let (granted, needed) = (self.grants.granted(), needed_grants(self.component));
         let is_needed = |grant: &Grant| needed.iter().any(|needed| needed.grant == *grant);
         let unused = granted.iter().copied().filter(|grant| !is_needed(grant)).collect();
         let missing = needed
@@ -176,14 +179,14 @@ impl TaskGrants<'_> {
             Some(_) => format!("tasks.{}.grants", self.name),
             None => format!("components.{}.grants", self.component_name),
         };
-        Toml { table, line: grant.row().example.to_owned(), has_table: !self.grants().span.is_empty() }
+        Toml { table, line: grant.row().example.to_owned(), has_table: !self.grants.span.is_empty() }
     }
 
     fn fault(&self, missing: &Missing) -> Fault {
         let message = format!("task `{}` cannot run without the grant `{}`", self.name, missing.grant.key());
         let span = self.task.action.as_ref().map_or(&self.task.span, |action| &action.span);
         let fault = Fault::spanned(span.clone(), message);
-        let written = &self.grants().span;
+        let written = &self.grants.span;
         let fault = if written.is_empty() { fault } else { fault.related(written.clone(), "its grants") };
         let imports = missing.imports.join(", ");
         let note = format!("`{}` has a single function, and imports {imports}", self.component_name);

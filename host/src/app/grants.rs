@@ -2,8 +2,9 @@
 //! `sandbox` enforces the grants.
 
 use crate::config::{Environment, NotText};
+use crate::graph::Manifests;
 use crate::invoke;
-use crate::manifest::{Grants, Manifest, Preopen};
+use crate::manifest::{Grants, Preopen};
 use crate::model::{Digest, Digester, Fault, Faults, Spanned};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -15,12 +16,14 @@ pub(crate) struct Resolved {
     pub(crate) digest: Digest,
 }
 
-/// Checks every grant of a manifest once, whether or not a task uses it.
-pub(crate) fn check(manifest: &Manifest, environment: &Environment, faults: &mut Faults) {
-    let component_grants = manifest.components.values().map(|component| &component.grants);
-    let task_grants = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
-    for written in component_grants.chain(task_grants) {
-        resolve(written, &manifest.folder, environment, faults);
+/// Checks every grant of the manifests once, whether or not a task uses it.
+pub(crate) fn check(manifests: &Manifests, environment: &Environment, faults: &mut Faults) {
+    for manifest in manifests.all() {
+        let component_grants = manifest.components.values().map(|component| &component.grants);
+        let task_grants = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
+        for written in component_grants.chain(task_grants) {
+            resolve(written, &manifest.folder, environment, faults);
+        }
     }
 }
 

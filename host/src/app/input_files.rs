@@ -39,7 +39,11 @@ impl InputFiles {
         let InputFilesRequest { settings, environment, manifest, params, session } = request;
         let mut files = vec![("the manifest".to_owned(), manifest.to_path_buf())];
         let mut add = |role: &str, path: &Path| files.push((role.to_owned(), path.to_owned()));
-        for (name, component) in &session.manifest.components {
+        let included = session.manifests.all().len();
+        for name in (1..included).filter_map(|position| session.manifests.included_name(position)) {
+            add("the included manifest", Path::new(name));
+        }
+        for (name, component) in session.manifests.components() {
             component.path.iter().for_each(|path| add(&format!("the component `{name}`"), &path.value));
             // They were read before. A folder that has vanished since has no file to replace.
             let wit = component.wit.as_ref().and_then(|wit| wit_files(&wit.path.value).ok());
@@ -56,7 +60,7 @@ impl InputFiles {
             add(&format!("the value of param `{name}`,"), path);
         }
         settings.file.iter().for_each(|path| add("the settings file", path));
-        let (state, cache) = uris(settings, &session.manifest, environment)?;
+        let (state, cache) = uris(settings, session.manifests.root(), environment)?;
         for uri in [Some(&state), cache_state(&cache)].into_iter().flatten() {
             certificates(uri).for_each(|(role, path)| add(role, path));
         }

@@ -26,6 +26,7 @@ pub(crate) fn gather(
                 None
             }
         },
+        InputKind::Literal { .. } => None, // is its own value
         InputKind::File(path) => match read_input(path) {
             Ok(bytes) => Some(Supplied::Content(bytes)),
             Err(error) => {
@@ -115,7 +116,7 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
 fn param_name(input: &Input) -> Option<&str> {
     match &input.kind {
         InputKind::Param { name, .. } => Some(name.as_str()),
-        InputKind::Env { .. } | InputKind::File(_) => None,
+        InputKind::Env { .. } | InputKind::File(_) | InputKind::Literal { .. } => None,
     }
 }
 

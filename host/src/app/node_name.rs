@@ -2,7 +2,7 @@
 //! `archive` and `stored` interpret the stored data.
 
 use crate::app::Error;
-use crate::model::{RunId, nearest, shortlist};
+use crate::model::{RunId, TaskName, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state;
 use crate::state::{Backend, End, ErrorKind, NodeView};
@@ -29,7 +29,10 @@ pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Resu
     let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     let known = |task: &str| record.task_names().any(|known| known == task);
     let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
-        return Err(no_task(run, name, &record));
+        return Err(match record.pipeline(name) {
+            Some(_) => is_pipeline(run, name, &record),
+            None => no_task(run, name, &record),
+        });
     };
     let views = backend.nodes(run, &[name.to_owned()]).await.map_err(|error| no_run(run, error))?;
     let view = views.into_iter().next().unwrap_or(NodeView { end: End::Open, note: None });
@@ -96,9 +99,21 @@ async fn elements(backend: &dyn Backend, run: &RunId, task: &str) -> Result<Elem
     Ok(count.map_or(Elements::Unknown, Elements::Known))
 }
 
+/// Returns the error of a pipeline where a task is asked for.
+fn is_pipeline(run: &RunId, name: &str, record: &PlanRecord) -> Error {
+    let inside =
+        |task: &&str| task.strip_prefix(name).is_some_and(|rest| rest.starts_with(TaskName::SEPARATOR));
+    let tasks = shortlist(name, record.task_names().filter(inside));
+    Error::Missing {
+        message: format!("`{name}` of run `{run}` is a pipeline, which runs nothing itself"),
+        help: format!("its tasks are {tasks}"),
+    }
+}
+
 fn no_task(run: &RunId, name: &str, record: &PlanRecord) -> Error {
     let (task, _) = parts(name).unwrap_or((name, None));
-    let meant = nearest(task, record.task_names());
+    let pipelines = record.pipelines().iter().map(|pipeline| pipeline.name.as_str());
+    let meant = nearest(task, pipelines.chain(record.task_names()));
     let meant = meant
         .filter(|meant| *meant != task)
         .map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));

@@ -188,7 +188,7 @@ async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> 
         shape: Arc::clone(&session.shape),
         mode: request.mode,
         policy: request.policy,
-        ttl: session.manifest.state.ttl.unwrap_or(TTL),
+        ttl: session.manifests.root().state.ttl.unwrap_or(TTL),
         host: request.host.clone(),
         lease: request.lease,
         is_gone: |host| is_gone(&host.0),
@@ -222,7 +222,7 @@ fn other_plan(session: &Session, stored: &[u8]) -> Refusal {
 
 /// Records that the run has started or was resumed.
 fn record_start(session: &Session, opened: &Opened, recorder: &Recorder) {
-    let name = session.manifest.name.clone();
+    let name = session.manifests.root().name.clone();
     let included = session.targets.is_included.iter().filter(|is_included| **is_included).count();
     let tasks = u32::try_from(included).unwrap_or(u32::MAX);
     recorder.run(match opened.kind {

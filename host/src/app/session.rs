@@ -7,9 +7,10 @@ use crate::app::targets::{Targets, targets};
 use crate::app::{Checked, Error, Params, grant_check, grants, inputs};
 use crate::config::Environment;
 use crate::engine;
+use crate::graph::Manifests;
 use crate::invoke;
-use crate::manifest::{Grants, Manifest};
-use crate::model::{Digest, Fault, Faults, Name, RunId, Secrets, Size};
+use crate::manifest::Grants;
+use crate::model::{Digest, Fault, Faults, Name, RunId, Secrets, Size, TaskName};
 use crate::plan;
 use crate::plan::{BindRequest, Bound, Plan};
 use crate::sandbox::{Component, GuestKind, Sandbox};
@@ -37,8 +38,8 @@ const MAX_REDIS_VALUE: Size = Size::bytes(512 << 20);
 
 /// A run of a manifest, not yet started.
 pub(crate) struct Session {
-    /// The manifest.
-    pub manifest: Manifest,
+    /// The manifests.
+    pub manifests: Arc<Manifests>,
     /// The run id.
     pub run: RunId,
     /// The plan bound to its inputs.
@@ -54,19 +55,19 @@ pub(crate) struct Session {
 impl Session {
     /// Reads the inputs and fits them to the plan. Returns all faults together.
     pub(crate) fn new(checked: Checked, request: &SessionRequest<'_>) -> Result<Self, Error> {
-        let Checked { manifest, plan, components, supplies } = checked;
+        let Checked { manifests, plan, components, supplies } = checked;
         let targets = targets(&plan, request.targets)?;
-        let mut faults = Faults::none(manifest.source.clone());
+        let mut faults = Faults::none(manifests.sources().clone());
         let inputs = inputs::gather(plan.inputs(), request.params, request.environment, &mut faults);
-        let (grants, digests) = resolve_grants(&plan, &manifest, request.environment, &mut faults);
+        let (grants, digests) = resolve_grants(&plan, &manifests, request.environment, &mut faults);
         let bind_request = BindRequest {
             inputs,
             grants: digests,
             variables: grants.iter().map(|granted| granted.env.as_slice()).collect(),
-            folder: &manifest.folder,
+            folder: &manifests.root().folder,
             run: &request.run,
         };
-        let bound = match plan::bind(&plan, bind_request, &manifest.source) {
+        let bound = match plan::bind(&plan, bind_request, manifests.sources()) {
             Ok(bound) if faults.is_empty() => bound,
             Ok(_) => return Err(faults.into()),
             Err(mut more) => {
@@ -81,7 +82,7 @@ impl Session {
         };
         let shape = engine::shape(&bound, &targets.is_included, &targets.shown, request.memory);
         Ok(Self {
-            manifest,
+            manifests,
             run: request.run.clone(),
             bound: Arc::new(bound),
             shape: Arc::new(shape),
@@ -113,7 +114,21 @@ impl Session {
         let declared = plan.outputs().iter().zip(&shown.declared).filter(|(_, is_shown)| **is_shown);
         let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
         let extra = shown.tasks.iter().filter_map(|task| plan.task(*task));
-        declared.chain(extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)))).collect()
+        let records = shown.records(plan).map(|(pipeline, _, ty)| (pipeline.name.as_str(), ty));
+        let extra = extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)));
+        declared.chain(records).chain(extra).collect()
+    }
+
+    /// Returns the pipelines with tasks of this run, each with the names of these tasks.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = (&plan::Pipeline, Vec<&TaskName>)> {
+        let included = &self.targets.is_included;
+        let tasks = self.bound.plan().tasks();
+        let of = move |pipeline: &plan::Pipeline| -> Vec<&TaskName> {
+            let positions = pipeline.tasks.clone().filter(|task| included.get(*task) == Some(&true));
+            positions.filter_map(|task| tasks.get(task)).map(|task| &task.name).collect()
+        };
+        let pipelines = self.bound.plan().pipelines().iter();
+        pipelines.map(move |pipeline| (pipeline, of(pipeline))).filter(|(_, tasks)| !tasks.is_empty())
     }
 
     /// Compares a task's grants with its component's imports.
@@ -121,8 +136,10 @@ impl Session {
     pub(crate) fn needs(&self, task: &plan::Task) -> Needs {
         let component = self.bound.plan().function_of(task).map(|function| function.component);
         let found = component.and_then(|index| Some((index, self.components.get(index)?)));
-        let compare = |(index, component)| grant_check::needs(&self.manifest, &task.name, index, component);
-        found.map(compare).unwrap_or_default()
+        let grants = self.bound.plan().function_of(task).map(|function| &function.grants);
+        let compare =
+            |(index, component)| grant_check::needs(&self.manifests, (task.place, grants?), index, component);
+        found.and_then(compare).unwrap_or_default()
     }
 
     /// Returns the imports that the manifest satisfies in the sandbox of a task, with the name of its component.
@@ -137,8 +154,8 @@ impl Session {
             StateUri::Memory => return Ok(()),
             StateUri::Redis(_) => MAX_REDIS_VALUE,
         };
-        let mut faults = Faults::none(self.manifest.source.clone());
-        for (task, written) in self.bound.plan().tasks().iter().zip(self.manifest.tasks.values()) {
+        let mut faults = Faults::none(self.manifests.sources().clone());
+        for task in self.bound.plan().tasks() {
             let output = task.limits.output;
             if output > max {
                 let message = format!(
@@ -146,7 +163,9 @@ impl Session {
                     task.name
                 );
                 let help = format!("write at most {max}, or use the state `memory:`");
-                faults.push(Fault::spanned(written.span.clone(), message).help(help));
+                let written = self.manifests.task(task.place);
+                let span = written.map_or(0..0, |(_, written)| written.span.clone());
+                faults.push(Fault::spanned(span, message).help(help));
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
@@ -187,12 +206,15 @@ fn hidden_variables(written: &Grants, granted: &invoke::Grants) -> Vec<String> {
 
 fn resolve_grants(
     plan: &Plan,
-    manifest: &Manifest,
+    manifests: &Manifests,
     environment: &Environment,
     faults: &mut Faults,
 ) -> (Vec<invoke::Grants>, Vec<Digest>) {
     let resolve = |function: &plan::Function| {
-        let mut resolved = grants::resolve(&function.grants, &manifest.folder, environment, faults);
+        let manifest =
+            manifests.of_component(function.component).and_then(|position| manifests.get(position));
+        let folder = &manifest.unwrap_or(manifests.root()).folder;
+        let mut resolved = grants::resolve(&function.grants, folder, environment, faults);
         // The sandbox puts the name of a command before its arguments.
         let program = function.program().filter(|_| function.command.is_none());
         resolved.grants.args.splice(0..0, program.map(ToString::to_string));
@@ -200,8 +222,7 @@ fn resolve_grants(
     };
     let resolved = plan.functions().iter().map(resolve).unzip();
     // Functions of one component share its grants, and so their faults.
-    faults.sort();
-    faults.list.dedup();
+    faults.sort_and_dedup();
     resolved
 }
 

@@ -1,25 +1,62 @@
-//! Reads the manifest at a path into a graph, with every fault of its text.
+//! Reads the manifest at a path, with those that it includes, into a graph, with every fault of their texts.
 //! `checked` loads the components.
 
 use crate::app::{Error, Refusal};
-use crate::config::{as_text, folder_of, read_input};
+use crate::config::{as_text, folder_of, read_at_most, read_input};
 use crate::graph;
 use crate::graph::Resolved;
 use crate::manifest;
-use crate::model::{Source, other_encoding};
-use std::path::Path;
+use crate::manifest::{Files, Unreadable};
+use crate::model::{Shortage, Size, Source, other_encoding};
+use std::path::{Path, PathBuf};
 
-/// Reads and resolves a manifest. Fails only if the text cannot be read; its faults come with the graph.
+/// Reads and resolves a manifest and those that it includes. Fails only if its text cannot be read; all faults come with
+/// the graph.
 pub(crate) fn read(path: &Path) -> Result<Resolved, Error> {
     let text = text(path)?;
     Ok(parse(&path.display().to_string(), &text, folder_of(path)))
 }
 
-/// Resolves a manifest in text. Its faults come with the graph.
+/// Resolves a manifest in text, and reads those that it includes. The faults come with the graph.
 #[must_use]
 pub(crate) fn parse(name: &str, text: &str, folder: &Path) -> Resolved {
     let source = Source { name: name.to_owned(), text: text.into() };
-    graph::resolve(manifest::parse(source, folder))
+    graph::resolve(manifest::load(source, folder, &mut Disk))
+}
+
+/// The files of this host.
+struct Disk;
+
+/// Maximum size of an included manifest.
+const MAX_INCLUDED: Size = Size::bytes(64 << 20);
+
+impl Files for Disk {
+    fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
+        let found = path.canonicalize().map_err(|error| unreadable(&error))?;
+        if found.is_dir() {
+            let help = "name the TOML file in it".to_owned();
+            return Err(Unreadable { reason: "it is a folder".to_owned(), help });
+        }
+        Ok(found)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
+        let bytes = read_at_most(path, MAX_INCLUDED).map_err(|error| unreadable(&error))?;
+        if let Some(encoding) = other_encoding(&bytes) {
+            let reason = format!("it is {encoding} text");
+            return Err(Unreadable { reason, help: "save it as UTF-8".to_owned() });
+        }
+        as_text(bytes).map_err(|_| Unreadable {
+            reason: "it is not UTF-8 text".to_owned(),
+            help: "name a TOML file; a component belongs into `[components]`".to_owned(),
+        })
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Unreadable {
+    let help = "paths are relative to the folder of the manifest that names them".to_owned();
+    let help = Shortage::from_error(error).map_or(help, |shortage| shortage.help().to_string());
+    Unreadable { reason: error.to_string(), help }
 }
 
 fn text(path: &Path) -> Result<String, Refusal> {

@@ -16,41 +16,71 @@ pub(crate) struct Targets {
     pub(crate) shown: Shown,
 }
 
-/// Selects the tasks that `names` name and their dependencies; every task if there are no names.
+/// Selects the tasks that `names` name and their dependencies; every task if there are no names. A pipeline means all of
+/// its tasks.
 pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal> {
     if names.is_empty() {
         return Ok(Targets { is_included: vec![true; plan.tasks().len()], shown: Shown::all(plan) });
     }
-    let positions: HashMap<&str, TaskIdx> =
+    let tasks: HashMap<&str, TaskIdx> =
         (0..).map(TaskIdx::new).zip(plan.tasks()).map(|(idx, task)| (task.name.as_str(), idx)).collect();
-    let (known, unknown): (Vec<&String>, Vec<&String>) =
-        names.iter().partition(|name| positions.contains_key(name.as_str()));
+    let pipelines = plan.pipelines().iter().enumerate();
+    let pipelines: HashMap<&str, usize> =
+        pipelines.map(|(position, pipeline)| (pipeline.name.as_str(), position)).collect();
+    let mut named = Named::default();
+    let mut unknown: Vec<&String> = Vec::new();
+    for name in names {
+        match (tasks.get(name.as_str()), pipelines.get(name.as_str())) {
+            (Some(task), _) => named.tasks.push(*task),
+            (None, Some(pipeline)) => named.pipelines.push(*pipeline),
+            (None, None) => unknown.push(name),
+        }
+    }
     if !unknown.is_empty() {
         return Err(refuse(&unknown, plan));
     }
-    let found = known.into_iter().filter_map(|name| positions.get(name.as_str()).copied());
-    Ok(restricted(plan, found.collect()))
+    Ok(restricted(plan, named))
 }
 
-fn restricted(plan: &Plan, mut extra: Vec<TaskIdx>) -> Targets {
-    let is_included = plan.with_needs(&extra);
+/// The tasks and the pipelines that a user names.
+#[derive(Default)]
+struct Named {
+    tasks: Vec<TaskIdx>,
+    pipelines: Vec<usize>,
+}
+
+fn restricted(plan: &Plan, Named { mut tasks, mut pipelines }: Named) -> Targets {
+    let mut roots = tasks.clone();
+    for pipeline in pipelines.iter().filter_map(|position| plan.pipelines().get(*position)) {
+        let positions = pipeline.tasks.clone().filter_map(|position| u32::try_from(position).ok());
+        roots.extend(positions.map(TaskIdx::new));
+    }
+    let is_included = plan.with_needs(&roots);
     let mut is_shown = Vec::with_capacity(plan.outputs().len());
     for output in plan.outputs() {
         let mut reads = Vec::new();
         output.binding.each_task(&mut |task| reads.push(task));
         let is_complete = reads.iter().all(|task| is_included.get(task.index()).copied().unwrap_or(false));
         if is_complete {
-            extra.retain(|task| !reads.contains(task));
+            tasks.retain(|task| !reads.contains(task));
+            // As a task that an output reads, a pipeline is not shown twice.
+            pipelines.retain(|position| {
+                let pipeline = plan.pipelines().get(*position);
+                pipeline
+                    .is_some_and(|pipeline| !reads.iter().any(|task| pipeline.tasks.contains(&task.index())))
+            });
         }
         is_shown.push(is_complete);
     }
-    // A function without a result has no output to show.
-    extra.retain(|task| plan.task(*task).is_some_and(|task| task.output.is_some()));
-    Targets { is_included, shown: Shown { declared: is_shown, tasks: extra } }
+    // A function without a result has no output to show, nor has a pipeline of such functions.
+    tasks.retain(|task| plan.task(*task).is_some_and(|task| task.output.is_some()));
+    pipelines.retain(|position| plan.pipelines().get(*position).is_some_and(|found| found.output.is_some()));
+    Targets { is_included, shown: Shown { declared: is_shown, tasks, pipelines } }
 }
 
 fn refuse(unknown: &[&String], plan: &Plan) -> Refusal {
-    let tasks = || plan.tasks().iter().map(|task| task.name.as_str());
+    let pipelines = plan.pipelines().iter().map(|pipeline| pipeline.name.as_str());
+    let tasks = || pipelines.clone().chain(plan.tasks().iter().map(|task| task.name.as_str()));
     let shown: Vec<String> = unknown.iter().map(|name| format!("`--target {name}`")).collect();
     let verb = if unknown.len() == 1 { "names" } else { "name" };
     let refusal = Refusal::new(format!("{} {verb} no task of this manifest", shown.join(" and ")));

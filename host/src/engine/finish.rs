@@ -4,7 +4,7 @@
 use crate::engine::resolve::{Known, Scope, Unresolved};
 use crate::events::FailureFact;
 use crate::model::{FailureClass, Limits, SkipReason, TaskIdx};
-use crate::plan::{Binding, Bound, Output, Plan};
+use crate::plan::{Binding, Bound, Output, Pipeline, Plan};
 use crate::state::{Entry, Error, Ledger, NodeId};
 use crate::value::{Type, check};
 use bytes::Bytes;
@@ -34,19 +34,33 @@ pub struct Shown {
     pub declared: Vec<bool>,
     /// Tasks whose outputs the run shows too.
     pub tasks: Vec<TaskIdx>,
+    /// Pipelines, by position in the plan, whose records of outputs the run shows too.
+    pub pipelines: Vec<usize>,
 }
 
 impl Shown {
     /// Shows all outputs of a plan.
     #[must_use]
     pub fn all(plan: &Plan) -> Self {
-        Self { declared: vec![true; plan.outputs().len()], tasks: Vec::new() }
+        Self { declared: vec![true; plan.outputs().len()], ..Self::default() }
     }
 
     /// Returns whether the run shows no output.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && !self.declared.contains(&true)
+        self.tasks.is_empty() && self.pipelines.is_empty() && !self.declared.contains(&true)
+    }
+
+    /// Returns the shown pipelines, each with its record and its type.
+    pub(crate) fn records<'p>(
+        &self,
+        plan: &'p Plan,
+    ) -> impl Iterator<Item = (&'p Pipeline, &'p Binding, &'p Type)> {
+        let pipelines = self.pipelines.iter().filter_map(|position| plan.pipelines().get(*position));
+        pipelines.filter_map(|pipeline| {
+            let (record, ty) = pipeline.output.as_ref()?;
+            Some((pipeline, &**record, ty))
+        })
     }
 
     fn declared_outputs<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Output> {
@@ -54,12 +68,13 @@ impl Shown {
     }
 }
 
-/// Returns the outputs that a run shows, by name: those of the manifest in its order, then those of tasks.
+/// Returns the outputs that a run shows, by name: those of the manifest in its order, then those of pipelines and tasks.
 pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
     let plan = bound.plan();
     let mut tasks: HashSet<TaskIdx> = shown.tasks.iter().copied().collect();
-    for output in shown.declared_outputs(plan) {
-        output.binding.each_task(&mut |task| {
+    let bindings = shown.declared_outputs(plan).map(|output| &output.binding);
+    for binding in bindings.chain(shown.records(plan).map(|(_, record, _)| record)) {
+        binding.each_task(&mut |task| {
             tasks.insert(task);
         });
     }
@@ -67,16 +82,17 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let entries = ledger.fetch(&nodes).await?;
     let known: Known = nodes.into_iter().zip(entries).collect();
     let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
-    let declared = shown.declared_outputs(plan).map(|output| {
-        let value = match scope.resolve(&output.binding) {
-            Ok(bytes) => checked_value(&output.ty, bytes),
-            Err(Unresolved::Skip(reason)) => skipped(&output.binding, &known, reason),
-            Err(Unresolved::Needs(_)) => unfinished(),
-            Err(Unresolved::Input(message)) => faulty(FailureClass::Input, message),
-            Err(Unresolved::Limit(message)) => faulty(FailureClass::Limit, message),
-        };
-        (output.name.clone(), value)
-    });
+    let value = |binding: &Binding, ty: &Type| match scope.resolve(binding) {
+        Ok(bytes) => checked_value(ty, bytes),
+        Err(Unresolved::Skip(reason)) => skipped(binding, &known, reason),
+        Err(Unresolved::Needs(_)) => unfinished(),
+        Err(Unresolved::Input(message)) => faulty(FailureClass::Input, message),
+        Err(Unresolved::Limit(message)) => faulty(FailureClass::Limit, message),
+    };
+    let declared = shown.declared_outputs(plan);
+    let declared = declared.map(|output| (output.name.clone(), value(&output.binding, &output.ty)));
+    let records = shown.records(plan);
+    let records = records.map(|(pipeline, record, ty)| (pipeline.name.to_string(), value(record, ty)));
     let of_tasks = shown.tasks.iter().filter_map(|idx| {
         let task = plan.task(*idx)?;
         let ty = task.output.as_ref()?;
@@ -87,7 +103,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
         };
         Some((task.name.to_string(), value))
     });
-    Ok(declared.chain(of_tasks).collect())
+    Ok(declared.chain(records).chain(of_tasks).collect())
 }
 
 /// Checks a stored value against its type, because others may have written to the store.

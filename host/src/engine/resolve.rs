@@ -109,6 +109,17 @@ impl Scope<'_> {
             }
             Binding::Case(name, part) => Ok(compose_case(name, &self.resolve(part)?)),
             Binding::Wrapped(part) => Ok(compose_some(&self.resolve(part)?)),
+            Binding::Part { value, ty, path, conversion, default } => match (self.resolve(value), default) {
+                (Ok(whole), _) => match (self.part(&whole, ty, path, conversion)?, default) {
+                    (Some(part), _) => Ok(part),
+                    (None, Some(default)) => Ok(default.clone()),
+                    (None, None) => Err(nothing_at_path(path, "the value that a pipeline is given or gives")),
+                },
+                (Err(Unresolved::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                    Ok(default.clone())
+                }
+                (Err(unresolved), _) => Err(unresolved),
+            },
             Binding::Select { selector, ty, cases, default } => match self.choose(selector, ty)? {
                 Some(name) => match (cases.iter().find(|(case, _)| *case == name), default) {
                     (Some((_, case)), _) => self.resolve(case),

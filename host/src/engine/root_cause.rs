@@ -126,6 +126,8 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         }
         Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),
         Binding::Case(_, part) | Binding::Wrapped(part) => without_default(part, tasks),
+        Binding::Part { default: Some(_), .. } => {}
+        Binding::Part { value, default: None, .. } => without_default(value, tasks),
         Binding::Select { selector, cases, default, .. } => {
             if default.is_none() {
                 without_default(selector, tasks);

@@ -26,13 +26,16 @@ pub(crate) fn pruned(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason
     }
 }
 
-/// Returns a skip if the task's `when` condition is false.
+/// Returns a skip if one of the task's conditions is false: those of the pipelines around it come first, so that their
+/// tasks are all skipped for one reason.
 pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
-    let Some(when) = &task.when else {
-        return Ok(None);
-    };
-    let is_equal = scope.resolve(&when.subject)? == when.equals;
-    Ok((is_equal == when.is_negated).then_some(SkipReason::ConditionFalse))
+    for when in &task.when {
+        let is_equal = scope.resolve(&when.subject)? == when.equals;
+        if is_equal == when.is_negated {
+            return Ok(Some(SkipReason::ConditionFalse));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns a skip if a task was skipped or has failed whose elements the task would flow from.

@@ -2,7 +2,7 @@
 //! Reading and writing lines is in `reading` and `line`. A fact is complete without any other; a new one is a new
 //! variant.
 
-use crate::model::{FailureClass, Name, RunStatus, SkipReason, Timestamp};
+use crate::model::{FailureClass, RunStatus, SkipReason, TaskName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// Name of the task.
-    pub task: Name,
+    pub task: TaskName,
     /// Position of the element, if the task is a `for-each`.
     pub item: Option<u32>,
     /// Number of the attempt, if the fact is about one.

@@ -91,13 +91,13 @@ pub fn to_json_line(run: &RunId, host: &str, event: &Event) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::events::{Fact, FailureFact, Subject};
-    use crate::model::{FailureClass, Name, Timestamp};
+    use crate::model::{FailureClass, TaskName, Timestamp};
 
     #[test]
     fn line_has_the_common_keys_and_those_of_its_fact() {
         let event = Event {
             at: Timestamp::from_millis(0),
-            subject: Some(Subject { task: Name::new("count").unwrap(), item: Some(3), attempt: Some(2) }),
+            subject: Some(Subject { task: TaskName::new("count").unwrap(), item: Some(3), attempt: Some(2) }),
             fact: Fact::TaskRetrying {
                 delay_ms: 100,
                 failure: FailureFact { class: FailureClass::Trap, error: "unreachable".into() },

@@ -4,14 +4,14 @@
 use crate::cli::manual::{Page, blocks};
 use crate::events::parse::tests::facts;
 use crate::events::{Event, Fact, Subject, from_json_line, to_json_line};
-use crate::model::{Name, RunId, Timestamp};
+use crate::model::{RunId, TaskName, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Keys = BTreeSet<String>;
 
 fn line(fact: Fact) -> Map<String, Value> {
-    let subject = Subject { task: Name::new("t").unwrap(), item: Some(4), attempt: Some(2) };
+    let subject = Subject { task: TaskName::new("t").unwrap(), item: Some(4), attempt: Some(2) };
     let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
     serde_json::from_slice(&to_json_line(&RunId::new("r1").unwrap(), "h1", &event)).unwrap()
 }

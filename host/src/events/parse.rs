@@ -2,7 +2,7 @@
 //! Writing is in `line`. Later versions may write new facts, so unknown lines are skipped without an error.
 
 use crate::events::{Event, Fact, Subject};
-use crate::model::{Name, Timestamp};
+use crate::model::{TaskName, Timestamp};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
     let subject = match line.get::<String>("task") {
         None => None,
         Some(task) => Some(Subject {
-            task: Name::new(&task).ok()?,
+            task: TaskName::new(&task).ok()?,
             item: line.get("item"),
             attempt: line.get("attempt"),
         }),
@@ -81,7 +81,7 @@ pub(crate) mod tests {
     #[test]
     fn every_fact_survives_a_round_trip() {
         for fact in facts() {
-            let subject = Subject { task: Name::new("t").unwrap(), item: Some(4), attempt: Some(2) };
+            let subject = Subject { task: TaskName::new("t").unwrap(), item: Some(4), attempt: Some(2) };
             let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
             let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);
             assert_eq!(from_json_line(&line), Some(ReceivedEvent { host: "h1".into(), event }));

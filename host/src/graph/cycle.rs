@@ -6,6 +6,7 @@ use crate::graph::scc;
 use crate::manifest::Manifest;
 use crate::model::{Fault, Name, Span, Spanned};
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 
 /// Maximum number of reported cycles per strongly connected component, which may have more cycles than tasks.
@@ -21,11 +22,20 @@ pub(crate) struct Cycles {
     pub(crate) faults: Vec<Fault>,
 }
 
-/// Finds the cycles that `args`, `for-each`, `when` and `after` of tasks make together.
-pub(crate) fn among_tasks(manifest: &Manifest, drafts: &[Draft]) -> Cycles {
+/// Finds the cycles that `args`, `for-each`, `when` and `after` of tasks make together. Tasks that are no node, since
+/// they include a manifest, are part of none.
+pub(crate) fn among_tasks<'a>(
+    names: impl Iterator<Item = &'a str>,
+    drafts: &[Draft],
+    is_node: impl Fn(usize) -> bool,
+) -> Cycles {
+    let edges = |(task, draft)| {
+        let references = references(draft).filter(|reference| is_node(task) && is_node(reference.to));
+        references.collect()
+    };
     find(&Nodes {
-        names: manifest.tasks.keys().map(Name::as_str).collect(),
-        edges: drafts.iter().map(|draft| references(draft).collect()).collect(),
+        names: names.collect(),
+        edges: drafts.iter().enumerate().map(edges).collect(),
         message: "tasks wait for each other in a cycle",
     })
 }
@@ -57,12 +67,15 @@ fn find(nodes: &Nodes<'_>) -> Cycles {
     let mut search = CycleSearch { edges: &nodes.edges, groups: &groups, is_shown: vec![false; edges.len()] };
     let mut shown_by_group: HashMap<usize, usize> = HashMap::new();
     let mut faults = Vec::new();
+    let mut reported: HashSet<Span> = HashSet::new();
     for (node, group) in groups.iter().enumerate().filter(|(_, group)| size_of(group) > 1) {
         let shown = shown_by_group.entry(*group).or_default();
         if *shown < MAX_CYCLES && !search.is_shown.get(node).copied().unwrap_or(true) {
             *shown += 1;
             let cycle = search.shortest(node);
-            faults.extend(fault(nodes, &cycle));
+            // A manifest that is included often has the same cycle as often.
+            let is_new = cycle.first().is_some_and(|step| reported.insert(step.reference.span.clone()));
+            faults.extend(if is_new { fault(nodes, &cycle) } else { None });
         }
     }
     Cycles { components, faults }

@@ -1,11 +1,12 @@
 //! One task or output of the manifest with its names resolved, and its references to tasks.
 //! `cycle` finds cycles in these references.
 
-use crate::graph::Expr;
 use crate::graph::names::Names;
 use crate::graph::value::{Reader, Site};
+use crate::graph::{Condition, Expr, Place};
 use crate::manifest;
 use crate::model::{Fault, Name, Spanned, TaskIdx};
+use std::sync::Arc;
 
 /// A task with the tasks that it refers to.
 pub(crate) struct Draft {
@@ -17,11 +18,13 @@ pub(crate) struct Draft {
 }
 
 /// Resolved content of a task.
+#[derive(Default)]
 pub(crate) struct Body {
     /// `None` if the task names no existing component.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
-    pub(crate) when: Option<Spanned<Expr>>,
+    /// Conditions: of a draft in one manifest its own `when`, or none.
+    pub(crate) conditions: Vec<Arc<Condition>>,
     pub(crate) for_each: Vec<(String, Spanned<Expr>)>,
     pub(crate) product: bool,
     pub(crate) resources: Vec<(usize, u32)>,
@@ -32,27 +35,30 @@ impl Body {
     pub(crate) fn values(&self) -> impl Iterator<Item = &Expr> {
         let args = self.args.iter().map(|(_, arg)| arg);
         let lists = self.for_each.iter().map(|(_, list)| list);
-        args.chain(lists).chain(&self.when).map(|spanned| &spanned.value)
+        let conditions = self.conditions.iter().map(|condition| &condition.subject);
+        args.chain(lists).chain(conditions).map(|spanned| &spanned.value)
     }
 
-    /// Returns the values of [`Self::values`] mutably.
+    /// Returns the values of [`Self::values`] mutably, but conditions that tasks share.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let args = self.args.iter_mut().map(|(_, arg)| arg);
         let lists = self.for_each.iter_mut().map(|(_, list)| list);
-        args.chain(lists).chain(&mut self.when).map(|spanned| &mut spanned.value)
+        let conditions = self.conditions.iter_mut().filter_map(Arc::get_mut);
+        let conditions = conditions.map(|condition| &mut condition.subject);
+        args.chain(lists).chain(conditions).map(|spanned| &mut spanned.value)
     }
 }
 
 /// An output: its name and its value.
 pub(crate) type Output = (String, Spanned<Expr>);
 
-/// Resolves every task, in the manifest's order.
-pub(crate) fn tasks(names: &mut Names<'_>) -> Vec<Draft> {
+/// Resolves every task of one manifest, in its order.
+pub(crate) fn tasks(names: &mut Names<'_>, manifest: usize) -> Vec<Draft> {
     let tasks = &names.manifest.tasks;
     (0..)
         .map(TaskIdx::new)
         .zip(tasks)
-        .map(|(index, (name, task))| draft(names, (index, name), task))
+        .map(|(index, (name, task))| draft(names, manifest, (index, name), task))
         .collect()
 }
 
@@ -67,7 +73,7 @@ fn output(names: &mut Names<'_>, name: &Name, expr: &Spanned<manifest::Expr>) ->
     (name.to_string(), reader.value(expr, Site::Output))
 }
 
-fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) -> Draft {
+fn draft(names: &mut Names<'_>, manifest: usize, owner: (TaskIdx, &Name), task: &manifest::Task) -> Draft {
     let component = task.action.as_ref().and_then(|action| names.component(action));
     let resources = task.policy.resources.iter().filter_map(|(name, amount)| names.resource(name, amount));
     let resources = resources.collect();
@@ -76,14 +82,19 @@ fn draft(names: &mut Names<'_>, owner: (TaskIdx, &Name), task: &manifest::Task) 
     let for_each =
         task.for_each.iter().map(|(item, list)| (item.to_string(), reader.value(list, Site::List)));
     let for_each = for_each.collect();
-    let when = task.when.as_ref().map(|when| reader.value(&when.subject, Site::When));
+    let place = Place { manifest, position: owner.0.index() };
+    let conditions = task
+        .when
+        .iter()
+        .map(|when| Arc::new(Condition { place, subject: reader.value(&when.subject, Site::When) }));
+    let conditions = conditions.collect();
     let args = task.args.iter().map(|(key, (span, arg))| {
         (Spanned::new(key.clone(), span.clone()), reader.value(arg, Site::Args(task)))
     });
     let args = args.collect();
     let reads = reader.reads;
     let product = task.product;
-    Draft { body: Body { component, args, when, for_each, product, resources }, reads, after }
+    Draft { body: Body { component, args, conditions, for_each, product, resources }, reads, after }
 }
 
 fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Option<Spanned<TaskIdx>> {

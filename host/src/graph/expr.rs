@@ -1,9 +1,10 @@
 //! The resolved graph as data.
 //! Names are resolved in `resolve` and `value`; values are typed in `plan`.
 
-use crate::graph::Flow;
-use crate::manifest::Manifest;
-use crate::model::{Datum, Faults, Path, Spanned, TaskIdx};
+use crate::graph::{Flow, Manifests, Place};
+use crate::manifest;
+use crate::model::{Datum, Faults, Path, Spanned, TaskIdx, TaskName};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,31 +21,121 @@ pub struct Resolved {
 
 /// A graph without cycles in which every name means something, or is marked as faulty.
 ///
-/// Tasks are in manifest order: `nodes[i]` is `manifest.tasks[i]`.
-#[derive(Debug, Clone)]
+/// Tasks are in manifest order, those of a pipeline at the place of the task that includes it. That task is no node.
+#[derive(Debug)]
 pub struct Graph {
-    pub(crate) manifest: Manifest,
+    pub(crate) manifests: Manifests,
     pub(crate) nodes: Vec<Node>,
     pub(crate) order: Vec<TaskIdx>,
     pub(crate) outputs: Vec<(String, Spanned<Expr>)>,
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) crossings: Vec<Arc<Crossing>>,
+}
+
+/// A manifest that a task includes.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// Full name of the including task.
+    pub name: TaskName,
+    /// The including task.
+    pub place: Place,
+    /// Position of the included manifest.
+    pub manifest: usize,
+    /// Positions of its tasks.
+    pub tasks: Range<usize>,
+    /// Lists that the including task runs over, in the scope of that task.
+    pub for_each: Vec<(String, Spanned<Expr>)>,
+    /// Values of the params of the included manifest, in its order; none where a fault was reported.
+    pub arguments: Vec<Option<Arc<Crossing>>>,
+    /// The record of its outputs; none where a fault was reported.
+    pub record: Option<Arc<Crossing>>,
+}
+
+/// A value that crosses the border of a pipeline. It is typed once, and shared by all that read it.
+#[derive(Debug, PartialEq)]
+pub struct Crossing {
+    /// Number of the crossing in its graph.
+    pub id: usize,
+    /// The border, and the direction.
+    pub border: Border,
+    /// The value: of an argument in the scope of the including task, of an output in that of the included manifest.
+    pub value: Spanned<Expr>,
+    /// Levels of nesting, those of other crossings in it counted.
+    pub(crate) depth: usize,
+    /// Number of parts, those of other crossings in it counted.
+    pub(crate) weight: usize,
+}
+
+/// The border of a pipeline and what crosses it. A pipeline is given by its position in [`Graph::pipelines`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Border {
+    /// The argument of a param.
+    Argument {
+        /// The pipeline.
+        pipeline: usize,
+        /// Position of the param in the included manifest.
+        param: usize,
+        /// Source of the value.
+        origin: Origin,
+    },
+    /// An output.
+    Output {
+        /// The pipeline.
+        pipeline: usize,
+        /// Name of the output.
+        name: String,
+    },
+    /// The record of all outputs.
+    Record {
+        /// The pipeline.
+        pipeline: usize,
+    },
+}
+
+/// Source of an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `args` of the including task.
+    Args,
+    /// `default` of the param.
+    Default,
+    /// Nothing: the value is none, if the param's type has it.
+    Nothing,
+}
+
+/// A condition of a task: its own `when`, or that of a pipeline around it.
+#[derive(Debug, PartialEq)]
+pub struct Condition {
+    /// The task that has the `when`.
+    pub place: Place,
+    /// The value under test.
+    pub subject: Spanned<Expr>,
 }
 
 /// A task with its names resolved.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Position of the component in the manifest; none where a fault was reported.
+    /// Full name.
+    pub name: TaskName,
+    /// The task in its manifest.
+    pub place: Place,
+    /// Position of the component among those of all manifests; none where a fault was reported.
     pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,
-    /// Subject of `when`.
-    pub when: Option<Spanned<Expr>>,
+    /// Conditions, all of which must hold: those of the pipelines around the task, outermost first, then its own.
+    pub conditions: Vec<Arc<Condition>>,
+    /// Whether a pipeline around the task takes its grants away.
+    pub is_ungranted: bool,
+    /// Priority: its own and those of the pipelines around it.
+    pub priority: i8,
     /// Items of `for-each` in order: name and list.
     pub for_each: Vec<(String, Spanned<Expr>)>,
     /// Whether the lists are combined in all ways, instead of zipped.
     pub product: bool,
     /// How the `for-each` flows from others; none if it waits for whole lists, or there is none.
     pub flow: Option<Flow>,
-    /// Resources by position in the manifest, with amounts above zero.
+    /// Resources by position among those of all manifests, with amounts above zero.
     pub resources: Vec<(usize, u32)>,
     /// Tasks of `after`.
     pub after: Vec<TaskIdx>,
@@ -149,6 +240,15 @@ pub enum Expr {
         /// Value to use if no case matches.
         default: Option<Spanned<Datum>>,
     },
+    /// A value that crosses the border of a pipeline.
+    Crossing {
+        /// The value.
+        crossing: Arc<Crossing>,
+        /// Part of the value.
+        path: Path,
+        /// Value to use if a task that it needs was skipped or it has no such part.
+        default: Option<Spanned<Datum>>,
+    },
     /// A value of which a fault was reported.
     Faulty,
 }
@@ -172,8 +272,8 @@ impl<G> NeededIf<G> {
 }
 
 impl Expr {
-    /// Calls `visit` with each value that this one is made of: those of an array or a table, and the selector and the
-    /// cases of a `select`.
+    /// Calls `visit` with each value that this one is made of: those of an array or a table, the selector and the cases
+    /// of a `select`, and what crosses a border.
     pub(crate) fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
             Self::Literal(_)
@@ -187,6 +287,7 @@ impl Expr {
                 visit(&from.value);
                 visit(&to.value);
             }
+            Self::Crossing { crossing, .. } => visit(&crossing.value.value),
             Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
             Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
             Self::Select { selector, cases, .. } => {
@@ -196,7 +297,7 @@ impl Expr {
         }
     }
 
-    /// Calls `visit` with the same parts as [`Self::each_part`], to change them.
+    /// Calls `visit` with the same parts as [`Self::each_part`] but crossings, to change them.
     pub(crate) fn each_part_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
         match self {
             Self::Literal(_)
@@ -205,6 +306,7 @@ impl Expr {
             | Self::Item { .. }
             | Self::Env { .. }
             | Self::File { .. }
+            | Self::Crossing { .. }
             | Self::Faulty => {}
             Self::Range { from, to } => {
                 visit(&mut from.value);
@@ -221,16 +323,33 @@ impl Expr {
 }
 
 impl Graph {
-    /// The manifest that the graph was made of.
+    /// Returns the manifests that the graph was made of.
     #[must_use]
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
+    pub const fn manifests(&self) -> &Manifests {
+        &self.manifests
     }
 
-    /// Returns the manifest without the graph.
+    /// Returns the manifests without the graph.
     #[must_use]
-    pub fn into_manifest(self) -> Manifest {
-        self.manifest
+    pub fn into_manifests(self) -> Manifests {
+        self.manifests
+    }
+
+    /// Returns the tasks with what their manifests say of them.
+    pub fn tasks(&self) -> impl Iterator<Item = (&Node, &manifest::Task)> {
+        self.nodes.iter().filter_map(|node| Some((node, self.manifests.task(node.place)?.1)))
+    }
+
+    /// Returns the pipelines, each before those that it includes.
+    #[must_use]
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
+    }
+
+    /// Returns all crossings by number, each after those in it.
+    #[must_use]
+    pub fn crossings(&self) -> &[Arc<Crossing>] {
+        &self.crossings
     }
 
     /// Returns the tasks in manifest order.

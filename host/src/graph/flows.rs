@@ -2,7 +2,7 @@
 //! Values of elements are read in `engine`; the ledger follows the edges between elements.
 
 use crate::graph::Expr;
-use crate::graph::cut::Acyclic;
+use crate::graph::draft::Draft;
 use crate::model::TaskIdx;
 
 /// How a `for-each` flows from others. All tasks that flow from one another have the same elements, those of the root.
@@ -30,7 +30,7 @@ impl Flow {
 ///
 /// A `for-each` flows if each of its lists is the whole output of a `for-each` with the same root, or the list that the
 /// root itself runs over. Any other combination, and every product, waits until all lists are complete.
-pub(crate) fn flows(tasks: &[Acyclic], order: &[TaskIdx]) -> Vec<Option<Flow>> {
+pub(crate) fn flows(tasks: &[Draft], order: &[TaskIdx]) -> Vec<Option<Flow>> {
     let mut flows: Vec<Option<Flow>> = vec![None; tasks.len()];
     for index in order {
         let flow = flow(tasks, &flows, *index);
@@ -41,7 +41,7 @@ pub(crate) fn flows(tasks: &[Acyclic], order: &[TaskIdx]) -> Vec<Option<Flow>> {
     flows
 }
 
-fn flow(tasks: &[Acyclic], flows: &[Option<Flow>], index: TaskIdx) -> Option<Flow> {
+fn flow(tasks: &[Draft], flows: &[Option<Flow>], index: TaskIdx) -> Option<Flow> {
     let body = &tasks.get(index.index())?.body;
     let is_product = body.product && body.for_each.len() > 1;
     let lists = Some(&body.for_each).filter(|_| !is_product)?;
@@ -63,7 +63,7 @@ fn flow(tasks: &[Acyclic], flows: &[Option<Flow>], index: TaskIdx) -> Option<Flo
 }
 
 /// Returns the `for-each` task whose whole output a list is.
-fn source(tasks: &[Acyclic], list: &Expr) -> Option<TaskIdx> {
+fn source(tasks: &[Draft], list: &Expr) -> Option<TaskIdx> {
     match list {
         Expr::Task { task, path, default: None } if path.steps().is_empty() => {
             let is_for_each = tasks.get(task.index()).is_some_and(|task| !task.body.for_each.is_empty());

@@ -1,11 +1,20 @@
-//! Graph of a manifest: every name resolved to a position, and the tasks in topological order: [`Graph`].
+//! Graph of a manifest: every name resolved to a position, included manifests inlined, and the tasks in topological
+//! order: [`Graph`].
 //! Types and components are left to `plan`.
 
 mod expr;
+mod manifests;
 mod resolve;
 mod names;
 mod value;
 mod draft;
+mod template;
+mod instances;
+mod crossings;
+mod inline;
+mod waiting;
+mod resources;
+mod border;
 mod suppliers;
 mod scc;
 mod cycle;
@@ -21,6 +30,9 @@ mod tests;
 #[cfg(test)]
 mod properties;
 
-pub use expr::{Expr, Gate, Graph, NeededClause, NeededIf, Node, Resolved};
+pub use expr::{
+    Border, Condition, Crossing, Expr, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline, Resolved,
+};
 pub use flows::Flow;
+pub use manifests::{Manifests, Place};
 pub use resolve::resolve;

@@ -46,6 +46,13 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span).and_then(task_index)
     }
 
+    /// Returns whether a task includes a manifest.
+    pub(crate) fn is_pipeline(&self, task: TaskIdx) -> bool {
+        let task = self.manifest.tasks.get_index(task.index());
+        task.and_then(|(_, task)| task.action.as_ref())
+            .is_some_and(|action| action.value.included().is_some())
+    }
+
     /// Returns the position of a param.
     pub(crate) fn param(&mut self, name: &Spanned<String>) -> Option<usize> {
         let (manifest, left_out) = (self.manifest, self.left_out);
@@ -54,9 +61,9 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span)
     }
 
-    /// Returns the position of the component that a task runs.
+    /// Returns the position of the component that a task runs; none for a task that includes a manifest.
     pub(crate) fn component(&mut self, action: &Spanned<Action>) -> Option<usize> {
-        self.component_named(action.value.component(), &action.span)
+        self.component_named(action.value.component()?, &action.span)
     }
 
     /// Returns the position of a component.

@@ -1,8 +1,7 @@
 //! Pruning conditions: which tasks are needed only if a `select` chooses so, and by which selectors.
 //! `engine` evaluates the conditions during the run.
 
-use crate::graph::cut::Acyclic;
-use crate::graph::draft::Output;
+use crate::graph::draft::{Draft, Output};
 use crate::graph::{Gate, NeededClause, NeededIf, scc, uses};
 use crate::model::TaskIdx;
 use std::collections::HashSet;
@@ -16,7 +15,7 @@ const MAX_INHERITED: usize = 32;
 
 /// The tasks and outputs, with the dependencies that determine the lazy ones.
 pub(crate) struct Input<'a> {
-    pub(crate) tasks: &'a [Acyclic],
+    pub(crate) tasks: &'a [Draft],
     /// Outputs in `[outputs]`; default outputs do not keep a task from being lazy.
     pub(crate) named_outputs: &'a [Output],
     /// Per task: the tasks that it may read or is `after`.

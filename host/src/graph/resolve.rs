@@ -1,45 +1,82 @@
-//! Turns a parsed manifest into its graph: resolves names, finds cycles, breaks them up, and sorts the tasks.
-//! Each step has its own file.
+//! Turns parsed manifests into their graph: resolves names, inlines what is included, breaks up cycles, and sorts the
+//! tasks. Each step has its own file.
 
-use crate::graph::cut::{Acyclic, cut};
-use crate::graph::draft::Output;
-use crate::graph::names::Names;
+use crate::graph::draft::{Draft, Output};
+use crate::graph::inline::{Inclusions, Inlined, inline};
+use crate::graph::instances::{Allocated, Allocation, Instance, allocate};
 use crate::graph::pruning::Needed;
-use crate::graph::{Expr, Flow, Graph, Node, Resolved, cycle, draft, flows, order, pruning, suppliers, uses};
-use crate::manifest::{Manifest, Parsed};
-use crate::model::{Fault, Path, Spanned, TaskIdx};
+use crate::graph::template::{Template, template};
+use crate::graph::{
+    Crossing, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows, order, pruning,
+    resources, uses, waiting,
+};
+use crate::manifest::{Loaded, Manifest};
+use crate::model::{Spanned, TaskIdx};
+use std::sync::Arc;
 
-/// Resolves the names of a manifest and orders its tasks.
+/// Resolves the names of a manifest and of those that it includes, and orders the tasks.
 ///
-/// All faults are returned together, in the order of the text; those of the manifest are found first.
+/// All faults are returned together, in the order of the texts; those of the manifests are found first.
 #[must_use]
-pub fn resolve(parsed: Parsed) -> Resolved {
-    let Parsed { manifest, left_out, mut faults } = parsed;
-    if manifest.tasks.is_empty() && left_out.tasks.is_empty() && !left_out.is_unread("tasks") {
-        let fault = Fault::of_file("a manifest has at least one task");
-        faults.push(fault.help("write a header `[tasks.NAME]` and below it `call = \"component.function\"`"));
+pub fn resolve(loaded: impl Into<Loaded>) -> Resolved {
+    let Loaded { parts, mut faults } = loaded.into();
+    let templates = parts.iter().enumerate();
+    let templates: Vec<Template> =
+        templates.map(|(position, part)| template(part, position, &mut faults.list)).collect();
+    border::check(&parts, &templates, &mut faults.list);
+    let joined = resources::join(&parts, &mut faults.list);
+    let Allocation { instances, tasks, faults: found } = allocate(&parts);
+    faults.list.extend(found);
+    let Inlined { mut drafts, outputs, pipelines, crossings, faults: found } = if instances.len() == 1 {
+        alone(templates)
+    } else {
+        let resources = &joined.positions;
+        let inclusions = Inclusions {
+            parts: &parts,
+            templates: &templates,
+            instances: &instances,
+            tasks: &tasks,
+            resources,
+        };
+        let mut inlined = inline(inclusions);
+        inlined.faults.extend(waiting::wait(inclusions, &mut inlined.drafts));
+        inlined
+    };
+    faults.list.extend(found);
+    if instances.len() > 1 {
+        // Cycles in one manifest are known; these cross borders.
+        let cycles = cycle::among_tasks(tasks.iter().map(|task| task.name.as_str()), &drafts, |_| true);
+        faults.list.extend(cycles.faults);
+        cut::cut(&mut drafts, &cycles.components);
     }
-    let mut names = Names::new(&manifest, &left_out);
-    let tasks = draft::tasks(&mut names);
-    let outputs = draft::outputs(&mut names);
-    let suppliers = suppliers::suppliers(&mut names);
-    faults.list.extend(names.into_faults());
-    faults.list.extend(cycle::among_components(&manifest, &suppliers).faults);
-    let cycles = cycle::among_tasks(&manifest, &tasks);
-    faults.list.extend(cycles.faults);
-    faults.sort();
-    Resolved { graph: build(manifest, cut(tasks, &cycles.components), outputs), faults }
+    faults.sort_and_dedup();
+    let manifests: Vec<Manifest> = parts.into_iter().map(|part| part.manifest).collect();
+    let manifests = Manifests::new(manifests, joined.distinct);
+    let graph = build(manifests, (tasks, drafts, &instances), (outputs, pipelines, crossings));
+    Resolved { graph, faults }
+}
+
+/// Returns the tasks of a manifest that includes no other: each is one of the graph already.
+fn alone(templates: Vec<Template>) -> Inlined {
+    let root = templates.into_iter().next();
+    let Template { drafts, outputs } = root.unwrap_or(Template { drafts: Vec::new(), outputs: Vec::new() });
+    Inlined { drafts, outputs, pipelines: Vec::new(), crossings: Vec::new(), faults: Vec::new() }
 }
 
 /// Builds the graph, with its tasks in topological order.
-fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) -> Graph {
+fn build(
+    manifests: Manifests,
+    (tasks, drafts, instances): (Vec<Allocated>, Vec<Draft>, &[Instance]),
+    (outputs, pipelines, crossings): (Vec<Output>, Vec<Pipeline>, Vec<Arc<Crossing>>),
+) -> Graph {
     let links: Vec<Links> =
-        (0..).map(TaskIdx::new).zip(&tasks).map(|(index, task)| Links::new(index, task)).collect();
+        (0..).map(TaskIdx::new).zip(&drafts).map(|(index, task)| Links::new(index, task)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
+    let is_named = manifests.root().outputs.is_some();
     let conditions = Needed::find(&pruning::Input {
-        tasks: &tasks,
-        named_outputs: &named_outputs,
+        tasks: &drafts,
+        named_outputs: if is_named { &outputs } else { &[] },
         needs: &needs,
         order: &order,
     });
@@ -49,46 +86,86 @@ fn build(manifest: Manifest, tasks: Vec<Acyclic>, named_outputs: Vec<Output>) ->
     }
     let order = order::topological(&needs);
     let heights = order::heights(&needs, &order);
-    let flows = flows::flows(&tasks, &order);
-    let outputs = match &manifest.outputs {
-        Some(_) => named_outputs,
-        None => unconsumed(&manifest, &consumed(&links)),
-    };
+    let flows = flows::flows(&drafts, &order);
+    let settings = settings(&manifests, instances);
     let nodes = (0..)
         .map(TaskIdx::new)
-        .zip(tasks)
+        .zip(tasks.into_iter().zip(drafts))
         .zip(links)
         .zip(heights)
         .zip(flows)
-        .map(|((((index, task), links), height), flow)| Node {
-            waits_for: links.waits_for(&task, flow.as_ref(), conditions.waits(index)),
-            flow,
-            component: task.body.component,
-            args: task.body.args,
-            when: task.body.when,
-            for_each: task.body.for_each,
-            product: task.body.product,
-            resources: task.body.resources,
-            after: task.after,
-            needed_if: conditions.needed_if(index),
-            height,
+        .map(|((((index, (Allocated { name, place, instance }, draft)), links), height), flow)| {
+            let Settings { priority, is_ungranted } = settings.get(instance).copied().unwrap_or_default();
+            let own = manifests.task(place).map_or(0, |(_, task)| task.priority);
+            let after = after(&draft.after);
+            let waits_for = links.waits_for((&draft, &after), flow.as_ref(), conditions.waits(index));
+            Node {
+                name,
+                place,
+                component: draft.body.component,
+                args: draft.body.args,
+                conditions: draft.body.conditions,
+                is_ungranted,
+                priority: clamped(priority, own),
+                for_each: draft.body.for_each,
+                product: draft.body.product,
+                flow,
+                resources: draft.body.resources,
+                waits_for,
+                after,
+                needed_if: conditions.needed_if(index),
+                height,
+            }
         })
         .collect();
-    Graph { manifest, nodes, order, outputs }
+    Graph { manifests, nodes, order, outputs, pipelines, crossings }
+}
+
+/// What the tasks around an instance say of all its tasks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Settings {
+    priority: i8,
+    is_ungranted: bool,
+}
+
+/// Returns the settings of each instance: those of the instance around it, and of its own task.
+fn settings(manifests: &Manifests, instances: &[Instance]) -> Vec<Settings> {
+    let mut found: Vec<Settings> = Vec::with_capacity(instances.len());
+    for instance in instances {
+        let around = instance.parent.and_then(|(parent, position)| {
+            let manifest = instances.get(parent)?.manifest;
+            let (_, task) = manifests.task(Place { manifest, position })?;
+            let Settings { priority, is_ungranted } = found.get(parent).copied()?;
+            let is_ungranted = is_ungranted || task.grants.is_some();
+            Some(Settings { priority: clamped(priority, task.priority), is_ungranted })
+        });
+        found.push(around.unwrap_or_default());
+    }
+    found
+}
+
+/// Adds priorities, within their range.
+fn clamped(outer: i8, inner: i8) -> i8 {
+    outer.saturating_add(inner).clamp(-100, 100)
+}
+
+/// Returns the tasks of `after` in ascending order without duplicates.
+fn after(written: &[Spanned<TaskIdx>]) -> Vec<TaskIdx> {
+    let mut after: Vec<TaskIdx> = written.iter().map(|task| task.value).collect();
+    sort_and_dedup(&mut after);
+    after
 }
 
 /// Tasks that one task refers to, each list in ascending order without duplicates.
 struct Links {
     /// Tasks whose output is read regardless of any `select`.
     direct: Vec<TaskIdx>,
-    /// Tasks whose output may be read.
-    reads: Vec<TaskIdx>,
     /// Tasks that may be read or are in `after`.
     needs: Vec<TaskIdx>,
 }
 
 impl Links {
-    fn new(index: TaskIdx, task: &Acyclic) -> Self {
+    fn new(index: TaskIdx, task: &Draft) -> Self {
         let (mut direct, mut reads) = (Vec::new(), Vec::new());
         uses::each_use_of(index, &task.body, &mut |read, gates| {
             reads.push(read);
@@ -96,66 +173,48 @@ impl Links {
                 direct.push(read);
             }
         });
-        let mut needs: Vec<TaskIdx> = reads.iter().chain(&task.after).copied().collect();
-        [&mut direct, &mut reads, &mut needs].into_iter().for_each(sort_and_dedup);
-        Self { direct, reads, needs }
+        let mut needs = reads;
+        needs.extend(task.after.iter().map(|task| task.value));
+        [&mut direct, &mut needs].into_iter().for_each(sort_and_dedup);
+        Self { direct, needs }
     }
 
-    fn waits_for(self, task: &Acyclic, flow: Option<&Flow>, deciders: &[TaskIdx]) -> Vec<TaskIdx> {
+    fn waits_for(
+        self,
+        (draft, after): (&Draft, &[TaskIdx]),
+        flow: Option<&Flow>,
+        deciders: &[TaskIdx],
+    ) -> Vec<TaskIdx> {
         let mut waits_for = match flow {
-            Some(flow) => self.without_flow(task, flow),
+            Some(flow) => without_flow(draft, flow),
             None => self.direct,
         };
-        waits_for.extend(&task.after);
+        waits_for.extend(after);
         waits_for.extend(deciders);
         sort_and_dedup(&mut waits_for);
         waits_for
     }
 }
 
-impl Links {
-    /// Returns the tasks that are read elsewhere than by a list that flows.
-    fn without_flow(self, task: &Acyclic, flow: &Flow) -> Vec<TaskIdx> {
-        let args = task.body.args.iter().map(|(_, arg)| arg);
-        let lists = task.body.for_each.iter().zip(&flow.sources).filter(|(_, source)| source.is_none());
-        let values = args.chain(lists.map(|((_, list), _)| list)).chain(&task.body.when);
-        let mut direct = Vec::new();
-        for value in values {
-            uses::each_use(&value.value, None, &mut |read, gates| {
-                if gates.is_empty() {
-                    direct.push(read);
-                }
-            });
-        }
-        direct
+/// Returns the tasks that are read elsewhere than by a list that flows, whatever a `select` chooses.
+fn without_flow(draft: &Draft, flow: &Flow) -> Vec<TaskIdx> {
+    let body = &draft.body;
+    let args = body.args.iter().map(|(_, arg)| arg);
+    let lists = body.for_each.iter().zip(&flow.sources).filter(|(_, source)| source.is_none());
+    let conditions = body.conditions.iter().map(|condition| &condition.subject);
+    let values = args.chain(lists.map(|((_, list), _)| list)).chain(conditions);
+    let mut direct = Vec::new();
+    for value in values {
+        uses::each_use(&value.value, None, &mut |read, gates| {
+            if gates.is_empty() {
+                direct.push(read);
+            }
+        });
     }
+    direct
 }
 
 fn sort_and_dedup(tasks: &mut Vec<TaskIdx>) {
     tasks.sort_unstable();
     tasks.dedup();
-}
-
-fn consumed(links: &[Links]) -> Vec<bool> {
-    let mut is_consumed = vec![false; links.len()];
-    for read in links.iter().flat_map(|links| &links.reads) {
-        if let Some(is_consumed) = is_consumed.get_mut(read.index()) {
-            *is_consumed = true;
-        }
-    }
-    is_consumed
-}
-
-/// Returns the outputs of a manifest without `[outputs]`: every task that no task consumes.
-fn unconsumed(manifest: &Manifest, is_consumed: &[bool]) -> Vec<Output> {
-    (0..)
-        .map(TaskIdx::new)
-        .zip(&manifest.tasks)
-        .zip(is_consumed)
-        .filter(|(_, is_consumed)| !**is_consumed)
-        .map(|((task, (name, written)), _)| {
-            let expr = Expr::Task { task, path: Path::root(), default: None };
-            (name.to_string(), Spanned::new(expr, written.span.clone()))
-        })
-        .collect()
 }

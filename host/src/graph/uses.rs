@@ -3,7 +3,7 @@
 
 use crate::graph::draft::Body;
 use crate::graph::{Expr, Gate};
-use crate::model::TaskIdx;
+use crate::model::{Spanned, TaskIdx};
 use std::sync::Arc;
 
 /// Calls `visit` with every task that `expr` may read and the gates that lead to it, outermost first.
@@ -26,9 +26,37 @@ pub(crate) fn each_task(expr: &Expr, visit: &mut dyn FnMut(TaskIdx)) {
 
 /// Returns whether the value differs between the elements of a `for-each`.
 pub(crate) fn has_items(expr: &Expr) -> bool {
+    // What crosses the border of a pipeline refers to items of another task.
+    if matches!(expr, Expr::Crossing { .. }) {
+        return false;
+    }
     let mut has = matches!(expr, Expr::Item { .. });
     expr.each_part(&mut |part| has = has || has_items(part));
     has
+}
+
+/// Calls `visit` with every task that `expr` may read, and the span of the reference.
+pub(crate) fn each_reference(expr: &Spanned<Expr>, visit: &mut dyn FnMut(Spanned<TaskIdx>)) {
+    match &expr.value {
+        Expr::Task { task, .. } => visit(Spanned::new(*task, expr.span.clone())),
+        Expr::Crossing { crossing, .. } => each_reference(&crossing.value, visit),
+        Expr::Range { from, to } => {
+            each_reference(from, visit);
+            each_reference(to, visit);
+        }
+        Expr::Array(parts) => parts.iter().for_each(|part| each_reference(part, visit)),
+        Expr::Table(entries) => entries.iter().for_each(|(_, part)| each_reference(part, visit)),
+        Expr::Select { selector, cases, .. } => {
+            each_reference(selector, visit);
+            cases.iter().for_each(|(_, case)| each_reference(case, visit));
+        }
+        Expr::Literal(_)
+        | Expr::Param { .. }
+        | Expr::Item { .. }
+        | Expr::Env { .. }
+        | Expr::File { .. }
+        | Expr::Faulty => {}
+    }
 }
 
 struct Walk {
@@ -49,6 +77,12 @@ impl Walk {
                     self.expr(&case.value, visit);
                     self.gates.pop();
                 }
+            }
+            // A selector on the other side of a border refers to no item of this task.
+            Expr::Crossing { crossing, .. } => {
+                let within = self.within.take();
+                self.expr(&crossing.value.value, visit);
+                self.within = within;
             }
             // Whatever else there is reads what its parts read.
             _ => expr.each_part(&mut |part| self.expr(part, visit)),

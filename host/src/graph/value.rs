@@ -85,7 +85,8 @@ impl Reader<'_, '_> {
 
     fn task(&mut self, name: &Spanned<String>) -> Option<TaskIdx> {
         let task = self.names.task(name)?;
-        if self.owner.is_some_and(|(owner, _)| owner == task) {
+        // A pipeline may read one of its outputs for another: `inline` finds out whether that is a cycle.
+        if self.owner.is_some_and(|(owner, _)| owner == task) && !self.names.is_pipeline(task) {
             let message = format!("task `{}` needs its own output", name.value);
             self.names.fault(Fault::spanned(name.span.clone(), message).label("this is the task itself"));
             return None;

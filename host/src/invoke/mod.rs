@@ -1,7 +1,7 @@
 //! The port between engine and sandbox: one call of one task, and how it may end.
 //! The engine decides about retries; the sandbox contains the guest.
 
-use crate::model::{Endpoint, FailureClass, Limits, Name, RunId, UrlPrefix};
+use crate::model::{Endpoint, FailureClass, Limits, RunId, TaskName, UrlPrefix};
 use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub struct Attempt {
     /// Id of the run.
     pub run: RunId,
     /// Name of the task.
-    pub task: Name,
+    pub task: TaskName,
     /// Element of the task's `for-each`.
     pub item: Option<u32>,
     /// Number of the attempt, from one.

@@ -3,7 +3,7 @@
 
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
-use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Source, Span, Spanned, UrlPrefix};
+use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use std::time::Duration;
 /// A manifest; maps keep the order of the text.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// The source text, for diagnostics of later stages.
-    pub source: Source,
+    /// The source texts, for diagnostics of later stages: its own, and those of the other manifests.
+    pub sources: Sources,
     /// The base folder of relative paths.
     pub folder: PathBuf,
     /// `name`: one line of text.
@@ -164,7 +164,7 @@ pub struct Preopen {
 pub struct Task {
     /// Span of the task's name.
     pub span: Span,
-    /// `call` or `command`; `None` if it has a fault.
+    /// `call`, `command` or `manifest`; `None` if it has a fault.
     pub action: Option<Spanned<Action>>,
     /// `args`: WIT parameter names with the spans of their keys and their values. For a command, all that it is given.
     pub args: IndexMap<String, (Span, Spanned<Expr>)>,
@@ -182,7 +182,7 @@ pub struct Task {
     pub policy: Policy,
     /// `priority`, −100 to 100.
     pub priority: i8,
-    /// `grants`, which replaces the component's.
+    /// `grants`, which replaces the component's; none at all for a task with `manifest` that says `"none"`.
     pub grants: Option<Grants>,
     /// `on-error`.
     pub on_error: OnError,
@@ -385,9 +385,9 @@ pub enum Reference {
 impl Manifest {
     /// Creates an empty manifest, to be filled while reading.
     #[must_use]
-    pub(crate) fn empty(source: Source, folder: PathBuf) -> Self {
+    pub(crate) fn empty(sources: Sources, folder: PathBuf) -> Self {
         Self {
-            source,
+            sources,
             folder,
             name: String::new(),
             description: None,

@@ -12,7 +12,7 @@ use crate::model::{Fault, Name, Spanned};
 use toml::de::DeValue;
 
 /// The keys of a task that only a command has. `args` is a list beside `command`.
-const OWN: [&str; 7] = ["stdin", "env", "files", "output", "type", "outputs", "ok-status"];
+pub(crate) const OWN: [&str; 7] = ["stdin", "env", "files", "output", "type", "outputs", "ok-status"];
 
 /// The parts of a task that differ between a command and a call.
 pub(crate) struct Parts {
@@ -53,7 +53,7 @@ pub(crate) fn reject_own_keys(reader: &mut Reader<'_>, table: &Table<'_>) {
 /// Reads the keys of a command.
 pub(crate) fn command(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
     if table.slot("command").is_none() {
-        table.require("command", "call", "command = \"component\"");
+        table.require("command", &["call", "manifest"], "command = \"component\"");
     }
     let component = table.optional(reader, "command", component);
     if let (Some(call), Some(command)) = (table.slot("call"), table.slot("command")) {

@@ -1,4 +1,4 @@
-//! Reads what a command is given: `args`, `stdin`, `env` and `files`.
+//! Reads what a task is given: `args`, and `stdin`, `env` and `files` of a command.
 //! `graph` resolves the references; `plan` types them.
 
 use crate::manifest::Expr;
@@ -28,6 +28,16 @@ impl Given {
         self.args.insert(name, value);
         self.feeds.push(feed);
     }
+}
+
+/// Reads `args` of a function or a pipeline: names and values.
+pub(crate) fn named_arguments(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Args> {
+    let DeValue::Table(table) = slot.value else {
+        let fault = slot.mismatch("a table of parameter names and values");
+        return reader.fault(fault.help("write for example `args.text = { param = \"text\" }`"));
+    };
+    let arg = |entry: Slot<'_>| (entry.name.to_owned(), (entry.key.clone(), value(reader, &entry)));
+    Some(Slot::entries(table).map(arg).collect())
 }
 
 /// Reads what a program is given.

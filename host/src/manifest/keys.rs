@@ -40,7 +40,7 @@ sections! {
     /// A value of `[components.NAME.imports]`, as a table.
     IMPORT: "component";
     /// `[tasks.NAME]`.
-    TASK: "call" "command" "args" "stdin" "env" "files" "output" "type" "outputs" "ok-status" "for-each" "product"
+    TASK: "call" "command" "manifest" "args" "stdin" "env" "files" "output" "type" "outputs" "ok-status" "for-each" "product"
         "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache" "priority"
         "grants";
     /// `output` of a command, as a table, and each value of `outputs`.

@@ -7,6 +7,7 @@ mod call;
 mod command;
 mod entries;
 mod given;
+mod pipeline;
 mod collected;
 mod program;
 mod duplicate_key;
@@ -17,6 +18,8 @@ mod imported;
 mod imports;
 mod keys;
 mod parse;
+mod shifted;
+mod include;
 mod parsed;
 mod policy;
 mod reader;
@@ -36,6 +39,8 @@ pub use ast::{
     Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use imported::{ImportSource, Imports};
+pub use include::{Files, Loaded, Part, Unreadable, load};
+#[cfg(any(test, feature = "internals"))]
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};

@@ -8,11 +8,12 @@ use crate::manifest::reader::{Completeness, Reader};
 use crate::manifest::reference::value;
 use crate::manifest::scalar::{text, title};
 use crate::manifest::section::{backend, named, param, resource, version};
+use crate::manifest::shifted::shifted;
 use crate::manifest::syntax::Syntax;
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::task::task;
 use crate::manifest::{Manifest, Parsed, Policy, recovery};
-use crate::model::{Fault, Faults, Name, Source};
+use crate::model::{Fault, Faults, Location, Name, Source, Sources};
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,43 +22,68 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 /// Parses a manifest whose relative paths start at `folder`. No file is opened and no name looked up.
+#[cfg(any(test, feature = "internals"))]
 #[must_use]
 pub fn parse(source: Source, folder: &Path) -> Parsed {
+    let sources = Sources::from(source.clone());
+    parse_at(&source, (sources, 0), folder)
+}
+
+/// Parses a manifest whose text begins at an offset of the sources.
+pub(crate) fn parse_at(source: &Source, at: (Sources, usize), folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
+    let at = Place { sources: at.0, start: at.1, text: &source.text, folder };
     // Checked on tokens: building the tree of such a key could exhaust the stack.
     if let Some(fault) = recovery::long_key(&text) {
-        return read(&DeTable::new(), Syntax::unreadable(fault), source, folder);
+        return read(DeTable::new(), Syntax::unreadable(fault), at);
     }
     if text.trim_start().starts_with('{') {
         let fault = Fault::of_file("a manifest is TOML, and this looks like JSON");
-        return read(&DeTable::new(), Syntax::unreadable(fault), source, folder);
+        return read(DeTable::new(), Syntax::unreadable(fault), at);
     }
     let (tree, errors) = DeTable::parse_recoverable(&text);
     if errors.is_empty() {
-        return read(tree.get_ref(), Syntax::valid(), source, folder);
+        return read(tree.into_inner(), Syntax::valid(), at);
     }
     let (mut syntax, readable) = Syntax::recovered(&text, errors);
     // No line was lost: only duplicate keys, whose tree is complete.
     if syntax.completeness == Completeness::Complete {
-        return read(tree.get_ref(), syntax, source, folder);
+        return read(tree.into_inner(), syntax, at);
     }
     // Parse again without the faulty lines, so that faults in the rest are reported too.
     let (tree, errors) = DeTable::parse_recoverable(&readable);
     syntax.add_later(&text, errors);
-    read(tree.get_ref(), syntax, source, folder)
+    read(tree.into_inner(), syntax, at)
+}
+
+/// Where a text stands.
+struct Place<'a> {
+    sources: Sources,
+    start: usize,
+    text: &'a str,
+    folder: &'a Path,
 }
 
 /// Reads a parsed tree, and adds the faults of its syntax.
-fn read(tree: &DeTable<'_>, mut syntax: Syntax, source: Source, folder: &Path) -> Parsed {
-    let mut reader = Reader::new(folder, std::mem::take(&mut syntax.faults), syntax.completeness);
-    let mut manifest = sections(&mut reader, tree, Manifest::empty(source.clone(), folder.to_owned()));
+fn read(tree: DeTable<'_>, mut syntax: Syntax, at: Place<'_>) -> Parsed {
+    let Place { sources, start, text, folder } = at;
+    let tree = if start == 0 { tree } else { shifted(tree, start) };
+    let faults = std::mem::take(&mut syntax.faults).into_iter().map(|fault| fault.moved(start));
+    let mut reader = Reader::new(folder, faults.collect(), syntax.completeness);
+    let mut manifest = sections(&mut reader, &tree, Manifest::empty(sources.clone(), folder.to_owned()));
     let (list, mut left_out) = reader.finish();
     leave_out(&mut manifest.params, &mut left_out.params, &syntax.broken.params);
     leave_out(&mut manifest.resources, &mut left_out.resources, &syntax.broken.resources);
     leave_out(&mut manifest.components, &mut left_out.components, &syntax.broken.components);
     leave_out(&mut manifest.tasks, &mut left_out.tasks, &syntax.broken.tasks);
-    let mut faults = Faults { source, list };
-    syntax.hide_secrets(&mut faults.list, &faults.source.text);
+    let mut faults = Faults { sources, list };
+    syntax.hide_secrets(&mut faults.list, (text, start));
+    if start > 0 {
+        // A fault of the whole file would be one of the outermost manifest.
+        let unplaced = faults.list.iter_mut().filter(|fault| fault.location.is_none());
+        unplaced
+            .for_each(|fault| fault.location = Some(Location { span: start..start, label: String::new() }));
+    }
     faults.sort();
     Parsed { manifest, left_out, faults }
 }

@@ -1,15 +1,27 @@
-//! The syntax tree of what a task runs: a function, or a component as a program.
-//! `call` and `command` read it; `plan` makes a command a function.
+//! The syntax tree of what a task runs: a function, a component as a program, or the tasks of another manifest.
+//! `call`, `command` and `pipeline` read it; `graph` inlines manifests, and `plan` makes a command a function.
 
 use crate::model::{FilePath, FilePattern, Name, Spanned};
+use std::path::PathBuf;
 
-/// A function or a program that a task runs.
+/// A function, a program or a pipeline that a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// `call`: a function.
     Call(Call),
     /// `command`: a program.
     Command(Command),
+    /// `manifest`: the tasks of another manifest.
+    Manifest(Included),
+}
+
+/// Another manifest, whose tasks are those of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Included {
+    /// `manifest`, joined to the folder of the manifest that has it.
+    pub path: PathBuf,
+    /// `manifest` as it is written.
+    pub written: String,
 }
 
 /// `component.function`, or `component#interface.function`.
@@ -84,12 +96,22 @@ pub enum Collected {
 }
 
 impl Action {
-    /// Returns the name of the component.
+    /// Returns the name of the component; none for a pipeline.
     #[must_use]
-    pub fn component(&self) -> &str {
+    pub fn component(&self) -> Option<&str> {
         match self {
-            Self::Call(call) => &call.component,
-            Self::Command(command) => &command.component,
+            Self::Call(call) => Some(&call.component),
+            Self::Command(command) => Some(&command.component),
+            Self::Manifest(_) => None,
+        }
+    }
+
+    /// Returns the included manifest, if it is one.
+    #[must_use]
+    pub const fn included(&self) -> Option<&Included> {
+        match self {
+            Self::Manifest(included) => Some(included),
+            Self::Call(_) | Self::Command(_) => None,
         }
     }
 
@@ -97,7 +119,7 @@ impl Action {
     #[must_use]
     pub const fn command(&self) -> Option<&Command> {
         match self {
-            Self::Call(_) => None,
+            Self::Call(_) | Self::Manifest(_) => None,
             Self::Command(command) => Some(command),
         }
     }

@@ -113,12 +113,13 @@ impl Syntax {
     }
 
     /// Hides source lines that contain a password or possibly a secret. A param with syntax errors counts as secret,
-    /// since its `secret` key may be unreadable.
-    pub(crate) fn hide_secrets(&self, faults: &mut [Fault], text: &str) {
+    /// since its `secret` key may be unreadable. The text begins at the offset `start`.
+    pub(crate) fn hide_secrets(&self, faults: &mut [Fault], (text, start): (&str, usize)) {
         let may_be_secret = !self.broken.params.is_empty() && text.contains("secret");
         let mut known = (0..0, false); // the last line, often that of the next fault too
         for fault in faults {
-            for offset in fault.location.iter().chain(&fault.related).map(|location| location.span.start) {
+            let locations = fault.location.iter().chain(&fault.related);
+            for offset in locations.map(|location| location.span.start.saturating_sub(start)) {
                 if !known.0.contains(&offset) {
                     let line = line_of(text, offset);
                     let is_secret =

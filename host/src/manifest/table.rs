@@ -92,8 +92,8 @@ pub(crate) struct Unknown<'t> {
 /// A required key that is absent.
 struct Absent {
     key: &'static str,
-    /// Another key, which makes this one unnecessary.
-    alternative: &'static str,
+    /// Other keys, each of which makes this one unnecessary.
+    alternatives: &'static [&'static str],
     example: &'static str,
 }
 
@@ -162,14 +162,19 @@ impl<'t> Table<'t> {
         read: impl FnOnce(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
     ) -> Option<T> {
         if self.slot(key).is_none() {
-            self.require(key, key, example);
+            self.require(key, &[], example);
         }
         self.optional(reader, key, read)
     }
 
-    /// Reports that `key` is absent, unless an unknown key may be a misspelling of it or of its `alternative`.
-    pub(crate) fn require(&mut self, key: &'static str, alternative: &'static str, example: &'static str) {
-        self.absent.push(Absent { key, alternative, example });
+    /// Reports that `key` is absent, unless an unknown key may be a misspelling of it or of one of its `alternatives`.
+    pub(crate) fn require(
+        &mut self,
+        key: &'static str,
+        alternatives: &'static [&'static str],
+        example: &'static str,
+    ) {
+        self.absent.push(Absent { key, alternatives, example });
     }
 
     /// Returns the value of `key`, which is a key of the section.
@@ -188,8 +193,8 @@ impl<'t> Table<'t> {
         for unknown in &unknown {
             reader.fault::<()>(self.unknown(unknown));
         }
-        for Absent { key, alternative, example } in &self.absent {
-            let is_it = |meant: &str| meant == *key || meant == *alternative;
+        for Absent { key, alternatives, example } in &self.absent {
+            let is_it = |meant: &str| meant == *key || alternatives.contains(&meant);
             if !unknown.iter().any(|unknown| unknown.meant.is_some_and(is_it)) {
                 let message = self.message_text(&format!("missing key `{key}`"));
                 let fault = self.span.clone().map_or_else(

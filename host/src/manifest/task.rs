@@ -1,11 +1,13 @@
 //! Reads `[tasks.NAME]`: a call, its arguments, and how it runs.
-//! `graph` resolves the names; `command` reads a program, and `policy` the keys that `[defaults]` shares.
+//! `graph` resolves the names; `command` reads a program, `pipeline` an included manifest, and `policy` the keys that
+//! `[defaults]` shares.
 
 use crate::manifest::call::call;
 use crate::manifest::command::{Parts, command, is_command, reject_own_keys};
-use crate::manifest::given::Args;
+use crate::manifest::given::named_arguments;
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
+use crate::manifest::pipeline::{is_pipeline, no_grants, pipeline};
 use crate::manifest::policy::{Site, policy};
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::{value, value_beside};
@@ -24,8 +26,14 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
-    let Parts { action, args, mut unread } =
-        if is_command(&table) { command(reader, &mut table) } else { function(reader, &mut table) };
+    let is_pipeline = is_pipeline(&table);
+    let Parts { action, args, mut unread } = if is_pipeline {
+        pipeline(reader, &mut table)
+    } else if is_command(&table) {
+        command(reader, &mut table)
+    } else {
+        function(reader, &mut table)
+    };
     let for_each_slot = table.slot("for-each");
     let lists = for_each_slot.as_ref().map(|slot| for_each(reader, slot));
     if lists.iter().flatten().any(Option::is_none) {
@@ -41,7 +49,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
             .help("remove it, or write the lists as `for-each.NAME = …`"),
         ),
     });
-    let on_error = table.slot("on-error");
+    let on_error = table.slot("on-error").filter(|_| !is_pipeline);
     let on_error = on_error.map(|slot| {
         or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
     });
@@ -59,10 +67,14 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
             ),
         ),
     });
-    let policy = policy(reader, &mut table, (Site::Task, defaults));
+    // The tasks of an included manifest have policies of their own, and `pipeline` has reported others.
+    let policy =
+        if is_pipeline { Policy::default() } else { policy(reader, &mut table, (Site::Task, defaults)) };
     let priority =
         table.optional(reader, "priority", |reader, slot| integer_within(reader, slot, -100..=100));
-    let grants = table.slot("grants").map(|slot| grants(reader, &slot));
+    let grants = table
+        .slot("grants")
+        .map(|slot| if is_pipeline { no_grants(reader, &slot) } else { grants(reader, &slot) });
     table.close(reader).iter().for_each(|unknown| unread.extend(meant(unknown)));
     Some(Task {
         span: slot.key.clone(),
@@ -84,11 +96,12 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
 /// Reads the keys of a task that calls a function.
 fn function(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
     if table.slot("call").is_none() {
-        table.require("call", "command", "call = \"component.function\"");
+        table.require("call", &["command", "manifest"], "call = \"component.function\"");
     }
     let call = table.optional(reader, "call", call);
     let mut unread = Vec::new();
-    let args = table.slot("args").map(|slot| or_unread(args(reader, &slot), (&mut unread, Unread::Args)));
+    let args =
+        table.slot("args").map(|slot| or_unread(named_arguments(reader, &slot), (&mut unread, Unread::Args)));
     reject_own_keys(reader, table);
     Parts {
         action: call.map(|call| call.map(Action::Call)),
@@ -128,15 +141,6 @@ fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>
 }
 
 pub(crate) const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
-
-fn args(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Args> {
-    let DeValue::Table(table) = slot.value else {
-        let fault = slot.mismatch("a table of parameter names and values");
-        return reader.fault(fault.help("write for example `args.text = { param = \"text\" }`"));
-    };
-    let arg = |entry: Slot<'_>| (entry.name.to_owned(), (entry.key.clone(), value(reader, &entry)));
-    Some(Slot::entries(table).map(arg).collect())
-}
 
 /// Reads the items of a `for-each` and their lists; `None` for an item without a valid name.
 fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spanned<Expr>)>> {

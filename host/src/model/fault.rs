@@ -1,39 +1,9 @@
 //! Faults of a user's text, each with its span, collected so that all are reported at once.
 //! `cli/print/diagnostic` renders them.
 
+use crate::model::{Sources, Span};
+use std::collections::HashSet;
 use std::fmt;
-use std::ops::Range;
-use std::sync::Arc;
-
-/// A range of bytes in a source text.
-pub type Span = Range<usize>;
-
-/// A text with its file name. It may hold secrets: `Debug` shows the name only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The path as the user wrote it.
-    pub name: String,
-    /// The whole text.
-    pub text: Arc<str>,
-}
-
-impl Source {
-    /// Returns line and column of the byte at `offset`, both counted from one, the column in characters.
-    #[must_use]
-    pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before.get(start..).map_or(0, |text| text.chars().count()) + 1;
-        (line, column)
-    }
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 /// A value with its span in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +27,7 @@ impl<T> Spanned<T> {
 }
 
 /// A span in the source with its label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Location {
     /// The bytes.
     pub span: Span,
@@ -66,7 +36,7 @@ pub struct Location {
 }
 
 /// A fault with its location, explanation and remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// The message, a lowercase sentence without a full stop.
     pub message: String,
@@ -98,6 +68,15 @@ impl Fault {
             helps: Vec::new(),
             is_secret: false,
         }
+    }
+
+    /// Moves all spans by the offset of their text in its sources.
+    #[must_use]
+    pub(crate) fn moved(mut self, by: usize) -> Self {
+        for location in self.location.iter_mut().chain(&mut self.related) {
+            location.span = location.span.start + by..location.span.end + by;
+        }
+        self
     }
 
     /// Hides the source line, since it holds a secret.
@@ -188,11 +167,11 @@ pub fn shortlist_by<T: AsRef<str>>(scored: impl IntoIterator<Item = (f64, T)>) -
     if more > 0 { format!("{listed} and {more} more") } else { listed }
 }
 
-/// All faults of one source, in the order of display.
+/// All faults of a manifest and of those that it includes, in the order of display.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Faults {
-    /// The source text.
-    pub source: Source,
+    /// The source texts.
+    pub sources: Sources,
     /// The faults, ordered by span.
     pub list: Vec<Fault>,
 }
@@ -200,8 +179,8 @@ pub struct Faults {
 impl Faults {
     /// Creates an empty list of faults.
     #[must_use]
-    pub const fn none(source: Source) -> Self {
-        Self { source, list: Vec::new() }
+    pub fn none(sources: impl Into<Sources>) -> Self {
+        Self { sources: sources.into(), list: Vec::new() }
     }
 
     /// Adds a fault.
@@ -215,9 +194,16 @@ impl Faults {
         self.list.is_empty()
     }
 
-    /// Sorts the faults by span; those of the whole file come first.
+    /// Sorts the faults by span, which is by text and position; those of the whole manifest come first.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|fault| fault.location.as_ref().map(|location| location.span.start));
+    }
+
+    /// Sorts the faults, and keeps one of those that are equal: a pipeline that is included twice has its faults once.
+    pub fn sort_and_dedup(&mut self) {
+        self.sort();
+        let mut seen = HashSet::new();
+        self.list.retain(|fault| seen.insert(fault.clone()));
     }
 }
 
@@ -228,10 +214,13 @@ impl fmt::Display for Faults {
             if nth > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(&self.source.name)?;
-            if let Some(location) = &fault.location {
-                let (line, column) = self.source.line_column(location.span.start);
-                write!(f, ":{line}:{column}")?;
+            let located = fault.location.as_ref().and_then(|location| self.sources.locate(&location.span));
+            match located {
+                Some(located) => {
+                    let (line, column) = located.source.line_column(located.span.start);
+                    write!(f, "{}:{line}:{column}", located.source.name)?;
+                }
+                None => f.write_str(self.sources.name())?,
             }
             write!(f, ": {}", fault.message)?;
         }
@@ -250,13 +239,6 @@ impl std::error::Error for Faults {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_lines_and_characters() {
-        let source = Source { name: "m.toml".into(), text: "a = 1\nß = 2\n".into() };
-        assert_eq!(source.line_column(0), (1, 1));
-        assert_eq!(source.line_column(9), (2, 3));
-    }
 
     #[test]
     fn only_similar_words_are_suggested() {

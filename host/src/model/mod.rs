@@ -29,6 +29,9 @@ mod run_id;
 mod secrets;
 mod shortage;
 mod size;
+mod source;
+mod sources;
+mod task_name;
 mod verdict;
 mod web;
 
@@ -42,7 +45,7 @@ pub use encoding::{other_encoding, without_mark};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use excerpt::excerpt;
 pub use fault::{
-    Fault, Faults, Location, MAX_LISTED, Source, Span, Spanned, nearest, resemblance, shortlist, shortlist_by,
+    Fault, Faults, Location, MAX_LISTED, Spanned, nearest, resemblance, shortlist, shortlist_by,
 };
 pub use file_path::{FilePath, FilePathFault, FilePattern};
 #[cfg(test)]
@@ -64,5 +67,10 @@ pub use run_id::RunId;
 pub use secrets::Secrets;
 pub use shortage::{Shortage, try_files, try_threads};
 pub use size::Size;
+pub use source::{Source, Span};
+#[cfg(test)]
+pub(crate) use sources::Inclusion;
+pub use sources::Sources;
+pub use task_name::{TaskName, TaskNameFault};
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};
 pub use web::{Url, UrlPrefix, UrlPrefixFault};

@@ -59,6 +59,18 @@ impl Path {
         Ok(Self(steps))
     }
 
+    /// Returns the path of these steps.
+    #[must_use]
+    pub(crate) fn from_steps(steps: &[Step]) -> Self {
+        Self(steps.to_vec())
+    }
+
+    /// Returns the path to a part of the part that this one leads to.
+    #[must_use]
+    pub(crate) fn followed_by(&self, inner: &Self) -> Self {
+        Self(self.0.iter().chain(&inner.0).cloned().collect())
+    }
+
     /// Returns the steps, outermost first.
     #[must_use]
     pub fn steps(&self) -> &[Step] {

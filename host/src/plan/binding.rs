@@ -5,7 +5,7 @@ use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
-use crate::plan::{Binding, intended};
+use crate::plan::{Binding, intended, part};
 use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -28,13 +28,13 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
         Expr::Task { task, path, default } => {
             let default = optional(scope, default.as_ref(), to);
             let ty = scope.output_of(*task, span)?;
-            let from = format!("the output of task `{}`", scope.task_name(*task));
+            let from = format!("the output of task `{}`", scope.task_name(*task, span));
             let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
             Some(Binding::Task { task: *task, path: path.clone(), conversion, default: default.ok()?, ty })
         }
         Expr::Param { param, path } => {
             let ty = scope.inputs.ty(*param)?.clone();
-            let manifest = scope.graph.manifest();
+            let manifest = scope.graph.manifests().root(); // no other has params of the run
             let name =
                 manifest.params.get_index(*param).map_or_else(String::new, |(name, _)| name.to_string());
             let from = format!("param `{name}`");
@@ -75,6 +75,14 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let cases = cases.into_iter().collect::<Option<Vec<_>>>()?;
             let (selector, ty) = selector?;
             Some(Binding::Select { selector: Box::new(selector), ty, cases, default })
+        }
+        Expr::Crossing { crossing, path, default } => {
+            let default = optional(scope, default.as_ref(), to);
+            let (ty, value) = scope.crossed(crossing, span)?;
+            let from = scope.crossing_name(crossing);
+            let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
+            let part = part::Part { value: &value, ty: &ty, path, conversion, default: default.ok()? };
+            Some(part::of(scope, part))
         }
         Expr::Faulty => None,
     }
@@ -163,7 +171,7 @@ fn constant(scope: &mut Scope<'_>, datum: &Datum, span: &Span, to: &Target<'_>) 
         Err(faults) => {
             let before = scope.faults.list.len();
             scope.misfit(span, to.name, to.ty, &faults);
-            let advice = intended::advice(scope, datum);
+            let advice = intended::advice(scope, span, datum);
             if let (Some(advice), Some(fault)) = (advice, scope.faults.list.get_mut(before)) {
                 fault.helps.push(advice);
             }

@@ -1,15 +1,16 @@
 //! A plan with its inputs, and the digests that decide whether another run computes the same.
 //! The application reads the inputs; this file only fits them to their types.
 
-use crate::model::{Datum, Digest, Digester, Fault, Faults, RunId, Source, TaskIdx, other_encoding};
+use crate::model::{Datum, Digest, Digester, Fault, Faults, Name, RunId, Sources, TaskIdx, other_encoding};
 use crate::plan::identity::output_digest;
 use crate::plan::sources::Read;
 use crate::plan::{
-    Binding, Difference, Function, Input, InputKind, OnError, Plan, PlanRecord, Task, sources,
+    Binding, Difference, Function, Input, InputKind, OnError, Pipeline, PipelineRecord, Plan, PlanRecord,
+    Task, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export, Type, encode_all, wire};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -104,9 +105,11 @@ impl Bound {
             self.plan.tasks().iter().map(|task| (task.name.as_str(), task)).collect();
         let explained = record.differences(stored).into_iter().map(|difference| match difference {
             Difference::Changed { task, key, .. } => {
-                let read =
-                    tasks.get(&*task).map(|task| sources::inputs_of_key(&self.plan, task, &key, &self.names));
-                let read = read.into_iter().flatten();
+                let read = match tasks.get(&*task) {
+                    Some(task) => sources::inputs_of_key(&self.plan, task, &key, &self.names),
+                    None => self.inputs_of_argument(&task, &key),
+                };
+                let read = read.into_iter();
                 let inputs = read.filter(|name| record.has_changed(name, stored)).collect();
                 Difference::Changed { task, key, inputs }
             }
@@ -114,11 +117,20 @@ impl Bound {
         });
         explained.collect()
     }
+
+    /// Returns the names of the inputs that an argument of a pipeline reads.
+    fn inputs_of_argument(&self, pipeline: &str, key: &str) -> BTreeSet<String> {
+        let found = self.plan.pipelines().iter().find(|found| found.name.as_str() == pipeline);
+        let arguments = found.into_iter().flat_map(|found| &found.arguments);
+        let is_it = |name: &Name| key.strip_prefix("args.").is_some_and(|param| param == name.as_str());
+        let values = arguments.filter(|(name, _)| is_it(name)).map(|(_, value)| &**value);
+        sources::inputs_of(values, &self.names)
+    }
 }
 
 /// Fits the given inputs to their types and computes all digests. Returns every fault at once.
-pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, source: &Source) -> Result<Bound, Faults> {
-    let mut faults = Faults::none(source.clone());
+pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Result<Bound, Faults> {
+    let mut faults = Faults::none(sources.clone());
     let mut supplied = request.inputs.into_iter();
     let mut inputs = Vec::with_capacity(plan.inputs().len());
     for input in plan.inputs() {
@@ -143,7 +155,8 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, source: &Source) -> Resu
     let tasks = plan.tasks().iter().map(|task| task.name.to_string()).zip(keys);
     let names = sources::names(plan, request.folder);
     let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
-    let record = PlanRecord::new(tasks, sources::digests(&read, &names)).encode().into();
+    let record = PlanRecord::new(tasks, sources::digests(&read, &names));
+    let record = record.with_pipelines(parts.pipelines()).encode().into();
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
 }
 
@@ -184,6 +197,7 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault
             fault_at(format!("the environment variable `{name}` is not set"))
                 .help("set it, or add a `default` beside `env`"),
         ]),
+        (InputKind::Literal { value, .. }, None) => Ok(value.clone()),
         (InputKind::File(path), None) => {
             Err(vec![fault_at(format!("the file `{}` was not read", path.display()))])
         }
@@ -195,6 +209,7 @@ fn name_of(kind: &InputKind) -> String {
         InputKind::Param { name, .. } => format!("param `{name}`"),
         InputKind::Env { name, .. } => format!("the environment variable `{name}`"),
         InputKind::File(path) => format!("the file `{}`", path.display()),
+        InputKind::Literal { name, .. } => format!("the value of param `{name}`"),
     }
 }
 
@@ -278,6 +293,7 @@ impl Parts<'_> {
             on_error,
             // The types follow from the function, and the name is the key's own.
             name: _,
+            place: _,
             output: _,
             value: _,
             error: _,
@@ -316,12 +332,14 @@ impl Parts<'_> {
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
         }
-        if let Some(when) = when {
+        if !when.is_empty() {
             let mut digester = Digester::new("cascade when 1");
-            digester
-                .digest(&self.binding_digest(&when.subject))
-                .field(&when.equals)
-                .number(u64::from(when.is_negated));
+            for when in when {
+                digester
+                    .digest(&self.binding_digest(&when.subject))
+                    .field(&when.equals)
+                    .number(u64::from(when.is_negated));
+            }
             keys.push(("when".to_owned(), digester.finish()));
         }
         if !after.is_empty() {
@@ -333,6 +351,17 @@ impl Parts<'_> {
             keys.push(("on-error".to_owned(), Digest::of_bytes(b"value")));
         }
         keys
+    }
+
+    fn pipelines(&self) -> Vec<PipelineRecord> {
+        let pipelines = self.plan.pipelines().iter().enumerate();
+        let record = |(position, pipeline): (usize, &Pipeline)| {
+            let args = pipeline.arguments.iter();
+            let args = args.map(|(name, value)| (name.to_string(), self.binding_digest(value)));
+            let outputs = recipe::outputs(self.plan, position);
+            PipelineRecord::new(pipeline.name.to_string(), args.collect(), outputs)
+        };
+        pipelines.map(record).collect()
     }
 
     fn binding_digest(&self, binding: &Binding) -> Digest {
@@ -373,6 +402,12 @@ impl Parts<'_> {
                 self.binding(part, digester);
             }
             Binding::Wrapped(part) => self.parts(b"some", std::iter::once(&**part), digester),
+            // The type of the border decides what is left of the value. That of the target follows from the function.
+            Binding::Part { value, ty, path, conversion: _, default } => {
+                digester.field(b"part").field(path.to_string().as_bytes()).digest(&ty.fingerprint());
+                self.binding(value, digester);
+                optional(default.as_ref(), digester);
+            }
             Binding::Select { selector, cases, default, .. } => {
                 self.parts(b"select", std::iter::once(&**selector), digester);
                 for (name, case) in cases {

@@ -1,7 +1,7 @@
 //! The function that each task calls and the type of its output, as needed before any edge is typed.
 //! Finding one function among a component's exports is in `function`; `command` makes a program a function.
 
-use crate::graph::{Graph, Node};
+use crate::graph::{Graph, Node, Place};
 use crate::manifest;
 use crate::manifest::{Action, Call, Grants, OnError, Unread};
 use crate::model::{Digest, Digester, Fault, Faults, Span, Spanned};
@@ -44,18 +44,18 @@ pub(crate) struct Callees<'a> {
     pub(crate) of_tasks: Vec<Option<Callee<'a>>>,
     /// Called functions, one entry per set of grants.
     pub(crate) functions: Vec<Function>,
-    /// Positions by component and export, and by task if the task has grants of its own.
-    known: HashMap<(usize, usize, Option<usize>), usize>,
-    /// Positions of commands by component, shape and parameters, and by task if the task has grants of its own.
-    known_commands: HashMap<(usize, Digest, Option<usize>), usize>,
+    /// Positions by component, export and grants.
+    known: HashMap<(usize, usize, GrantsOf), usize>,
+    /// Positions of commands by component, shape and parameters, and grants.
+    known_commands: HashMap<(usize, Digest, GrantsOf), usize>,
 }
 
 impl<'a> Callees<'a> {
     /// Finds the function of every task.
     pub(crate) fn find(graph: &Graph, interfaces: &'a [Option<Interface>], faults: &mut Faults) -> Self {
         let mut callees = Self::default();
-        for (index, (task, node)) in graph.manifest().tasks.values().zip(graph.nodes()).enumerate() {
-            let callee = callees.callee(graph, index, (task, node), interfaces);
+        for (node, task) in graph.tasks() {
+            let callee = callees.callee(graph, (task, node), interfaces);
             let callee = match callee.transpose() {
                 Ok(callee) => callee,
                 Err(found) => {
@@ -72,13 +72,12 @@ impl<'a> Callees<'a> {
     fn callee(
         &mut self,
         graph: &Graph,
-        index: usize,
         (task, node): (&manifest::Task, &Node),
         interfaces: &'a [Option<Interface>],
     ) -> Option<Result<Callee<'a>, Vec<Fault>>> {
         let (action, component) = (task.action.as_ref()?, node.component?);
         let interface = interfaces.get(component)?.as_ref()?;
-        let of_task = OfTask { graph, index, task, component };
+        let of_task = OfTask { graph, node, task, component };
         Some(match &action.value {
             Action::Call(call) => {
                 self.function(&of_task, (call, &action.span), interface).map_err(|fault| vec![*fault])
@@ -86,6 +85,7 @@ impl<'a> Callees<'a> {
             Action::Command(command) => {
                 of_task.command(&Spanned::new(command, action.span.clone()), interface)
             }
+            Action::Manifest(_) => return None, // is no node, and has no component
         })
     }
 
@@ -96,7 +96,10 @@ impl<'a> Callees<'a> {
         interface: &'a Interface,
     ) -> Result<Callee<'a>, Box<Fault>> {
         let (export, signature) = function::find(call, span, &interface.exports)?;
-        let (key, signature) = ((of_task.component, export, of_task.own_grants()), Cow::Borrowed(signature));
+        let (key, signature) = (
+            (of_task.component, export, GrantsOf::new(of_task.node, of_task.task)),
+            Cow::Borrowed(signature),
+        );
         if let Some(function) = self.known.get(&key) {
             return Ok(Callee { function: Callable::Function(*function), signature });
         }
@@ -115,7 +118,7 @@ impl<'a> Callees<'a> {
     /// Returns the position of the function that a task calls. `params` are those of a command.
     pub(crate) fn position(
         &mut self,
-        (index, task): (usize, &manifest::Task),
+        (index, node, task): (usize, &Node, &manifest::Task),
         params: Vec<(Arc<str>, Type)>,
     ) -> Option<usize> {
         let template = match &self.of_tasks.get(index)?.as_ref()?.function {
@@ -128,8 +131,7 @@ impl<'a> Callees<'a> {
         params.iter().for_each(|(_, ty)| {
             digester.digest(&ty.fingerprint());
         });
-        let own_grants = task.grants.as_ref().map(|_| index);
-        let key = (template.component, digester.finish(), own_grants);
+        let key = (template.component, digester.finish(), GrantsOf::new(node, task));
         if let Some(position) = self.known_commands.get(&key) {
             return Some(*position);
         }
@@ -141,22 +143,38 @@ impl<'a> Callees<'a> {
     }
 }
 
-/// A task and the position of its component in the manifest.
+/// The grants of a task. Tasks that share a function under the same ones share the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum GrantsOf {
+    /// Those of the component.
+    Component,
+    /// Those of a task, however often it is included.
+    Task(Place),
+    /// None: a pipeline around the task takes them away.
+    Nothing,
+}
+
+impl GrantsOf {
+    fn new(node: &Node, task: &manifest::Task) -> Self {
+        match task.grants {
+            _ if node.is_ungranted => Self::Nothing,
+            Some(_) => Self::Task(node.place),
+            None => Self::Component,
+        }
+    }
+}
+
+/// A task and the position of its component among those of all manifests.
 struct OfTask<'a> {
     graph: &'a Graph,
-    index: usize,
+    node: &'a Node,
     task: &'a manifest::Task,
     component: usize,
 }
 
 impl OfTask<'_> {
-    /// Returns the position of a task that has grants of its own: it shares its function with no other.
-    fn own_grants(&self) -> Option<usize> {
-        self.task.grants.as_ref().map(|_| self.index)
-    }
-
     fn called(&self, interface: &Interface, export: &Export, signature: Signature) -> Option<Function> {
-        let (name, _) = self.graph.manifest().components.get_index(self.component)?;
+        let (name, _) = self.graph.manifests().component(self.component)?;
         Some(Function {
             component: self.component,
             component_name: name.clone(),
@@ -164,7 +182,7 @@ impl OfTask<'_> {
             export: export.clone(),
             signature,
             command: None,
-            grants: grants(self.graph, Some(self.component), self.task).cloned().unwrap_or_default(),
+            grants: grants(self.graph, self.node, self.task).cloned().unwrap_or_default(),
         })
     }
 
@@ -175,7 +193,7 @@ impl OfTask<'_> {
     ) -> Result<Callee<'i>, Vec<Fault>> {
         let Spanned { value: written, span } = written;
         let unknown = || vec![Fault::spanned(span.clone(), "the component is unknown")];
-        let (program, _) = self.graph.manifest().components.get_index(self.component).ok_or_else(unknown)?;
+        let (program, _) = self.graph.manifests().component(self.component).ok_or_else(unknown)?;
         let shape = command::shape(program, written);
         let export = match (command::find(&written.component, span, &interface.exports), &shape) {
             (Ok(export), _) => export,
@@ -183,7 +201,7 @@ impl OfTask<'_> {
             (Err(fault), Err(faults)) => return Err([vec![*fault], faults.clone()].concat()),
         };
         let shape = Arc::new(shape?);
-        let hiding = grants(self.graph, Some(self.component), self.task).map(command::hidden_folder);
+        let hiding = grants(self.graph, self.node, self.task).map(command::hidden_folder);
         if let Some(fault) = hiding.flatten() {
             return Err(vec![fault]);
         }
@@ -194,14 +212,12 @@ impl OfTask<'_> {
     }
 }
 
-/// Returns the grants of a task: its own, or those of its component.
-pub(crate) fn grants<'a>(
-    graph: &'a Graph,
-    component: Option<usize>,
-    task: &'a manifest::Task,
-) -> Option<&'a Grants> {
-    let component_grants =
-        || graph.manifest().components.get_index(component?).map(|(_, found)| &found.grants);
+/// Returns the grants of a task: its own, or those of its component; none if a pipeline around it takes them away.
+pub(crate) fn grants<'a>(graph: &'a Graph, node: &Node, task: &'a manifest::Task) -> Option<&'a Grants> {
+    if node.is_ungranted {
+        return None;
+    }
+    let component_grants = || graph.manifests().component(node.component?).map(|(_, found)| &found.grants);
     task.grants.as_ref().or_else(component_grants)
 }
 

@@ -168,7 +168,7 @@ fn help(
                 .to_owned(),
         ),
         Type::List(element) if node.for_each.is_empty() => {
-            let (reference, part) = (fan_out::reference(scope, &value.value)?, part(element, is_fitting)?);
+            let (reference, part) = (fan_out::reference(scope, value)?, part(element, is_fitting)?);
             Some(format!(
                 "run the program once per element:\nfor-each.item = {{ {reference} }}\nand write `{{ item = \"item\"{part} }}` here"
             ))

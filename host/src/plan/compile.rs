@@ -1,7 +1,8 @@
 //! Compiles a graph and the interfaces of its components to a [`Plan`], or reports every type fault at once.
 //! This file types tasks; `binding`, `infer` and `lists` type their expressions.
 
-use crate::graph::{Expr, Graph, Node};
+use crate::graph;
+use crate::graph::{Crossing, Expr, Graph, Node};
 use crate::manifest;
 use crate::manifest::{Action, Call, Scope as ResourceScope, Unread};
 use crate::model::{Datum, Fault, Faults, Name, Spanned, nearest};
@@ -12,12 +13,14 @@ use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
 use crate::plan::lists::Lists;
 use crate::plan::pruning::NeededConditions;
-use crate::plan::scope::{OutputType, Reported, Scope};
+use crate::plan::scope::{Crossed, OutputType, Reported, Scope};
 use crate::plan::{
-    Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, callee, command, fan_out,
-    lists, policy,
+    Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, callee, command,
+    crossings, fan_out, lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
+use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A graph that cannot be compiled: its faults, and its known inputs, whose values may have faults too.
@@ -55,27 +58,36 @@ struct Compiler<'a> {
     callees: Callees<'a>,
     lists: Vec<Lists>,
     conditions: NeededConditions,
+    /// Conditions already typed, by their address in the graph: the tasks of a pipeline share that of the pipeline.
+    whens: HashMap<*const graph::Condition, Option<Arc<Condition>>>,
 }
 
 impl<'a> Compiler<'a> {
     /// Types what expressions refer to: inputs, outputs of tasks, and items.
     fn new(graph: &'a Graph, interfaces: &'a [Option<Interface>], mut faults: Faults) -> Self {
-        let inputs = Inputs::of_params(&graph.manifest().params, &mut faults);
+        let inputs = Inputs::of_params(&graph.manifests().root().params, &mut faults);
+        let params = params_of_included(graph, &mut faults);
         let callees = Callees::find(graph, interfaces, &mut faults);
-        let tasks = callees.of_tasks.iter().zip(graph.manifest().tasks.values());
-        let outputs = tasks.map(|(callee, task)| callee::output_type(callee.as_ref(), task)).collect();
-        let mut scope = Scope { graph, outputs, inputs, items: Vec::new(), faults };
-        let nodes = graph.manifest().tasks.values().zip(graph.nodes()).zip(&callees.of_tasks);
+        let tasks = callees.of_tasks.iter().zip(graph.tasks());
+        let outputs = tasks.map(|(callee, (_, task))| callee::output_type(callee.as_ref(), task)).collect();
+        let (items, crossed) = (Vec::new(), Vec::new());
+        let mut scope = Scope { graph, outputs, inputs, items, faults, params, crossed };
+        crossings::crossings(&mut scope);
+        crossings::reject_fan_outs(&mut scope);
+        let nodes = graph.tasks().zip(&callees.of_tasks);
+        let nodes = nodes.map(|((node, task), callee)| ((task, node), callee));
         let lists = nodes.map(|(task, callee)| lists::lists(&mut scope, task, callee.as_ref())).collect();
-        Self { scope, callees, lists, conditions: NeededConditions::default() }
+        let conditions = NeededConditions::default();
+        Self { scope, callees, lists, conditions, whens: HashMap::new() }
     }
 
     fn task(&mut self, index: usize) -> Option<Task> {
         let graph = self.scope.graph;
         let node = graph.nodes().get(index)?;
-        let (name, written) = graph.manifest().tasks.get_index(index)?;
+        let (_, written) = graph.manifests().task(node.place)?;
         self.scope.items = Vec::new(); // `when` is evaluated once, without items
-        let when = self.condition(written, node);
+        let when: Vec<Option<Arc<Condition>>> =
+            node.conditions.iter().map(|condition| self.shared_condition(condition)).collect();
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
         self.scope.items = lists.items.clone();
@@ -91,10 +103,11 @@ impl<'a> Compiler<'a> {
         let (value, error) = callee::sides(&callee.signature);
         let (params, args) = given?;
         Some(Task {
-            name: name.clone(),
-            function: self.callees.position((index, written), params)?,
+            name: node.name.clone(),
+            place: node.place,
+            function: self.callees.position((index, node, written), params)?,
             args,
-            when: when.ok()?.map(Box::new),
+            when: when.into_iter().collect::<Option<_>>()?,
             for_each: for_each?,
             product: node.product,
             flow: node.flow.clone(),
@@ -110,9 +123,9 @@ impl<'a> Compiler<'a> {
             timeout: written.policy.timeout,
             limits: written.policy.limits,
             resources: node.resources.clone(),
-            priority: written.priority,
+            priority: node.priority,
             height: node.height,
-            cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node.component, written)),
+            cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node, written)),
             on_error: written.on_error,
         })
     }
@@ -134,10 +147,20 @@ impl<'a> Compiler<'a> {
         Some((Vec::new(), args))
     }
 
-    fn condition(&mut self, task: &manifest::Task, node: &Node) -> Result<Option<Condition>, Reported> {
-        let (Some(when), Some(subject)) = (&task.when, &node.when) else {
-            return Ok(None);
-        };
+    fn shared_condition(&mut self, condition: &Arc<graph::Condition>) -> Option<Arc<Condition>> {
+        let key = Arc::as_ptr(condition);
+        if let Some(typed) = self.whens.get(&key) {
+            return typed.clone();
+        }
+        let typed = self.condition(condition).ok().map(Arc::new);
+        self.whens.insert(key, typed.clone());
+        typed
+    }
+
+    fn condition(&mut self, condition: &graph::Condition) -> Result<Condition, Reported> {
+        let subject = &condition.subject;
+        let task = self.scope.graph.manifests().task(condition.place);
+        let when = task.and_then(|(_, task)| task.when.as_ref()).ok_or(Reported)?;
         let ty = infer(&mut self.scope, subject).ok_or(Reported)?;
         if !when.is_complete {
             return Err(Reported);
@@ -157,9 +180,7 @@ impl<'a> Compiler<'a> {
         };
         let subject = bind(&mut self.scope, subject, &Target { name: "`when`", ty: &ty });
         match (subject, equals) {
-            (Some(subject), Ok(equals)) => {
-                Ok(Some(Condition { subject, equals, is_negated: when.is_negated }))
-            }
+            (Some(subject), Ok(equals)) => Ok(Condition { subject, equals, is_negated: when.is_negated }),
             (None, Ok(_)) => Err(Reported),
             (_, Err((span, faults))) => {
                 self.scope.misfit(span, "`equals`", &ty, &faults);
@@ -205,7 +226,7 @@ impl<'a> Compiler<'a> {
         let bound = bind(&mut self.scope, arg, &Target { name: &format!("parameter `{param}`"), ty });
         // A second list would be zipped with the first, which is another thing than the author wrote.
         if bound.is_none() && node.for_each.is_empty() {
-            let advice = fan_out::advice(&self.scope, param, &arg.value, ty);
+            let advice = fan_out::advice(&self.scope, param, arg, ty);
             if let (Some(advice), Some(fault)) = (advice, self.scope.faults.list.get_mut(before)) {
                 fault.helps.push(advice);
             }
@@ -243,7 +264,7 @@ impl<'a> Compiler<'a> {
     fn outputs(&mut self) -> Vec<Option<Output>> {
         self.scope.items = Vec::new();
         let graph = self.scope.graph;
-        let is_explicit = graph.manifest().outputs.is_some();
+        let is_explicit = graph.manifests().root().outputs.is_some();
         let mut outputs = Vec::with_capacity(graph.outputs().len());
         for (name, expr) in graph.outputs() {
             if is_explicit || self.has_output(&expr.value) {
@@ -266,12 +287,16 @@ impl<'a> Compiler<'a> {
             Expr::Task { task, .. } => {
                 !matches!(self.scope.outputs.get(task.index()), Some(OutputType::Nothing))
             }
+            Expr::Crossing { crossing, .. } => {
+                !matches!(self.scope.crossed.get(crossing.id), Some(Crossed::Nothing))
+            }
             _ => true, // written by the user: typed, or reported as a fault
         }
     }
 
     fn finish(self, tasks: Vec<Option<Task>>, outputs: Vec<Option<Output>>) -> Result<Plan, InvalidPlan> {
-        let manifest = self.scope.graph.manifest();
+        let graph = self.scope.graph;
+        let pipelines = pipelines(&self.scope);
         let mut faults = self.scope.faults;
         let tasks: Option<Vec<Task>> = tasks.into_iter().collect();
         let outputs: Option<Vec<Output>> = outputs.into_iter().collect();
@@ -282,16 +307,46 @@ impl<'a> Compiler<'a> {
                 functions: self.callees.functions,
                 inputs: self.scope.inputs.finish(),
                 outputs,
-                resources: manifest.resources.iter().map(resource).collect(),
+                resources: graph.manifests().resources().map(resource).collect(),
+                pipelines,
             });
         }
         if faults.is_empty() {
             faults.push(Fault::of_file("the type of a value is unknown"));
         }
-        faults.sort();
-        faults.list.dedup();
+        faults.sort_and_dedup();
         Err(InvalidPlan { faults, inputs: self.scope.inputs.finish() })
     }
+}
+
+/// Returns the params of each included manifest, whose faults are reported once; none for the outermost.
+fn params_of_included(graph: &Graph, faults: &mut Faults) -> Vec<Inputs> {
+    let manifests = graph.manifests().all().iter().enumerate();
+    let none = IndexMap::new();
+    let params = manifests.map(|(position, manifest)| if position == 0 { &none } else { &manifest.params });
+    params.map(|params| Inputs::of_params(params, faults)).collect()
+}
+
+fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
+    let crossed = |crossing: Option<&Arc<Crossing>>| match scope.crossed.get(crossing?.id)? {
+        Crossed::Known(ty, value) => Some((Arc::clone(value), ty.clone())),
+        Crossed::Unknown | Crossed::Nothing => None,
+    };
+    let pipeline = |pipeline: &graph::Pipeline| {
+        let manifests = scope.graph.manifests();
+        let params = manifests.get(pipeline.manifest).into_iter().flat_map(|manifest| manifest.params.keys());
+        let arguments = params.zip(&pipeline.arguments);
+        Pipeline {
+            name: pipeline.name.clone(),
+            manifest: manifests.included_name(pipeline.manifest).unwrap_or_default().to_owned(),
+            tasks: pipeline.tasks.clone(),
+            arguments: arguments
+                .filter_map(|(name, argument)| Some((name.clone(), crossed(argument.as_ref())?.0)))
+                .collect(),
+            output: crossed(pipeline.record.as_ref()),
+        }
+    };
+    scope.graph.pipelines().iter().map(pipeline).collect()
 }
 
 fn resource((name, resource): (&Name, &manifest::Resource)) -> Resource {

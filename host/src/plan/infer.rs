@@ -97,6 +97,9 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
         Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
         Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),
+        Expr::Crossing { crossing, path, .. } => {
+            (scope.crossed(crossing, &expr.span).map(|(ty, _)| ty), path)
+        }
         Expr::Param { param, path } => (scope.inputs.ty(*param).cloned(), path),
         Expr::Item { item, path } => (scope.items.get(*item).and_then(|item| item.ty.clone()), path),
     };

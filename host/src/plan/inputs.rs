@@ -4,7 +4,7 @@
 use crate::manifest::Param;
 use crate::model::{Datum, Fault, Faults, Name, Span};
 use crate::plan::{Input, InputKind};
-use crate::value::{Type, encode, encode_all};
+use crate::value::{Conversion, Type, assign, encode, encode_all};
 use bytes::Bytes;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -47,6 +47,26 @@ impl Inputs {
             .files
             .entry((path.to_path_buf(), is_text))
             .or_insert_with_key(|(path, _)| push(list, InputKind::File(path.clone()), ty, span))
+    }
+
+    /// Makes an input secret.
+    pub(crate) fn hide(&mut self, input: usize) {
+        if let Some(Some(input)) = self.list.get_mut(input) {
+            input.is_secret = true;
+        }
+    }
+
+    /// Adds a literal for a secret param, and returns the reference to it.
+    pub(crate) fn literal(
+        &mut self,
+        (name, span): (&Name, &Span),
+        value: Bytes,
+        ty: &Type,
+    ) -> Option<(usize, Conversion)> {
+        let conversion = assign(ty, ty).ok()?;
+        let input = push(&mut self.list, InputKind::Literal { name: name.clone(), value }, ty.clone(), span);
+        self.hide(input);
+        Some((input, conversion))
     }
 
     /// Returns the inputs, if none of them was faulty.

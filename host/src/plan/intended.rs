@@ -2,13 +2,13 @@
 //! `binding` reports the literal that does not fit.
 
 use crate::manifest::KINDS;
-use crate::model::{Datum, nearest};
+use crate::model::{Datum, Span, nearest};
 use crate::plan::scope::Scope;
 
 /// Returns how to write the reference that the literal seems to be meant as.
-pub(crate) fn advice(scope: &Scope<'_>, written: &Datum) -> Option<String> {
+pub(crate) fn advice(scope: &Scope<'_>, span: &Span, written: &Datum) -> Option<String> {
     match written {
-        Datum::Text(name) => named(scope, name),
+        Datum::Text(name) => named(scope, span, name),
         Datum::Table(entries) => entries.iter().find_map(|(key, value)| {
             let (kind, Datum::Text(name)) = (nearest(key, KINDS)?, value) else {
                 return None;
@@ -20,8 +20,8 @@ pub(crate) fn advice(scope: &Scope<'_>, written: &Datum) -> Option<String> {
     }
 }
 
-fn named(scope: &Scope<'_>, name: &str) -> Option<String> {
-    let manifest = scope.graph.manifest();
+fn named(scope: &Scope<'_>, span: &Span, name: &str) -> Option<String> {
+    let manifest = scope.graph.manifests().get(scope.manifest_at(span))?;
     if manifest.tasks.contains_key(name) {
         return Some(format!("for the output of the task write `{{ task = \"{name}\" }}`"));
     }

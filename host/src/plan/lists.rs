@@ -67,6 +67,7 @@ fn is_literal(list: &Expr) -> bool {
         | Expr::Env { .. }
         | Expr::File { .. }
         | Expr::Range { .. }
+        | Expr::Crossing { .. }
         | Expr::Faulty => false,
     }
 }

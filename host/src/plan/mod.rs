@@ -13,6 +13,9 @@ mod inputs;
 mod lists;
 mod fan_out;
 mod intended;
+mod part;
+mod secrecy;
+mod crossings;
 mod binding;
 mod infer;
 mod pruning;
@@ -20,6 +23,7 @@ mod policy;
 mod needs;
 mod bound;
 mod sources;
+mod recipe;
 mod record;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -36,10 +40,11 @@ pub use command::is_program;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
-pub use record::{Difference, PlanRecord};
+pub use recipe::NotPut;
+pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
     Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
-    Plan, Resource, Task,
+    Pipeline, Plan, Resource, Task,
 };
 
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -2,14 +2,15 @@
 //! value.
 //! The state backend and the user decide whether a difference is accepted.
 
-use crate::model::Digest;
+use crate::model::{Digest, TaskName};
+use crate::plan::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The version of the stored form. Version 1 had no `read`.
-const VERSION: u32 = 2;
+/// The version of the stored form. Version 1 had no `read`, version 2 no `pipelines`.
+const VERSION: u32 = 3;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,27 @@ pub struct PlanRecord {
     /// Digests of the values that the creating host has read, by name, keyed by the run.
     #[serde(default)]
     read: BTreeMap<String, u64>,
+    /// The pipelines that tasks include.
+    #[serde(default)]
+    pipelines: Vec<PipelineRecord>,
+}
+
+/// A pipeline, whose including task is no task of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineRecord {
+    /// Full name of the including task.
+    pub name: String,
+    /// Digests of its arguments, by name of the param.
+    args: BTreeMap<String, u64>,
+    /// Its outputs.
+    pub outputs: Vec<(String, Recipe)>,
+}
+
+impl PipelineRecord {
+    pub(crate) fn new(name: String, args: Vec<(String, Digest)>, outputs: Vec<(String, Recipe)>) -> Self {
+        let args = args.into_iter().map(|(param, digest)| (param, fold(&digest))).collect();
+        Self { name, args, outputs }
+    }
 }
 
 /// A difference between two plans.
@@ -50,7 +72,13 @@ impl PlanRecord {
             .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
             .collect();
         let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
-        Self { v: VERSION, tasks, read }
+        Self { v: VERSION, tasks, read, pipelines: Vec::new() }
+    }
+
+    /// Adds the pipelines.
+    #[must_use]
+    pub(crate) fn with_pipelines(self, pipelines: Vec<PipelineRecord>) -> Self {
+        Self { pipelines, ..self }
     }
 
     /// Encodes the stored form.
@@ -68,6 +96,18 @@ impl PlanRecord {
     /// Returns whether both plans have read the input with this name, with different values.
     pub(crate) fn has_changed(&self, name: &str, stored: &Self) -> bool {
         matches!((self.read.get(name), stored.read.get(name)), (Some(now), Some(before)) if now != before)
+    }
+
+    /// Returns the pipelines, each before those in it.
+    #[must_use]
+    pub fn pipelines(&self) -> &[PipelineRecord] {
+        &self.pipelines
+    }
+
+    /// Returns the pipeline of a name.
+    #[must_use]
+    pub fn pipeline(&self, name: &str) -> Option<&PipelineRecord> {
+        self.pipelines.iter().find(|pipeline| pipeline.name == name)
     }
 
     /// Returns the names of the tasks, in the plan's order.
@@ -98,6 +138,8 @@ impl PlanRecord {
         }
         let removed = stored.tasks.iter().filter(|(name, _)| !now.contains_key(name.as_str()));
         found.extend(removed.map(|(name, _)| Difference::Removed(name.clone())));
+        let changed = self.changed_arguments(stored, &found);
+        found.splice(0..0, changed);
         let is_reordered =
             self.tasks.iter().map(|(name, _)| name).ne(stored.tasks.iter().map(|(name, _)| name));
         if found.is_empty() && is_reordered {
@@ -105,6 +147,38 @@ impl PlanRecord {
         }
         found
     }
+}
+
+impl PlanRecord {
+    /// Returns the changed arguments of pipelines: the causes of changes in their tasks.
+    fn changed_arguments(&self, stored: &Self, found: &[Difference]) -> Vec<Difference> {
+        let before: HashMap<&str, &PipelineRecord> =
+            stored.pipelines.iter().map(|pipeline| (pipeline.name.as_str(), pipeline)).collect();
+        let mut changed = Vec::new();
+        for now in &self.pipelines {
+            let Some(before) = before.get(now.name.as_str()) else { continue };
+            // An argument that no task reads changes nothing.
+            let has_changed = found.iter().any(|difference| match difference {
+                Difference::Changed { task, .. } => is_in(task, &now.name),
+                Difference::Added(_) | Difference::Removed(_) | Difference::Reordered => false,
+            });
+            if has_changed {
+                let differing =
+                    now.args.iter().filter(|(param, digest)| before.args.get(*param) != Some(digest));
+                changed.extend(differing.map(|(param, _)| Difference::Changed {
+                    task: now.name.clone(),
+                    key: format!("args.{param}"),
+                    inputs: Vec::new(),
+                }));
+            }
+        }
+        changed
+    }
+}
+
+/// Returns whether a task lies in a pipeline.
+fn is_in(task: &str, pipeline: &str) -> bool {
+    task.strip_prefix(pipeline).is_some_and(|rest| rest.starts_with(TaskName::SEPARATOR))
 }
 
 fn changed_keys<'a>(
@@ -178,6 +252,8 @@ mod tests {
         assert_eq!(PlanRecord::decode(&now.encode()), Some(now.clone()));
         let later = PlanRecord { v: VERSION + 1, ..now.clone() };
         assert_eq!(PlanRecord::decode(&later.encode()), None);
+        let second = rmp_serde::to_vec(&(2, &now.tasks, &now.read)).unwrap();
+        assert_eq!(PlanRecord::decode(&second).unwrap().read, now.read);
         let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
         let earlier = PlanRecord::decode(&earlier).unwrap();
         assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));

@@ -2,7 +2,7 @@
 //! If a key of a task has changed, the report names the inputs whose values caused it.
 
 use crate::model::{Digest, Digester, RunId};
-use crate::plan::{InputKind, Plan, Task};
+use crate::plan::{Binding, InputKind, Plan, Task};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,6 +26,7 @@ fn name(kind: &InputKind, folder: &Path) -> String {
     match kind {
         InputKind::Param { name, .. } => format!("param `{name}`"),
         InputKind::Env { name, .. } => format!("the variable `{name}`"),
+        InputKind::Literal { name, .. } => format!("the value of the secret param `{name}`"),
         InputKind::File(path) => {
             format!("the file `{}`", path.strip_prefix(folder).unwrap_or(path).display())
         }
@@ -57,24 +58,32 @@ pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Dig
     values.into_iter().map(|(name, values)| (name, digest(values))).collect()
 }
 
+/// Returns the names of the inputs that values read.
+pub(crate) fn inputs_of<'b>(
+    bindings: impl Iterator<Item = &'b Binding>,
+    names: &[String],
+) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    bindings.for_each(|binding| binding.each_input(&mut |input| found.extend(names.get(input).cloned())));
+    found
+}
+
 /// Returns the names of the inputs that a key of a task reads: `args.x`, `for-each.x`, `when` or `grants`.
 pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
     let function = plan.function_of(task);
     let param = |name: &str| function?.signature.params.iter().position(|(param, _)| **param == *name);
     let is_command = function.is_some_and(|function| function.command.is_some());
-    let binding = match key.split_once('.') {
-        _ if is_command && param(key).is_some() => param(key).and_then(|index| task.args.get(index)),
-        Some(("args", name)) => param(name).and_then(|index| task.args.get(index)),
+    let arg = |index: usize| task.args.get(index).into_iter().collect();
+    let bindings: Vec<&Binding> = match key.split_once('.') {
+        _ if is_command && param(key).is_some() => param(key).map_or_else(Vec::new, arg),
+        Some(("args", name)) => param(name).map_or_else(Vec::new, arg),
         Some(("for-each", item)) => {
-            task.for_each.iter().find(|list| list.item.as_str() == item).map(|list| &list.list)
+            task.for_each.iter().filter(|list| list.item.as_str() == item).map(|list| &list.list).collect()
         }
-        None if key == "when" => task.when.as_ref().map(|when| &when.subject),
-        _ => None, // `grants` follow below; other keys read no input
+        None if key == "when" => task.when.iter().map(|when| &when.subject).collect(),
+        _ => Vec::new(), // `grants` follow below; other keys read no input
     };
-    let mut found = BTreeSet::new();
-    if let Some(binding) = binding {
-        binding.each_input(&mut |input| found.extend(names.get(input).cloned()));
-    }
+    let mut found = inputs_of(bindings.into_iter(), names);
     if let ("grants", Some(function)) = (key, function) {
         let variable = |entry: &str| granted(entry.split_once('=').map_or(entry, |(name, _)| name));
         found.extend(function.grants.env.iter().map(|entry| variable(&entry.value)));

@@ -4,11 +4,12 @@
 use crate::graph;
 use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
-use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
+use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
 use crate::plan::identity::identity;
 use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +23,28 @@ pub struct Plan {
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) resources: Vec<Resource>,
+    pub(crate) pipelines: Vec<Pipeline>,
+}
+
+/// A pipeline that a task of a manifest includes.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Full name of the including task.
+    pub name: TaskName,
+    /// The included manifest, as messages show it.
+    pub manifest: String,
+    /// Positions of its tasks.
+    pub tasks: Range<usize>,
+    /// Values of its params, by name.
+    pub arguments: Vec<(Name, Arc<Binding>)>,
+    /// The record of its outputs and its type; none if it has no outputs.
+    pub output: Option<(Arc<Binding>, Type)>,
 }
 
 /// A function that tasks call, under one set of grants.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Position of the component in the manifest.
+    /// Position of the component among those of all manifests.
     pub component: usize,
     /// Name of the component in the manifest.
     pub component_name: Name,
@@ -61,14 +78,16 @@ impl Function {
 /// A task.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// Name of the task.
-    pub name: Name,
+    /// Full name of the task.
+    pub name: TaskName,
+    /// The task in its manifest.
+    pub place: graph::Place,
     /// Called function, by position in [`Plan::functions`].
     pub function: usize,
     /// Values of the parameters, in order.
     pub args: Vec<Binding>,
-    /// Condition of `when`.
-    pub when: Option<Box<Condition>>,
+    /// Conditions, all of which must hold: those of pipelines around the task, outermost first, then its own `when`.
+    pub when: Vec<Arc<Condition>>,
     /// Lists that the task runs over; empty for a task that runs once.
     pub for_each: Vec<ForEach>,
     /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
@@ -223,6 +242,19 @@ pub enum Binding {
     Case(Arc<str>, Box<Binding>),
     /// A `some` wrapped in an array of one, to distinguish it from `none`.
     Wrapped(Box<Binding>),
+    /// A part of a value that crosses the border of a pipeline.
+    Part {
+        /// The value, which other bindings share.
+        value: Arc<Binding>,
+        /// Type of the value.
+        ty: Type,
+        /// Part of the value.
+        path: Path,
+        /// Conversion from the part to the target.
+        conversion: Conversion,
+        /// Value to use if a task that the value needs was skipped or it has no such part.
+        default: Option<Bytes>,
+    },
     /// A choice between cases.
     Select {
         /// Value that chooses the case.
@@ -289,6 +321,13 @@ pub enum InputKind {
     },
     /// A file of the host that creates the run.
     File(PathBuf),
+    /// A literal for a secret param of an included manifest.
+    Literal {
+        /// Name of the param.
+        name: Name,
+        /// The value, encoded.
+        value: Bytes,
+    },
 }
 
 /// A result of the run.
@@ -356,6 +395,12 @@ impl Plan {
         &self.outputs
     }
 
+    /// Returns the pipelines that tasks include, each before those in it.
+    #[must_use]
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
+    }
+
     /// Returns the resources of the manifest.
     #[must_use]
     pub fn resources(&self) -> &[Resource] {
@@ -399,6 +444,7 @@ impl Binding {
             Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
             Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
             Self::Case(_, part) | Self::Wrapped(part) => visit(part),
+            Self::Part { value, .. } => visit(value),
             Self::Select { selector, cases, .. } => {
                 visit(selector);
                 cases.iter().for_each(|(_, case)| visit(case));

@@ -1,7 +1,7 @@
 //! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
 //! Deriving a shape from a plan is left to the users of `plan`.
 
-use crate::model::{Digest, IndexPath, Name, TaskIdx};
+use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName};
 use crate::state::NodeId;
 
 /// A plan as the ledger's scheduler sees it.
@@ -25,7 +25,7 @@ pub const CLOSING: &str = "[outputs]";
 #[derive(Debug, Clone)]
 pub struct TaskShape {
     /// The task's name, under which its result is stored.
-    pub name: Name,
+    pub name: TaskName,
     /// Digest of the task's own call. Under a changed plan, a stored result is kept if this digest is unchanged.
     pub fingerprint: Digest,
     /// Per level of nodes, from the task itself to its innermost elements: the number of dependencies that name a node of

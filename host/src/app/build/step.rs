@@ -1,7 +1,7 @@
-//! The distinct build commands of a manifest, in the manifest's order.
+//! The distinct build commands of a manifest and of those that it includes, in their order.
 //! `build_process` runs them.
 
-use crate::manifest::Manifest;
+use crate::graph::Manifests;
 use crate::model::{Fault, Faults};
 use std::path::PathBuf;
 
@@ -16,11 +16,11 @@ pub(crate) struct BuildStep {
     pub folder: PathBuf,
 }
 
-/// Returns the distinct build commands of a manifest.
+/// Returns the distinct build commands of the manifests.
 #[must_use]
-pub(crate) fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
+pub(crate) fn build_steps(manifests: &Manifests) -> Vec<BuildStep> {
     let mut steps: Vec<BuildStep> = Vec::new();
-    for (name, component) in &manifest.components {
+    for (name, component) in manifests.components() {
         let Some(command) = &component.build else {
             continue;
         };
@@ -38,9 +38,9 @@ pub(crate) fn build_steps(manifest: &Manifest) -> Vec<BuildStep> {
 }
 
 /// Fails if a component with a build command is missing after the build.
-pub(crate) fn check_built(manifest: &Manifest) -> Result<(), Faults> {
-    let mut faults = Faults::none(manifest.source.clone());
-    for (name, component) in &manifest.components {
+pub(crate) fn check_built(manifests: &Manifests) -> Result<(), Faults> {
+    let mut faults = Faults::none(manifests.sources().clone());
+    for (name, component) in manifests.components() {
         if let (Some(_), Some(path)) = (&component.build, &component.path)
             && let Err(error) = std::fs::metadata(&path.value)
         {

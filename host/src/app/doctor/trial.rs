@@ -6,7 +6,7 @@ use crate::app::doctor::latency_baseline::{LatencyBaseline, TRIALS};
 use crate::app::doctor::probe::{Ending, Probe};
 use crate::config::{forget_peak, peak, resident};
 use crate::invoke::{Attempt, Call, Failure, FunctionId, Invoker as _, Listener, Returned, Stream};
-use crate::model::{FailureClass, Name, RunId, Size};
+use crate::model::{FailureClass, RunId, Size, TaskName};
 use crate::sandbox::{GuestKind, Sandbox};
 use std::error::Error;
 use std::sync::Arc;
@@ -75,8 +75,13 @@ async fn run_once(sandbox: &Sandbox, probe: &Probe, function: FunctionId) -> Fin
 }
 
 fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
-    let attempt =
-        Attempt { run: RunId::new("doctor")?, task: Name::new("probe")?, item: None, number: 1, epoch: 1 };
+    let attempt = Attempt {
+        run: RunId::new("doctor")?,
+        task: TaskName::new("probe")?,
+        item: None,
+        number: 1,
+        epoch: 1,
+    };
     let (limits, timeout) = (probe.limits, probe.timeout);
     Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(IgnoreOutput) })
 }

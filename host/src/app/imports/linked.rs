@@ -4,7 +4,7 @@
 use crate::app::imports::faults;
 use crate::app::imports::identity::identities;
 use crate::app::imports::importer::Importer;
-use crate::app::imports::wiring::{Wire, WireEnd, Wiring, wiring};
+use crate::app::imports::wiring::{Beside, Wire, WireEnd, Wiring, wiring};
 use crate::app::parallel_map::parallel_map;
 use crate::graph::Graph;
 use crate::model::{Digest, Fault, Faults, Name, Span, are_compatible};
@@ -41,15 +41,17 @@ pub(crate) fn link(
     sandbox: &Sandbox,
     faults: &mut Faults,
 ) -> Vec<Option<Linked>> {
-    let manifest = graph.manifest();
-    let importers: Vec<Option<Importer<'_>>> = manifest
-        .components
-        .iter()
+    let manifests = graph.manifests();
+    let importers: Vec<Option<Importer<'_>>> = manifests
+        .components()
         .zip(components)
         .map(|((name, written), component)| Some(Importer { name, written, component: component.as_ref()? }))
         .collect();
-    let wirings: Vec<Option<Wiring<'_>>> =
-        importers.iter().map(|importer| wiring((*importer)?, manifest, components, faults)).collect();
+    let wirings: Vec<Option<Wiring<'_>>> = importers
+        .iter()
+        .enumerate()
+        .map(|(at, importer)| wiring((*importer)?, Beside::new(manifests, at, components)?, faults))
+        .collect();
     let order = order(&wirings);
     let mut is_whole = vec![true; components.len()];
     let imported = wirings.iter().flatten().flat_map(suppliers).map(|from| (from, false));

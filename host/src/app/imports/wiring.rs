@@ -3,6 +3,7 @@
 
 use crate::app::imports::faults;
 use crate::app::imports::importer::Importer;
+use crate::graph::Manifests;
 use crate::manifest::{ImportSource, Manifest};
 use crate::model::{Faults, Name, Span, Spanned, are_compatible, split_version, version_numbers};
 use crate::sandbox::{Component, Import, Offer};
@@ -26,19 +27,41 @@ pub(crate) struct Wire<'a> {
     pub(crate) end: WireEnd,
 }
 
+/// The components of a manifest, from which its components may import.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    manifest: &'a Manifest,
+    /// Position of its first component among those of all manifests.
+    first: usize,
+    components: &'a [Option<Component>],
+}
+
+impl<'a> Beside<'a> {
+    /// Returns the components of the manifest that has the component at a position.
+    pub(crate) fn new(
+        manifests: &'a Manifests,
+        position: usize,
+        components: &'a [Option<Component>],
+    ) -> Option<Self> {
+        let manifest = manifests.get(manifests.of_component(position)?)?;
+        let first = manifests.first_beside(position)?;
+        let components = components.get(first..first + manifest.components.len())?;
+        Some(Self { manifest, first, components })
+    }
+}
+
 /// Source of an import.
 pub(crate) enum WireEnd {
     /// A trap.
     Trap,
-    /// The export of another component, by its position in the manifest.
+    /// The export of another component, by its position among those of all manifests.
     Export(usize, Arc<str>),
 }
 
 /// Finds what satisfies the imports of a component. `None` if it has faults, here or in another stage.
 pub(crate) fn wiring<'a>(
     importer: Importer<'a>,
-    manifest: &'a Manifest,
-    components: &'a [Option<Component>],
+    beside: Beside<'a>,
     faults: &mut Faults,
 ) -> Option<Wiring<'a>> {
     let Importer { written, component, .. } = importer;
@@ -51,7 +74,7 @@ pub(crate) fn wiring<'a>(
             if let Some(first) = spans.insert(Arc::clone(&import.name), &key.span) {
                 return Err(faults::satisfied_twice(key, import, first));
             }
-            Ok((import, wire_end(importer, (key, import), source, manifest, components)?))
+            Ok((import, wire_end(importer, (key, import), source, beside)?))
         });
         match found {
             Ok((import, Some(end))) => {
@@ -77,7 +100,7 @@ pub(crate) fn wiring<'a>(
         is_sound = false;
         // An import with a key that has a fault is not reported as missing too.
         if !written.imports.is_partial && !meant.contains(&&*import.name) {
-            faults.push(faults::missing(importer, import, exporter(import, importer, manifest, components)));
+            faults.push(faults::missing(importer, import, exporter(import, importer, beside)));
         }
     }
     is_sound.then_some(wiring)
@@ -106,8 +129,7 @@ fn wire_end(
     importer: Importer<'_>,
     (key, import): (&Spanned<String>, &Import),
     source: &ImportSource,
-    manifest: &Manifest,
-    components: &[Option<Component>],
+    beside: Beside<'_>,
 ) -> Result<Option<WireEnd>, faults::Boxed> {
     if import.offer == Offer::Types {
         return Err(faults::needs_nothing(key, import));
@@ -120,10 +142,12 @@ fn wire_end(
         }
         ImportSource::Component(name) => name,
     };
-    let Some(position) = manifest.components.get_index_of(name.value.as_str()) else { return Ok(None) };
-    let Some(supplier) = components.get(position).and_then(Option::as_ref) else { return Ok(None) };
+    let Some(position) = beside.manifest.components.get_index_of(name.value.as_str()) else {
+        return Ok(None);
+    };
+    let Some(supplier) = beside.components.get(position).and_then(Option::as_ref) else { return Ok(None) };
     match export_for(&import.name, supplier) {
-        Some(export) => Ok(Some(WireEnd::Export(position, export))),
+        Some(export) => Ok(Some(WireEnd::Export(beside.first + position, export))),
         None => Err(faults::no_export(importer, import, name, supplier)),
     }
 }
@@ -137,13 +161,9 @@ fn export_for(import: &str, supplier: &Component) -> Option<Arc<str>> {
 }
 
 /// Finds another component of the manifest that exports what an import needs.
-fn exporter<'a>(
-    import: &Import,
-    importer: Importer<'_>,
-    manifest: &'a Manifest,
-    components: &[Option<Component>],
-) -> Option<&'a Name> {
-    let mut others = manifest.components.keys().zip(components).filter(|(name, _)| *name != importer.name);
+fn exporter<'a>(import: &Import, importer: Importer<'_>, beside: Beside<'a>) -> Option<&'a Name> {
+    let mut others =
+        beside.manifest.components.keys().zip(beside.components).filter(|(name, _)| *name != importer.name);
     let is_exporter = |component: &Component| export_for(&import.name, component).is_some();
     others.find(|(_, component)| component.as_ref().is_some_and(is_exporter)).map(|(name, _)| name)
 }

@@ -9,7 +9,6 @@ use crate::cli::context::Context;
 use crate::cli::process::{Exit, stderr_blocks};
 use crate::config::{LogFormat, program};
 use crate::graph::Resolved;
-use crate::manifest::Manifest;
 use std::io;
 
 /// Builds the components of a manifest.
@@ -19,7 +18,7 @@ pub(crate) fn build(ctx: &Context, arguments: &BuildArguments) -> Result<Exit, E
         let message = format!("{}: no component has a `build` command", arguments.manifest.display());
         ctx.console.note("nothing-to-build", &message);
     }
-    app::check_built(resolved.graph.manifest())?;
+    app::check_built(resolved.graph.manifests())?;
     Ok(Exit::Success)
 }
 
@@ -28,8 +27,7 @@ pub(crate) fn build_all(ctx: &Context, resolved: &Resolved) -> Result<usize, Err
     if !resolved.faults.is_empty() {
         return Err(resolved.faults.clone().into());
     }
-    let manifest: &Manifest = resolved.graph.manifest();
-    let steps = app::build_steps(manifest);
+    let steps = app::build_steps(resolved.graph.manifests());
     let program = program().map_err(|error| Refusal::new("cannot find this program").caused_by(error))?;
     for step in &steps {
         ctx.console.note("building", &format!("building {}: {}", step.components.join(", "), step.command));

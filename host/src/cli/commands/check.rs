@@ -18,8 +18,8 @@ pub(crate) fn check(ctx: &Context, arguments: &CheckArguments) -> Result<Exit, E
     ctx.print_warnings(&sandbox);
     let checked = checked?;
     app::check_inputs(&checked, &ctx.environment)?;
-    backends.state(&ctx.settings, &checked.manifest.state, &ctx.environment)?;
-    backends.cache(&ctx.settings, &checked.manifest.cache, &ctx.environment)?;
+    backends.state(&ctx.settings, &checked.manifests.root().state, &ctx.environment)?;
+    backends.cache(&ctx.settings, &checked.manifests.root().cache, &ctx.environment)?;
     let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let message = format!(
         "{}: {} and {} are valid",

@@ -22,7 +22,12 @@ pub(crate) fn output(ctx: &Context, arguments: &OutputArguments) -> Result<Exit,
     )?;
     let (format, layout) = (arguments.format.format, stdout_reader().into());
     let bytes = match (task, &*results) {
-        (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),
+        (Some(_), [StoredResult { name, value, without }]) => {
+            for reason in without {
+                ctx.console.note("output-left-out", &format!("left out of `{name}`: {reason}"));
+            }
+            outputs::render_one(name, value, format, layout)
+        }
         (Some(_) | None, _) => {
             let results: Vec<_> = results.into_iter().map(|result| (result.name, result.value)).collect();
             outputs::render_stored(&results, format, layout)

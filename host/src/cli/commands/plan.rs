@@ -42,7 +42,8 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
         let task = session.bound.plan().task(*task)?;
         Some(plan_row::row(order, task, fate, &session))
     });
-    let table = PlanTable::new(session.manifest.name.as_str(), rows.collect());
+    let pipelines = session.pipelines().map(plan_row::pipeline).collect();
+    let table = PlanTable::new(session.manifests.root().name.as_str(), rows.collect(), pipelines);
     let text = if arguments.json {
         let json = table.to_json();
         let json = json.map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?;
@@ -54,9 +55,9 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
 }
 
 fn forecast(ctx: &Context, session: &Session, backends: &Backends) -> Result<Forecast, Error> {
-    let state = backends.state(&ctx.settings, &session.manifest.state, &ctx.environment)?;
+    let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
-    let cache = backends.cache(&ctx.settings, &session.manifest.cache, &ctx.environment)?;
+    let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
     let mut monitor =
         health_monitor(&ctx.console, "the cache", cache.as_ref().and_then(|cache| cache.health()));
     let forecast = app::forecast(session, state.backend.as_ref(), cache.as_deref());

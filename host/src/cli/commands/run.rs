@@ -70,9 +70,9 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     let session = Session::new(checked, &request)?;
     let choice = arguments.output.as_deref();
     outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::error)?;
-    let state = backends.state(&ctx.settings, &session.manifest.state, &ctx.environment)?;
+    let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
-    let cache = backends.cache(&ctx.settings, &session.manifest.cache, &ctx.environment)?;
+    let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
 
     // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
     session.prepare(&sandbox)?;

@@ -2,7 +2,7 @@
 //! The logs and `progress` show the counts.
 
 use crate::events::{Event, Fact, Subject};
-use crate::model::Name;
+use crate::model::TaskName;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ pub(crate) struct RunCounts {
     /// Results stored before this session, as counted by single events.
     stored: u32,
     /// Running tasks, each with its running elements, or `None` for the task itself.
-    running: IndexMap<Name, HashSet<Option<u32>>>,
+    running: IndexMap<TaskName, HashSet<Option<u32>>>,
 }
 
 impl RunCounts {

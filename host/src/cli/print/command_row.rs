@@ -2,15 +2,17 @@
 //! The layout is in `plan_table`.
 
 use crate::cli::print::plan_table::CommandRow;
+use crate::graph::Manifests;
 use crate::manifest::{Expr, Manifest, Reference};
 use crate::model::{Datum, Path};
 use crate::plan::{Function, Task};
 use crate::value::{Collected, Command, CommandOutput, Feed, Type};
 
 /// Describes the program of a task; none for a function.
-pub(crate) fn command_row(task: &Task, function: &Function, manifest: &Manifest) -> Option<CommandRow> {
+pub(crate) fn command_row(task: &Task, function: &Function, manifests: &Manifests) -> Option<CommandRow> {
     let command = function.command.as_deref()?;
-    let written = manifest.tasks.get(&task.name)?;
+    let manifest = manifests.get(task.place.manifest)?;
+    let (_, written) = manifests.task(task.place)?;
     let values = written.args.values().map(|(_, value)| shown(&value.value, manifest));
     let mut row = CommandRow {
         argv: std::iter::once(&*command.program)

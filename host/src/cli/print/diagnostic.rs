@@ -3,7 +3,7 @@
 
 use crate::cli::print::json_error::JsonError;
 use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line, escape_control_styled};
-use crate::model::{Fault, Faults, Location, Source, Span};
+use crate::model::{Fault, Faults, Location, Source, Sources, Span};
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Group;
 use annotate_snippets::Level;
@@ -23,60 +23,88 @@ pub(crate) fn render(faults: &Faults, style: Style) -> String {
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    let name = escape_control_line(&faults.source.name);
-    let lines = Lines::of(&faults.source, &name);
+    let names: Vec<String> =
+        faults.sources.texts().map(|text| escape_control_line(&text.name).into_owned()).collect();
+    let texts = Texts::new(&faults.sources, names.iter().map(String::as_str));
     let mut shown = String::new();
     for fault in &faults.list {
+        let inclusions = inclusions(fault, &faults.sources);
         // The renderer escapes some control characters, but not all.
-        shown.push_str(&escape_control_styled(&renderer.render(&[group(fault, &lines)])));
+        shown.push_str(&escape_control_styled(&renderer.render(&[group(fault, &inclusions, &texts)])));
         shown.push_str("\n\n");
     }
     let count = match faults.list.len() {
         1 => "1 fault".to_owned(),
         many => format!("{many} faults"),
     };
-    shown + &format!("{}: {count} in {name}; nothing was run\n", style.paint(Ink::Bad, "error"))
+    let name = escape_control_line(faults.sources.name());
+    let rest = if names.len() > 1 { " and the manifests that it includes" } else { "" };
+    shown + &format!("{}: {count} in {name}{rest}; nothing was run\n", style.paint(Ink::Bad, "error"))
 }
 
 /// Converts all faults to their form for programs, with positions and without source lines.
 pub(crate) fn json_errors(faults: &Faults) -> Vec<JsonError> {
-    let lines = Lines::of(&faults.source, &faults.source.name);
+    let texts = Texts::new(&faults.sources, faults.sources.texts().map(|text| text.name.as_str()));
     let json_error = |fault: &Fault| {
-        let location =
-            fault.location.as_ref().map(|location| lines.line_column(&lines.mark(Kind::Primary, location)));
+        let mark = fault.location.as_ref().and_then(|location| texts.mark(Kind::Primary, location));
+        let position = mark.as_ref().map(|mark| mark.lines.line_column(mark));
+        let file = mark.as_ref().map_or(faults.sources.name(), |mark| mark.lines.name);
         let label =
             fault.location.iter().map(|location| location.label.clone()).filter(|label| !label.is_empty());
-        let related = fault.related.iter().map(|location| {
-            let (line, column) = lines.line_column(&lines.mark(Kind::Related, location));
-            format!("{line}:{column}: {}", location.label)
+        let inclusions = inclusions(fault, &faults.sources);
+        let related = fault.related.iter().chain(&inclusions).filter_map(|location| {
+            let mark = texts.mark(Kind::Related, location)?;
+            Some(format!("{}: {}", mark.place(file), location.label))
         });
+        let related: Vec<String> = related.collect();
         JsonError {
             message: fault.message.clone(),
             notes: label.chain(related).chain(fault.notes.iter().cloned()).collect(),
             help: fault.helps.clone(),
-            file: Some(faults.source.name.clone()),
-            line: location.map(|(line, _)| line),
-            column: location.map(|(_, column)| column),
+            file: Some(file.to_owned()),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
         }
     };
     faults.list.iter().map(json_error).collect()
 }
 
+/// Returns the places that include the text of a fault, the innermost first.
+fn inclusions(fault: &Fault, sources: &Sources) -> Vec<Location> {
+    let mut found = Vec::new();
+    let mut span = fault.location.as_ref().map(|location| location.span.clone());
+    while let Some(inclusion) = span.and_then(|span| sources.locate(&span)?.inclusion) {
+        let label = match inclusion.others {
+            0 => "included here".to_owned(),
+            others => format!("included here, and {others} more times"),
+        };
+        // A cycle of inclusions ends at the outermost text.
+        found.push(Location { span: inclusion.span.clone(), label });
+        span = Some(inclusion.span.clone());
+    }
+    found
+}
+
 /// Converts one fault to the input of annotate-snippets.
-fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
+fn group<'a>(fault: &'a Fault, inclusions: &'a [Location], texts: &'a Texts<'a>) -> Group<'a> {
     let mut group = Group::with_title(Level::ERROR.primary_title(fault.message.as_str()));
-    let marks = marks(fault, lines);
-    let hides_source = fault.is_secret || marks.iter().any(|mark| mark.is_long(lines));
+    let marks = marks(fault, inclusions, texts);
+    let hides_source = fault.is_secret || marks.iter().any(Mark::is_long);
     let pieces = pieces(marks.clone());
-    if hides_source || pieces.iter().any(|piece| may_hold_secret(lines.slice(&extent(piece, lines)))) {
-        group = without_source(group, &marks, lines);
+    let may_hold_secret = |piece: &Vec<Mark<'_>>| {
+        lines_of(piece).is_some_and(|lines| may_hold_secret(lines.slice(&extent(piece, lines))))
+    };
+    if hides_source || pieces.iter().any(may_hold_secret) {
+        group = without_source(group, &marks);
     } else {
         for piece in pieces {
-            group = group.element(snippet(&piece, lines));
+            if let Some(lines) = lines_of(&piece) {
+                group = group.element(snippet(&piece, lines));
+            }
         }
     }
     if fault.location.is_none() {
-        group = group.element(Origin::path(lines.name));
+        group = group.element(Origin::path(texts.name()));
     }
     let notes = fault.notes.iter().map(|note| Level::NOTE.message(escape_control(note)));
     let helps = fault.helps.iter().map(|help| Level::HELP.message(escape_control(help)));
@@ -84,12 +112,13 @@ fn group<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Group<'a> {
 }
 
 /// Adds locations with their labels but without source lines.
-fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -> Group<'a> {
+fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>]) -> Group<'a> {
+    let file = marks.first().map_or("", |mark| mark.lines.name);
     marks.iter().fold(group, |group, mark| {
-        let (line, column) = lines.line_column(mark);
+        let (line, column) = mark.lines.line_column(mark);
         match (mark.kind, mark.label) {
             (Kind::Primary, label) => {
-                let group = group.element(Origin::path(lines.name).line(line).char_column(column));
+                let group = group.element(Origin::path(mark.lines.name).line(line).char_column(column));
                 if label.is_empty() {
                     group
                 } else {
@@ -97,18 +126,20 @@ fn without_source<'a>(group: Group<'a>, marks: &[Mark<'a>], lines: &Lines<'a>) -
                 }
             }
             (Kind::Related, label) => {
-                group.element(Level::NOTE.message(format!("{line}:{column}: {}", escape_control(label))))
+                group.element(Level::NOTE.message(format!("{}: {}", mark.place(file), escape_control(label))))
             }
         }
     })
 }
 
 /// A location, cut to one line.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Mark<'a> {
     kind: Kind,
+    lines: &'a Lines<'a>,
     /// The line's index, from zero.
     line: usize,
+    /// The bytes in the text of the lines.
     span: Span,
     label: &'a str,
 }
@@ -120,31 +151,45 @@ enum Kind {
 }
 
 impl Mark<'_> {
-    fn is_long(&self, lines: &Lines<'_>) -> bool {
-        lines.range(self.line, self.line).len() > MAX_LINE
+    fn is_long(&self) -> bool {
+        self.lines.range(self.line, self.line).len() > MAX_LINE
+    }
+
+    /// Returns the position, with the file if it is not the one of the fault.
+    fn place(&self, file: &str) -> String {
+        let (line, column) = self.lines.line_column(self);
+        if self.lines.name == file {
+            return format!("{line}:{column}");
+        }
+        format!("{}:{line}:{column}", self.lines.name)
     }
 }
 
 /// Returns the locations of a fault, its own first.
-fn marks<'a>(fault: &'a Fault, lines: &Lines<'a>) -> Vec<Mark<'a>> {
-    let own = fault.location.iter().map(|location| lines.mark(Kind::Primary, location));
-    let related = fault.related.iter().map(|location| lines.mark(Kind::Related, location));
-    own.chain(related).collect()
+fn marks<'a>(fault: &'a Fault, inclusions: &'a [Location], texts: &'a Texts<'a>) -> Vec<Mark<'a>> {
+    let own = fault.location.iter().map(|location| (Kind::Primary, location));
+    let related = fault.related.iter().chain(inclusions).map(|location| (Kind::Related, location));
+    own.chain(related).filter_map(|(kind, location)| texts.mark(kind, location)).collect()
 }
 
 /// Groups marks that are near each other; the group with the fault's own location comes first.
 fn pieces(marks: Vec<Mark<'_>>) -> Vec<Vec<Mark<'_>>> {
     let mut pieces: Vec<Vec<Mark<'_>>> = Vec::new();
     for mark in marks {
-        let near = pieces
-            .iter_mut()
-            .find(|piece| piece.iter().all(|other| other.line.abs_diff(mark.line) <= MAX_GAP));
-        match near {
+        let is_near = |other: &Mark<'_>| {
+            std::ptr::eq(other.lines, mark.lines) && other.line.abs_diff(mark.line) <= MAX_GAP
+        };
+        match pieces.iter_mut().find(|piece| piece.iter().all(is_near)) {
             Some(piece) => piece.push(mark),
             None => pieces.push(vec![mark]),
         }
     }
     pieces
+}
+
+/// Returns the text of a piece.
+fn lines_of<'a>(piece: &[Mark<'a>]) -> Option<&'a Lines<'a>> {
+    piece.first().map(|mark| mark.lines)
 }
 
 /// Returns whether a text may contain a secret, which must not be shown with the fault: a variable with its value, as
@@ -186,6 +231,34 @@ fn snippet<'a>(piece: &[Mark<'a>], lines: &Lines<'a>) -> Snippet<'a, annotate_sn
     Snippet::source(lines.slice(&range)).line_start(first + 1).path(lines.name).annotations(annotations)
 }
 
+/// The texts of all sources.
+struct Texts<'a> {
+    sources: &'a Sources,
+    list: Vec<Lines<'a>>,
+}
+
+impl<'a> Texts<'a> {
+    fn new(sources: &'a Sources, names: impl Iterator<Item = &'a str>) -> Self {
+        let list = sources.texts().zip(names).map(|(source, name)| Lines::of(source, name)).collect();
+        Self { sources, list }
+    }
+
+    /// Returns the name of the outermost text.
+    fn name(&self) -> &'a str {
+        self.list.first().map_or("", |lines| lines.name)
+    }
+
+    /// Cuts a location to the line in which it begins, at character boundaries.
+    fn mark(&'a self, kind: Kind, location: &'a Location) -> Option<Mark<'a>> {
+        let located = self.sources.locate(&location.span)?;
+        let lines = self.list.get(located.index)?;
+        let start = lines.char_boundary(located.span.start);
+        let line = lines.starts.partition_point(|offset| *offset <= start).saturating_sub(1);
+        let end = lines.char_boundary(located.span.end).min(lines.range(line, line).end);
+        Some(Mark { kind, lines, line, span: start..end.max(start), label: &location.label })
+    }
+}
+
 /// An index of line starts, so that many faults do not rescan a large file.
 struct Lines<'a> {
     name: &'a str,
@@ -199,14 +272,6 @@ impl<'a> Lines<'a> {
         let text: &str = &source.text;
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name, text, starts }
-    }
-
-    /// Cuts a location to the line in which it begins, at character boundaries.
-    fn mark(&self, kind: Kind, location: &'a Location) -> Mark<'a> {
-        let start = self.char_boundary(location.span.start);
-        let line = self.starts.partition_point(|offset| *offset <= start).saturating_sub(1);
-        let end = self.char_boundary(location.span.end).min(self.range(line, line).end);
-        Mark { kind, line, span: start..end.max(start), label: &location.label }
     }
 
     /// Returns the bytes of the lines `first..=last`, without the last newline.
@@ -260,7 +325,7 @@ args.text = { parm = \"text\" }
 
     fn rendered(list: Vec<Fault>) -> String {
         let source = Source { name: "wordcount.toml".into(), text: TEXT.into() };
-        render(&Faults { source, list }, Style::Plain)
+        render(&Faults { sources: source.into(), list }, Style::Plain)
     }
 
     #[test]
@@ -309,7 +374,7 @@ args.text = { parm = \"text\" }
         let source =
             Source { name: "m.toml".into(), text: format!("x = \"{}\"", "y".repeat(1 << 20)).into() };
         let list = vec![Fault::spanned(4..9000, "too long").label("here")];
-        let shown = render(&Faults { source, list }, Style::Plain);
+        let shown = render(&Faults { sources: source.into(), list }, Style::Plain);
         assert!(shown.len() < 200, "{shown}");
         assert!(shown.contains("m.toml:1:5"));
     }
@@ -328,7 +393,7 @@ args.text = { parm = \"text\" }
             .collect();
         let source = Source { name: "m.toml".into(), text: text.into() };
         let effort = Effort::begin();
-        let shown = render(&Faults { source, list }, Style::Plain);
+        let shown = render(&Faults { sources: source.into(), list }, Style::Plain);
         assert!(shown.ends_with("error: 1000 faults in m.toml; nothing was run\n"));
         // The usual time is a tenth of a second; counting lines from the top for each fault would take a minute.
         assert!(effort.spent().as_secs() < 10, "{:?}", effort.spent());

@@ -4,12 +4,12 @@
 use crate::app::{Missing, Needs, Session, Supply};
 use crate::cli::print::command_row::command_row;
 use crate::cli::print::plan_table::{
-    Fate as Shown, ForEachRow, MissingRow, PlanRow, Purity, SupplyRow, Weight,
+    Fate as Shown, ForEachRow, MissingRow, PipelineRow, PlanRow, Purity, SupplyRow, Weight,
 };
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
-use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, show_duration};
-use crate::plan::{Function, Task};
+use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
+use crate::plan::{Function, Pipeline, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         order,
         name: task.name.to_string(),
         call: function.map_or_else(String::new, call),
-        command: function.and_then(|function| command_row(task, function, &session.manifest)),
+        command: function.and_then(|function| command_row(task, function, &session.manifests)),
         fate,
         why,
         needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
@@ -43,11 +43,21 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
         purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
         grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
+        manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
         imports: session.supplies(task).map_or_else(Vec::new, supplies),
         limits: limits(task),
         outside: function.map_or_else(Vec::new, |function| outside(&function.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
         missing_grants: missing.into_iter().map(missing_row).collect(),
+    }
+}
+
+/// Builds the row of a pipeline with its tasks.
+pub(crate) fn pipeline((pipeline, tasks): (&Pipeline, Vec<&TaskName>)) -> PipelineRow {
+    PipelineRow {
+        name: pipeline.name.to_string(),
+        manifest: pipeline.manifest.clone(),
+        tasks: tasks.into_iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -166,7 +176,7 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
     }
     let folder = |key: &str, folder: &Spanned<Preopen>| {
         let Preopen { host, guest } = &folder.value;
-        let is_outside = is_outside(host, &session.manifest.folder);
+        let is_outside = is_outside(host, &session.manifests.root().folder);
         let mark = if is_outside { " (outside the manifest's folder)" } else { "" };
         format!("{key} {} as {guest}{mark}", host.display())
     };
@@ -183,7 +193,7 @@ fn grants(grants: &Grants, session: &Session) -> Vec<String> {
 /// Lists the granted folders outside the manifest's folder.
 fn outside(grants: &Grants, session: &Session) -> Vec<String> {
     let hosts = grants.read.iter().chain(&grants.write).map(|granted| &granted.value.host);
-    let outside = hosts.filter(|host| is_outside(host, &session.manifest.folder));
+    let outside = hosts.filter(|host| is_outside(host, &session.manifests.root().folder));
     outside.map(|host| host.display().to_string()).collect()
 }
 

@@ -3,6 +3,7 @@
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::style::{Ink, Style, escape_control};
+use crate::model::TaskName;
 use serde::Serialize;
 
 /// Version of the JSON form.
@@ -17,6 +18,19 @@ pub(crate) struct PlanTable {
     name: String,
     /// The tasks, in an order in which they could run one by one.
     tasks: Vec<PlanRow>,
+    /// The pipelines that tasks include, each before those in it.
+    pipelines: Vec<PipelineRow>,
+}
+
+/// A pipeline that a task includes.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PipelineRow {
+    /// Full name of the task.
+    pub(crate) name: String,
+    /// The included manifest.
+    pub(crate) manifest: String,
+    /// Full names of its tasks.
+    pub(crate) tasks: Vec<String>,
 }
 
 /// A task of the plan.
@@ -44,6 +58,8 @@ pub(crate) struct PlanRow {
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
     pub(crate) grants: Vec<String>,
+    /// The included manifest that has the task and gives the grants; `None` for the outermost.
+    pub(crate) manifest: Option<String>,
     /// Imports that the manifest satisfies.
     pub(crate) imports: Vec<SupplyRow>,
     /// Limits, timeout and retry that differ from the defaults: `memory 512MiB`.
@@ -175,8 +191,8 @@ const FATE: usize = 7;
 
 impl PlanTable {
     /// Creates a table of these tasks.
-    pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>) -> Self {
-        Self { v: VERSION, name: name.into(), tasks }
+    pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>, pipelines: Vec<PipelineRow>) -> Self {
+        Self { v: VERSION, name: name.into(), tasks, pipelines }
     }
 
     /// Returns one indented JSON object with a final newline.
@@ -192,6 +208,12 @@ impl PlanTable {
             format!("{}, {}\n\n", style.paint(Ink::Title, &escape_control(&self.name)), self.summary());
         for row in &self.tasks {
             row.render(&mut out, &Columns { number, name }, style);
+        }
+        if !self.pipelines.is_empty() {
+            out.push_str("\npipelines\n");
+        }
+        for pipeline in &self.pipelines {
+            pipeline.render(&mut out);
         }
         out
     }
@@ -215,6 +237,19 @@ impl PlanTable {
 struct Columns {
     number: usize,
     name: usize,
+}
+
+impl PipelineRow {
+    /// Renders a line, indented by the nesting.
+    fn render(&self, out: &mut String) {
+        let nesting = self.name.matches(TaskName::SEPARATOR).count();
+        let tasks = match self.tasks.len() {
+            1 => "1 task".to_owned(),
+            several => format!("{several} tasks"),
+        };
+        let line = format!("{}  {tasks} of {}", self.name, self.manifest);
+        put_line(out, 2 + 2 * nesting, &escape_control(&line));
+    }
 }
 
 impl PlanRow {
@@ -255,11 +290,15 @@ impl PlanRow {
             lines.push(format!("for each {}", lists.join(", ")));
         }
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
+        let mut grants = self.grants.clone();
+        if let (Some(last), Some(manifest)) = (grants.last_mut(), &self.manifest) {
+            last.push_str(&format!(" (given by {manifest})"));
+        }
         for (word, list) in [
             ("needs", &self.needs),
             ("after", &self.after),
             ("imports", &imports),
-            ("grants", &self.grants),
+            ("grants", &grants),
             ("limits", &self.limits),
             ("unused grants:", &self.unused_grants),
         ] {

@@ -1,7 +1,7 @@
 //! The fixture of the conformance cases: a backend, concise shapes, and hosts that assert their replies.
 //! The cases themselves are in the files beside this one.
 
-use crate::model::{Digest, FailurePolicy, Name, RunId, TaskIdx};
+use crate::model::{Digest, FailurePolicy, Name, RunId, TaskIdx, TaskName};
 use crate::state::{
     Backend, Claim, Dependent, Entry, Error, HostId, Ledger, Mode, NodeId, OpenRequest, Opened, Outcome,
     Reply, ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Token, Verdict, Want,
@@ -224,7 +224,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         dependents.map(|(dependent, _)| Dependent::of_task(TaskIdx::new(dependent))).collect()
     };
     let tasks = (0..).zip(waits_for).map(|(at, waits_for)| TaskShape {
-        name: must(Name::new(&format!("t{at}"))),
+        name: must(TaskName::new(&format!("t{at}"))),
         fingerprint: Digest::of_bytes(b"call"),
         waits_for: vec![u32::try_from(waits_for.len()).unwrap_or(u32::MAX)],
         dependents: dependents(at),

@@ -1,7 +1,7 @@
 //! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
-use crate::model::{Digest, IndexPath, Name, TaskIdx};
+use crate::model::{Digest, IndexPath, TaskIdx, TaskName};
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::{Below, Branch};
 use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, NodeId, OpenKind, OpenRequest, split_node_name};
@@ -16,7 +16,7 @@ pub(crate) struct Life {
     pub(crate) epoch: u64,
     pub(crate) record: Bytes,
     digest: Digest,
-    names: HashMap<Name, TaskIdx>,
+    names: HashMap<TaskName, TaskIdx>,
 }
 
 /// Decision about a request to open a run.
@@ -111,7 +111,7 @@ impl Life {
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,
-        kept: impl Fn(&Name, &Digest) -> Branch,
+        kept: impl Fn(&TaskName, &Digest) -> Branch,
     ) -> Self {
         let shape = &request.shape;
         let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint)).collect();
@@ -126,7 +126,7 @@ impl Life {
     }
 
     /// Returns the results of a task and its elements, if the task's call is unchanged.
-    fn kept(&self, name: &Name, fingerprint: &Digest) -> Branch {
+    fn kept(&self, name: &TaskName, fingerprint: &Digest) -> Branch {
         let idx = self.names.get(name).map(|idx| idx.index());
         let shape = idx.and_then(|idx| self.machine.shape.tasks.get(idx));
         let task = idx.and_then(|idx| self.machine.tasks.get(idx));

@@ -1,7 +1,7 @@
 //! Property tests of the machine, over random graphs, hosts and orders.
 //! Single sentences of the contract are tested by the conformance suite.
 
-use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, to_usize};
+use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName, to_usize};
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
@@ -21,7 +21,7 @@ fn pick(random: &mut Random, below: u32) -> u32 {
 fn graph(random: &mut Random, tasks: u32) -> RunShape {
     let shapes: Vec<TaskShape> = (0..tasks)
         .map(|idx| TaskShape {
-            name: Name::new(&format!("t{idx}")).unwrap(),
+            name: TaskName::new(&format!("t{idx}")).unwrap(),
             fingerprint: Digest::of_bytes(b""),
             waits_for: Vec::new(),
             dependents: Vec::new(),

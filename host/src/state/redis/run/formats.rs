@@ -45,7 +45,7 @@ pub(crate) const MAX_CLAIMS: u32 = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Name, SkipReason, TaskIdx};
+    use crate::model::{Digest, Name, SkipReason, TaskIdx, TaskName};
     use crate::state::redis::link::{Answer, Command, Link, Request};
     use crate::state::redis::link_to;
     use crate::state::redis::run::claims::Settled;
@@ -126,7 +126,7 @@ mod tests {
 
     fn task(name: &str, dependents: &[u32]) -> TaskShape {
         TaskShape {
-            name: Name::new(name).unwrap(),
+            name: TaskName::new(name).unwrap(),
             fingerprint: Digest::of_bytes(b"call"),
             waits_for: Vec::new(),
             dependents: dependents.iter().copied().map(TaskIdx::new).map(Dependent::of_task).collect(),

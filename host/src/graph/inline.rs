@@ -1,0 +1,420 @@
+//! Inlines included manifests: every task of every pipeline becomes a task of the graph, and values cross the borders.
+//! `instances` allocates the tasks; `waiting` adds what `after` of pipelines means.
+
+use crate::graph::crossings::{Crossings, MAX_DEPTH};
+use crate::graph::draft::{Body, Draft, Output};
+use crate::graph::instances::{Allocated, Instance, Slot};
+use crate::graph::template::Template;
+use crate::graph::uses;
+use crate::graph::{Border, Condition, Crossing, Expr, Origin, Pipeline, Place};
+use crate::manifest;
+use crate::manifest::Part;
+use crate::model::{Datum, Fault, Name, Path, Span, Spanned, Step, shortlist};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The manifests, and the instances of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Inclusions<'a> {
+    pub(crate) parts: &'a [Part],
+    pub(crate) templates: &'a [Template],
+    pub(crate) instances: &'a [Instance],
+    pub(crate) tasks: &'a [Allocated],
+    /// By manifest: positions of its resources among those of all manifests.
+    pub(crate) resources: &'a [Vec<usize>],
+}
+
+/// The tasks of the graph with their values; `after` is added by `waiting`.
+pub(crate) struct Inlined {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) crossings: Vec<Arc<Crossing>>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Inlines all manifests.
+pub(crate) fn inline(inclusions: Inclusions<'_>) -> Inlined {
+    let Inclusions { parts, templates, instances, tasks, .. } = inclusions;
+    let params =
+        |instance: &Instance| parts.get(instance.manifest).map_or(0, |part| part.manifest.params.len());
+    let outputs = |instance: &Instance| templates.get(instance.manifest).map_or(0, |one| one.outputs.len());
+    let mut inliner = Inliner {
+        inclusions,
+        components: components(parts),
+        arguments: instances.iter().map(|instance| vec![Memo::New; params(instance)]).collect(),
+        outputs: instances.iter().map(|instance| vec![Memo::New; outputs(instance)]).collect(),
+        records: vec![Memo::New; instances.len()],
+        crossings: Crossings::default(),
+        level: 0,
+        reported: HashSet::new(),
+        faults: Vec::new(),
+    };
+    let conditions = inliner.conditions();
+    let drafts = tasks.iter().map(|task| inliner.task(task, &conditions)).collect();
+    let root = templates.first().map_or(&[][..], |template| &template.outputs);
+    let outputs = root.iter().map(|(name, value)| (name.clone(), inliner.value(0, value))).collect();
+    let pipelines = (1..instances.len()).filter_map(|instance| inliner.pipeline(instance)).collect();
+    let Inliner { crossings, faults, .. } = inliner;
+    Inlined { drafts, outputs, pipelines, crossings: crossings.finish(), faults }
+}
+
+/// Returns the position of the first component of each manifest among those of all.
+fn components(parts: &[Part]) -> Vec<usize> {
+    let mut next = 0;
+    let counts = parts.iter().map(|part| part.manifest.components.len());
+    counts
+        .map(|count| {
+            let first = next;
+            next += count;
+            first
+        })
+        .collect()
+}
+
+/// A crossing that is made when something refers to it.
+#[derive(Clone)]
+enum Memo {
+    New,
+    /// Being made: to need it now is a cycle.
+    Open,
+    Done(Option<Arc<Crossing>>),
+}
+
+struct Inliner<'a> {
+    inclusions: Inclusions<'a>,
+    components: Vec<usize>,
+    /// By instance and param.
+    arguments: Vec<Vec<Memo>>,
+    /// By instance and output.
+    outputs: Vec<Vec<Memo>>,
+    /// By instance.
+    records: Vec<Memo>,
+    crossings: Crossings,
+    /// Nesting of the value that is being made.
+    level: usize,
+    /// Places of which a fault was reported: a manifest that is included often has it as often.
+    reported: HashSet<Span>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Inliner<'a> {
+    fn fault(&mut self, span: &Span, fault: impl FnOnce() -> Fault) {
+        if self.reported.insert(span.clone()) {
+            self.faults.push(fault());
+        }
+    }
+
+    fn instance(&self, at: usize) -> Option<&'a Instance> {
+        self.inclusions.instances.get(at)
+    }
+
+    fn part_of(&self, instance: usize) -> Option<&'a Part> {
+        self.inclusions.parts.get(self.instance(instance)?.manifest)
+    }
+
+    fn template_of(&self, instance: usize) -> Option<&'a Template> {
+        self.inclusions.templates.get(self.instance(instance)?.manifest)
+    }
+
+    /// Returns the task that includes an instance: the instance around it, its place, and its content.
+    fn including(&self, instance: usize) -> Option<(usize, Place, &'a manifest::Task, &'a Draft)> {
+        let (parent, position) = self.instance(instance)?.parent?;
+        let place = Place { manifest: self.instance(parent)?.manifest, position };
+        let (_, task) = self.part_of(parent)?.manifest.tasks.get_index(position)?;
+        Some((parent, place, task, self.template_of(parent)?.drafts.get(position)?))
+    }
+
+    /// Returns the conditions of each instance: those of the instances around it, then that of its own task.
+    fn conditions(&mut self) -> Vec<Vec<Arc<Condition>>> {
+        let mut conditions: Vec<Vec<Arc<Condition>>> = Vec::with_capacity(self.inclusions.instances.len());
+        for instance in 0..self.inclusions.instances.len() {
+            let of_one = self.including(instance).map(|(parent, _, _, draft)| {
+                let mut of_one: Vec<Arc<Condition>> = conditions.get(parent).cloned().unwrap_or_default();
+                of_one.extend(draft.body.conditions.iter().map(|own| self.condition(parent, own)));
+                of_one
+            });
+            conditions.push(of_one.unwrap_or_default());
+        }
+        conditions
+    }
+
+    fn condition(&mut self, instance: usize, condition: &Condition) -> Arc<Condition> {
+        Arc::new(Condition { place: condition.place, subject: self.value(instance, &condition.subject) })
+    }
+
+    fn task(&mut self, task: &Allocated, conditions: &[Vec<Arc<Condition>>]) -> Draft {
+        let template = self.inclusions.templates.get(task.place.manifest);
+        let draft = template.and_then(|template| template.drafts.get(task.place.position));
+        let Some(Draft { body, .. }) = draft else {
+            return Draft { body: Body::default(), reads: Vec::new(), after: Vec::new() };
+        };
+        let at = task.instance;
+        let mut all: Vec<Arc<Condition>> = conditions.get(at).cloned().unwrap_or_default();
+        all.extend(body.conditions.iter().map(|own| self.condition(at, own)));
+        let resources = self.inclusions.resources.get(task.place.manifest);
+        let resource = |(local, amount): &(usize, u32)| Some((*resources?.get(*local)?, *amount));
+        let body = Body {
+            component: body.component.and_then(|own| Some(own + self.components.get(task.place.manifest)?)),
+            args: body.args.iter().map(|(name, value)| (name.clone(), self.value(at, value))).collect(),
+            conditions: all,
+            for_each: self.lists(at, &body.for_each),
+            product: body.product,
+            resources: body.resources.iter().filter_map(resource).collect(),
+        };
+        let mut reads = Vec::new();
+        let values = body.args.iter().map(|(_, value)| value);
+        let values = values.chain(body.for_each.iter().map(|(_, list)| list));
+        let values = values.chain(body.conditions.iter().map(|condition| &condition.subject));
+        values.for_each(|value| uses::each_reference(value, &mut |read| reads.push(read)));
+        Draft { body, reads, after: Vec::new() }
+    }
+
+    fn lists(&mut self, instance: usize, lists: &[(String, Spanned<Expr>)]) -> Vec<(String, Spanned<Expr>)> {
+        lists.iter().map(|(item, list)| (item.clone(), self.value(instance, list))).collect()
+    }
+
+    /// Returns a value of an instance with its references resolved in the graph.
+    fn value(&mut self, instance: usize, expr: &Spanned<Expr>) -> Spanned<Expr> {
+        self.level += 1;
+        let value = if self.level > MAX_DEPTH {
+            self.fault(&expr.span, || too_large(&expr.span));
+            Expr::Faulty
+        } else {
+            self.mapped(instance, expr)
+        };
+        self.level -= 1;
+        Spanned::new(value, expr.span.clone())
+    }
+
+    fn mapped(&mut self, instance: usize, expr: &Spanned<Expr>) -> Expr {
+        match &expr.value {
+            Expr::Array(parts) => Expr::Array(parts.iter().map(|part| self.value(instance, part)).collect()),
+            Expr::Table(entries) => Expr::Table(self.entries(instance, entries)),
+            Expr::Select { selector, cases, default } => Expr::Select {
+                selector: Arc::new(self.value(instance, selector)),
+                cases: self.entries(instance, cases),
+                default: default.clone(),
+            },
+            Expr::Range { from, to } => Expr::Range {
+                from: Box::new(self.value(instance, from)),
+                to: Box::new(self.value(instance, to)),
+            },
+            Expr::Task { task, path, default } => {
+                let slot = self.instance(instance).and_then(|found| found.slots.get(task.index()).copied());
+                match slot {
+                    Some(Slot::Task(task)) => {
+                        Expr::Task { task, path: path.clone(), default: default.clone() }
+                    }
+                    Some(Slot::Instance(inner)) => self.output(inner, (path, default.as_ref()), &expr.span),
+                    Some(Slot::Missing) | None => Expr::Faulty,
+                }
+            }
+            Expr::Param { param, path } if instance > 0 => {
+                match self.argument(instance, *param, &expr.span) {
+                    Some(crossing) => self.crossing(crossing, path.clone(), None, &expr.span),
+                    None => Expr::Faulty,
+                }
+            }
+            Expr::Literal(_)
+            | Expr::Param { .. }
+            | Expr::Item { .. }
+            | Expr::Env { .. }
+            | Expr::File { .. }
+            | Expr::Crossing { .. }
+            | Expr::Faulty => expr.value.clone(),
+        }
+    }
+
+    fn entries(
+        &mut self,
+        instance: usize,
+        entries: &[(Spanned<String>, Spanned<Expr>)],
+    ) -> Vec<(Spanned<String>, Spanned<Expr>)> {
+        entries.iter().map(|(key, part)| (key.clone(), self.value(instance, part))).collect()
+    }
+
+    /// Returns a reference to what crosses a border.
+    fn crossing(
+        &mut self,
+        crossing: Arc<Crossing>,
+        path: Path,
+        default: Option<Spanned<Datum>>,
+        span: &Span,
+    ) -> Expr {
+        if self.crossings.refer(&crossing) {
+            return Expr::Crossing { crossing, path, default };
+        }
+        self.fault(span, || too_large(span));
+        Expr::Faulty
+    }
+
+    /// Makes a crossing once. To need it while it is made is a cycle without a task in it.
+    fn once(
+        &mut self,
+        slot: impl Fn(&mut Self) -> Option<&mut Memo>,
+        span: &Span,
+        make: impl FnOnce(&mut Self) -> Option<(Border, Spanned<Expr>)>,
+    ) -> Option<Arc<Crossing>> {
+        match slot(self)?.clone() {
+            Memo::Done(crossing) => return crossing,
+            Memo::Open => {
+                self.fault(span, || {
+                    let fault = Fault::spanned(span.clone(), "this value needs itself");
+                    fault.note("it crosses the borders of pipelines, and no task on its way computes it")
+                });
+                return None;
+            }
+            Memo::New => {}
+        }
+        *slot(self)? = Memo::Open;
+        let made = make(self).and_then(|(border, value)| {
+            let span = value.span.clone();
+            let crossing = self.crossings.add(border, value);
+            if crossing.is_none() {
+                self.fault(&span, || too_large(&span));
+            }
+            crossing
+        });
+        *slot(self)? = Memo::Done(made.clone());
+        made
+    }
+
+    /// Returns the argument of a param of an instance, as its including task gives it.
+    fn argument(&mut self, instance: usize, param: usize, span: &Span) -> Option<Arc<Crossing>> {
+        self.once(
+            move |own| own.arguments.get_mut(instance)?.get_mut(param),
+            span,
+            |own| {
+                let (parent, _, task, draft) = own.including(instance)?;
+                let (name, declared) = own.part_of(instance)?.manifest.params.get_index(param)?;
+                let written = draft.body.args.iter().find(|(arg, _)| arg.value == name.as_str());
+                let (origin, value) = match (written, &declared.default) {
+                    (Some((_, value)), _) => (Origin::Args, own.value(parent, value)),
+                    (None, Some(default)) => {
+                        let value = Expr::Literal(default.value.clone());
+                        (Origin::Default, Spanned::new(value, default.span.clone()))
+                    }
+                    (None, None) => {
+                        let span = task.action.as_ref().map_or(&task.span, |action| &action.span);
+                        (Origin::Nothing, Spanned::new(Expr::Literal(Datum::Null), span.clone()))
+                    }
+                };
+                Some((Border::Argument { pipeline: instance - 1, param, origin }, value))
+            },
+        )
+    }
+
+    /// Returns a reference to the output of an instance, or to the record of all.
+    fn output(
+        &mut self,
+        instance: usize,
+        (path, default): (&Path, Option<&Spanned<Datum>>),
+        span: &Span,
+    ) -> Expr {
+        let (crossing, rest) = match path.steps().split_first() {
+            None => (self.record(instance, span), Path::root()),
+            Some((Step::Field(name), rest)) => match self.position(instance, name) {
+                Some(position) => (self.output_at(instance, position, span), Path::from_steps(rest)),
+                None => {
+                    self.unknown_output(instance, name, span);
+                    return Expr::Faulty;
+                }
+            },
+            Some((Step::Index(index), _)) => {
+                self.unknown_output(instance, &format!("[{index}]"), span);
+                return Expr::Faulty;
+            }
+        };
+        let Some(crossing) = crossing else { return Expr::Faulty };
+        // The output of a task, or what crosses another border, is referred to itself.
+        match &crossing.value.value {
+            Expr::Task { task, path, default: None } => {
+                Expr::Task { task: *task, path: path.followed_by(&rest), default: default.cloned() }
+            }
+            Expr::Crossing { crossing: inner, path, default: None } => {
+                let (inner, path) = (Arc::clone(inner), path.followed_by(&rest));
+                self.crossing(inner, path, default.cloned(), span)
+            }
+            Expr::Faulty => Expr::Faulty,
+            _ => self.crossing(crossing, rest, default.cloned(), span), // has no other name
+        }
+    }
+
+    fn position(&self, instance: usize, name: &str) -> Option<usize> {
+        self.template_of(instance)?.outputs.iter().position(|(known, _)| known == name)
+    }
+
+    fn output_at(&mut self, instance: usize, position: usize, span: &Span) -> Option<Arc<Crossing>> {
+        self.once(
+            move |own| own.outputs.get_mut(instance)?.get_mut(position),
+            span,
+            |own| {
+                let (name, value) = own.template_of(instance)?.outputs.get(position)?;
+                let value = own.value(instance, value);
+                Some((Border::Output { pipeline: instance - 1, name: name.clone() }, value))
+            },
+        )
+    }
+
+    fn record(&mut self, instance: usize, span: &Span) -> Option<Arc<Crossing>> {
+        self.once(
+            move |own| own.records.get_mut(instance),
+            span,
+            |own| {
+                let (_, _, task, _) = own.including(instance)?;
+                let outputs = &own.template_of(instance)?.outputs;
+                let entry = |(name, value): &(String, Spanned<Expr>)| {
+                    let path = Path::from_steps(&[Step::Field(name.clone())]);
+                    let part = own.output(instance, (&path, None), &value.span);
+                    (Spanned::new(name.clone(), value.span.clone()), Spanned::new(part, value.span.clone()))
+                };
+                let entries = outputs.iter().map(entry).collect();
+                let value = Spanned::new(Expr::Table(entries), task.span.clone());
+                Some((Border::Record { pipeline: instance - 1 }, value))
+            },
+        )
+    }
+
+    fn unknown_output(&mut self, instance: usize, name: &str, span: &Span) {
+        let (Some(template), Some(part)) = (self.template_of(instance), self.part_of(instance)) else {
+            return;
+        };
+        let Some((parent, Place { position, .. }, ..)) = self.including(instance) else { return };
+        let task = self.part_of(parent).and_then(|part| part.manifest.tasks.get_index(position));
+        let own_name = task.map_or("", |(name, _)| Name::as_str(name));
+        if part.left_out.is_unread("outputs") || part.left_out.tasks.contains(name) {
+            return;
+        }
+        let names = || template.outputs.iter().map(|(name, _)| name.as_str());
+        self.fault(span, || {
+            let message = format!("the pipeline `{own_name}` has no output `{name}`");
+            let fault = Fault::spanned(span.clone(), message).suggest(name, names());
+            fault.note(format!("its outputs are {}", shortlist(name, names())))
+        });
+    }
+
+    fn pipeline(&mut self, instance: usize) -> Option<Pipeline> {
+        let (parent, place, task, draft) = self.including(instance)?;
+        let Instance { manifest, name, tasks, .. } = self.instance(instance)?;
+        let params = self.arguments.get(instance).map_or(0, Vec::len);
+        // Every output is a crossing, read or not, so that its faults are found.
+        for output in 0..self.outputs.get(instance).map_or(0, Vec::len) {
+            drop(self.output_at(instance, output, &task.span));
+        }
+        Some(Pipeline {
+            name: name.clone()?,
+            place,
+            manifest: *manifest,
+            tasks: tasks.clone(),
+            for_each: self.lists(parent, &draft.body.for_each),
+            arguments: (0..params).map(|param| self.argument(instance, param, &task.span)).collect(),
+            record: self.record(instance, &task.span),
+        })
+    }
+}
+
+fn too_large(span: &Span) -> Fault {
+    Fault::spanned(span.clone(), "a value that crosses the borders of pipelines has too many parts")
+        .help("let a task put it together, so that it is computed once")
+}

@@ -1,0 +1,100 @@
+//! Secret params of included manifests: what is passed into them is hidden as values of secret params of a run are.
+//! The application masks the values of secret inputs, and `bound` keys their digests.
+
+use crate::model::{Fault, Name, Path, Span};
+use crate::plan::Binding;
+use crate::plan::scope::Scope;
+use crate::value::{Field, Type};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Hides a fault of a value that is passed into a secret param.
+pub(crate) fn hide_fault(fault: &mut Fault, name: &Name) {
+    fault.is_secret = true;
+    fault.message = format!("the value of the secret param `{name}` does not fit");
+    fault.notes.retain(|note| note.contains("has the type") || note.contains("the type here is"));
+    if let Some(location) = &mut fault.location {
+        location.label.clear();
+    }
+    fault.helps.clear();
+}
+
+/// Hides all that a value is made of: its inputs become secret, and its literals secret inputs. Values of tasks are
+/// results, which are stored and shown as results are.
+pub(crate) fn hidden(scope: &mut Scope<'_>, of: (&Name, &Span), value: Binding, ty: &Type) -> Binding {
+    match (value, ty) {
+        (Binding::Constant(bytes), _) => literal(scope, of, bytes, ty),
+        (Binding::Wrapped(part), Type::Option(inner)) => {
+            Binding::Wrapped(Box::new(hidden(scope, of, *part, inner)))
+        }
+        (Binding::List(element, parts), _) => {
+            let parts = parts.into_iter().map(|part| hidden(scope, of, part, &element)).collect();
+            Binding::List(element, parts)
+        }
+        (value, Type::Option(inner)) if is_composed(&value) => hidden(scope, of, value, inner),
+        (Binding::Tuple(parts), Type::Tuple(types)) => Binding::Tuple(
+            parts.into_iter().zip(types.iter()).map(|(part, ty)| hidden(scope, of, part, ty)).collect(),
+        ),
+        (Binding::Map(pairs), Type::Map(types)) => {
+            let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
+            Binding::Map(pairs.into_iter().map(|part| hidden(scope, of, part, &pair)).collect())
+        }
+        (Binding::Record(parts), Type::Record(fields)) => {
+            let part = |(name, part): (Arc<str>, Binding)| {
+                let ty = fields.iter().find(|field: &&Field| field.name == name).map(|field| &field.ty);
+                let part = match ty {
+                    Some(ty) => hidden(scope, of, part, ty),
+                    None => part, // every field has a type
+                };
+                (name, part)
+            };
+            Binding::Record(parts.into_iter().map(part).collect())
+        }
+        (Binding::Case(name, part), Type::Variant(cases)) => {
+            let ty = cases.iter().find(|case| case.name == name).and_then(|case| case.ty.as_ref());
+            let part = match ty {
+                Some(ty) => hidden(scope, of, *part, ty),
+                None => *part, // a part belongs to a case with a payload
+            };
+            Binding::Case(name, Box::new(part))
+        }
+        (Binding::Case(name, part), Type::Result(sides)) => {
+            let ty = if &*name == "ok" { sides.ok.as_ref() } else { sides.err.as_ref() };
+            let part = match ty {
+                Some(ty) => hidden(scope, of, *part, ty),
+                None => *part, // as above
+            };
+            Binding::Case(name, Box::new(part))
+        }
+        (Binding::Select { selector, ty: of_selector, cases, default }, _) => {
+            let cases = cases.into_iter().map(|(name, case)| (name, hidden(scope, of, case, ty))).collect();
+            default.iter().for_each(|bytes| drop(literal(scope, of, bytes.clone(), ty)));
+            selector.each_input(&mut |input| scope.inputs.hide(input));
+            Binding::Select { selector, ty: of_selector, cases, default }
+        }
+        (Binding::Part { value, ty: whole, path, conversion, default }, _) => {
+            default.iter().for_each(|bytes| drop(literal(scope, of, bytes.clone(), ty)));
+            let value = Arc::new(hidden(scope, of, Binding::clone(&value), &whole));
+            Binding::Part { value, ty: whole, path, conversion, default }
+        }
+        (value, _) => {
+            value.each_input(&mut |input| scope.inputs.hide(input));
+            if let Binding::Task { default: Some(bytes), .. } = &value {
+                drop(literal(scope, of, bytes.clone(), ty));
+            }
+            value
+        }
+    }
+}
+
+fn literal(scope: &mut Scope<'_>, (name, span): (&Name, &Span), bytes: Bytes, ty: &Type) -> Binding {
+    match scope.inputs.literal((name, span), bytes.clone(), ty) {
+        Some((input, conversion)) => Binding::Input { input, path: Path::root(), conversion },
+        None => Binding::Constant(bytes), // every type fits itself
+    }
+}
+
+/// Returns whether a value of an option type may have been composed as one of the inner type.
+const fn is_composed(value: &Binding) -> bool {
+    matches!(value, Binding::Tuple(_) | Binding::Map(_) | Binding::Record(_) | Binding::Case(..))
+}
