@@ -6,9 +6,10 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
-use crate::engine::resolve::{Known, Scope, Unresolved};
+use crate::engine::resolve::{Known, Scope};
 use crate::engine::shape::ranks;
 use crate::engine::skipping::{condition, pruned};
+use crate::engine::unresolved::Unresolved;
 use crate::model::{SkipReason, TaskIdx};
 use crate::plan::{Bound, CacheRule, OnError, Plan, Task};
 use crate::state::{Entry, Error, NodeId};
@@ -55,6 +56,8 @@ pub enum Reason {
         /// All elements.
         total: u32,
     },
+    /// It runs once per element of a pipeline. Only then are its cache keys known.
+    EachElement,
     /// Its arguments come from these tasks, which run first. Only then is its cache key known.
     InputsRun(Vec<TaskIdx>),
 }
@@ -96,6 +99,8 @@ struct Forecaster<'a> {
 enum Calls {
     One(Vec<Bytes>),
     Each(Vec<Vec<Bytes>>),
+    /// Of each element of a pipeline, once it runs.
+    Unknown,
 }
 
 impl Forecaster<'_> {
@@ -114,7 +119,7 @@ impl Forecaster<'_> {
                 }
             }
         }
-        let calls = self.calls(task);
+        let calls = if task.around.is_empty() { self.calls(idx, task) } else { Ok(Calls::Unknown) };
         if let Err(Unresolved::Needs(nodes)) = &calls {
             let is_undecided = |node: &NodeId| self.undecided.contains(&node.task);
             let undecided: Vec<NodeId> = nodes.iter().copied().filter(is_undecided).collect();
@@ -132,6 +137,7 @@ impl Forecaster<'_> {
             (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(idx, reason)),
             (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
+            (Ok(Calls::Unknown), None) => Ok(Fate::Runs(Reason::EachElement)),
             (Err(Unresolved::Needs(nodes)), None) => Ok(Fate::Runs(Reason::InputsRun(tasks(nodes)))),
             (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
             (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
@@ -139,7 +145,7 @@ impl Forecaster<'_> {
     }
 
     fn scope(&self, task: &Task) -> Scope<'_> {
-        Scope { bound: self.bound, known: &self.known, items: &[], limits: task.limits }
+        Scope::outermost(self.bound, &self.known, task.limits)
     }
 
     fn skipped(&mut self, idx: TaskIdx, reason: SkipReason) -> Fate {
@@ -147,13 +153,16 @@ impl Forecaster<'_> {
         Fate::Skipped(reason)
     }
 
-    fn calls(&self, task: &Task) -> Result<Calls, Unresolved> {
+    fn calls(&self, idx: TaskIdx, task: &Task) -> Result<Calls, Unresolved> {
         let scope = self.scope(task);
         if !task.is_for_each() {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
         }
-        let expansion = Expansion::of_whole_lists(&scope, task)?;
-        let args = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
+        let expansion = Expansion::of_whole_lists(&scope, idx, task)?;
+        let args = (0..expansion.len()).map(|item| {
+            let items = [expansion.element_values(&scope, item)?];
+            expansion.args(&Scope { at: scope.at.child(item), items: &items, ..scope }, task)
+        });
         args.collect::<Result<Vec<_>, _>>().map(Calls::Each)
     }
 
@@ -220,7 +229,8 @@ pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
 fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
     let (tasks, ranks) = (plan.tasks(), ranks(plan));
     let rank = |idx: TaskIdx| ranks.get(idx.index()).copied().unwrap_or(0);
-    let upstream: Vec<Vec<TaskIdx>> = tasks.iter().map(Task::upstream).collect();
+    let upstream: Vec<Vec<TaskIdx>> =
+        (0..).map(TaskIdx::new).take(tasks.len()).map(|task| plan.upstream(task)).collect();
     let mut open: Vec<usize> = upstream.iter().map(Vec::len).collect();
     let mut dependents: Vec<Vec<TaskIdx>> = vec![Vec::new(); tasks.len()];
     let mut ready = BinaryHeap::new();

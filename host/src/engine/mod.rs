@@ -20,6 +20,8 @@ mod resolve;
 mod skipping;
 mod root_cause;
 mod pruning;
+mod elements;
+mod unresolved;
 mod expansion;
 mod retry;
 mod exit_status;

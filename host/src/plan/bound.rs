@@ -287,6 +287,7 @@ impl Parts<'_> {
             function,
             args,
             when,
+            around,
             for_each,
             product,
             after,
@@ -301,6 +302,7 @@ impl Parts<'_> {
             waits_for: _,
             flow: _,
             needed_if: _,
+            needed_level: _,
             max_parallel: _,
             retry: _,
             max_lost_hosts: _,
@@ -328,6 +330,16 @@ impl Parts<'_> {
         }
         for list in for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));
+        }
+        // A task of a pipeline depends on what the pipeline runs over.
+        for pipeline in around.iter().filter_map(|pipeline| self.plan.pipelines().get(*pipeline)) {
+            for list in &pipeline.for_each {
+                let key = format!("{}: for-each.{}", pipeline.name, list.item);
+                keys.push((key, self.binding_digest(&list.list)));
+            }
+            if pipeline.product {
+                keys.push((format!("{}: product", pipeline.name), Digest::of_bytes(b"true")));
+            }
         }
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
@@ -386,9 +398,18 @@ impl Parts<'_> {
                     digester.digest(digest);
                 }
             }
-            Binding::Item { item, path, .. } => {
-                let item = u64::try_from(*item).unwrap_or(u64::MAX);
-                digester.field(b"item").number(item).field(path.to_string().as_bytes());
+            Binding::Each { pipeline, value, .. } => {
+                let name = self.plan.pipelines().get(*pipeline).map_or("", |pipeline| pipeline.name.as_str());
+                digester.field(b"each").field(name.as_bytes());
+                self.binding(value, digester);
+            }
+            Binding::Item { level, item, path, .. } => {
+                let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+                digester
+                    .field(b"item")
+                    .number(number(*level))
+                    .number(number(*item))
+                    .field(path.to_string().as_bytes());
             }
             Binding::Range { from, to } => {
                 self.parts(b"range", [&from.0, &to.0].into_iter(), digester);

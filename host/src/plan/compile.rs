@@ -71,9 +71,9 @@ impl<'a> Compiler<'a> {
         let tasks = callees.of_tasks.iter().zip(graph.tasks());
         let outputs = tasks.map(|(callee, (_, task))| callee::output_type(callee.as_ref(), task)).collect();
         let (items, crossed) = (Vec::new(), Vec::new());
-        let mut scope = Scope { graph, outputs, inputs, items, faults, params, crossed };
+        let fan_outs = vec![None; graph.pipelines().len()];
+        let mut scope = Scope { graph, outputs, inputs, items, level: 1, fan_outs, faults, params, crossed };
         crossings::crossings(&mut scope);
-        crossings::reject_fan_outs(&mut scope);
         let nodes = graph.tasks().zip(&callees.of_tasks);
         let nodes = nodes.map(|((node, task), callee)| ((task, node), callee));
         let lists = nodes.map(|(task, callee)| lists::lists(&mut scope, task, callee.as_ref())).collect();
@@ -90,7 +90,7 @@ impl<'a> Compiler<'a> {
             node.conditions.iter().map(|condition| self.shared_condition(condition)).collect();
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
-        self.scope.items = lists.items.clone();
+        (self.scope.items, self.scope.level) = (lists.items.clone(), node.around.len() + 1);
         let given = self.given(index, written, node);
         let needed_if = self.needed_if(node);
         let callee = self.callees.of_tasks.get(index)?.as_ref()?;
@@ -108,6 +108,7 @@ impl<'a> Compiler<'a> {
             function: self.callees.position((index, node, written), params)?,
             args,
             when: when.into_iter().collect::<Option<_>>()?,
+            around: node.around.clone(),
             for_each: for_each?,
             product: node.product,
             flow: node.flow.clone(),
@@ -115,6 +116,7 @@ impl<'a> Compiler<'a> {
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),
             needed_if: needed_if.ok()?,
+            needed_level: node.needed_level,
             output,
             value,
             error,
@@ -180,7 +182,9 @@ impl<'a> Compiler<'a> {
         };
         let subject = bind(&mut self.scope, subject, &Target { name: "`when`", ty: &ty });
         match (subject, equals) {
-            (Some(subject), Ok(equals)) => Ok(Condition { subject, equals, is_negated: when.is_negated }),
+            (Some(subject), Ok(equals)) => {
+                Ok(Condition { level: condition.level, subject, equals, is_negated: when.is_negated })
+            }
             (None, Ok(_)) => Err(Reported),
             (_, Err((span, faults))) => {
                 self.scope.misfit(span, "`equals`", &ty, &faults);
@@ -332,7 +336,14 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
         Crossed::Known(ty, value) => Some((Arc::clone(value), ty.clone())),
         Crossed::Unknown | Crossed::Nothing => None,
     };
-    let pipeline = |pipeline: &graph::Pipeline| {
+    let pipeline = |(position, pipeline): (usize, &graph::Pipeline)| {
+        let record = crossed(pipeline.record.as_ref());
+        let whole = |(value, ty): &(Arc<Binding>, Type)| {
+            let each = Binding::Each { pipeline: position, element: ty.clone(), value: Arc::clone(value) };
+            (Arc::new(each), Type::List(Arc::new(ty.clone())))
+        };
+        let output = if pipeline.for_each.is_empty() { record.clone() } else { record.as_ref().map(whole) };
+        let lists = scope.fan_outs.get(position).and_then(|lists| lists.as_ref()?.lists.clone());
         let manifests = scope.graph.manifests();
         let params = manifests.get(pipeline.manifest).into_iter().flat_map(|manifest| manifest.params.keys());
         let arguments = params.zip(&pipeline.arguments);
@@ -343,10 +354,15 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
             arguments: arguments
                 .filter_map(|(name, argument)| Some((name.clone(), crossed(argument.as_ref())?.0)))
                 .collect(),
-            output: crossed(pipeline.record.as_ref()),
+            around: pipeline.around.clone(),
+            for_each: lists.unwrap_or_default(),
+            product: pipeline.product,
+            flow: pipeline.flow.clone(),
+            record,
+            output,
         }
     };
-    scope.graph.pipelines().iter().map(pipeline).collect()
+    scope.graph.pipelines().iter().enumerate().map(pipeline).collect()
 }
 
 fn resource((name, resource): (&Name, &manifest::Resource)) -> Resource {

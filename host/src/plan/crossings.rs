@@ -7,8 +7,8 @@ use crate::model::{Datum, Fault, Location, Name, Spanned};
 use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
 use crate::plan::infer::infer;
-use crate::plan::scope::{Crossed, ItemType, OutputType, Scope};
-use crate::plan::secrecy;
+use crate::plan::scope::{Crossed, OutputType, Scope};
+use crate::plan::{lists, secrecy};
 use crate::value::{Type, encode};
 use std::sync::Arc;
 
@@ -17,6 +17,11 @@ pub(crate) fn crossings(scope: &mut Scope<'_>) {
     let graph = scope.graph;
     scope.crossed = Vec::with_capacity(graph.crossings().len());
     for crossing in graph.crossings() {
+        let (Border::Argument { pipeline, .. }
+        | Border::Output { pipeline, .. }
+        | Border::Record { pipeline }
+        | Border::List { pipeline }) = &crossing.border;
+        lists::of_pipeline(scope, *pipeline);
         let crossed = match &crossing.border {
             Border::Argument { pipeline, param, origin } => {
                 let pipeline = graph.pipelines().get(*pipeline);
@@ -27,10 +32,23 @@ pub(crate) fn crossings(scope: &mut Scope<'_>) {
                 let pipeline = graph.pipelines().get(*pipeline);
                 pipeline.and_then(|pipeline| record(scope, pipeline, crossing))
             }
+            Border::List { pipeline } => list(scope, *pipeline, &crossing.value),
         };
         scope.crossed.push(crossed.unwrap_or(Crossed::Unknown));
     }
-    scope.items = Vec::new();
+    (0..graph.pipelines().len()).for_each(|pipeline| lists::of_pipeline(scope, pipeline));
+}
+
+/// Types the list of the records of all elements of a pipeline.
+fn list(scope: &mut Scope<'_>, pipeline: usize, value: &Spanned<Expr>) -> Option<Crossed> {
+    let Expr::Each { value, .. } = &value.value else { return None };
+    if returns_nothing(scope, &value.value) {
+        return Some(Crossed::Nothing);
+    }
+    let ty = infer(scope, value)?;
+    let bound = bind(scope, value, &Target { name: "the outputs", ty: &ty })?;
+    let each = Binding::Each { pipeline, element: ty.clone(), value: Arc::new(bound) };
+    Some(Crossed::Known(Type::List(Arc::new(ty)), Arc::new(each)))
 }
 
 fn argument(
@@ -42,8 +60,6 @@ fn argument(
     let manifest = scope.graph.manifests().get(pipeline.manifest)?;
     let (name, declared) = manifest.params.get_index(param)?;
     let ty = scope.params.get(pipeline.manifest)?.ty(param)?.clone();
-    // An argument is a value of the including task, and may refer to its items.
-    scope.items = pipeline.for_each.iter().map(|_| ItemType { ty: None }).collect();
     let before = scope.faults.list.len();
     let bound = match origin {
         Origin::Nothing if matches!(ty, Type::Option(_)) => {
@@ -90,7 +106,6 @@ fn missing(
 }
 
 fn output(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Crossed> {
-    scope.items = Vec::new();
     // A task of a manifest without `[outputs]` may return nothing, and then is no output.
     if returns_nothing(scope, &value.value) {
         return Some(Crossed::Nothing);
@@ -102,7 +117,6 @@ fn output(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Crossed> {
 
 /// Types the record of all outputs. Tasks that return nothing have no field in that of a manifest without `[outputs]`.
 fn record(scope: &mut Scope<'_>, pipeline: &Pipeline, crossing: &Crossing) -> Option<Crossed> {
-    scope.items = Vec::new();
     let Spanned { value: Expr::Table(entries), span } = &crossing.value else { return None };
     let is_explicit = scope.graph.manifests().get(pipeline.manifest)?.outputs.is_some();
     let mut known = entries.clone();
@@ -132,22 +146,5 @@ fn returns_nothing(scope: &Scope<'_>, value: &Expr) -> bool {
         }
         Expr::Crossing { crossing, .. } => matches!(scope.crossed.get(crossing.id), Some(Crossed::Nothing)),
         _ => false, // is composed, or a value that exists
-    }
-}
-
-/// Reports lists of tasks that include a manifest.
-///
-/// This is the only place that refuses them: the lists are resolved, and arguments are values of the including task.
-pub(crate) fn reject_fan_outs(scope: &mut Scope<'_>) {
-    let graph = scope.graph;
-    for pipeline in graph.pipelines().iter().filter(|pipeline| !pipeline.for_each.is_empty()) {
-        let Some((name, task)) = graph.manifests().task(pipeline.place) else { continue };
-        let message = format!("task `{name}` has both `for-each` and `manifest`");
-        let fault = Fault::spanned(task.span.clone(), message);
-        scope.fault(
-            fault.help(
-                "pass the list on in `args`, and write `for-each` in the tasks of the included manifest",
-            ),
-        );
     }
 }

@@ -94,14 +94,14 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
         Expr::Range { .. } => return Ok(Type::List(Arc::new(Type::U32))),
-        Expr::Faulty => return Err(Unknown::Reported),
+        Expr::Each { .. } | Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
         Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),
         Expr::Crossing { crossing, path, .. } => {
             (scope.crossed(crossing, &expr.span).map(|(ty, _)| ty), path)
         }
         Expr::Param { param, path } => (scope.inputs.ty(*param).cloned(), path),
-        Expr::Item { item, path } => (scope.items.get(*item).and_then(|item| item.ty.clone()), path),
+        Expr::Item { of, item, path } => (scope.item(*of, *item).map(|(_, ty)| ty), path),
     };
     let ty = ty.ok_or(Unknown::Reported)?;
     part_type(scope, &ty, path, &expr.span).ok_or(Unknown::Reported)

@@ -15,7 +15,7 @@ use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
 /// Lists that one task runs over.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lists {
     /// The lists; none if a fault was reported.
     pub(crate) lists: Option<Vec<ForEach>>,
@@ -29,7 +29,7 @@ pub(crate) fn lists(
     (task, node): (&manifest::Task, &Node),
     callee: Option<&Callee<'_>>,
 ) -> Lists {
-    scope.items = Vec::new();
+    (scope.items, scope.level) = (Vec::new(), node.around.len() + 1);
     let mut items = Vec::with_capacity(node.for_each.len());
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
@@ -55,6 +55,29 @@ pub(crate) fn lists(
     Lists { lists: lists.into_iter().collect(), items }
 }
 
+/// Types the lists of a pipeline, unless that is done. Their elements have types of their own.
+pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
+    let graph = scope.graph;
+    let Some(pipeline) = graph.pipelines().get(position) else { return };
+    if scope.fan_outs.get(position).is_none_or(Option::is_some) {
+        return;
+    }
+    let (mut items, mut lists) = (Vec::new(), Vec::new());
+    for (item, list) in &pipeline.for_each {
+        let element =
+            if is_literal(&list.value) { infer_element(scope, list) } else { reference(scope, list) };
+        items.push(ItemType { ty: element.clone() });
+        lists.push(element.and_then(|element| {
+            let ty = Type::List(Arc::new(element));
+            let name = format!("`for-each.{item}`");
+            let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
+            Some(ForEach { item: item.clone(), list, ty })
+        }));
+    }
+    let typed = Lists { lists: lists.into_iter().collect(), items };
+    scope.fan_outs.get_mut(position).into_iter().for_each(|slot| *slot = Some(typed.clone()));
+}
+
 /// Returns whether a list is a literal, or a choice of literals. Its elements then have no type of their own.
 fn is_literal(list: &Expr) -> bool {
     match list {
@@ -68,6 +91,7 @@ fn is_literal(list: &Expr) -> bool {
         | Expr::File { .. }
         | Expr::Range { .. }
         | Expr::Crossing { .. }
+        | Expr::Each { .. }
         | Expr::Faulty => false,
     }
 }
@@ -131,7 +155,7 @@ fn of_command(
 /// Calls `visit` with every target type that receives the item at `position` unchanged, inside literals too.
 fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type)) {
     match (expr, ty) {
-        (Expr::Item { item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
+        (Expr::Item { of: None, item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
         (Expr::Select { cases, .. }, _) => {
             cases.iter().for_each(|(_, case)| each_use(&case.value, ty, position, visit));
         }

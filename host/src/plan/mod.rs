@@ -43,8 +43,9 @@ pub use compile::{InvalidPlan, compile_all};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
-    Pipeline, Plan, Resource, Task,
+    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, ListsRef, NeededClause,
+    NeededIf, Output, Pipeline, Plan, Resource, Task,
 };
 
+pub use crate::graph::FanOut;
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -50,6 +50,9 @@ impl<'p> Search<'p> {
         if !std::mem::replace(is_found, true) {
             self.open.extend(&task.waits_for);
             task.each_read(&mut |read| self.open.push(read));
+            let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
+            let lists = around.flat_map(|pipeline| &pipeline.for_each);
+            lists.for_each(|list| list.list.each_task(&mut |read| self.open.push(read)));
             self.condition(task.needed_if.as_ref());
         }
     }
@@ -67,7 +70,7 @@ impl<'p> Search<'p> {
     /// Adds the tasks that the selector reads, and those of the enclosing lists if it varies per element.
     fn gate(&mut self, gate: &Gate) {
         gate.selector.each_task(&mut |task| self.open.push(task));
-        let enclosing_task = gate.within.filter(|_| gate.selector.uses_items());
+        let enclosing_task = gate.within.filter(|_| gate.selector.uses_items(1));
         for list in
             enclosing_task.and_then(|task| self.plan.task(task)).into_iter().flat_map(|task| &task.for_each)
         {

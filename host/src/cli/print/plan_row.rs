@@ -112,6 +112,9 @@ fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }
+        Reason::EachElement => {
+            (Shown::Unknown, "it runs once per element of its pipeline, which has not run".to_owned())
+        }
         Reason::InputsRun(tasks) => {
             (Shown::Unknown, format!("its inputs are unknown until {} has run", names(tasks)))
         }
