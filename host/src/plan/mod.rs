@@ -47,4 +47,6 @@ pub use types::{
     Pipeline, Plan, Resource, Task,
 };
 
+#[cfg(test)]
+pub(crate) use crate::graph::Place;
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

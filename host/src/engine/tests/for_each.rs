@@ -146,7 +146,7 @@ async fn errors_as_values_make_a_list_of_results() {
 #[tokio::test(start_paused = true)]
 async fn element_that_needs_a_skipped_task_skips_the_for_each_task() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(crate::engine::tests::flow::false_condition());
+    draft.task("off", vec![]).when = vec![crate::engine::tests::flow::false_condition()];
     let task = draft.task("each", vec![select(item(), &[("a", item()), ("b", from(0))])]);
     (task.for_each, task.output) = (vec![list_over(&["a", "b"])], Some(strings()));
     let report = Fixture::new().run(&draft.bound(), echo).await;
