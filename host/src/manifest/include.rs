@@ -250,26 +250,28 @@ fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fa
     Some(Fault::spanned(span.clone(), message).help(help))
 }
 
+/// Files of a test by path, and how often one was read.
+#[cfg(test)]
+pub(crate) struct Texts(pub(crate) HashMap<PathBuf, String>, pub(crate) usize);
+
+#[cfg(test)]
+impl Files for Texts {
+    fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
+        let known = self.0.contains_key(path);
+        let missing = || Unreadable { reason: "no such file".into(), help: "look".into() };
+        if known { Ok(path.to_owned()) } else { Err(missing()) }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
+        self.1 += 1;
+        Ok(self.0[path].clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::manual::Page;
-
-    /// Files of a test, by path.
-    struct Texts(HashMap<PathBuf, String>, usize);
-
-    impl Files for Texts {
-        fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
-            let known = self.0.contains_key(path);
-            let missing = || Unreadable { reason: "no such file".into(), help: "look".into() };
-            if known { Ok(path.to_owned()) } else { Err(missing()) }
-        }
-
-        fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
-            self.1 += 1;
-            self.0.get(path).cloned().ok_or_else(|| unreachable!("identified before"))
-        }
-    }
 
     fn text(included: &[&str]) -> String {
         let tasks = included.iter().enumerate();
@@ -351,6 +353,6 @@ mod tests {
         let page = Page::of("manifest");
         let section = page.section("Pipelines as tasks");
         section.says(&format!("{MAX_NESTING} levels"));
-        section.says("1,000,000 tasks");
+        page.section("The file").line("tasks").says("at most 1,000,000");
     }
 }

@@ -39,6 +39,8 @@ pub use ast::{
     Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use imported::{ImportSource, Imports};
+#[cfg(test)]
+pub(crate) use include::Texts;
 pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]
 pub use parse::parse;

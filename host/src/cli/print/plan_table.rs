@@ -477,6 +477,9 @@ mod tests {
 
     #[test]
     fn empty_plan_has_a_summary() {
-        assert_eq!(PlanTable::new("empty", Vec::new(), Vec::new()).render(Style::Plain), "empty, no tasks\n\n");
+        assert_eq!(
+            PlanTable::new("empty", Vec::new(), Vec::new()).render(Style::Plain),
+            "empty, no tasks\n\n"
+        );
     }
 }

@@ -5,7 +5,8 @@ use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
     BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
-    Plan, Resource, Retry, Task, bind, Place};
+    Place, Plan, Resource, Retry, Task, bind,
+};
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
 use std::sync::Arc;
