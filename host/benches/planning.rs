@@ -116,7 +116,7 @@ impl manifest::Files for Inner {
 /// Loads, inlines and types a manifest with one that it includes.
 fn planned_with(outer: &str, inner: &str) -> Plan {
     let source = Source { name: "outer.toml".into(), text: outer.into() };
-    let loaded = manifest::load(source, Path::new("."), &mut Inner(inner.to_owned()));
+    let loaded = manifest::load(source, Path::new("."), None, &mut Inner(inner.to_owned()));
     let resolved = graph::resolve(loaded);
     let interfaces = [Some(interface()), Some(interface())];
     plan::compile(&resolved.graph, &interfaces, resolved.faults).expect("the manifests are sound")

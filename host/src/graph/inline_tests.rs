@@ -13,7 +13,7 @@ fn resolved(texts: &[(&str, String)]) -> Resolved {
     let files = texts.iter().map(|(name, body)| (Path::new("").join(name), format!("{HEAD}{body}")));
     let mut files = Texts(files.collect(), 0);
     let source = Source { name: texts[0].0.into(), text: format!("{HEAD}{}", texts[0].1).into() };
-    resolve(load(source, Path::new(""), &mut files))
+    resolve(load(source, Path::new(""), None, &mut files))
 }
 
 fn sound(texts: &[(&str, &str)]) -> Graph {

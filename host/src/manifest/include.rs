@@ -68,9 +68,9 @@ impl From<Parsed> for Loaded {
     }
 }
 
-/// Parses a manifest and all that it includes. Their faults are returned together.
+/// Parses a manifest and all that it includes. Their faults are returned together. A text that is no file has no `path`.
 #[must_use]
-pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
+pub fn load(source: Source, folder: &Path, path: Option<&Path>, files: &mut dyn Files) -> Loaded {
     let mut loader = Loader {
         sources: Sources::from(source.clone()),
         starts: vec![0],
@@ -78,7 +78,7 @@ pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
         list: Vec::new(),
         files,
     };
-    let own = loader.files.identify(Path::new(&source.name)).ok();
+    let own = path.and_then(|path| loader.files.identify(path).ok());
     loader.positions.extend(own.map(|path| (path, 0)));
     let Parsed { manifest, left_out, faults } = parse_at(&source, (loader.sources.clone(), 0), folder);
     loader.list.extend(faults.list);
@@ -287,7 +287,8 @@ mod tests {
         let map = texts.iter().map(|(name, included)| (PathBuf::from("f").join(name), text(included)));
         let mut files = Texts(map.collect(), 0);
         let source = Source { name: format!("f/{}", texts[0].0), text: text(texts[0].1).into() };
-        let loaded = load(source, Path::new("f"), &mut files);
+        let path = Path::new("f").join(texts[0].0);
+        let loaded = load(source, Path::new("f"), Some(&path), &mut files);
         (loaded, files.1)
     }
 

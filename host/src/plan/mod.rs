@@ -32,6 +32,8 @@ mod tests;
 #[cfg(test)]
 mod command_tests;
 #[cfg(test)]
+mod crossing_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
