@@ -80,7 +80,7 @@ pub fn load(source: Source, folder: &Path, path: Option<&Path>, files: &mut dyn 
     };
     let own = path.and_then(|path| loader.files.identify(path).ok());
     loader.positions.extend(own.map(|path| (path, 0)));
-    let Parsed { manifest, left_out, faults } = parse_at(&source, (loader.sources.clone(), 0), folder);
+    let Parsed { manifest, left_out, faults } = parse_at(source, 0, folder);
     loader.list.extend(faults.list);
     let included = vec![None; manifest.tasks.len()];
     let mut parts = vec![Part { manifest, left_out, included }];
@@ -135,7 +135,7 @@ impl Loader<'_> {
         let source = Source { name, text: text.into() };
         let start = self.sources.add(source.clone(), span.clone());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let parsed = parse_at(&source, (self.sources.clone(), start), &folder);
+        let parsed = parse_at(source, start, &folder);
         self.list.extend(parsed.faults.list.iter().cloned());
         self.starts.push(start);
         self.positions.insert(identity, parts.len());
@@ -250,28 +250,11 @@ fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fa
     Some(Fault::spanned(span.clone(), message).help(help))
 }
 
-/// Files of a test by path, and how often one was read.
-#[cfg(test)]
-pub(crate) struct Texts(pub(crate) HashMap<PathBuf, String>, pub(crate) usize);
-
-#[cfg(test)]
-impl Files for Texts {
-    fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
-        let known = self.0.contains_key(path);
-        let missing = || Unreadable { reason: "no such file".into(), help: "look".into() };
-        if known { Ok(path.to_owned()) } else { Err(missing()) }
-    }
-
-    fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
-        self.1 += 1;
-        Ok(self.0[path].clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::manual::Page;
+    use crate::manifest::Texts;
 
     fn text(included: &[&str]) -> String {
         let tasks = included.iter().enumerate();

@@ -31,6 +31,8 @@ mod lines;
 mod table;
 mod task;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tests;
 mod value;
 
@@ -39,11 +41,11 @@ pub use ast::{
     Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
 pub use imported::{ImportSource, Imports};
-#[cfg(test)]
-pub(crate) use include::Texts;
 pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
+#[cfg(test)]
+pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;
