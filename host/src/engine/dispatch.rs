@@ -298,13 +298,13 @@ fn cost(costs: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Name, TaskIdx};
+    use crate::model::{Digest, Name, TaskIdx, TaskName};
     use crate::state::TaskShape;
 
     /// Two tasks that each take the only permit.
     fn shape() -> Arc<RunShape> {
         let task = |name: &str| TaskShape {
-            name: Name::new(name).unwrap(),
+            name: TaskName::new(name).unwrap(),
             fingerprint: Digest::of_bytes(b""),
             waits_for: Vec::new(),
             dependents: Vec::new(),

@@ -68,9 +68,9 @@ impl From<Parsed> for Loaded {
     }
 }
 
-/// Parses a manifest and all that it includes. Their faults are returned together.
+/// Parses a manifest and all that it includes. Their faults are returned together. A text that is no file has no `path`.
 #[must_use]
-pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
+pub fn load(source: Source, folder: &Path, path: Option<&Path>, files: &mut dyn Files) -> Loaded {
     let mut loader = Loader {
         sources: Sources::from(source.clone()),
         starts: vec![0],
@@ -78,9 +78,9 @@ pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
         list: Vec::new(),
         files,
     };
-    let own = loader.files.identify(Path::new(&source.name)).ok();
+    let own = path.and_then(|path| loader.files.identify(path).ok());
     loader.positions.extend(own.map(|path| (path, 0)));
-    let Parsed { manifest, left_out, faults } = parse_at(&source, (loader.sources.clone(), 0), folder);
+    let Parsed { manifest, left_out, faults } = parse_at(source, 0, folder);
     loader.list.extend(faults.list);
     let included = vec![None; manifest.tasks.len()];
     let mut parts = vec![Part { manifest, left_out, included }];
@@ -89,7 +89,9 @@ pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
         loader.includes(&mut parts, next);
         next += 1;
     }
-    let mut bounds = Bounds { found: vec![None; parts.len()], path: Vec::new(), faults: loader.list };
+    let names = loader.sources.texts().map(|text| text.name.clone()).collect();
+    let found = vec![None; parts.len()];
+    let mut bounds = Bounds { names, found, path: Vec::new(), faults: loader.list };
     bounds.visit(&mut parts, 0);
     let mut faults = Faults { sources: loader.sources, list: bounds.faults };
     faults.sort();
@@ -135,7 +137,7 @@ impl Loader<'_> {
         let source = Source { name, text: text.into() };
         let start = self.sources.add(source.clone(), span.clone());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let parsed = parse_at(&source, (self.sources.clone(), start), &folder);
+        let parsed = parse_at(source, start, &folder);
         self.list.extend(parsed.faults.list.iter().cloned());
         self.starts.push(start);
         self.positions.insert(identity, parts.len());
@@ -166,6 +168,8 @@ struct Extent {
 
 /// A walk over the inclusions that takes out those that go too far.
 struct Bounds {
+    /// By position of the manifest: its name in messages.
+    names: Vec<String>,
     /// By position of the manifest: its extent, once known.
     found: Vec<Option<Extent>>,
     /// Manifests on the way to the current one.
@@ -212,7 +216,8 @@ impl Bounds {
     ) -> Result<Extent, (String, &'static str)> {
         if let Some(first) = self.path.iter().position(|on_path| *on_path == at) {
             let cycle = self.path.iter().skip(first).chain([&at]);
-            let names: Vec<String> = cycle.map(|part| name(parts, *part)).collect();
+            let name = |part: &usize| self.names.get(*part).map_or("", String::as_str);
+            let names: Vec<&str> = cycle.map(name).collect();
             let message = format!("manifests include each other in a cycle: {}", names.join(" -> "));
             return Err((message, "remove one of the tasks that include them"));
         }
@@ -239,11 +244,6 @@ impl Bounds {
     }
 }
 
-fn name(parts: &[Part], at: usize) -> String {
-    let text = parts.get(at).and_then(|part| part.manifest.sources.texts().nth(at));
-    text.map_or_else(String::new, |text| text.name.clone())
-}
-
 fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fault> {
     let (_, written) = part.manifest.tasks.get_index(task)?;
     let span = written.action.as_ref().map_or(&written.span, |action| &action.span);
@@ -254,22 +254,7 @@ fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fa
 mod tests {
     use super::*;
     use crate::cli::manual::Page;
-
-    /// Files of a test, by path.
-    struct Texts(HashMap<PathBuf, String>, usize);
-
-    impl Files for Texts {
-        fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
-            let known = self.0.contains_key(path);
-            let missing = || Unreadable { reason: "no such file".into(), help: "look".into() };
-            if known { Ok(path.to_owned()) } else { Err(missing()) }
-        }
-
-        fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
-            self.1 += 1;
-            self.0.get(path).cloned().ok_or_else(|| unreachable!("identified before"))
-        }
-    }
+    use crate::manifest::Texts;
 
     fn text(included: &[&str]) -> String {
         let tasks = included.iter().enumerate();
@@ -285,7 +270,8 @@ mod tests {
         let map = texts.iter().map(|(name, included)| (PathBuf::from("f").join(name), text(included)));
         let mut files = Texts(map.collect(), 0);
         let source = Source { name: format!("f/{}", texts[0].0), text: text(texts[0].1).into() };
-        let loaded = load(source, Path::new("f"), &mut files);
+        let path = Path::new("f").join(texts[0].0);
+        let loaded = load(source, Path::new("f"), Some(&path), &mut files);
         (loaded, files.1)
     }
 
@@ -351,6 +337,6 @@ mod tests {
         let page = Page::of("manifest");
         let section = page.section("Pipelines as tasks");
         section.says(&format!("{MAX_NESTING} levels"));
-        section.says("1,000,000 tasks");
+        page.section("The file").line("tasks").says("at most 1,000,000");
     }
 }

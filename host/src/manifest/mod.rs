@@ -31,6 +31,8 @@ mod lines;
 mod table;
 mod task;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tests;
 mod value;
 
@@ -44,4 +46,6 @@ pub use include::{Files, Loaded, Part, Unreadable, load};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
+#[cfg(test)]
+pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;

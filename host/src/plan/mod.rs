@@ -32,6 +32,8 @@ mod tests;
 #[cfg(test)]
 mod command_tests;
 #[cfg(test)]
+mod crossing_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
@@ -48,4 +50,6 @@ pub use types::{
 };
 
 pub use crate::graph::FanOut;
+#[cfg(test)]
+pub(crate) use crate::graph::Place;
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -330,7 +330,7 @@ fn tasks_of_unloadable_components_cause_no_further_faults() {
     let resolved = resolve(sample(
         "component d\na: call=d.run\nb: call=c.takes-number n=a\ns: call=d.run\ne: call=c.takes-text t=(s ? x=a)\nf: call=c.takes-number n='x'",
     ));
-    let mut earlier = Faults::none(resolved.graph.manifest().source.clone());
+    let mut earlier = Faults::none(resolved.graph.manifests().sources().clone());
     earlier.push(Fault::of_file("component `d` could not be loaded"));
     let interfaces = [Some(crate::plan::sample::interface(FUNCTIONS)), None];
     let found = compile(&resolved.graph, &interfaces, earlier).unwrap_err();
@@ -354,7 +354,7 @@ fn pruning_conditions_keep_selectors_and_items() {
     let plan = ok("l: call=c.texts\na: call=c.number\nb: call=c.takes-number each.i=l n=(#i ? x=a | 1)");
     let condition = plan.tasks()[1].needed_if.as_ref().unwrap();
     assert_eq!(condition.any[0].gates[0].ty.to_string(), "string");
-    assert!(condition.any[0].gates[0].selector.uses_items());
+    assert!(condition.any[0].gates[0].selector.uses_items(1));
     // A faulty selector is reported once, not for every task behind it.
     assert_eq!(bad("s: call=c.number\na: call=c.number\nb: call=c.takes-number n=(s ? x=a)").len(), 1);
 }
