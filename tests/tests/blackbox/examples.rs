@@ -52,7 +52,8 @@ fn build_runs_the_build_commands_of_a_manifest() {
 #[test]
 fn leaflet_includes_two_other_examples() {
     build_plugins();
-    let host = Host::new(["run", "plugins/leaflet/leaflet.toml", "-p", "title=A leaflet"]).within(repository());
+    let host =
+        Host::new(["run", "plugins/leaflet/leaflet.toml", "-p", "title=A leaflet"]).within(repository());
     let outputs = host.run().expect(0).says(["text/report", "cover/stitch"]).json();
     let pages = outputs["pages"].as_array().expect("a list");
     assert_eq!(outputs["summary"]["pages"], pages.len());
