@@ -18,9 +18,9 @@ pub enum Verification {
 
 /// Returns whether the results of a task may be shared: it is pure, or its author vouches for it.
 pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
-    let is_pure = || bound.plan().function_of(task).is_some_and(|function| function.grants.is_pure());
+    let is_pure = || bound.plan().function_of(task).is_some_and(|function| function.is_pure());
     match task.cache {
-        CacheRule::Shared(_) => true,
+        CacheRule::Shared(_) | CacheRule::Builtin => true,
         CacheRule::Off => is_pure(),
         CacheRule::Impure => false,
     }

@@ -18,7 +18,7 @@ pub(crate) struct Draft {
 
 /// Resolved content of a task.
 pub(crate) struct Body {
-    /// `None` if the task names no existing component.
+    /// `None` if the task names no existing component, or is built in.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     pub(crate) when: Option<Spanned<Expr>>,

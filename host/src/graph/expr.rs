@@ -31,7 +31,7 @@ pub struct Graph {
 /// A task with its names resolved.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Position of the component in the manifest; none where a fault was reported.
+    /// Position of the component in the manifest; none of a built-in task, and where a fault was reported.
     pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,

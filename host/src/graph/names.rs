@@ -54,9 +54,9 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span)
     }
 
-    /// Returns the position of the component that a task runs.
+    /// Returns the position of the component that a task runs; none for a built-in task.
     pub(crate) fn component(&mut self, action: &Spanned<Action>) -> Option<usize> {
-        self.component_named(action.value.component(), &action.span)
+        self.component_named(action.value.component()?, &action.span)
     }
 
     /// Returns the position of a component.

@@ -5,6 +5,7 @@ mod ast;
 mod recovery;
 mod call;
 mod command;
+mod builtin;
 mod entries;
 mod given;
 mod collected;
@@ -38,5 +39,5 @@ pub use ast::{
 pub use imported::{ImportSource, Imports};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
-pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
+pub use program::{Action, BuiltinCall, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use value::KINDS;

@@ -1,15 +1,26 @@
-//! The syntax tree of what a task runs: a function, or a component as a program.
-//! `call` and `command` read it; `plan` makes a command a function.
+//! The syntax tree of what a task runs: a function, a built-in task, or a component as a program.
+//! `call`, `builtin` and `command` read it; `plan` makes a command a function.
 
 use crate::model::{FilePath, FilePattern, Name, Spanned};
 
-/// A function or a program that a task runs.
+/// What a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// `call`: a function.
     Call(Call),
+    /// `call`: a built-in task.
+    Builtin(BuiltinCall),
     /// `command`: a program.
     Command(Command),
+}
+
+/// `std.function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltinCall {
+    /// The name after `std.`.
+    pub function: String,
+    /// `type`: the type of the result, as unparsed WIT text.
+    pub ty: Option<Spanned<String>>,
 }
 
 /// `component.function`, or `component#interface.function`.
@@ -84,12 +95,13 @@ pub enum Collected {
 }
 
 impl Action {
-    /// Returns the name of the component.
+    /// Returns the name of the component; none for a built-in task.
     #[must_use]
-    pub fn component(&self) -> &str {
+    pub fn component(&self) -> Option<&str> {
         match self {
-            Self::Call(call) => &call.component,
-            Self::Command(command) => &command.component,
+            Self::Call(call) => Some(&call.component),
+            Self::Builtin(_) => None,
+            Self::Command(command) => Some(&command.component),
         }
     }
 
@@ -97,7 +109,7 @@ impl Action {
     #[must_use]
     pub const fn command(&self) -> Option<&Command> {
         match self {
-            Self::Call(_) => None,
+            Self::Call(_) | Self::Builtin(_) => None,
             Self::Command(command) => Some(command),
         }
     }

@@ -6,6 +6,8 @@ mod types;
 mod compile;
 mod callee;
 mod command;
+mod builtin;
+mod generic;
 mod identity;
 mod function;
 mod scope;
@@ -38,8 +40,8 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use record::{Difference, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
-    Plan, Resource, Task,
+    Binding, CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, Input, InputKind,
+    NeededClause, NeededIf, Output, Plan, Resource, Task,
 };
 
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

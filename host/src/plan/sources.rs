@@ -61,7 +61,7 @@ pub(crate) fn digests(read: &Read<'_>, names: &[String]) -> BTreeMap<String, Dig
 pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
     let function = plan.function_of(task);
     let param = |name: &str| function?.signature.params.iter().position(|(param, _)| **param == *name);
-    let is_command = function.is_some_and(|function| function.command.is_some());
+    let is_command = function.is_some_and(|function| function.command().is_some());
     let binding = match key.split_once('.') {
         _ if is_command && param(key).is_some() => param(key).and_then(|index| task.args.get(index)),
         Some(("args", name)) => param(name).and_then(|index| task.args.get(index)),
@@ -75,9 +75,9 @@ pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String
     if let Some(binding) = binding {
         binding.each_input(&mut |input| found.extend(names.get(input).cloned()));
     }
-    if let ("grants", Some(function)) = (key, function) {
+    if let ("grants", Some(component)) = (key, function.and_then(|function| function.component())) {
         let variable = |entry: &str| granted(entry.split_once('=').map_or(entry, |(name, _)| name));
-        found.extend(function.grants.env.iter().map(|entry| variable(&entry.value)));
+        found.extend(component.grants.env.iter().map(|entry| variable(&entry.value)));
     }
     found
 }

@@ -4,11 +4,15 @@
 use crate::cli::print::plan_table::CommandRow;
 use crate::manifest::{Expr, Manifest, Reference};
 use crate::model::{Datum, Path};
-use crate::plan::{Function, Task};
+use crate::plan::{ComponentFunction, Task};
 use crate::value::{Collected, Command, CommandOutput, Feed, Type};
 
 /// Describes the program of a task; none for a function.
-pub(crate) fn command_row(task: &Task, function: &Function, manifest: &Manifest) -> Option<CommandRow> {
+pub(crate) fn command_row(
+    task: &Task,
+    function: &ComponentFunction,
+    manifest: &Manifest,
+) -> Option<CommandRow> {
     let command = function.command.as_deref()?;
     let written = manifest.tasks.get(&task.name)?;
     let values = written.args.values().map(|(_, value)| shown(&value.value, manifest));

@@ -4,8 +4,8 @@
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
 use crate::plan::{
-    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
-    Plan, Resource, Retry, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, NeededClause,
+    NeededIf, OnError, Output, Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -107,7 +107,7 @@ fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
 fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
     let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
     let signature = Signature { params: params.collect(), result: Some(Type::String) };
-    Function {
+    let component = ComponentFunction {
         component: 0,
         component_name: Name::new("component").unwrap(),
         digest: Digest::of_bytes(b"component"),
@@ -117,10 +117,10 @@ fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
             signature: Ok(signature.clone()),
             passing: Box::default(),
         },
-        signature,
         command,
         grants: Grants::default(),
-    }
+    };
+    Function { code: Code::Component(component), signature }
 }
 
 fn output(task: TaskIdx, shape: &Task) -> Output {
