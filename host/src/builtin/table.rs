@@ -302,6 +302,7 @@ impl fmt::Display for Generic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
 
     #[test]
     fn names_are_unique_and_signatures_are_shown() {
@@ -317,5 +318,15 @@ mod tests {
             "func(items: list<T>, path: string) -> list<record { key: K, items: list<T> }>"
         );
         assert_eq!(Builtin::Zip.to_string(), "std.zip");
+    }
+
+    #[test]
+    fn the_manual_lists_every_task_with_its_signature() {
+        let section = Page::of("builtins").section("All tasks");
+        for builtin in Builtin::ALL {
+            let row = section.row(&builtin.to_string());
+            row.cell(1).says(&builtin.row().to_string());
+            row.cell(2).says(&builtin.row().doc.replace('`', ""));
+        }
     }
 }
