@@ -2,7 +2,7 @@
 //! `invoker` keeps the time and tells it.
 
 use crate::builtin::body::Body;
-use crate::model::{FailureClass, Limits, Size, to_usize};
+use crate::model::{FailureClass, Limits, Size, excerpt, to_usize};
 use crate::value::ValueFault;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,9 @@ const STEPS: usize = 1 << 12;
 
 /// Bytes that count as a step.
 const BYTES: usize = 1 << 4;
+
+/// Maximum length of a message in characters: it may name a key or a column of any length.
+const MAX_MESSAGE: usize = 1000;
 
 /// Reason why a call ends without a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,7 @@ impl Stop {
             Some((FailureClass::Limit, message))
         };
         match self {
-            Self::Input(message) => Some((FailureClass::Input, message.clone())),
+            Self::Input(message) => Some((FailureClass::Input, excerpt(message, MAX_MESSAGE).into_owned())),
             Self::Memory(memory) => limit("memory", *memory, "the call needs more"),
             Self::Output(output) => limit("output", *output, "the result is larger"),
             Self::Stopped => None,

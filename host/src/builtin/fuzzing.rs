@@ -63,6 +63,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn corpus_has_no_violation() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/builtin");
+        let inputs = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+        let mut replayed = 0;
+        for input in inputs {
+            assert_eq!(call(&std::fs::read(&input).unwrap()), Ok(()), "{}", input.display());
+            replayed += 1;
+        }
+        assert!(replayed >= Builtin::ALL.len(), "only {replayed} inputs");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(5000))]
 

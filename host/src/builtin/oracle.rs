@@ -83,9 +83,18 @@ pub(crate) fn check(function: &Function, args: &[Bytes]) -> Result<(), String> {
     let sound = params.map(|((_, ty), arg)| canonical(ty, arg).ok()).collect::<Option<Vec<Bytes>>>();
     let Some(sound) = sound else { return Ok(()) }; // what is malformed and not read need not be found
     match function.builtin {
-        Builtin::ToJson => to_json(function, &sound, result),
-        Builtin::ToCsv => to_csv(function, &sound, result),
-        Builtin::Template | Builtin::TemplateHtml | Builtin::FromJson | Builtin::FromCsv => Ok(()),
+        Builtin::ToJson => to_json(ty_of_first(function)?, sound.first(), result),
+        Builtin::ToCsv => to_csv(ty_of_first(function)?, sound.first(), result),
+        // What was read can be written and read again.
+        Builtin::FromJson => match result {
+            Ok(value) => to_json(ty, Some(&value), call(&writer(Builtin::ToJson, ty), &[value.clone()])),
+            Err(_) => Ok(()),
+        },
+        Builtin::FromCsv => match result {
+            Ok(value) => to_csv(ty, Some(&value), call(&writer(Builtin::ToCsv, ty), &[value.clone()])),
+            Err(_) => Ok(()),
+        },
+        Builtin::Template | Builtin::TemplateHtml => Ok(()),
         _ => {
             let params = function.signature.params.iter().zip(&sound);
             let trees = params.map(|((_, ty), arg)| tree(ty, arg)).collect::<Option<Vec<Datum>>>();
@@ -103,9 +112,18 @@ fn tree(ty: &Type, value: &Bytes) -> Option<Datum> {
     serde_json::from_str(&to_json_text(ty, value).ok()?).ok()
 }
 
+fn ty_of_first(function: &Function) -> Result<&Type, String> {
+    function.signature.params.first().map(|(_, ty)| ty).ok_or_else(|| "a task has a parameter".to_owned())
+}
+
+fn writer(builtin: Builtin, ty: &Type) -> Function {
+    let params = builtin.row().params.iter().map(|param| (param.name.into(), ty.clone()));
+    Function { builtin, signature: Signature { params: params.collect(), result: Some(Type::String) } }
+}
+
 /// JSON is what the host writes everywhere, and reads back to the same value.
-fn to_json(function: &Function, args: &[Bytes], result: Result<Bytes, Stop>) -> Result<(), String> {
-    let [((_, ty), value)] = [function.signature.params.first().zip(args.first()).ok_or("one argument")?];
+fn to_json(ty: &Type, value: Option<&Bytes>, result: Result<Bytes, Stop>) -> Result<(), String> {
+    let value = value.ok_or("there is no value")?;
     let json = to_json_text(ty, value).map_err(|fault| fault.to_string())?;
     if result != Ok(text(&json)) {
         return Err(format!("{json} came out as {result:02x?}"));
@@ -121,8 +139,8 @@ fn to_json(function: &Function, args: &[Bytes], result: Result<Bytes, Stop>) -> 
 }
 
 /// CSV reads back to the same list, but for options of an empty text, which it has no form for.
-fn to_csv(function: &Function, args: &[Bytes], result: Result<Bytes, Stop>) -> Result<(), String> {
-    let [((_, ty), value)] = [function.signature.params.first().zip(args.first()).ok_or("one argument")?];
+fn to_csv(ty: &Type, value: Option<&Bytes>, result: Result<Bytes, Stop>) -> Result<(), String> {
+    let value = value.ok_or("there is no value")?;
     let csv = match result {
         Ok(csv) => csv,
         Err(Stop::Input(_)) => return Ok(()), // no columns

@@ -265,10 +265,37 @@ impl Solver<'_, '_, '_> {
         let Expr::Literal(Datum::Text(text)) = &template.value else { return Some(()) };
         let (span, checked) = (template.span.clone(), check_template(text, values));
         let Err(faults) = checked else { return Some(()) };
-        for TemplateFault { line, message, help } in faults {
-            let fault = Fault::spanned(span.clone(), format!("line {line} of the template: {message}"));
+        let source = &self.scope.graph.manifest().source.text;
+        let spans: Vec<Span> = faults
+            .iter()
+            .map(|fault| line_of(source, &span, fault.line).unwrap_or_else(|| span.clone()))
+            .collect();
+        for (TemplateFault { line, message, help }, span) in faults.into_iter().zip(spans) {
+            let fault = Fault::spanned(span, format!("line {line} of the template: {message}"));
             self.scope.fault(help.into_iter().fold(fault, Fault::help));
         }
         None
     }
+}
+
+/// Returns the span of a line of a string that is written over several lines; none if it has escapes.
+fn line_of(source: &str, literal: &Span, line: usize) -> Option<Span> {
+    let written = source.get(literal.clone())?;
+    let content = match written.strip_prefix("'''") {
+        Some(content) => content.strip_suffix("'''")?,
+        None => written
+            .strip_prefix("\"\"\"")?
+            .strip_suffix("\"\"\"")
+            .filter(|content| !content.contains('\\'))?,
+    };
+    let trimmed = content.strip_prefix("\r\n").or_else(|| content.strip_prefix('\n')).unwrap_or(content);
+    let mut start = literal.start + 3 + (content.len() - trimmed.len());
+    for (nth, text) in trimmed.split('\n').enumerate() {
+        if nth + 1 == line {
+            let (shown, indent) = (text.trim(), text.len() - text.trim_start().len());
+            return (!shown.is_empty()).then(|| start + indent..start + indent + shown.len());
+        }
+        start += text.len() + 1;
+    }
+    None
 }

@@ -182,7 +182,7 @@ fn arguments_that_allow_no_result_are_input_failures() {
         (
             "[params.page]\ntype = \"string\"\ndefault = \"a\\n{{ b }}\"\n\
              [tasks.t]\ncall = \"std.template\"\nargs = { template = { param = \"page\" }, values = { a = 1 } }",
-            "line 2 of the template: the values has no `b`",
+            "line 2 of the template: the values have no `b`",
         ),
         (
             "[tasks.t]\ncall = \"std.map-path\"\nargs = { items = [[1], []], path = \"[0]\" }",
@@ -221,7 +221,7 @@ fn limits_and_the_timeout_hold() {
             "`timeout` = 300ms reached",
         ),
     ] {
-        let body = doubling.replace("args.values = { x", &format!("{keys}\nargs.values = {{ x"));
+        let body = doubling.replace("args.values = { x =", &format!("{keys}\nargs.values = {{ x ="));
         let (found, error, _) = failure(&body);
         assert_eq!(found, class, "{error}");
         assert!(error.contains(message), "{error}");

@@ -126,7 +126,7 @@ impl<'v> Names<'v> {
         let (_, counter, ty) = match steps {
             [Step::Field(name)] => match COUNTERS.iter().find(|(known, ..)| known == name) {
                 Some(found) => found,
-                None => return Err(unknown("`loop`", name, names())),
+                None => return Err(unknown("`loop` has", name, names())),
             },
             _ => return Err((format!("`loop` has {}", names().collect::<Vec<_>>().join(", ")), None)),
         };
@@ -149,7 +149,7 @@ impl<'v> Names<'v> {
             let loops = self.loops.iter().filter(|_| among == Among::All);
             let loops = loops.filter_map(|(name, _)| name.as_deref());
             let names = fields.iter().map(|field| &*field.name).chain(loops);
-            let owner = if among == Among::All { "the values" } else { "the record" };
+            let owner = if among == Among::All { "the values have" } else { "the record has" };
             unknown(owner, name, names)
         })
     }
@@ -192,7 +192,7 @@ fn unknown<'n>(owner: &str, name: &str, names: impl Iterator<Item = &'n str> + C
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("its names are {}", shortlist(name, names)),
     };
-    (format!("{owner} has no `{name}`"), Some(help))
+    (format!("{owner} no `{name}`"), Some(help))
 }
 
 /// Returns the type of the value of an option, of any depth.

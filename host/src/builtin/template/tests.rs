@@ -96,7 +96,7 @@ fn loops_conditions_and_paths() {
 #[test]
 fn everything_else_of_jinja_is_refused_with_its_line() {
     for (template, message) in [
-        ("\n{{ titel }}", "line 2 of the template: the values has no `titel`; did you mean `title`?"),
+        ("\n{{ titel }}", "line 2 of the template: the values have no `titel`; did you mean `title`?"),
         ("{{ rows[0].nme }}", "line 1 of the template: the record has no `nme`; did you mean `name`?"),
         ("{{ pair[2] }}", "line 1 of the template: the tuple has no element [2]"),
         ("{{ title.x }}", "line 1 of the template: a `string` has no part `x`"),
@@ -128,7 +128,7 @@ fn everything_else_of_jinja_is_refused_with_its_line() {
         ("{% for a in rows recursive %}{% endfor %}", "`for` has neither a condition"),
         ("\n\n{% for a in rows %}", "line 3 of the template: unexpected end"),
         ("{% for r in rows %}{{ loop.depth }}{% endfor %}", "`loop` has no `depth`"),
-        ("{{ loop.index }}", "the values has no `loop`"),
+        ("{{ loop.index }}", "the values have no `loop`"),
     ] {
         let faults = faults(template, PAGE);
         assert!(faults.len() == 1 && faults[0].contains(message), "{template}: {faults:?}");
