@@ -28,8 +28,9 @@ impl Body {
         self.0.len()
     }
 
-    pub(crate) const fn capacity(&self) -> usize {
-        self.0.capacity()
+    /// Counts the content so far.
+    pub(crate) fn count(&self, budget: &Budget<'_>) -> Result<(), Stop> {
+        budget.written(&self.0)
     }
 
     /// Puts the head right before the content, so that the content need not move.
@@ -79,7 +80,7 @@ impl<'a> ListBody<'a> {
 
     fn written(&mut self) -> Result<(), Stop> {
         self.len += 1;
-        self.budget.written(&self.body)
+        self.body.count(self.budget)
     }
 
     /// Returns the list.

@@ -1,7 +1,6 @@
 //! The bounds of one call: memory and output as they grow, and whether it was told to stop.
 //! `invoker` keeps the time and tells it.
 
-use crate::builtin::body::Body;
 use crate::model::{FailureClass, Limits, Size, excerpt, to_usize};
 use crate::value::ValueFault;
 use std::cell::Cell;
@@ -89,9 +88,9 @@ impl<'a> Budget<'a> {
     }
 
     /// Counts the result as it is now.
-    pub(crate) fn written(&self, body: &Body) -> Result<(), Stop> {
-        self.allow(body.len())?;
-        self.count(body.capacity())
+    pub(crate) fn written(&self, out: &Vec<u8>) -> Result<(), Stop> {
+        self.allow(out.len())?;
+        self.count(out.capacity())
     }
 
     /// Fails if a result of this many bytes is larger than the limit, or than any value can be.

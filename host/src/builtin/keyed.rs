@@ -151,16 +151,19 @@ impl<'v, 'b> Groups<'v, 'b> {
     }
 }
 
+/// The part of a group, and its members with their positions.
+type Group<'v> = (&'v [u8], Vec<(usize, &'v [u8])>);
+
 /// Collects the elements with equal parts.
 pub(crate) fn group_by(keyed: Keyed<'_>, result: &Type, budget: &Budget<'_>) -> Result<Bytes, Stop> {
     let (element, name) = (keyed.element(), keyed.items.0);
     let mut groups = Groups::new(&keyed, budget)?;
-    let mut members: Vec<(&[u8], Vec<(usize, &[u8])>)> = Vec::new();
+    let mut members: Vec<Group<'_>> = Vec::new();
     let mut entries = keyed.entries(budget)?;
     while let Some(entry) = entries.next()? {
         let Numbered { number, is_new } = groups.number(&entry)?;
         if is_new {
-            budget.hold(2 * size_of::<(&[u8], Vec<(usize, &[u8])>)>())?;
+            budget.hold(2 * size_of::<Group<'_>>())?;
             members.push((entry.key, Vec::new()));
         }
         budget.hold(2 * size_of::<(usize, &[u8])>())?;

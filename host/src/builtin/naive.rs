@@ -16,22 +16,23 @@ pub(crate) type Expected = Option<Datum>;
 /// Computes the result of a call; none if it must fail.
 pub(crate) fn expected(function: &Function, args: &[Datum]) -> Expected {
     let types: Vec<&Type> = function.signature.params.iter().map(|(_, ty)| ty).collect();
+    match function.builtin {
+        Builtin::SortBy | Builtin::UniqueBy | Builtin::GroupBy | Builtin::FilterBy | Builtin::MapPath => {
+            by_path(function.builtin, &types, args)
+        }
+        Builtin::Compact | Builtin::UnwrapOr | Builtin::Lines | Builtin::Join => {
+            of_parts(function.builtin, &types, args)
+        }
+        _ => of_lists(function.builtin, &types, args),
+    }
+}
+
+fn of_lists(builtin: Builtin, types: &[&Type], args: &[Datum]) -> Expected {
     let list = |nth: usize| items(types.get(nth)?, args.get(nth)?);
-    let element = |nth: usize| types.get(nth).map(|ty| element_type(ty));
-    let path = || match args.get(1)? {
-        Datum::Text(text) if text.is_empty() => Some(Path::root()),
-        Datum::Text(text) => Path::parse(text).ok(),
-        _ => None, // a path is a text
-    };
-    let keyed = || {
-        let (element, path) = (element(0)?, path()?);
-        let key = |item: Datum| part(element, &item, &path).map(|(ty, key)| (item, ty, key));
-        list(0)?.into_iter().map(key).collect::<Option<Vec<(Datum, Type, Datum)>>>()
-    };
-    Some(match function.builtin {
+    let element = types.first().map(|ty| element_type(ty))?;
+    Some(match builtin {
         Builtin::Flatten => {
-            let inner = element(0)?;
-            let lists = list(0)?.into_iter().map(|list| items(inner, &list)).collect::<Option<Vec<_>>>()?;
+            let lists = list(0)?.into_iter().map(|list| items(element, &list)).collect::<Option<Vec<_>>>()?;
             Datum::Array(lists.concat())
         }
         Builtin::Zip => {
@@ -46,33 +47,50 @@ pub(crate) fn expected(function: &Function, args: &[Datum]) -> Expected {
             };
             Datum::Array(list(0)?.chunks(size).map(|chunk| Datum::Array(chunk.to_vec())).collect())
         }
-        Builtin::First => option(element(0)?, list(0)?.first()),
-        Builtin::Last => option(element(0)?, list(0)?.last()),
+        Builtin::First => option(element, list(0)?.first()),
+        Builtin::Last => option(element, list(0)?.last()),
         Builtin::Length => Datum::Int(i128::try_from(list(0)?.len()).ok()?),
+        Builtin::Filter => {
+            let (items, keep) = (list(0)?, list(1)?);
+            (items.len() == keep.len()).then_some(())?;
+            let kept = items.into_iter().zip(keep).filter(|(_, keep)| *keep == Datum::Bool(true));
+            Datum::Array(kept.map(|(item, _)| item).collect())
+        }
+        _ => return None, // has an oracle of its own
+    })
+}
+
+fn by_path(builtin: Builtin, types: &[&Type], args: &[Datum]) -> Expected {
+    let element = types.first().map(|ty| element_type(ty))?;
+    let path = match args.get(1)? {
+        Datum::Text(text) if text.is_empty() => Path::root(),
+        Datum::Text(text) => Path::parse(text).ok()?,
+        _ => return None, // a path is a text
+    };
+    let key = |item: Datum| part(element, &item, &path).map(|(ty, key)| (item, ty, key));
+    let items = items(types.first()?, args.first()?)?.into_iter().map(key);
+    let mut items = items.collect::<Option<Vec<(Datum, Type, Datum)>>>()?;
+    let is_true = |(.., key): &(Datum, Type, Datum)| *key == Datum::Bool(true);
+    match builtin {
         Builtin::SortBy => {
-            let mut items = keyed()?;
             let is_descending = matches!(args.get(2), Some(Datum::Bool(true)));
             items.sort_by(|(_, ty, left), (_, _, right)| {
-                let ordering = order(ty, left, right);
+                let ordering = rank(ty, left).cmp(&rank(ty, right));
                 if is_descending { ordering.reverse() } else { ordering }
             });
-            Datum::Array(items.into_iter().map(|(item, ..)| item).collect())
         }
         Builtin::UniqueBy => {
             let mut seen = Vec::new();
-            let mut kept = Vec::new();
-            for (item, ty, key) in keyed()? {
-                let key = encode(&ty, &key).ok()?;
-                if !seen.contains(&key) {
-                    seen.push(key);
-                    kept.push(item);
-                }
-            }
-            Datum::Array(kept)
+            items.retain(|(_, ty, key)| {
+                let key = encode(ty, key).ok();
+                let is_new = !seen.contains(&key);
+                seen.push(key);
+                is_new
+            });
         }
         Builtin::GroupBy => {
             let mut groups: Vec<(bytes::Bytes, Datum, Vec<Datum>)> = Vec::new();
-            for (item, ty, key) in keyed()? {
+            for (item, ty, key) in items {
                 let bytes = encode(&ty, &key).ok()?;
                 match groups.iter_mut().find(|(known, ..)| *known == bytes) {
                     Some((.., members)) => members.push(item),
@@ -82,22 +100,21 @@ pub(crate) fn expected(function: &Function, args: &[Datum]) -> Expected {
             let group = |(_, key, members)| {
                 Datum::Table(vec![("key".into(), key), ("items".into(), Datum::Array(members))])
             };
-            Datum::Array(groups.into_iter().map(group).collect())
+            return Some(Datum::Array(groups.into_iter().map(group).collect()));
         }
-        Builtin::Filter => {
-            let (items, keep) = (list(0)?, list(1)?);
-            (items.len() == keep.len()).then_some(())?;
-            let kept = items.into_iter().zip(keep).filter(|(_, keep)| *keep == Datum::Bool(true));
-            Datum::Array(kept.map(|(item, _)| item).collect())
-        }
-        Builtin::FilterBy => {
-            let kept = keyed()?.into_iter().filter(|(.., key)| *key == Datum::Bool(true));
-            Datum::Array(kept.map(|(item, ..)| item).collect())
-        }
-        Builtin::MapPath => Datum::Array(keyed()?.into_iter().map(|(.., key)| key).collect()),
+        Builtin::MapPath => return Some(Datum::Array(items.into_iter().map(|(.., key)| key).collect())),
+        _ => items.retain(is_true), // `std.filter-by`
+    }
+    Some(Datum::Array(items.into_iter().map(|(item, ..)| item).collect()))
+}
+
+fn of_parts(builtin: Builtin, types: &[&Type], args: &[Datum]) -> Expected {
+    let text = |datum: &Datum| if let Datum::Text(text) = datum { Some(text.clone()) } else { None };
+    let list = || items(types.first()?, args.first()?);
+    Some(match builtin {
         Builtin::Compact => {
-            let Type::Option(some) = element(0)? else { return None };
-            let values = list(0)?.into_iter().filter(|item| *item != Datum::Null);
+            let Type::Option(some) = element_type(types.first()?) else { return None };
+            let values = list()?.into_iter().filter(|item| *item != Datum::Null);
             Datum::Array(values.map(|item| unwrapped(some, item)).collect::<Option<Vec<_>>>()?)
         }
         Builtin::UnwrapOr => match (types.first()?, args.first()?) {
@@ -106,7 +123,7 @@ pub(crate) fn expected(function: &Function, args: &[Datum]) -> Expected {
             _ => return None, // no option
         },
         Builtin::Lines => {
-            let Datum::Text(text) = args.first()? else { return None };
+            let text = text(args.first()?)?;
             let mut lines: Vec<&str> = text.split('\n').collect();
             if lines.last() == Some(&"") {
                 lines.pop();
@@ -118,18 +135,10 @@ pub(crate) fn expected(function: &Function, args: &[Datum]) -> Expected {
             };
             Datum::Array(lines.into_iter().enumerate().map(line).collect())
         }
-        Builtin::Join => {
-            let text = |datum: Datum| if let Datum::Text(text) = datum { Some(text) } else { None };
-            let texts = list(0)?.into_iter().map(text).collect::<Option<Vec<String>>>()?;
-            Datum::Text(texts.join(&text(args.get(1)?.clone())?))
+        _ => {
+            let texts = list()?.iter().map(text).collect::<Option<Vec<String>>>()?; // `std.join`
+            Datum::Text(texts.join(&text(args.get(1)?)?))
         }
-        // These have oracles of their own.
-        Builtin::Template
-        | Builtin::TemplateHtml
-        | Builtin::ToJson
-        | Builtin::ToCsv
-        | Builtin::FromJson
-        | Builtin::FromCsv => return None,
     })
 }
 
@@ -220,10 +229,6 @@ impl Ord for Float {
     }
 }
 
-fn order(ty: &Type, left: &Datum, right: &Datum) -> Ordering {
-    rank(ty, left).cmp(&rank(ty, right))
-}
-
 fn rank(ty: &Type, datum: &Datum) -> Rank {
     match (ty, datum) {
         (Type::F32 | Type::F64, datum) => Rank::Float(Float(match datum {
@@ -279,32 +284,33 @@ fn rank(ty: &Type, datum: &Datum) -> Rank {
             };
             Rank::Sequence(fields.iter().map(field).collect())
         }
-        (Type::Map(types), datum) => {
-            // As objects and as pairs, the entries are in stored order.
-            let pairs: Vec<(Datum, Datum)> = match datum {
-                Datum::Table(entries) => {
-                    entries.iter().map(|(key, value)| (Datum::Text(key.clone()), value.clone())).collect()
-                }
-                Datum::Array(pairs) => pairs
-                    .iter()
-                    .filter_map(|pair| match pair {
-                        Datum::Array(pair) => Some((pair.first()?.clone(), pair.get(1)?.clone())),
-                        _ => None, // no pair
-                    })
-                    .collect(),
-                _ => Vec::new(), // no map
-            };
-            let key = |key: Datum| match (&types.key, &key) {
-                (Type::String | Type::Char | Type::Bool, _) => rank(&types.key, &key),
-                (_, Datum::Text(text)) => Rank::Int(text.parse().unwrap_or_default()),
-                _ => rank(&types.key, &key), // a number already
-            };
-            let entry =
-                |(name, value): (Datum, Datum)| Rank::Sequence(vec![key(name), rank(&types.value, &value)]);
-            Rank::Sequence(pairs.into_iter().map(entry).collect())
-        }
+        (Type::Map(types), datum) => rank_of_map(types, datum),
         (_, Datum::Int(number)) => Rank::Int(*number),
         (_, Datum::Text(text)) => Rank::Text(text.chars().collect()),
         _ => Rank::Nothing, // no value of the type
     }
+}
+
+fn rank_of_map(types: &crate::value::MapType, datum: &Datum) -> Rank {
+    // As objects and as pairs, the entries are in stored order.
+    let pairs: Vec<(Datum, Datum)> = match datum {
+        Datum::Table(entries) => {
+            entries.iter().map(|(key, value)| (Datum::Text(key.clone()), value.clone())).collect()
+        }
+        Datum::Array(pairs) => pairs
+            .iter()
+            .filter_map(|pair| match pair {
+                Datum::Array(pair) => Some((pair.first()?.clone(), pair.get(1)?.clone())),
+                _ => None, // no pair
+            })
+            .collect(),
+        _ => Vec::new(), // no map
+    };
+    let key = |key: Datum| match (&types.key, &key) {
+        (Type::String | Type::Char | Type::Bool, _) => rank(&types.key, &key),
+        (_, Datum::Text(text)) => Rank::Int(text.parse().unwrap_or_default()),
+        _ => rank(&types.key, &key), // a number already
+    };
+    let entry = |(name, value): (Datum, Datum)| Rank::Sequence(vec![key(name), rank(&types.value, &value)]);
+    Rank::Sequence(pairs.into_iter().map(entry).collect())
 }

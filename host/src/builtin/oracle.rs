@@ -83,15 +83,19 @@ pub(crate) fn check(function: &Function, args: &[Bytes]) -> Result<(), String> {
     let sound = params.map(|((_, ty), arg)| canonical(ty, arg).ok()).collect::<Option<Vec<Bytes>>>();
     let Some(sound) = sound else { return Ok(()) }; // what is malformed and not read need not be found
     match function.builtin {
-        Builtin::ToJson => to_json(ty_of_first(function)?, sound.first(), result),
+        Builtin::ToJson => to_json(ty_of_first(function)?, sound.first(), &result),
         Builtin::ToCsv => to_csv(ty_of_first(function)?, sound.first(), result),
         // What was read can be written and read again.
         Builtin::FromJson => match result {
-            Ok(value) => to_json(ty, Some(&value), call(&writer(Builtin::ToJson, ty), &[value.clone()])),
+            Ok(value) => {
+                to_json(ty, Some(&value), &call(&writer(Builtin::ToJson, ty), std::slice::from_ref(&value)))
+            }
             Err(_) => Ok(()),
         },
         Builtin::FromCsv => match result {
-            Ok(value) => to_csv(ty, Some(&value), call(&writer(Builtin::ToCsv, ty), &[value.clone()])),
+            Ok(value) => {
+                to_csv(ty, Some(&value), call(&writer(Builtin::ToCsv, ty), std::slice::from_ref(&value)))
+            }
             Err(_) => Ok(()),
         },
         Builtin::Template | Builtin::TemplateHtml => Ok(()),
@@ -122,10 +126,10 @@ fn writer(builtin: Builtin, ty: &Type) -> Function {
 }
 
 /// JSON is what the host writes everywhere, and reads back to the same value.
-fn to_json(ty: &Type, value: Option<&Bytes>, result: Result<Bytes, Stop>) -> Result<(), String> {
+fn to_json(ty: &Type, value: Option<&Bytes>, result: &Result<Bytes, Stop>) -> Result<(), String> {
     let value = value.ok_or("there is no value")?;
     let json = to_json_text(ty, value).map_err(|fault| fault.to_string())?;
-    if result != Ok(text(&json)) {
+    if *result != Ok(text(&json)) {
         return Err(format!("{json} came out as {result:02x?}"));
     }
     let back = Function {

@@ -40,7 +40,8 @@ pub(crate) fn compare(
         Type::Record(fields) => {
             let lens = (left.map_len()?, right.map_len()?);
             sequences(lens, |nth| {
-                (left.str()?, right.str()?);
+                left.str()?;
+                right.str()?;
                 match fields.get(nth) {
                     Some(field) => compare(&field.ty, left, right),
                     None => Err(ValueFault::new("a record has too many fields")),

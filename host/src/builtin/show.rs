@@ -38,7 +38,7 @@ impl<'a> Sink<'a> {
         self.budget.allow(self.body.len().saturating_add(text.len()))?;
         self.body.out().extend_from_slice(text);
         self.budget.step(text.len())?;
-        self.budget.written(&self.body)
+        self.body.count(self.budget)
     }
 
     /// Appends a text, escaped as the sink does.

@@ -271,7 +271,7 @@ async fn invoker_counts_from_its_first_function_and_keeps_the_time() {
     let builtins = Builtins::new(3, vec![template, length]);
     let served = [0, 3, 4, 5].map(|function| builtins.serves(&call_of(function, Vec::new(), Duration::MAX)));
     assert_eq!(served, [false, true, true, false]);
-    let returned = builtins.invoke(call_of(4, numbers, Duration::from_secs(60))).await.unwrap();
+    let returned = builtins.invoke(call_of(4, numbers, Duration::from_mins(1))).await.unwrap();
     assert_eq!(returned.outcome, Outcome::Value(Bytes::from_static(&[2])));
     let failure = builtins.invoke(call_of(3, args, Duration::from_millis(20))).await.unwrap_err();
     assert_eq!(

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::cell::RefCell;
 
 /// Returns the text of an argument of the type `string`.
-pub(crate) fn text<'v>((name, _, value): Argument<'v>) -> Result<&'v str, Stop> {
+pub(crate) fn text((name, _, value): Argument<'_>) -> Result<&str, Stop> {
     Reader::new(value).str().map_err(|malformed| Stop::of_argument(name, &malformed.into()))
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn join(
         }
         let text = Reader::new(item).str().map_err(|malformed| of_element(name, index, malformed.into()))?;
         body.out().extend_from_slice(text.as_bytes());
-        budget.written(&body)?;
+        body.count(budget)?;
     }
     Ok(body.into_text())
 }

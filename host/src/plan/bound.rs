@@ -411,7 +411,8 @@ fn callee_keys(function: &Function) -> Keys {
     };
     // The grants have a key of their own. A component is known by its digest, not by its name in the manifest. The
     // digest determines the signature of a function, and the values determine that of a command.
-    let ComponentFunction { digest, export, command, grants: _, component: _, component_name: _ } = component;
+    let ComponentFunction { digest, export, command, grants: _, component: _, component_name: _ } =
+        &**component;
     let Export { interface, function, signature: _, passing: _ } = export;
     let mut digester = Digester::new("cascade call 1");
     digester

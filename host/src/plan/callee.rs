@@ -143,8 +143,10 @@ impl<'a> Callees<'a> {
             return Err(Box::new(Fault::spanned(span.clone(), "the component is unknown")));
         };
         let function = self.functions.len();
-        self.functions
-            .push(Function { code: Code::Component(called), signature: signature.clone().into_owned() });
+        self.functions.push(Function {
+            code: Code::Component(Box::new(called)),
+            signature: signature.clone().into_owned(),
+        });
         self.known.insert(key, function);
         Ok(Callee { function: Callable::Function(function), signature })
     }
@@ -172,7 +174,7 @@ impl<'a> Callees<'a> {
             return Some(*position);
         }
         let signature = command.signature(params);
-        let function = Function { code: Code::Component((**template).clone()), signature };
+        let function = Function { code: Code::Component(template.clone()), signature };
         let position = self.functions.len();
         self.functions.push(function);
         self.known_commands.insert(key, position);

@@ -170,8 +170,8 @@ impl<'a> Compiler<'a> {
             Action::Builtin(call) => (call.function.as_str(), Builtin::find(&call.function)),
             Action::Command(_) => return None, // was typed above
         };
-        let called = Called { task, function, span: &action.span, builtin };
-        let args = self.args(&called, node, &signature)?;
+        let by_name = Called { task, function, span: &action.span, builtin };
+        let args = self.args(&by_name, node, &signature)?;
         Some((Vec::new(), args))
     }
 

@@ -39,7 +39,7 @@ pub struct Function {
 #[derive(Debug, Clone)]
 pub enum Code {
     /// A component's.
-    Component(ComponentFunction),
+    Component(Box<ComponentFunction>),
     /// The host's own.
     Builtin(Builtin),
 }
@@ -64,7 +64,7 @@ pub struct ComponentFunction {
 impl Function {
     /// Returns the function of a component; none if it is built in.
     #[must_use]
-    pub const fn component(&self) -> Option<&ComponentFunction> {
+    pub fn component(&self) -> Option<&ComponentFunction> {
         match &self.code {
             Code::Component(component) => Some(component),
             Code::Builtin(_) => None,

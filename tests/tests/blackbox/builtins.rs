@@ -104,8 +104,11 @@ const PAGE: &str =
 fn all() -> Project {
     let outputs = "flatten zip chunk first last length sorted reversed unique grouped kept ok names sizes compact some lines text html \
                    json csv read-json read-csv";
-    let outputs: String =
-        outputs.split(' ').map(|task| format!("{task} = {{ task = \"{task}\" }}\n")).collect();
+    let outputs: String = outputs
+        .split(' ')
+        .map(|task| format!("{task} = {{ task = \"{task}\" }}\n"))
+        .collect::<Vec<String>>()
+        .concat();
     let project = Project::new(&format!("{ALL}\n[outputs]\n{outputs}"));
     project.file("page.txt", PAGE.as_bytes());
     project

@@ -1,9 +1,18 @@
 //! The names of a template: fields of its values, elements of its lists, and `loop`, each with its type.
 //! `program` reads the paths, and `render` finds their values.
 
-use crate::builtin::template::program::Step;
 use crate::model::{nearest, shortlist, to_usize};
 use crate::value::{Field, Type};
+use std::borrow::Cow;
+
+/// A step of a path in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step<'t> {
+    /// `.name` or `["name"]`
+    Field(Cow<'t, str>),
+    /// `[0]`
+    Index(u32),
+}
 
 /// A path of a template, resolved.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 //! The parser is minijinja's; everything of its language but paths, `for` and `if` is refused here.
 
 use crate::builtin::budget::{Budget, Stop};
-use crate::builtin::template::names::{Names, Source};
+use crate::builtin::template::names::{Names, Source, Step};
 use crate::value::Type;
 use minijinja::machinery::ast::{self, Stmt};
 use minijinja::machinery::{self, Span, WhitespaceConfig};
@@ -223,15 +223,6 @@ impl<'t> Reader<'t, '_> {
         let before = self.template.as_bytes().iter().take(crate::model::to_usize(span.start_offset));
         before.filter(|byte| **byte == b'\n').count() + 1
     }
-}
-
-/// A step of a path in a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step<'t> {
-    /// `.name` or `["name"]`
-    Field(std::borrow::Cow<'t, str>),
-    /// `[0]`
-    Index(u32),
 }
 
 /// Collects the steps of a path, the last one first. Returns the name that it begins with; none for anything else.

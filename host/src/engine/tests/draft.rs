@@ -120,7 +120,7 @@ fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
         command,
         grants: Grants::default(),
     };
-    Function { code: Code::Component(component), signature }
+    Function { code: Code::Component(Box::new(component)), signature }
 }
 
 fn output(task: TaskIdx, shape: &Task) -> Output {
