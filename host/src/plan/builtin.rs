@@ -12,6 +12,9 @@ use crate::plan::scope::Scope;
 use crate::value::{Signature, Type};
 use std::sync::Arc;
 
+/// Maximum number of mistakes that are shown of one template.
+const MAX_SHOWN: usize = 20;
+
 /// A task that calls a built-in task.
 pub(crate) struct Called<'a> {
     pub(crate) task: &'a manifest::Task,
@@ -264,7 +267,8 @@ impl Solver<'_, '_, '_> {
         let template = self.arg("template")?;
         let Expr::Literal(Datum::Text(text)) = &template.value else { return Some(()) };
         let (span, checked) = (template.span.clone(), check_template(text, values));
-        let Err(faults) = checked else { return Some(()) };
+        let Err(mut faults) = checked else { return Some(()) };
+        faults.truncate(MAX_SHOWN);
         let source = &self.scope.graph.manifest().source.text;
         let spans: Vec<Span> = faults
             .iter()

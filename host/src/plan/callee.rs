@@ -246,24 +246,38 @@ pub(crate) fn grants<'a>(
 }
 
 /// Returns the payload types of a function's result: the plain value or that of `ok`, and that of `err`.
-pub(crate) fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
+fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
     match &signature.result {
         Some(Type::Result(sides)) => (sides.ok.clone(), sides.err.clone()),
         other => (other.clone(), None), // every type but `result` is a plain value
     }
 }
 
+impl Callee<'_> {
+    /// Returns the payload types of the result, as [`sides`] does. That of a built-in task is a plain value: a `result`
+    /// there is one that it was given.
+    pub(crate) fn sides(&self) -> (Option<Type>, Option<Type>) {
+        match self.function {
+            Callable::Builtin(_) => (self.signature.result.clone(), None),
+            Callable::Function(_) | Callable::Command(_) => sides(&self.signature),
+        }
+    }
+}
+
 /// Returns the type of a task's output.
 pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) -> OutputType {
-    let Some(Callee { signature, .. }) = callee else {
+    let Some(callee) = callee else {
         return OutputType::Unknown;
     };
     if [Unread::ForEach, Unread::OnError, Unread::Output].into_iter().any(|key| task.is_unread(key)) {
         return OutputType::Unknown;
     }
-    let (ok, err) = sides(signature);
-    let single = match (task.on_error, &signature.result) {
-        (OnError::Value, Some(Type::Result(_))) => Some(Type::Result(Arc::new(ResultType { ok, err }))),
+    let (ok, err) = callee.sides();
+    let is_builtin = matches!(callee.function, Callable::Builtin(_));
+    let single = match (task.on_error, &callee.signature.result) {
+        (OnError::Value, Some(Type::Result(_))) if !is_builtin => {
+            Some(Type::Result(Arc::new(ResultType { ok, err })))
+        }
         _ => ok, // an `err` fails the task, or there is none
     };
     match single {

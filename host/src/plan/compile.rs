@@ -126,7 +126,7 @@ impl<'a> Compiler<'a> {
             OutputType::Known(ty) => Some(ty.clone()),
             OutputType::Unknown | OutputType::Nothing => None,
         };
-        let (value, error) = callee::sides(&callee.signature);
+        let (value, error) = callee.sides();
         let (params, args) = given?;
         Some(Task {
             name: name.clone(),

@@ -30,6 +30,8 @@ mod tests;
 #[cfg(test)]
 mod command_tests;
 #[cfg(test)]
+mod builtin_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};

@@ -11,8 +11,8 @@ use crate::value::{Signature, Type};
 /// Reports policies that the signature of the function, called at `span`, cannot satisfy.
 pub(crate) fn check(scope: &mut Scope<'_>, task: &manifest::Task, (span, signature): (&Span, &Signature)) {
     let result = match &signature.result {
-        Some(Type::Result(result)) => Some(result),
-        _ => None, // only a `result` has an `err`
+        Some(Type::Result(result)) if !is_builtin(task) => Some(result),
+        _ => None, // only a `result` has an `err`, and that of a built-in task is a value that it was given
     };
     if task.on_error == OnError::Value && result.is_none() {
         let message = "`on-error = \"value\"` needs a function that returns a `result`";

@@ -106,7 +106,8 @@ fn read<'t>(template: &'t str, values: &Type) -> Result<Vec<Node<'t>>, Vec<Templ
     let Stmt::Template(root) = root else {
         return Err(vec![TemplateFault::new(1, "the template has no content that can be read")]);
     };
-    let mut reader = Reader { template, names: Names::new(values), faults: Vec::new() };
+    let mut reader =
+        Reader { template, names: Names::new(values), faults: Vec::new(), counted: Counted::default() };
     let nodes = reader.nodes(&root.children);
     if reader.faults.is_empty() { Ok(nodes) } else { Err(reader.faults) }
 }
@@ -121,6 +122,14 @@ struct Reader<'t, 'v> {
     template: &'t str,
     names: Names<'v>,
     faults: Vec<TemplateFault>,
+    counted: Counted,
+}
+
+/// Line ends before an offset, counted once: the parts of a template come in the order of the text.
+#[derive(Default)]
+struct Counted {
+    offset: usize,
+    lines: usize,
 }
 
 /// Kinds of statements that a template may not have, with what to write instead.
@@ -219,9 +228,15 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Returns the line of a place, from one. The parser's own numbers are too narrow for long templates.
-    fn line(&self, span: Span) -> usize {
-        let before = self.template.as_bytes().iter().take(crate::model::to_usize(span.start_offset));
-        before.filter(|byte| **byte == b'\n').count() + 1
+    fn line(&mut self, span: Span) -> usize {
+        let offset = crate::model::to_usize(span.start_offset);
+        if offset < self.counted.offset {
+            self.counted = Counted::default();
+        }
+        let between = self.template.as_bytes().get(self.counted.offset..offset).unwrap_or_default();
+        self.counted.lines += between.iter().filter(|byte| **byte == b'\n').count();
+        self.counted.offset = offset;
+        self.counted.lines + 1
     }
 }
 
