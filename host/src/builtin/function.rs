@@ -13,6 +13,19 @@ use crate::value::wire::Reader;
 use crate::value::{Signature, Type};
 use bytes::Bytes;
 
+/// Message instead of one that could show a part of a secret.
+const DISCREET: &str =
+    "the arguments allow no result; the reason is left out, because it could show a part of a secret";
+
+/// What the messages of failures may tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Messages {
+    /// Everything: a key of JSON, a column of CSV, a name of a template.
+    Full,
+    /// Nothing of the arguments, because they may come from secrets.
+    Discreet,
+}
+
 /// A built-in task with solved types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
@@ -20,11 +33,20 @@ pub struct Function {
     pub builtin: Builtin,
     /// Its parameters in the order of its row, and its result, without variables.
     pub signature: Signature,
+    /// What its failures may tell.
+    pub messages: Messages,
 }
 
 impl Function {
     /// Computes the result of a call.
     pub(crate) fn call(&self, args: &[Bytes], budget: &Budget<'_>) -> Result<Bytes, Stop> {
+        self.compute(args, budget).map_err(|stop| match (stop, self.messages) {
+            (Stop::Input(_), Messages::Discreet) => Stop::Input(DISCREET.to_owned()),
+            (stop, Messages::Full | Messages::Discreet) => stop,
+        })
+    }
+
+    fn compute(&self, args: &[Bytes], budget: &Budget<'_>) -> Result<Bytes, Stop> {
         let result = self.signature.result.as_ref().unwrap_or(&Type::Bool); // every row has a result
         let arg = |nth| self.argument(args, nth);
         let keyed = |path| Ok(Keyed { items: arg(0)?, path });

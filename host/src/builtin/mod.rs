@@ -27,7 +27,7 @@ mod tests;
 mod properties;
 
 pub use csv::columns;
-pub use function::Function;
+pub use function::{Function, Messages};
 pub use invoker::Builtins;
 pub use table::{Builtin, Generic, Param};
 pub use template::{TemplateFault, check as check_template};

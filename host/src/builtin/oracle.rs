@@ -2,7 +2,7 @@
 //! `properties` generates values of types, `fuzzing` any bytes.
 
 use crate::builtin::budget::{Budget, Stop};
-use crate::builtin::function::Function;
+use crate::builtin::function::{Function, Messages};
 use crate::builtin::naive;
 use crate::builtin::table::{Builtin, Generic};
 use crate::model::{Datum, Limits, Path};
@@ -31,7 +31,7 @@ pub(crate) fn function(builtin: Builtin, variables: &Variables<'_>) -> Option<Fu
     let solve = |generic: &Generic| solved(generic, variables, &part);
     let params = row.params.iter().map(|param| (Arc::from(param.name), solve(&param.ty)));
     let (params, result) = (params.collect(), Some(solve(&row.result)));
-    Some(Function { builtin, signature: Signature { params, result } })
+    Some(Function { builtin, signature: Signature { params, result }, messages: Messages::Full })
 }
 
 fn solved(generic: &Generic, variables: &Variables<'_>, part: &Type) -> Type {
@@ -122,7 +122,11 @@ fn ty_of_first(function: &Function) -> Result<&Type, String> {
 
 fn writer(builtin: Builtin, ty: &Type) -> Function {
     let params = builtin.row().params.iter().map(|param| (param.name.into(), ty.clone()));
-    Function { builtin, signature: Signature { params: params.collect(), result: Some(Type::String) } }
+    Function {
+        builtin,
+        signature: Signature { params: params.collect(), result: Some(Type::String) },
+        messages: Messages::Full,
+    }
 }
 
 /// JSON is what the host writes everywhere, and reads back to the same value.
@@ -135,6 +139,7 @@ fn to_json(ty: &Type, value: Option<&Bytes>, result: &Result<Bytes, Stop>) -> Re
     let back = Function {
         builtin: Builtin::FromJson,
         signature: Signature { params: vec![("text".into(), Type::String)], result: Some(ty.clone()) },
+        messages: Messages::Full,
     };
     match call(&back, &[text(&json)]) {
         Ok(read) if read == *value => Ok(()),
@@ -153,6 +158,7 @@ fn to_csv(ty: &Type, value: Option<&Bytes>, result: Result<Bytes, Stop>) -> Resu
     let back = Function {
         builtin: Builtin::FromCsv,
         signature: Signature { params: vec![("text".into(), Type::String)], result: Some(ty.clone()) },
+        messages: Messages::Full,
     };
     let (Some(written), read) = (tree(ty, value), call(&back, &[csv])) else {
         return Err("the list is no tree".to_owned());

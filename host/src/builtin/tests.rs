@@ -3,7 +3,7 @@
 
 use crate::builtin::budget::{Budget, Stop};
 use crate::builtin::oracle::call;
-use crate::builtin::{Builtin, Builtins, Function};
+use crate::builtin::{Builtin, Builtins, Function, Messages};
 use crate::invoke::{Attempt, Call, FunctionId, Invoker, Listener, Outcome, Stream};
 use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
 use crate::value::{Signature, Type, encode, to_json_text};
@@ -22,7 +22,11 @@ fn function(name: &str, types: &[&str]) -> Function {
     let (result, params) = types.split_last().unwrap();
     let params = builtin.row().params.iter().zip(params);
     let params = params.map(|(param, ty)| (param.name.into(), Type::parse(ty).unwrap())).collect();
-    Function { builtin, signature: Signature { params, result: Some(Type::parse(result).unwrap()) } }
+    Function {
+        builtin,
+        signature: Signature { params, result: Some(Type::parse(result).unwrap()) },
+        messages: Messages::Full,
+    }
 }
 
 fn args(function: &Function, json: &[&str]) -> Vec<Bytes> {

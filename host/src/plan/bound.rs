@@ -402,7 +402,7 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 fn callee_keys(function: &Function) -> Keys {
     let component = match &function.code {
         Code::Component(component) => component,
-        Code::Builtin(builtin) => {
+        Code::Builtin { builtin, messages: _ } => {
             let call = ("call".to_owned(), builtin_identity(*builtin, &function.signature));
             let ty = function.signature.result.as_ref().filter(|_| builtin.has_type_key());
             let ty = ty.map(|ty| ("type".to_owned(), ty.fingerprint()));

@@ -1,6 +1,7 @@
 //! Types of built-in tasks, as the plan solves them; their faults are golden cases.
 //! The tasks themselves are tested in the module `builtin`.
 
+use crate::builtin::Messages;
 use crate::graph::resolve;
 use crate::manifest::parse;
 use crate::model::{RunId, Source};
@@ -119,6 +120,21 @@ fn task_and_types_are_in_the_digest_of_the_run() {
     assert_ne!(first.digest(), retyped.digest());
     let task = &first.plan().tasks()[0];
     assert_eq!(task.cache, CacheRule::Builtin);
+}
+
+#[test]
+fn tasks_that_may_read_secrets_are_discreet() {
+    let plan = plan(
+        "[params.key]\ntype = \"string\"\nsecret = true\n[params.plain]\ntype = \"string\"\n\
+         [tasks.open]\ncall = \"std.lines\"\nargs.text = { param = \"plain\" }\n\
+         [tasks.later]\ncall = \"std.join\"\nargs = { items = { task = \"direct\" }, separator = \"\" }\n\
+         [tasks.direct]\ncall = \"std.lines\"\nargs.text = { param = \"key\" }\n\
+         [tasks.behind]\ncall = \"std.lines\"\nargs.text = { task = \"later\" }\n",
+    );
+    let messages = |task: &crate::plan::Task| plan.function_of(task).unwrap().builtin().unwrap().messages;
+    let found: Vec<Messages> = plan.tasks().iter().map(messages).collect();
+    assert_eq!(found, [Messages::Full, Messages::Discreet, Messages::Discreet, Messages::Discreet]);
+    assert_eq!(plan.tasks()[2].function, plan.tasks()[3].function);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The function that each task calls and the type of its output, as needed before any edge is typed.
 //! Finding one function among a component's exports is in `function`; `command` makes a program a function.
 
-use crate::builtin::Builtin;
+use crate::builtin::{Builtin, Messages};
 use crate::graph::{Graph, Node};
 use crate::manifest;
 use crate::manifest::{Action, Call, Grants, OnError, Unread};
@@ -94,7 +94,8 @@ impl<'a> Callees<'a> {
     pub(crate) fn set_builtin(&mut self, task: usize, builtin: Builtin, signature: Signature) {
         let key = (builtin_identity(builtin, &signature), signature.result.as_ref().map(Type::fingerprint));
         let position = *self.known_builtins.entry(key).or_insert_with(|| {
-            self.builtins.push(Function { code: Code::Builtin(builtin), signature: signature.clone() });
+            let code = Code::Builtin { builtin, messages: Messages::Full };
+            self.builtins.push(Function { code, signature: signature.clone() });
             self.builtins.len() - 1
         });
         if let Some(callee) = self.of_tasks.get_mut(task) {

@@ -16,7 +16,7 @@ use crate::plan::pruning::NeededConditions;
 use crate::plan::scope::{OutputType, Reported, Scope};
 use crate::plan::{
     Binding, Condition, Input, Interface, NeededIf, Output, Plan, Resource, Task, builtin, callee, command,
-    fan_out, lists, policy,
+    discretion, fan_out, lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use std::sync::Arc;
@@ -321,14 +321,16 @@ impl<'a> Compiler<'a> {
         let tasks: Option<Vec<Task>> = tasks.collect();
         let outputs: Option<Vec<Output>> = outputs.into_iter().collect();
         if let (true, Some(tasks), Some(outputs)) = (faults.is_empty(), tasks, outputs) {
-            return Ok(Plan {
+            let mut plan = Plan {
                 tasks,
                 order: self.scope.graph.order().to_vec(),
                 functions: self.callees.finish(),
                 inputs: self.scope.inputs.finish(),
                 outputs,
                 resources: manifest.resources.iter().map(resource).collect(),
-            });
+            };
+            discretion::apply(&mut plan);
+            return Ok(plan);
         }
         if faults.is_empty() {
             faults.push(Fault::of_file("the type of a value is unknown"));

@@ -20,6 +20,7 @@ mod infer;
 mod pruning;
 mod policy;
 mod needs;
+mod discretion;
 mod bound;
 mod sources;
 mod record;

@@ -2,7 +2,7 @@
 //! `compile` builds it, and `engine` runs it.
 
 use crate::builtin;
-use crate::builtin::Builtin;
+use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx};
@@ -41,7 +41,12 @@ pub enum Code {
     /// A component's.
     Component(Box<ComponentFunction>),
     /// The host's own.
-    Builtin(Builtin),
+    Builtin {
+        /// The task.
+        builtin: Builtin,
+        /// What its failures may tell.
+        messages: Messages,
+    },
 }
 
 /// A function of a component, or a component as a program, under one set of grants.
@@ -67,7 +72,7 @@ impl Function {
     pub fn component(&self) -> Option<&ComponentFunction> {
         match &self.code {
             Code::Component(component) => Some(component),
-            Code::Builtin(_) => None,
+            Code::Builtin { .. } => None,
         }
     }
 
@@ -76,9 +81,11 @@ impl Function {
     pub fn builtin(&self) -> Option<builtin::Function> {
         match &self.code {
             Code::Component(_) => None,
-            Code::Builtin(builtin) => {
-                Some(builtin::Function { builtin: *builtin, signature: self.signature.clone() })
-            }
+            Code::Builtin { builtin, messages } => Some(builtin::Function {
+                builtin: *builtin,
+                signature: self.signature.clone(),
+                messages: *messages,
+            }),
         }
     }
 
@@ -93,7 +100,7 @@ impl Function {
     pub fn is_pure(&self) -> bool {
         match &self.code {
             Code::Component(component) => component.grants.is_pure(),
-            Code::Builtin(_) => true,
+            Code::Builtin { .. } => true,
         }
     }
 }

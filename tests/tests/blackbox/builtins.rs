@@ -232,6 +232,24 @@ fn limits_and_the_timeout_hold() {
 }
 
 #[test]
+fn failures_show_no_part_of_a_secret() {
+    let project = Project::new(
+        "[params.key]\ntype = \"string\"\nsecret = true\n\
+         [tasks.page]\ncall = \"std.template\"\nargs = { template = { param = \"key\" }, values = { a = 1 } }\n\
+         [tasks.read]\ncall = \"std.from-json\"\nargs.text = { task = \"made\" }\ntype = \"record { a: u8 }\"\n\
+         [tasks.made]\ncall = \"std.join\"\nargs = { items = ['{\"', { param = \"key\" }, '\": 1}'], separator = \"\" }\n",
+    );
+    let finished = project.host().args(["-p", "key={{ hunter2 }}", "--keep-going"]).run().expect(1);
+    let events = project.events();
+    assert_eq!(events.tasks("task.failed").len(), 2, "{}", finished.stderr);
+    for failed in events.of("task.failed") {
+        assert_eq!(failed["class"], "input");
+        assert!(failed["error"].as_str().is_some_and(|error| error.contains("left out")), "{failed}");
+    }
+    assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
+}
+
+#[test]
 fn inspect_lists_the_tasks() {
     let text = Host::new(["inspect", "std"]).run().expect(0).text();
     assert!(text.contains("group-by: func(items: list<T>, path: string)"), "{text}");

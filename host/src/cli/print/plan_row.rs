@@ -123,7 +123,7 @@ fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
 fn call(function: &Function) -> String {
     let component = match &function.code {
         Code::Component(component) => component,
-        Code::Builtin(builtin) => return builtin.to_string(),
+        Code::Builtin { builtin, .. } => return builtin.to_string(),
     };
     let Export { interface, function: name, .. } = &component.export;
     match interface {
