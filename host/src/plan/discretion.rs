@@ -16,7 +16,7 @@ pub(crate) fn apply(plan: &mut Plan) {
         let mut reads_secret = false;
         task.each_read(&mut |read| reads_secret |= is_secret.get(read.index()).copied().unwrap_or_default());
         each_input(task, &mut |input| {
-            reads_secret |= plan.inputs.get(input).is_some_and(|input| input.is_secret)
+            reads_secret |= plan.inputs.get(input).is_some_and(|input| input.is_secret);
         });
         if let Some(slot) = is_secret.get_mut(index) {
             *slot = reads_secret;

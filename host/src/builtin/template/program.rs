@@ -234,7 +234,7 @@ impl<'t> Reader<'t, '_> {
             self.counted = Counted::default();
         }
         let between = self.template.as_bytes().get(self.counted.offset..offset).unwrap_or_default();
-        self.counted.lines += between.iter().filter(|byte| **byte == b'\n').count();
+        self.counted.lines += between.split(|byte| *byte == b'\n').skip(1).count();
         self.counted.offset = offset;
         self.counted.lines + 1
     }
