@@ -47,6 +47,8 @@ pub enum Reason {
     CacheOff,
     /// The task is impure, and the manifest does not vouch for it.
     Impure,
+    /// The task is built in, and results of such tasks are not cached.
+    Builtin,
     /// The cache has no result for its arguments.
     NotCached,
     /// The cache has results for only some of its elements.
@@ -128,6 +130,7 @@ impl Forecaster<'_> {
             }
         }
         let reason = match (self.cache, task.cache) {
+            (_, CacheRule::Builtin) => Some(Reason::Builtin),
             (None, _) => Some(Reason::NoCache),
             (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
             (Some(_), CacheRule::Impure) => Some(Reason::Impure),

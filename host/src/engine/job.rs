@@ -23,7 +23,7 @@ use crate::model::{
     Digest, FailureClass, MessageParts, SkipReason, TaskIdx, after_output, before_output, message_parts,
     quoted_lines, to_usize,
 };
-use crate::plan::{OnError, Task};
+use crate::plan::{Function, OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
 use crate::value::{ListBuilder, Type, case_name, compose_case, several_lines, to_json_excerpt};
 use bytes::Bytes;
@@ -340,7 +340,7 @@ impl Job<'_> {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
         });
-        let command = self.ctx.bound.plan().function_of(self.task).and_then(|called| called.command.as_ref());
+        let command = self.ctx.bound.plan().function_of(self.task).and_then(Function::command);
         let hide = |text: &str| self.ctx.recorder.hide(text);
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {

@@ -20,7 +20,7 @@ pub(crate) struct Draft {
 /// Resolved content of a task.
 #[derive(Default)]
 pub(crate) struct Body {
-    /// `None` if the task names no existing component.
+    /// `None` if the task names no existing component, or is built in.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     /// Conditions: of a draft in one manifest its own `when`, or none.

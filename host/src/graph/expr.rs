@@ -141,7 +141,7 @@ pub struct Node {
     pub name: TaskName,
     /// The task in its manifest.
     pub place: Place,
-    /// Position of the component among those of all manifests; none where a fault was reported.
+    /// Position of the component among those of all manifests; none of a built-in task, and where a fault was reported.
     pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,

@@ -2,11 +2,11 @@
 //! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, Name, RunId, Sources, TaskIdx, other_encoding};
-use crate::plan::identity::output_digest;
+use crate::plan::identity::{builtin_identity, output_digest};
 use crate::plan::sources::Read;
 use crate::plan::{
-    Binding, Difference, Function, Input, InputKind, OnError, Pipeline, PipelineRecord, Plan, PlanRecord,
-    Task, recipe, sources,
+    Binding, Code, ComponentFunction, Difference, Function, Input, InputKind, OnError, Pipeline,
+    PipelineRecord, Plan, PlanRecord, Task, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export, Type, encode_all, wire};
 use bytes::Bytes;
@@ -318,13 +318,14 @@ impl Parts<'_> {
             keys.extend(callee_keys(callee));
             for ((name, _), arg) in callee.signature.params.iter().zip(args) {
                 // The parameters of a command are named as the manifest writes them.
-                let key = if callee.command.is_some() { name.to_string() } else { format!("args.{name}") };
+                let key = if callee.command().is_some() { name.to_string() } else { format!("args.{name}") };
                 keys.push((key, self.binding_digest(arg)));
             }
-            if let Some(grants) = self.grants.get(*function) {
+            let component = callee.component();
+            if let (Some(_), Some(grants)) = (component, self.grants.get(*function)) {
                 keys.push(("grants".to_owned(), *grants));
             }
-            if let Some(program) = callee.program() {
+            if let Some(program) = component.and_then(ComponentFunction::program) {
                 keys.push(("argv[0]".to_owned(), Digest::of_bytes(program.as_str().as_bytes())));
             }
         }
@@ -462,10 +463,19 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 
 /// Returns the digests of what a function is beside its arguments and grants.
 fn callee_keys(function: &Function) -> Keys {
+    let component = match &function.code {
+        Code::Component(component) => component,
+        Code::Builtin { builtin, messages: _ } => {
+            let call = ("call".to_owned(), builtin_identity(*builtin, &function.signature));
+            let ty = function.signature.result.as_ref().filter(|_| builtin.has_type_key());
+            let ty = ty.map(|ty| ("type".to_owned(), ty.fingerprint()));
+            return std::iter::once(call).chain(ty).collect();
+        }
+    };
     // The grants have a key of their own. A component is known by its digest, not by its name in the manifest. The
     // digest determines the signature of a function, and the values determine that of a command.
-    let Function { digest, export, command, signature: _, grants: _, component: _, component_name: _ } =
-        function;
+    let ComponentFunction { digest, export, command, grants: _, component: _, component_name: _ } =
+        &**component;
     let Export { interface, function, signature: _, passing: _ } = export;
     let mut digester = Digester::new("cascade call 1");
     digester

@@ -42,7 +42,7 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
 }
 
 /// Reason why an expression has no natural type.
-enum Unknown {
+pub(crate) enum Unknown {
     /// A fault that explains it was reported.
     Reported,
     /// A literal that may have many types.
@@ -80,7 +80,8 @@ fn reported(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) 
     }
 }
 
-fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
+/// Returns the natural type of an expression, or why it has none.
+pub(crate) fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
     let (ty, path) = match &expr.value {
         Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Ambiguous),
         Expr::Array(parts) => {
@@ -133,11 +134,13 @@ fn common_literal(items: &[Datum]) -> Result<Type, Unknown> {
     items.iter().filter_map(literal).reduce(wider).ok_or(Unknown::Ambiguous)
 }
 
-fn wider(left: Type, right: Type) -> Type {
+/// Returns the one of two types that takes the values of both; the first if there is none.
+pub(crate) fn wider(left: Type, right: Type) -> Type {
     if assign(&right, &left).is_err() && assign(&left, &right).is_ok() { right } else { left }
 }
 
-fn literal(datum: &Datum) -> Option<Type> {
+/// Returns the natural type of a literal.
+pub(crate) fn literal(datum: &Datum) -> Option<Type> {
     match datum {
         Datum::Bool(_) => Some(Type::Bool),
         Datum::Int(number) if i64::try_from(*number).is_err() => Some(Type::U64),

@@ -3,14 +3,14 @@
 
 use crate::graph::{Expr, Node};
 use crate::manifest;
-use crate::manifest::Feed;
+use crate::manifest::{Action, Feed};
 use crate::model::{Fault, Spanned};
-use crate::plan::ForEach;
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
 use crate::plan::command::bytes;
 use crate::plan::infer::{infer, infer_element};
 use crate::plan::scope::{ItemType, Scope};
+use crate::plan::{ForEach, builtin};
 use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
@@ -35,10 +35,13 @@ pub(crate) fn lists(
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
             Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_literal(&list.value) => {
-                match (task.action.as_ref().and_then(|action| action.value.command()), callee) {
-                    (Some(command), _) => of_command(scope, node, (position, list), command),
-                    (None, Some(callee)) => literal(scope, node, (position, list), &callee.signature),
-                    (None, None) => None,
+                match (task.action.as_ref().map(|action| &action.value), callee) {
+                    (Some(Action::Command(command)), _) => of_command(scope, node, (position, list), command),
+                    (Some(Action::Builtin(call)), _) => {
+                        literal(scope, node, (position, list), &builtin::plain_params(call))
+                    }
+                    (_, Some(callee)) => literal(scope, node, (position, list), &callee.signature),
+                    (Some(Action::Call(_)) | None, None) => None,
                 }
             }
             _ => reference(scope, list), // has a type of its own

@@ -6,6 +6,8 @@ mod types;
 mod compile;
 mod callee;
 mod command;
+mod builtin;
+mod generic;
 mod identity;
 mod function;
 mod scope;
@@ -21,6 +23,7 @@ mod infer;
 mod pruning;
 mod policy;
 mod needs;
+mod discretion;
 mod bound;
 mod sources;
 mod recipe;
@@ -33,6 +36,7 @@ mod tests;
 mod command_tests;
 #[cfg(test)]
 mod crossing_tests;
+mod builtin_tests;
 #[cfg(test)]
 mod digests;
 
@@ -45,8 +49,8 @@ pub use compile::{InvalidPlan, compile_all};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, ListsRef, NeededClause,
-    NeededIf, Output, Pipeline, Plan, Resource, Task,
+    Binding, CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, Input, InputKind,
+    ListsRef, NeededClause, NeededIf, Output, Pipeline, Plan, Resource, Task,
 };
 
 pub use crate::graph::FanOut;

@@ -249,7 +249,7 @@ fn calls_name_one_function() {
     };
     call.interface = Some("a:b/one@1.0.0".into());
     let plan = compiled_with(functions, parsed).unwrap();
-    assert_eq!(plan.functions()[0].export.interface.as_deref(), Some("a:b/one@1.0.0"));
+    assert_eq!(plan.functions()[0].component().unwrap().export.interface.as_deref(), Some("a:b/one@1.0.0"));
 }
 
 #[test]

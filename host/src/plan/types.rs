@@ -1,6 +1,8 @@
 //! The plan as data: indexes in place of names, and a type on every edge.
 //! `compile` builds it, and `engine` runs it.
 
+use crate::builtin;
+use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::graph::{FanOut, Flow};
 use crate::manifest::{Grants, OnError, Retry};
@@ -19,6 +21,7 @@ use std::time::Duration;
 pub struct Plan {
     pub(crate) tasks: Vec<Task>,
     pub(crate) order: Vec<TaskIdx>,
+    /// Those of components first: the sandbox numbers what it prepares.
     pub(crate) functions: Vec<Function>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
@@ -51,9 +54,32 @@ pub struct Pipeline {
     pub output: Option<(Arc<Binding>, Type)>,
 }
 
-/// A function that tasks call, under one set of grants.
+/// A function that tasks call.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// What is called.
+    pub code: Code,
+    /// Parameters and result, as tasks see them.
+    pub signature: Signature,
+}
+
+/// Code of a function.
+#[derive(Debug, Clone)]
+pub enum Code {
+    /// A component's.
+    Component(Box<ComponentFunction>),
+    /// The host's own.
+    Builtin {
+        /// The task.
+        builtin: Builtin,
+        /// What its failures may tell.
+        messages: Messages,
+    },
+}
+
+/// A function of a component, or a component as a program, under one set of grants.
+#[derive(Debug, Clone)]
+pub struct ComponentFunction {
     /// Position of the component among those of all manifests.
     pub component: usize,
     /// Name of the component in the manifest.
@@ -62,8 +88,6 @@ pub struct Function {
     pub digest: Digest,
     /// The export; of a program, its `run`.
     pub export: Export,
-    /// Parameters and result, as tasks see them.
-    pub signature: Signature,
     /// What the parameters and the result are to a program; none for a function.
     pub command: Option<Arc<Command>>,
     /// Grants of the guest.
@@ -71,6 +95,45 @@ pub struct Function {
 }
 
 impl Function {
+    /// Returns the function of a component; none if it is built in.
+    #[must_use]
+    pub fn component(&self) -> Option<&ComponentFunction> {
+        match &self.code {
+            Code::Component(component) => Some(component),
+            Code::Builtin { .. } => None,
+        }
+    }
+
+    /// Returns the built-in task, with its types; none for a function of a component.
+    #[must_use]
+    pub fn builtin(&self) -> Option<builtin::Function> {
+        match &self.code {
+            Code::Component(_) => None,
+            Code::Builtin { builtin, messages } => Some(builtin::Function {
+                builtin: *builtin,
+                signature: self.signature.clone(),
+                messages: *messages,
+            }),
+        }
+    }
+
+    /// Returns what parameters and result are to a program; none for anything else.
+    #[must_use]
+    pub fn command(&self) -> Option<&Arc<Command>> {
+        self.component().and_then(|component| component.command.as_ref())
+    }
+
+    /// Returns whether the same arguments give the same result on every host.
+    #[must_use]
+    pub fn is_pure(&self) -> bool {
+        match &self.code {
+            Code::Component(component) => component.grants.is_pure(),
+            Code::Builtin { .. } => true,
+        }
+    }
+}
+
+impl ComponentFunction {
     /// Returns the guest's `argv[0]`: the component's name for a program and with the grant `args`, and else nothing.
     #[must_use]
     pub fn program(&self) -> Option<&Name> {
@@ -166,6 +229,8 @@ pub enum CacheRule {
     Off,
     /// Not shared, because the task is impure and the manifest does not vouch for it.
     Impure,
+    /// Not shared, because the task is built in: to compute its result is as quick as to read it.
+    Builtin,
 }
 
 /// The lists that a task or a pipeline runs over.
@@ -402,7 +467,7 @@ impl Plan {
         &self.order
     }
 
-    /// Returns the functions that tasks call.
+    /// Returns the functions that tasks call, those of components first.
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions

@@ -5,8 +5,8 @@ use crate::graph::{FanOut, Flow};
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
-    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
-    Place, Plan, Resource, Retry, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, NeededClause,
+    NeededIf, OnError, Output, Place, Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -138,7 +138,7 @@ fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
 fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
     let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
     let signature = Signature { params: params.collect(), result: Some(Type::String) };
-    Function {
+    let component = ComponentFunction {
         component: 0,
         component_name: Name::new("component").unwrap(),
         digest: Digest::of_bytes(b"component"),
@@ -148,10 +148,10 @@ fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
             signature: Ok(signature.clone()),
             passing: Box::default(),
         },
-        signature,
         command,
         grants: Grants::default(),
-    }
+    };
+    Function { code: Code::Component(Box::new(component)), signature }
 }
 
 fn output(task: TaskIdx, shape: &Task) -> Output {
