@@ -3,7 +3,7 @@
 
 use crate::model::{FilePath, FilePattern, Name, Spanned};
 
-/// What a task runs.
+/// Code that a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// `call`: a function.
