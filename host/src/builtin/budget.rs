@@ -54,12 +54,11 @@ impl Stop {
 
 /// What is left to one call.
 ///
-/// Counted is what a call allocates: its result while it is written, and its tables. Arguments are shared with whoever
-/// made them, and count where they are made.
+/// It counts what the call allocates: its result and its tables. Arguments were counted by the tasks that made them.
 pub(crate) struct Budget<'a> {
     limits: Limits,
     is_stopped: &'a AtomicBool,
-    // In cells, because writers inside of other crates' writers share the budget. All are on one thread.
+    // Cells, because a task and the writer that it gives to serde_json share the budget, on one thread.
     steps: Cell<usize>,
     held: Cell<u64>,
     peak: Cell<u64>,

@@ -43,31 +43,8 @@ pub fn columns(element: &Type) -> Result<&[Field], NotColumns> {
     }
 }
 
-const fn is_scalar(ty: &Type) -> bool {
-    match ty {
-        Type::Bool
-        | Type::S8
-        | Type::U8
-        | Type::S16
-        | Type::U16
-        | Type::S32
-        | Type::U32
-        | Type::S64
-        | Type::U64
-        | Type::F32
-        | Type::F64
-        | Type::Char
-        | Type::String
-        | Type::Enum(_) => true,
-        Type::List(_)
-        | Type::Map(_)
-        | Type::Tuple(_)
-        | Type::Record(_)
-        | Type::Variant(_)
-        | Type::Flags(_)
-        | Type::Option(_)
-        | Type::Result(_) => false,
-    }
+fn is_scalar(ty: &Type) -> bool {
+    ty.is_primitive() || matches!(ty, Type::Enum(_))
 }
 
 fn columns_of(ty: &Type) -> Result<&[Field], Stop> {
@@ -148,7 +125,7 @@ pub(crate) fn from_csv(argument: Argument<'_>, result: &Type, budget: &Budget<'_
         if record.cells.len() != width {
             let cells = record.cells.len();
             return Err(Stop::Input(format!(
-                "line {line} of the CSV has {cells} fields, and the header has {width}"
+                "line {line} of the CSV has {cells} cells, and the header has {width}"
             )));
         }
         out.push_with(|out| {

@@ -1,5 +1,5 @@
 //! The order of values, by which `std.sort-by` sorts: every type has one.
-//! Values are in canonical form; whoever calls has seen to that.
+//! The caller passes values in canonical form.
 
 use crate::value::check::{enter_some, one_pair};
 use crate::value::wire::{Kind, Reader};

@@ -17,10 +17,12 @@ pub(crate) struct Record {
     pub(crate) cells: Vec<String>,
 }
 
-/// What ends a cell.
+/// End of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
+    /// A comma: the next cell follows.
     Cell,
+    /// A line end, or the end of the text.
     Record,
 }
 

@@ -192,7 +192,7 @@ fn csv_has_a_header_and_quotes_where_it_must() {
         ("name,n,x\n", "the CSV has no column `ok: bool`"),
         ("name,n,x,okay\n", "the CSV has an unknown column `okay`; did you mean `ok`?"),
         ("name,n,x,ok,ok\n", "the CSV has the column `ok` twice"),
-        ("name,n,x,ok\na,1,1,true\nb,1\n", "line 3 of the CSV has 2 fields, and the header has 4"),
+        ("name,n,x,ok\na,1,1,true\nb,1\n", "line 3 of the CSV has 2 cells, and the header has 4"),
         ("name,n,x,ok\na,300,1,true\n", "line 2 of the CSV, column `n`: expected s8, found 300"),
         ("name,n,x,ok\na, 3,1,true\n", "line 2 of the CSV, column `n`: expected s8"),
         ("name,n,x,ok\na,3,inf,true\n", "line 2 of the CSV, column `x`: expected f32, found a string"),

@@ -4,7 +4,7 @@
 use crate::model::{FilePath, FilePattern, Name, Spanned};
 use std::path::PathBuf;
 
-/// What a task runs.
+/// Code that a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// `call`: a function.

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub struct Plan {
     pub(crate) tasks: Vec<Task>,
     pub(crate) order: Vec<TaskIdx>,
-    /// Those of components first: the sandbox numbers what it prepares.
+    /// Functions of components come first, so that the sandbox can number its functions by position.
     pub(crate) functions: Vec<Function>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
@@ -57,7 +57,7 @@ pub struct Pipeline {
 /// A function that tasks call.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// What is called.
+    /// Code that is called.
     pub code: Code,
     /// Parameters and result, as tasks see them.
     pub signature: Signature,

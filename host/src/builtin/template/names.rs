@@ -73,7 +73,7 @@ pub(crate) enum Part {
     Err,
 }
 
-/// A message, and what would help.
+/// A message, and a fix if one is known.
 pub(crate) type Unresolved = (String, Option<String>);
 
 /// The names at a place in a template.

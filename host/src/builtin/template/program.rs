@@ -20,9 +20,9 @@ const MAX_MESSAGE: usize = 200;
 pub struct TemplateFault {
     /// Line in the template, from one.
     pub line: usize,
-    /// What is wrong.
+    /// Message.
     pub message: String,
-    /// What would help, if that is known.
+    /// Fix, if one is known.
     pub help: Option<String>,
 }
 

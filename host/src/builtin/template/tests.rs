@@ -1,4 +1,4 @@
-//! Templates by example: what they show, what they refuse, and that they agree with minijinja where it has the same.
+//! Templates by example: results, faults, and a comparison with minijinja's own rendering.
 //! The bounds are tested in the parent module.
 
 use crate::builtin::budget::{Budget, Stop};
