@@ -5,7 +5,7 @@ use crate::builtin::budget::{Budget, Stop};
 use crate::builtin::oracle::call;
 use crate::builtin::{Builtin, Builtins, Function, Messages};
 use crate::invoke::{Attempt, Call, FunctionId, Invoker, Listener, Outcome, Stream};
-use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
+use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size, TaskName};
 use crate::value::{Signature, Type, encode, to_json_text};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -254,7 +254,7 @@ fn call_of(function: usize, args: Vec<Bytes>, timeout: Duration) -> Arc<Call> {
         timeout,
         attempt: Attempt {
             run: RunId::new("r").unwrap(),
-            task: Name::new("t").unwrap(),
+            task: TaskName::from(Name::new("t").unwrap()),
             item: None,
             number: 1,
             epoch: 1,

@@ -112,6 +112,19 @@ pub enum Border {
     },
 }
 
+impl Border {
+    /// Returns the pipeline.
+    #[must_use]
+    pub const fn pipeline(&self) -> usize {
+        match self {
+            Self::Argument { pipeline, .. }
+            | Self::Output { pipeline, .. }
+            | Self::Record { pipeline }
+            | Self::List { pipeline } => *pipeline,
+        }
+    }
+}
+
 /// Source of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {

@@ -269,11 +269,13 @@ impl Parts<'_> {
             for (key, digest) in keys.iter().filter(|(key, _)| key != AFTER) {
                 digester.field(key.as_bytes()).digest(digest);
             }
-            task.each_read(&mut |read| {
-                if let Some(fingerprint) = fingerprints.get(read.index()) {
-                    digester.digest(fingerprint);
-                }
-            });
+            for binding in self.plan.bindings_of(task) {
+                binding.each_task(&mut |read| {
+                    fingerprints.get(read.index()).into_iter().for_each(|fingerprint| {
+                        digester.digest(fingerprint);
+                    });
+                });
+            }
             if let Some(slot) = fingerprints.get_mut(index.index()) {
                 *slot = digester.finish();
             }

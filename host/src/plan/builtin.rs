@@ -269,15 +269,19 @@ impl Solver<'_, '_, '_> {
         let (span, checked) = (template.span.clone(), check_template(text, values));
         let Err(mut faults) = checked else { return Some(()) };
         faults.truncate(MAX_SHOWN);
-        let source = &self.scope.graph.manifest().source.text;
-        let spans: Vec<Span> = faults
-            .iter()
-            .map(|fault| line_of(source, &span, fault.line).unwrap_or_else(|| span.clone()))
-            .collect();
-        for (TemplateFault { line, message, help }, span) in faults.into_iter().zip(spans) {
+        let located = self.scope.graph.manifests().sources().locate(&span)?;
+        let start = span.start.saturating_sub(located.span.start);
+        let of_line = |line: usize| {
+            let found = line_of(&located.source.text, &located.span, line)?;
+            Some(start + found.start..start + found.end)
+        };
+        let shown = |TemplateFault { line, message, help }: TemplateFault| {
+            let span = of_line(line).unwrap_or_else(|| span.clone());
             let fault = Fault::spanned(span, format!("line {line} of the template: {message}"));
-            self.scope.fault(help.into_iter().fold(fault, Fault::help));
-        }
+            help.into_iter().fold(fault, Fault::help)
+        };
+        let shown: Vec<Fault> = faults.into_iter().map(shown).collect();
+        shown.into_iter().for_each(|fault| self.scope.fault(fault));
         None
     }
 }

@@ -99,7 +99,7 @@ fn bound(body: &str) -> Bound {
     let run = RunId::new("r").unwrap();
     let plan = Arc::new(plan(body));
     let digests = vec![crate::model::Digest::of_bytes(b"grants"); plan.functions().len()];
-    bind(&plan, BindRequest::without_inputs(digests, &run), &source(body)).unwrap()
+    bind(&plan, BindRequest::without_inputs(digests, &run), &source(body).into()).unwrap()
 }
 
 #[test]

@@ -90,11 +90,12 @@ impl<'a> Compiler<'a> {
         let mut compiler = Self { scope, callees, lists, conditions, whens: HashMap::new() };
         // In this order, because the types of a built-in task follow from the outputs that it reads.
         let mut crossings = Crossings::new(graph);
-        for (position, task) in graph.order().iter().enumerate() {
-            crossings.type_until(&mut compiler.scope, position);
+        for (typed, task) in graph.order().iter().enumerate() {
+            crossings.type_ready(&mut compiler.scope, typed);
             compiler.prepare(task.index());
         }
-        crossings.type_rest(&mut compiler.scope);
+        crossings.type_ready(&mut compiler.scope, graph.order().len());
+        (0..graph.pipelines().len()).for_each(|pipeline| lists::of_pipeline(&mut compiler.scope, pipeline));
         compiler
     }
 

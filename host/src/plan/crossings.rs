@@ -1,7 +1,7 @@
 //! Typing of what crosses the borders of pipelines: an argument by the type of its param, an output by its own.
 //! References to them are typed in `binding`. Each crossing is typed once, whatever refers to it.
 
-use crate::graph::{Border, Crossing, Expr, Origin, Pipeline};
+use crate::graph::{Border, Crossing, Expr, Graph, Origin, Pipeline};
 use crate::manifest::{Param, Unread};
 use crate::model::{Datum, Fault, Location, Name, Spanned, nearest};
 use crate::plan::Binding;
@@ -12,31 +12,79 @@ use crate::plan::{lists, secrecy};
 use crate::value::{Type, encode};
 use std::sync::Arc;
 
-/// Types all crossings of the graph.
-pub(crate) fn crossings(scope: &mut Scope<'_>) {
-    let graph = scope.graph;
-    scope.crossed = Vec::with_capacity(graph.crossings().len());
-    for crossing in graph.crossings() {
-        let (Border::Argument { pipeline, .. }
-        | Border::Output { pipeline, .. }
-        | Border::Record { pipeline }
-        | Border::List { pipeline }) = &crossing.border;
-        lists::of_pipeline(scope, *pipeline);
-        let crossed = match &crossing.border {
-            Border::Argument { pipeline, param, origin } => {
-                let pipeline = graph.pipelines().get(*pipeline);
-                pipeline.and_then(|pipeline| argument(scope, pipeline, (*param, *origin), &crossing.value))
-            }
-            Border::Output { .. } => output(scope, &crossing.value),
-            Border::Record { pipeline } => {
-                let pipeline = graph.pipelines().get(*pipeline);
-                pipeline.and_then(|pipeline| record(scope, pipeline, crossing))
-            }
-            Border::List { pipeline } => list(scope, *pipeline, &crossing.value),
-        };
-        scope.crossed.push(crossed.unwrap_or(Crossed::Unknown));
+/// The crossings that are not typed yet. Each is typed once the tasks that it reads are, and before those that read it.
+pub(crate) struct Crossings {
+    /// By the number of tasks of the topological order that are typed first: the crossings, by number.
+    waiting: Vec<Vec<usize>>,
+}
+
+impl Crossings {
+    pub(crate) fn new(graph: &Graph) -> Self {
+        let mut earliest = Earliest::new(graph);
+        let mut waiting = vec![Vec::new(); graph.order().len() + 1];
+        for (id, crossing) in graph.crossings().iter().enumerate() {
+            let lists =
+                graph.pipelines().get(crossing.border.pipeline()).map_or(&[][..], |one| &one.for_each);
+            let lists = lists.iter().map(|(_, list)| earliest.of(&list.value)).max();
+            let at = earliest.of(&crossing.value.value).max(lists.unwrap_or_default());
+            earliest.of_crossings.push(at);
+            waiting.get_mut(at).into_iter().for_each(|waiting| waiting.push(id));
+        }
+        Self { waiting }
     }
-    (0..graph.pipelines().len()).for_each(|pipeline| lists::of_pipeline(scope, pipeline));
+
+    /// Types the crossings that can be typed once `typed` tasks of the topological order are.
+    pub(crate) fn type_ready(&mut self, scope: &mut Scope<'_>, typed: usize) {
+        let graph = scope.graph;
+        for id in self.waiting.get_mut(typed).map(std::mem::take).into_iter().flatten() {
+            let Some(crossing) = graph.crossings().get(id) else { continue };
+            lists::of_pipeline(scope, crossing.border.pipeline());
+            let crossed = type_crossing(scope, crossing).unwrap_or(Crossed::Unknown);
+            scope.crossed.get_mut(id).into_iter().for_each(|slot| *slot = crossed.clone());
+        }
+    }
+}
+
+/// The numbers of tasks of the topological order after which values can be typed.
+struct Earliest {
+    of_tasks: Vec<usize>,
+    of_crossings: Vec<usize>,
+}
+
+impl Earliest {
+    fn new(graph: &Graph) -> Self {
+        let mut of_tasks = vec![0; graph.nodes().len()];
+        for (position, task) in graph.order().iter().enumerate() {
+            of_tasks.get_mut(task.index()).into_iter().for_each(|slot| *slot = position + 1);
+        }
+        Self { of_tasks, of_crossings: Vec::with_capacity(graph.crossings().len()) }
+    }
+
+    fn of(&self, value: &Expr) -> usize {
+        match value {
+            Expr::Task { task, .. } => self.of_tasks.get(task.index()).copied().unwrap_or_default(),
+            Expr::Crossing { crossing, .. } => {
+                self.of_crossings.get(crossing.id).copied().unwrap_or_default()
+            }
+            _ => {
+                let mut latest = 0;
+                value.each_part(&mut |part| latest = latest.max(self.of(part)));
+                latest
+            }
+        }
+    }
+}
+
+fn type_crossing(scope: &mut Scope<'_>, crossing: &Crossing) -> Option<Crossed> {
+    let pipeline = scope.graph.pipelines().get(crossing.border.pipeline())?;
+    match &crossing.border {
+        Border::Argument { param, origin, .. } => {
+            argument(scope, pipeline, (*param, *origin), &crossing.value)
+        }
+        Border::Output { .. } => output(scope, &crossing.value),
+        Border::Record { .. } => record(scope, pipeline, crossing),
+        Border::List { pipeline } => list(scope, *pipeline, &crossing.value),
+    }
 }
 
 /// Types the list of the records of all elements of a pipeline.

@@ -2,7 +2,7 @@
 //! `builtin` words the messages. A guest's messages are its own, and masked as all of its output.
 
 use crate::builtin::Messages;
-use crate::plan::{Code, Plan, Task};
+use crate::plan::{Code, Plan};
 use std::collections::HashMap;
 
 /// Gives each built-in task that may read a secret, or anything made of one, a function that is discreet.
@@ -14,10 +14,14 @@ pub(crate) fn apply(plan: &mut Plan) {
     for index in plan.order.iter().map(|task| task.index()) {
         let Some(task) = plan.tasks.get(index) else { continue };
         let mut reads_secret = false;
-        task.each_read(&mut |read| reads_secret |= is_secret.get(read.index()).copied().unwrap_or_default());
-        each_input(task, &mut |input| {
-            reads_secret |= plan.inputs.get(input).is_some_and(|input| input.is_secret);
-        });
+        for binding in plan.bindings_of(task) {
+            binding.each_task(&mut |read| {
+                reads_secret |= is_secret.get(read.index()).copied().unwrap_or_default()
+            });
+            binding.each_input(&mut |input| {
+                reads_secret |= plan.inputs.get(input).is_some_and(|input| input.is_secret);
+            });
+        }
         if let Some(slot) = is_secret.get_mut(index) {
             *slot = reads_secret;
         }
@@ -34,10 +38,4 @@ pub(crate) fn apply(plan: &mut Plan) {
             functions.len() - 1
         });
     }
-}
-
-fn each_input(task: &Task, visit: &mut dyn FnMut(usize)) {
-    let lists = task.for_each.iter().map(|list| &list.list);
-    let condition = task.when.iter().map(|when| &when.subject);
-    task.args.iter().chain(lists).chain(condition).for_each(|binding| binding.each_input(visit));
 }

@@ -36,6 +36,7 @@ mod tests;
 mod command_tests;
 #[cfg(test)]
 mod crossing_tests;
+#[cfg(test)]
 mod builtin_tests;
 #[cfg(test)]
 mod digests;
