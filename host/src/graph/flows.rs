@@ -26,6 +26,9 @@ impl Flow {
     }
 }
 
+/// A list with the name of its item.
+type List = (String, Spanned<Expr>);
+
 /// The flows of tasks and pipelines.
 pub(crate) struct Flows {
     /// By task: none if it waits for whole lists, or has no `for-each`.
@@ -84,14 +87,13 @@ impl<'a> Finder<'a> {
         }
         let root = root?;
         // Several lists of the root are zipped, and none of them alone is the root's.
-        let of_root =
-            self.lists(root).and_then(|(lists, _)| <&[(String, Spanned<Expr>); 1]>::try_from(lists).ok());
+        let of_root = self.lists(root).and_then(|(lists, _)| <&[List; 1]>::try_from(lists).ok());
         let is_roots = |list: &Expr| of_root.is_some_and(|[(_, of_root)]| of_root.value == *list);
         let mut others = sources.iter().zip(lists).filter(|(source, _)| source.is_none());
         others.all(|(_, (_, list))| is_roots(&list.value)).then_some(Flow { root, sources })
     }
 
-    fn lists(&self, of: FanOut) -> Option<(&'a [(String, Spanned<Expr>)], bool)> {
+    fn lists(&self, of: FanOut) -> Option<(&'a [List], bool)> {
         let (lists, product) = match of {
             FanOut::Task(task) => {
                 let body = &self.drafts.get(task.index())?.body;

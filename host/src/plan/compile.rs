@@ -188,8 +188,7 @@ impl<'a> Compiler<'a> {
         let (function, builtin) = match &action.value {
             Action::Call(call) => (call.function.as_str(), None),
             Action::Builtin(call) => (call.function.as_str(), Builtin::find(&call.function)),
-            Action::Command(_) => return None,  // was typed above
-            Action::Manifest(_) => return None, // is no node
+            Action::Command(_) | Action::Manifest(_) => return None, // was typed above, or is no node
         };
         let by_name = Called { task, function, span: &action.span, builtin };
         let args = self.args(&by_name, node, &signature)?;

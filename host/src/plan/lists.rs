@@ -175,7 +175,7 @@ fn each_use(expr: &Expr, ty: &Type, of: (Option<usize>, usize), visit: &mut dyn 
         (Expr::Item { of: pipeline, item, path }, _)
             if (*pipeline, *item) == of && path.steps().is_empty() =>
         {
-            visit(ty)
+            visit(ty);
         }
         (Expr::Select { cases, .. }, _) => {
             cases.iter().for_each(|(_, case)| each_use(&case.value, ty, of, visit));
