@@ -2,29 +2,9 @@
 //! Values of elements are read in `engine`; the ledger follows the edges between elements.
 
 use crate::graph::draft::Draft;
-use crate::graph::{Border, Expr, FanOut, Pipeline};
+use crate::graph::{Border, Expr, FanOut, Flow, Pipeline};
 use crate::model::{Spanned, TaskIdx};
 use std::collections::HashMap;
-
-/// How a `for-each` flows from others. All that flow from one another have the same elements, those of the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flow {
-    /// The start, whose own lists say how many elements there are.
-    pub root: FanOut,
-    /// Per item, in order: whose element the item is; none for an element of the root's own list.
-    pub sources: Vec<Option<FanOut>>,
-}
-
-impl Flow {
-    /// Returns what the elements of the items belong to, without duplicates.
-    #[must_use]
-    pub fn distinct_sources(&self) -> Vec<FanOut> {
-        let mut sources: Vec<FanOut> = self.sources.iter().flatten().copied().collect();
-        sources.sort_unstable();
-        sources.dedup();
-        sources
-    }
-}
 
 /// A list with the name of its item.
 type List = (String, Spanned<Expr>);

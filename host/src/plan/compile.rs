@@ -13,9 +13,9 @@ use crate::plan::command::Given;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
-use crate::plan::lists::Lists;
+
 use crate::plan::pruning::NeededConditions;
-use crate::plan::scope::{Crossed, OutputType, Reported, Scope};
+use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
 use crate::plan::{
     Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
     command, discretion, fan_out, lists, policy,
