@@ -3,7 +3,7 @@
 
 use crate::engine::unresolved::Unresolved;
 use crate::plan::{FanOut, ForEach};
-use crate::value::Items;
+use crate::value::{Conversion, Items};
 
 /// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
 /// result. A list of bytes within `limits.output` could have a hundred million.
@@ -22,8 +22,8 @@ pub(crate) struct Elements {
 pub(crate) enum ItemSource {
     /// The elements of a list.
     List(Items),
-    /// The elements of something else that runs over lists.
-    Elements(FanOut),
+    /// The elements of something else that runs over lists, each converted to the type of the item.
+    Elements(FanOut, Vec<Conversion>),
 }
 
 impl Elements {

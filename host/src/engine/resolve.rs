@@ -207,7 +207,7 @@ impl<'a> Scope<'a> {
         // There are as many elements as the lists at the start of the flow have.
         let len = self.whole_lists(flow.root)?.len();
         let items = flow.sources.iter().zip(lists).map(|(source, list)| match source {
-            Some(source) => Ok(ItemSource::Elements(*source)),
+            Some(source) => Ok(ItemSource::Elements(*source, element_conversions(list)?)),
             None => self.split_list(list).map(ItemSource::List),
         });
         Ok(Elements::flowing(all(items)?, len))
@@ -247,17 +247,25 @@ impl<'a> Scope<'a> {
             ItemSource::List(list) => list
                 .get(to_usize(place))
                 .ok_or_else(|| Unresolved::Input(format!("a list has no element {place}"))),
-            ItemSource::Elements(FanOut::Task(task)) => self.element(*task, place),
-            ItemSource::Elements(of @ FanOut::Pipeline(pipeline)) => {
-                let record =
-                    self.bound.plan().pipelines().get(*pipeline).and_then(|found| found.record.as_ref());
-                let Some((record, _)) = record else {
-                    return Err(Unresolved::Input("a pipeline has no outputs".to_owned()));
-                };
-                let elements = self.elements(*of)?;
-                self.in_element(*pipeline, &elements, place, |scope| scope.resolve(record))
+            ItemSource::Elements(of, conversions) => {
+                let value = self.element_of(*of, place)?;
+                conversions.iter().try_fold(value, |value, conversion| self.converted(&value, conversion))
             }
         }))
+    }
+
+    /// Returns the value of an element of a task or a pipeline.
+    fn element_of(&self, of: FanOut, place: u32) -> Result<Bytes, Unresolved> {
+        let pipeline = match of {
+            FanOut::Task(task) => return self.element(task, place),
+            FanOut::Pipeline(pipeline) => pipeline,
+        };
+        let record = self.bound.plan().pipelines().get(pipeline).and_then(|found| found.record.as_ref());
+        let Some((record, _)) = record else {
+            return Err(Unresolved::Input("a pipeline has no outputs".to_owned()));
+        };
+        let elements = self.elements(of)?;
+        self.in_element(pipeline, &elements, place, |scope| scope.resolve(record))
     }
 
     /// Returns the value of an element of another task. One that is not stored although its task is done is taken from
@@ -299,8 +307,12 @@ impl<'a> Scope<'a> {
         } else {
             pick(ty, value, path).map_err(|fault| malformed(&fault))?
         };
+        picked.map(|part| self.converted(&part, conversion)).transpose()
+    }
+
+    fn converted(&self, value: &Bytes, conversion: &Conversion) -> Result<Bytes, Unresolved> {
         let max = self.limits.memory.as_usize().saturating_mul(2).max(MIN_CONVERTED_LIMIT);
-        picked.map(|part| conversion.apply(&part, max)).transpose().map_err(|unconverted| match unconverted {
+        conversion.apply(value, max).map_err(|unconverted| match unconverted {
             Unconverted::Fault(fault) => malformed(&fault),
             Unconverted::TooLarge => Unresolved::Limit(format!(
                 "a value exceeds {} when converted to the type of its target; the limit is twice `limits.memory` = {}, but at \
@@ -327,6 +339,13 @@ fn value_of(node: NodeId, entry: &Entry) -> Result<Bytes, Unresolved> {
         }
         Entry::Skipped(_) => Err(Unresolved::Skip(SkipReason::UpstreamSkipped)),
     }
+}
+
+/// Returns the conversions of each element of a list that flows.
+fn element_conversions(list: &ForEach) -> Result<Vec<Conversion>, Unresolved> {
+    let of_list = list.list.conversions().into_iter().filter(|conversion| !conversion.is_identity());
+    let of_elements: Option<Vec<Conversion>> = of_list.map(Conversion::of_elements).collect();
+    of_elements.ok_or_else(|| Unresolved::Input(format!("`{}` does not run over a list", list.item)))
 }
 
 fn end_of_range(value: &Bytes) -> Result<u32, Unresolved> {

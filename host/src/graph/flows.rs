@@ -2,9 +2,9 @@
 //! Values of elements are read in `engine`; the ledger follows the edges between elements.
 
 use crate::graph::draft::Draft;
-use crate::graph::{Border, Expr, FanOut, Flow, Pipeline};
+use crate::graph::{Border, Expr, FanOut, Flow, Origin, Pipeline};
 use crate::model::{Spanned, TaskIdx};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A list with the name of its item.
 type List = (String, Spanned<Expr>);
@@ -22,11 +22,10 @@ pub(crate) struct Flows {
 /// A `for-each` flows if each of its lists is the whole output of a `for-each` with the same root, or the list that the
 /// root itself runs over. Any other combination, and every product, waits until all lists are complete.
 pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline]) -> Flows {
-    let mut finder = Finder { drafts, pipelines, known: HashMap::new() };
+    let mut finder = Finder { drafts, pipelines, known: HashMap::new(), begun: HashSet::new() };
     let tasks = (0..).map(TaskIdx::new).take(drafts.len()).map(FanOut::Task);
-    let of_tasks = tasks.map(|task| finder.flow(task, 0)).collect();
-    let of_pipelines =
-        (0..pipelines.len()).map(|pipeline| finder.flow(FanOut::Pipeline(pipeline), 0)).collect();
+    let of_tasks = tasks.map(|task| finder.flow(task)).collect();
+    let of_pipelines = (0..pipelines.len()).map(|pipeline| finder.flow(FanOut::Pipeline(pipeline))).collect();
     Flows { of_tasks, of_pipelines }
 }
 
@@ -34,41 +33,50 @@ struct Finder<'a> {
     drafts: &'a [Draft],
     pipelines: &'a [Pipeline],
     known: HashMap<FanOut, Option<Flow>>,
+    begun: HashSet<FanOut>,
 }
 
-/// Maximum length of a chain that flows. A longer one has a barrier here and there, which bounds recursion.
-const MAX_CHAIN: usize = 500;
-
 impl<'a> Finder<'a> {
-    fn flow(&mut self, of: FanOut, depth: usize) -> Option<Flow> {
-        if let Some(known) = self.known.get(&of) {
-            return known.clone();
+    /// Returns the flow, after those of all sources. A chain may be as long as the graph, so this does not recurse.
+    fn flow(&mut self, of: FanOut) -> Option<Flow> {
+        let mut open = vec![of];
+        while let Some(next) = open.last().copied() {
+            let sources = if self.known.contains_key(&next) { None } else { self.sources(next) };
+            let named = sources.iter().flatten().flatten().copied();
+            let before: Vec<FanOut> = named.filter(|source| self.begun.insert(*source)).collect();
+            if before.is_empty() {
+                if !self.known.contains_key(&next) {
+                    let flow = sources.and_then(|sources| self.find(next, sources));
+                    self.known.insert(next, flow);
+                }
+                open.pop();
+            }
+            open.extend(before);
         }
-        let flow = if depth < MAX_CHAIN { self.find(of, depth) } else { None };
-        if depth < MAX_CHAIN {
-            self.known.insert(of, flow.clone());
-        }
-        flow
+        self.known.get(&of).cloned().flatten()
     }
 
-    fn find(&mut self, of: FanOut, depth: usize) -> Option<Flow> {
-        let (lists, product) = self.lists(of)?;
-        if product && lists.len() > 1 {
+    /// Returns what each list is the whole output of; none for what has no lists, or combines them in all ways.
+    fn sources(&self, of: FanOut) -> Option<Vec<Option<FanOut>>> {
+        let (lists, _) = self.lists(of).filter(|(lists, product)| !product || lists.len() == 1)?;
+        Some(lists.iter().map(|(_, list)| self.source(of, &list.value)).collect())
+    }
+
+    fn find(&self, of: FanOut, sources: Vec<Option<FanOut>>) -> Option<Flow> {
+        let (lists, _) = self.lists(of)?;
+        let root_of = |source: FanOut| match self.known.get(&source) {
+            Some(Some(flow)) => flow.root,
+            Some(None) | None => source,
+        };
+        let mut roots = sources.iter().flatten().map(|source| root_of(*source));
+        let root = roots.next()?;
+        if roots.any(|other| other != root) {
             return None;
         }
-        let sources: Vec<Option<FanOut>> =
-            lists.iter().map(|(_, list)| self.source(of, &list.value)).collect();
-        let mut root = None;
-        for source in sources.iter().flatten() {
-            let of_source = self.flow(*source, depth + 1).map_or(*source, |flow| flow.root);
-            if root.replace(of_source).is_some_and(|other| other != of_source) {
-                return None;
-            }
-        }
-        let root = root?;
         // Several lists of the root are zipped, and none of them alone is the root's.
         let of_root = self.lists(root).and_then(|(lists, _)| <&[List; 1]>::try_from(lists).ok());
-        let is_roots = |list: &Expr| of_root.is_some_and(|[(_, of_root)]| of_root.value == *list);
+        let is_roots =
+            |list: &Expr| of_root.is_some_and(|[(_, of_root)]| origin(&of_root.value) == origin(list));
         let mut others = sources.iter().zip(lists).filter(|(source, _)| source.is_none());
         others.all(|(_, (_, list))| is_roots(&list.value)).then_some(Flow { root, sources })
     }
@@ -97,22 +105,32 @@ impl<'a> Finder<'a> {
     /// Returns what a list is the whole output of. Both must lie in the same elements: only then are those of the list
     /// elements of both.
     fn source(&self, of: FanOut, list: &Expr) -> Option<FanOut> {
-        let source = match list {
+        let source = match origin(list) {
             Expr::Task { task, path, default: None } if path.steps().is_empty() => FanOut::Task(*task),
             Expr::Crossing { crossing, path, default: None } if path.steps().is_empty() => {
-                match (&crossing.border, &crossing.value.value) {
-                    (Border::List { pipeline }, _) => FanOut::Pipeline(*pipeline),
-                    // An output that is the whole output of something else is the same list.
-                    (Border::Output { .. }, inner @ (Expr::Task { .. } | Expr::Crossing { .. })) => {
-                        return self.source(of, inner);
-                    }
-                    // An argument may be converted to the type of its param.
-                    _ => return None,
+                match &crossing.border {
+                    Border::List { pipeline } => FanOut::Pipeline(*pipeline),
+                    _ => return None, // a value that no fan-out made
                 }
             }
             _ => return None, // a part of an output, or no output at all
         };
         let is_same = self.lists(source).is_some() && self.around(source) == self.around(of);
         is_same.then_some(source)
+    }
+}
+
+/// Returns the value that a list is under another name: it crosses borders of pipelines whole. Its elements may be
+/// converted to the type of a param.
+fn origin(list: &Expr) -> &Expr {
+    match list {
+        Expr::Crossing { crossing, path, default: None } if path.steps().is_empty() => match &crossing.border
+        {
+            Border::Argument { origin: Origin::Args, .. } | Border::Output { .. } => {
+                origin(&crossing.value.value)
+            }
+            _ => list,
+        },
+        _ => list,
     }
 }

@@ -16,7 +16,7 @@ fn resolved(texts: &[(&str, String)]) -> Resolved {
     resolve(load(source, Path::new(""), None, &mut files))
 }
 
-fn sound(texts: &[(&str, &str)]) -> Graph {
+pub(crate) fn sound(texts: &[(&str, &str)]) -> Graph {
     let texts: Vec<(&str, String)> = texts.iter().map(|(name, body)| (*name, (*body).to_owned())).collect();
     let Resolved { graph, faults } = resolved(&texts);
     assert!(faults.is_empty(), "{faults}");
@@ -37,7 +37,7 @@ fn waits(graph: &Graph, name: &str) -> String {
 }
 
 /// A task that reads these, by name.
-fn task(name: &str, rest: &str) -> String {
+pub(crate) fn task(name: &str, rest: &str) -> String {
     format!("[tasks.{name}]\ncall = \"c.f\"\n{rest}\n")
 }
 

@@ -30,7 +30,9 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod inline_tests;
+pub(crate) mod inline_tests;
+#[cfg(test)]
+mod flow_tests;
 #[cfg(test)]
 mod properties;
 

@@ -163,6 +163,20 @@ impl Binding {
         self.each_part(&mut |part| part.each_input(visit));
     }
 
+    /// Returns the conversions that a list undergoes after something has made its elements, the first one first.
+    #[must_use]
+    pub fn conversions(&self) -> Vec<&Conversion> {
+        match self {
+            Self::Task { conversion, .. } => vec![conversion],
+            Self::Part { value, conversion, .. } => {
+                let mut conversions = value.conversions();
+                conversions.push(conversion);
+                conversions
+            }
+            _ => Vec::new(), // is made here
+        }
+    }
+
     /// Returns whether the value refers to elements of this level or a deeper one.
     #[must_use]
     pub fn uses_items(&self, at_least: usize) -> bool {

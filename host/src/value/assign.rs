@@ -31,6 +31,16 @@ impl Conversion {
         matches!(self.0, Op::Same)
     }
 
+    /// Returns the conversion of the elements of a list; none if this one does not make a list of a list.
+    #[must_use]
+    pub fn of_elements(&self) -> Option<Self> {
+        match &self.0 {
+            Op::Same => Some(self.clone()),
+            Op::List(element) | Op::Bytes(element) => Some(Self((**element).clone())),
+            _ => None, // makes something else
+        }
+    }
+
     /// Converts one value; shares its bytes if nothing changes.
     ///
     /// Fields that the producer lacks, and widened numbers, may make a value many times as large. The conversion
