@@ -1,8 +1,9 @@
 //! Which fan-outs flow, and from what.
 //! How their elements are handed out is tested with the backends, and their values in `engine`.
 
-use crate::graph::inline_tests::{sound, task};
+use crate::graph::inline_tests::{resolved, sound, task};
 use crate::graph::{FanOut, Graph};
+use crate::model::IndexPath;
 
 /// A task that runs over these lists.
 fn each(name: &str, lists: &[&str]) -> String {
@@ -70,6 +71,22 @@ fn a_list_from_outside_does_not_flow_into_each_element() {
     let inner = "[params.p]\ntype = \"list<u64>\"\n".to_owned() + &each("b", &["{ param = \"p\" }"]);
     let graph = sound(&[("m", &outer), ("inner", &inner)]);
     assert_eq!(flow(&graph, "in/b"), "-");
+}
+
+#[test]
+fn lists_nest_in_lists_to_a_bound() {
+    let chain = |own: &str| {
+        let outer = |at: usize| {
+            let body = format!("[tasks.t]\nmanifest = \"m{}\"\nfor-each.i = [1]\n", at + 1);
+            (format!("m{at}"), body)
+        };
+        let mut texts: Vec<(String, String)> = (0..IndexPath::MAX_LEN).map(outer).collect();
+        texts.push((format!("m{}", texts.len()), task("t", own)));
+        let texts: Vec<(&str, String)> = texts.iter().map(|(name, body)| (&**name, body.clone())).collect();
+        resolved(&texts).faults.to_string()
+    };
+    assert_eq!(chain(""), "");
+    assert!(chain("for-each.i = [1]").contains("lists are nested in lists at most 15 levels deep"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::graph::uses;
 use crate::graph::{Border, Condition, Crossing, Expr, Origin, Pipeline, Place};
 use crate::manifest;
 use crate::manifest::Part;
-use crate::model::{Datum, Fault, Path, Span, Spanned};
+use crate::model::{Datum, Fault, IndexPath, Path, Span, Spanned};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -210,6 +210,12 @@ impl<'a> Inliner<'a> {
             product: body.product,
             resources: body.resources.iter().filter_map(resource).collect(),
         };
+        if body.around.len() + usize::from(!body.for_each.is_empty()) > IndexPath::MAX_LEN {
+            let of_pipeline =
+                body.around.last().map(|pipeline| self.lists_of(pipeline + 1)).unwrap_or_default();
+            let innermost = body.for_each.first().or(of_pipeline.first()).map(|(_, list)| &list.span);
+            innermost.into_iter().for_each(|span| self.fault(span, || too_deep(span)));
+        }
         let mut reads = Vec::new();
         let values = body.args.iter().map(|(_, value)| value);
         let values = values.chain(body.for_each.iter().map(|(_, list)| list));
@@ -393,6 +399,13 @@ impl<'a> Inliner<'a> {
             },
         })
     }
+}
+
+fn too_deep(span: &Span) -> Fault {
+    let message = format!("lists are nested in lists at most {} levels deep", IndexPath::MAX_LEN);
+    Fault::spanned(span.clone(), message)
+        .note("every `for-each` of the pipelines around this task is a level")
+        .help("run over one list of all elements, as `std.flatten` makes it")
 }
 
 fn too_large(span: &Span) -> Fault {

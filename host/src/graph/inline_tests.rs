@@ -9,7 +9,7 @@ use std::path::Path;
 const HEAD: &str = "cascade = 1\nname = \"n\"\n[components.c]\npath = \"c.wasm\"\n";
 
 /// Resolves the first of these manifests, each below a common head with the component `c`.
-fn resolved(texts: &[(&str, String)]) -> Resolved {
+pub(crate) fn resolved(texts: &[(&str, String)]) -> Resolved {
     let files = texts.iter().map(|(name, body)| (Path::new("").join(name), format!("{HEAD}{body}")));
     let mut files = Texts(files.collect(), 0);
     let source = Source { name: texts[0].0.into(), text: format!("{HEAD}{}", texts[0].1).into() };

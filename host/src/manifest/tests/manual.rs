@@ -150,6 +150,10 @@ fn defaults_and_bounds_match_the_code() {
     row("limits", "fuel").says("not counted");
     Page::of("manifest").section("Top level").row("name").says(&count(MAX_TITLE));
     Page::of("manifest").section("The file").line("nesting of values").says(&count(MAX_DEPTH));
+    Page::of("manifest")
+        .section("Pipelines as tasks")
+        .line("in a fan-out")
+        .says(&count(crate::model::IndexPath::MAX_LEN));
     Page::of("grants").section("keyvalue").says(&count(MAX_BUCKET));
     for bound in [MAX_PATH, MAX_FILE_NAME, MAX_ENTRIES] {
         Page::of("manifest").section("command").says(&count(bound));
