@@ -244,7 +244,8 @@ mod tests {
     }
 
     fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {
-        let subject = Subject { task: Name::new("count").unwrap(), item, attempt: Some(attempt) };
+        let subject =
+            Subject { task: Name::new("count").unwrap(), item, iteration: None, attempt: Some(attempt) };
         Event { at: Timestamp::from_millis(millis), subject: Some(subject), fact }
     }
 
@@ -253,7 +254,13 @@ mod tests {
     }
 
     fn finished() -> Fact {
-        Fact::TaskFinished { duration_ms: 2.0, output_bytes: 3, memory_bytes: 4, fuel: None }
+        Fact::TaskFinished {
+            duration_ms: 2.0,
+            output_bytes: 3,
+            memory_bytes: 4,
+            fuel: None,
+            iterations: None,
+        }
     }
 
     #[test]

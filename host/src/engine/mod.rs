@@ -21,6 +21,8 @@ mod skipping;
 mod root_cause;
 mod pruning;
 mod expansion;
+mod repeat;
+mod begun;
 mod retry;
 mod exit_status;
 mod keys;

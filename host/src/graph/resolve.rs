@@ -7,8 +7,8 @@ use crate::graph::instances::{Allocated, Allocation, Instance, allocate};
 use crate::graph::pruning::Needed;
 use crate::graph::template::{Template, template};
 use crate::graph::{
-    Crossing, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows, order, pruning,
-    resources, uses, waiting,
+    Crossing, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows, order,
+    pruning, resources, uses, waiting,
 };
 use crate::manifest::{Loaded, Manifest};
 use crate::model::{Spanned, TaskIdx};

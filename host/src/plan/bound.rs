@@ -289,6 +289,7 @@ impl Parts<'_> {
             when,
             for_each,
             product,
+            repeat,
             after,
             on_error,
             // The types follow from the function, and the name is the key's own.
@@ -331,6 +332,12 @@ impl Parts<'_> {
         }
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
+        }
+        if let Some(repeat) = repeat {
+            let mut digester = Digester::new("cascade repeat 1");
+            // `max` ends a task as a failure, which is stored by no run that is resumed.
+            digester.field(repeat.feed.as_bytes()).field(repeat.until.to_string().as_bytes());
+            keys.push(("repeat".to_owned(), digester.finish()));
         }
         if !when.is_empty() {
             let mut digester = Digester::new("cascade when 1");

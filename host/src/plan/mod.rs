@@ -19,6 +19,7 @@ mod crossings;
 mod binding;
 mod infer;
 mod pruning;
+mod repeat;
 mod policy;
 mod needs;
 mod bound;
@@ -42,6 +43,7 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
+pub use repeat::Repeat;
 pub use types::{
     Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
     Pipeline, Plan, Resource, Task,

@@ -5,6 +5,7 @@ use crate::graph;
 use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
+use crate::plan::Repeat;
 use crate::plan::identity::identity;
 use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
@@ -92,6 +93,8 @@ pub struct Task {
     pub for_each: Vec<ForEach>,
     /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
     pub product: bool,
+    /// How the task repeats; none if it does not.
+    pub repeat: Option<Box<Repeat>>,
     /// How the elements flow from those of other tasks; none if the task waits for whole lists.
     pub flow: Option<Flow>,
     /// Elements that run at the same time at most.

@@ -67,6 +67,7 @@ local function task(idx)
     lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
     wanted = has(kind, KIND_WANTED), leads = has(kind, KIND_LEADS), kept = has(kind, KIND_KEPT),
     shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING), follows = has(kind, KIND_FOLLOWS),
+    repeats = has(kind, KIND_REPEATS),
     depth = depth}
   tasks[idx], page.tasks[idx % PAGE] = t, t
   return t
@@ -113,6 +114,17 @@ local function node(idx, path, is_new)
     nodes[key] = n
   end
   return n
+end
+
+-- The numbers of stored iterations, by node.
+local iterations = {}
+
+-- Returns how many iterations of a node are stored.
+local function iterations_of(idx, path)
+  if not task(idx).repeats then return 0 end
+  local key = key_of(idx, path)
+  if not iterations[key] then iterations[key] = tonumber(call('HGET', COORD, 'v:' .. key) or 0) end
+  return iterations[key]
 end
 
 -- Whether the nodes at this path are expanded when they are claimed.

@@ -186,6 +186,7 @@ local function end_node(idx, path, phase, stores_nothing)
   local was_split = n and n.split
   if was_split then drop_elements(idx, path, n) end
   local is_done = phase == DONE
+  if t.repeats and iterations_of(idx, path) > 0 then out.forget[#out.forget + 1] = 'v:' .. key_of(idx, path) end
   if path == '' then
     t.phase, t.dirty = phase, true
     -- The closing node is not a task, and is not counted.
@@ -283,6 +284,15 @@ local function dequeue(h, token)
   end
 end
 
+-- Counts an iteration of a node, which is queued for the next one.
+local function iterate(h, n)
+  local key = key_of(h.idx, h.path)
+  iterations[key] = iterations_of(h.idx, h.path) + 1
+  out.keep['v:' .. key] = iterations[key]
+  n.attempt = 1
+  line_up(h.idx, h.path)
+end
+
 -- Returns a node to be handed out again: at once, later, after others, or after its elements.
 local function return_node(h, n, kind, payload)
   if kind == AS_RETRY then
@@ -333,6 +343,10 @@ local function settle(token, kind, name, payload)
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
     finish(h, BROKEN)
+  elseif kind == AS_ITERATED then
+    out.results[#out.results + 1] = name
+    out.results[#out.results + 1] = payload
+    if n then iterate(h, n) end
   elseif kind == AS_PASSED then
     finish(h, DONE, AS_PASSED)
   elseif n then
