@@ -23,6 +23,7 @@ mod health_monitor;
 mod runtime;
 mod run;
 mod forecast;
+mod iterations;
 mod node_name;
 mod stored;
 mod archive;

@@ -30,6 +30,14 @@ pub struct Subject {
     pub attempt: Option<u32>,
 }
 
+impl Subject {
+    /// Returns whether the subject is a part of its task: an element of a `for-each`, or an iteration.
+    #[must_use]
+    pub const fn is_part(&self) -> bool {
+        self.item.is_some() || self.iteration.is_some()
+    }
+}
+
 /// A fact about a run or one of its tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event")]

@@ -45,5 +45,6 @@ pub use include::{Files, Loaded, Part, Unreadable, load};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
+pub(crate) use repeat::MAX_ITERATIONS;
 pub use repeat::Repeat;
 pub(crate) use value::KINDS;

@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::value::{Command, CommandOutput, Export, Type, encode_all, wire};
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -156,8 +156,15 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let names = sources::names(plan, request.folder);
     let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
     let record = PlanRecord::new(tasks, sources::digests(&read, &names));
-    let record = record.with_pipelines(parts.pipelines()).encode().into();
+    let record = record.with_pipelines(parts.pipelines()).with_repeats(repeats(plan)).encode().into();
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
+}
+
+/// Returns the maximum number of iterations of each task that repeats.
+fn repeats(plan: &Plan) -> BTreeMap<String, u32> {
+    let repeats =
+        plan.tasks().iter().filter_map(|task| Some((task.name.to_string(), task.repeat.as_ref()?.max)));
+    repeats.collect()
 }
 
 /// Fits the value of an input to its type, or returns all its faults.

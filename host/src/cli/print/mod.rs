@@ -23,7 +23,7 @@ pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use runs_table::RunsTable;
 #[cfg(test)]
-pub(crate) use samples::{element, finished, run, task};
+pub(crate) use samples::{element, finished, iteration, run, task};
 pub(crate) use show_table::ShowTable;
 pub(crate) use signature::{ImportRow, Inspection};
 pub(crate) use style::{Ink, Style, escape_control, escape_control_json};

@@ -54,6 +54,9 @@ pub(crate) struct PlanRow {
     pub(crate) after: Vec<String>,
     /// The lists of its `for-each`.
     pub(crate) for_each: Vec<ForEachRow>,
+    /// Its `repeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repeat: Option<RepeatRow>,
     /// Whether its result may be shared.
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
@@ -149,6 +152,17 @@ pub(crate) struct ForEachRow {
     pub(crate) item: String,
     /// The source of the list: `task split`, `param files`.
     pub(crate) over: String,
+}
+
+/// The iterations of a task.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct RepeatRow {
+    /// The parameter that the output of an iteration is fed to.
+    pub(crate) feed: String,
+    /// The path to the `bool` that ends them.
+    pub(crate) until: String,
+    /// Their maximum number.
+    pub(crate) max: u32,
 }
 
 /// Whether a task gives the same output for the same inputs on every host.
@@ -289,6 +303,9 @@ impl PlanRow {
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
             lines.push(format!("for each {}", lists.join(", ")));
         }
+        if let Some(RepeatRow { feed, until, max }) = &self.repeat {
+            lines.push(format!("repeats with {feed} until {until}, {max} times at most"));
+        }
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
         let mut grants = self.grants.clone();
         if let (Some(last), Some(manifest)) = (grants.last_mut(), &self.manifest) {
@@ -365,6 +382,7 @@ mod tests {
             needs: Vec::new(),
             after: Vec::new(),
             for_each: Vec::new(),
+            repeat: None,
             purity: Purity::Pure,
             grants: Vec::new(),
             imports: Vec::new(),
