@@ -1,4 +1,5 @@
 //! Time from a manifest's text to a plan, for 10,000 and for 100,000 tasks. Linear growth means ten times as long.
+//! The same for a manifest that is included 1,000 times, against its tasks written out: at most 1.1 times as long.
 //! `cargo bench -p cascade-host --features internals --bench planning` prints the ratio.
 
 #![expect(
@@ -15,7 +16,7 @@ use cascade_host::internals::plan::{self, Interface, Plan};
 use cascade_host::internals::value::{Export, Signature, Type};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Tasks of the small manifest and of the large one.
@@ -56,6 +57,71 @@ fn planned(text: &str) -> Plan {
     plan.expect("the manifest is sound")
 }
 
+/// Inclusions of the pipeline, and its tasks.
+const INCLUSIONS: usize = 1_000;
+const INCLUDED_TASKS: usize = 10;
+
+/// The manifest that includes a pipeline often, and that pipeline.
+fn including() -> (String, String) {
+    let head = "cascade = 1\nname = \"n\"\n[components.math]\npath = \"math.wasm\"\n";
+    let mut outer = head.to_owned();
+    for inclusion in 0..INCLUSIONS {
+        outer.push_str(&format!(
+            "[tasks.p{inclusion}]\nmanifest = \"inner.toml\"\nargs.start = {inclusion}\n"
+        ));
+    }
+    let mut inner = format!("{head}[params.start]\ntype = \"u32\"\n");
+    for task in 0..INCLUDED_TASKS {
+        let first = match task.checked_sub(1) {
+            None => "{ param = \"start\" }".to_owned(),
+            Some(before) => format!("{{ task = \"t{before}\" }}"),
+        };
+        inner.push_str(&format!(
+            "[tasks.t{task}]\ncall = \"math.add\"\nargs = {{ a = {first}, b = {task} }}\n"
+        ));
+    }
+    (outer, inner)
+}
+
+/// The same tasks written out.
+fn written_out() -> String {
+    let mut text = "cascade = 1\nname = \"n\"\n[components.math]\npath = \"math.wasm\"\n".to_owned();
+    for inclusion in 0..INCLUSIONS {
+        for task in 0..INCLUDED_TASKS {
+            let first = match task.checked_sub(1) {
+                None => inclusion.to_string(),
+                Some(before) => format!("{{ task = \"p{inclusion}_t{before}\" }}"),
+            };
+            text.push_str(&format!(
+                "[tasks.p{inclusion}_t{task}]\ncall = \"math.add\"\nargs = {{ a = {first}, b = {task} }}\n"
+            ));
+        }
+    }
+    text
+}
+
+/// The included manifest, as a file.
+struct Inner(String);
+
+impl manifest::Files for Inner {
+    fn identify(&mut self, path: &Path) -> Result<PathBuf, manifest::Unreadable> {
+        Ok(path.to_owned())
+    }
+
+    fn read(&mut self, _: &Path) -> Result<String, manifest::Unreadable> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Loads, inlines and types a manifest with one that it includes.
+fn planned_with(outer: &str, inner: &str) -> Plan {
+    let source = Source { name: "outer.toml".into(), text: outer.into() };
+    let loaded = manifest::load(source, Path::new("."), None, &mut Inner(inner.to_owned()));
+    let resolved = graph::resolve(loaded);
+    let interfaces = [Some(interface()), Some(interface())];
+    plan::compile(&resolved.graph, &interfaces, resolved.faults).expect("the manifests are sound")
+}
+
 /// The parser of TOML alone, for comparison.
 fn parsed(text: &str) -> usize {
     toml::de::DeTable::parse(text).expect("the manifest is TOML").get_ref().len()
@@ -83,6 +149,12 @@ fn main() {
             bencher.iter(|| black_box(planned(text)));
         });
     }
+    let ((outer, inner), flat) = (including(), written_out());
+    group.throughput(Throughput::Elements(
+        u64::try_from(INCLUSIONS * INCLUDED_TASKS).expect("a small number"),
+    ));
+    group.bench_function("included", |bencher| bencher.iter(|| black_box(planned_with(&outer, &inner))));
+    group.bench_function("written-out", |bencher| bencher.iter(|| black_box(planned(&flat))));
     group.finish();
     criterion.final_summary();
 
@@ -103,6 +175,14 @@ fn main() {
         ratio(parsing[1], parsing[0]),
         parsing[0],
         parsing[1],
+    );
+    let (included, written) = (
+        median(|| drop(black_box(planned_with(&outer, &inner)))),
+        median(|| drop(black_box(planned(&flat)))),
+    );
+    println!(
+        "a manifest of {INCLUDED_TASKS} tasks included {INCLUSIONS} times against its tasks written out: {:.2} × ({included:.1?}, {written:.1?})",
+        ratio(included, written),
     );
     println!(
         "{} tasks against parsing the same TOML alone: {:.1} ×",

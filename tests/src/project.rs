@@ -37,18 +37,29 @@ impl Project {
 
     /// Replaces the manifest.
     pub fn write(&self, manifest: &str) {
+        self.write_to("manifest.toml", manifest);
+    }
+
+    /// Writes another manifest, which the first may include, below the common head and the guest `basic` as `g`.
+    pub fn include(&self, name: &str, body: &str) {
+        let head = "cascade = 1\nname = \"included\"\n[components.g]\npath = \"{guest:basic}\"\n";
+        self.write_to(name, &format!("{head}{body}"));
+    }
+
+    fn write_to(&self, name: &str, manifest: &str) {
         let mut text = manifest.to_owned();
         while let Some((before, rest)) = text.split_once("{guest:") {
             let (name, after) = rest.split_once('}').expect("`{guest:NAME}` is closed");
             let path = build_rust_guests().join(format!("{}.wasm", name.replace('-', "_")));
             text = format!("{before}{}{after}", path.display());
         }
-        self.file("manifest.toml", text.as_bytes());
+        self.file(name, text.as_bytes());
     }
 
     /// Writes a file beside the manifest.
     pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.folder.path().join(name);
+        path.parent().map(std::fs::create_dir_all).transpose().expect("a scratch folder can be made");
         std::fs::write(&path, content).expect("the scratch folder can be written");
         path
     }

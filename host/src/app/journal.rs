@@ -162,7 +162,7 @@ impl Writing {
 mod tests {
     use super::*;
     use crate::events::Subject;
-    use crate::model::{Clock, FailurePolicy, ManualClock, Name};
+    use crate::model::{Clock, FailurePolicy, ManualClock, TaskName};
     use crate::state::{LogPart, MemoryBackend, Mode, OpenRequest, Opened, Phase, RunShape};
 
     fn run_id() -> RunId {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        Subject { task: Name::new("split").unwrap(), item: Some(2), iteration: None, attempt: Some(1) }
+        Subject { task: TaskName::new("split").unwrap(), item: Some(2), iteration: None, attempt: Some(1) }
     }
 
     fn recorder() -> Recorder {

@@ -245,7 +245,7 @@ fn summary(failure: &FailureFact) -> (FailureClass, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Name;
+    use crate::model::TaskName;
 
     fn pending() -> JournalBuffer {
         JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()))
@@ -253,7 +253,7 @@ mod tests {
 
     fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {
         let subject =
-            Subject { task: Name::new("count").unwrap(), item, iteration: None, attempt: Some(attempt) };
+            Subject { task: TaskName::new("count").unwrap(), item, iteration: None, attempt: Some(attempt) };
         Event { at: Timestamp::from_millis(millis), subject: Some(subject), fact }
     }
 

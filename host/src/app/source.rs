@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 /// Reads and resolves a manifest and those that it includes. Fails only if its text cannot be read; all faults come with
 /// the graph.
 pub(crate) fn read(path: &Path) -> Result<Resolved, Error> {
-    let text = text(path)?;
-    Ok(parse(&path.display().to_string(), &text, folder_of(path)))
+    let source = Source { name: path.display().to_string(), text: text(path)?.into() };
+    Ok(graph::resolve(manifest::load(source, folder_of(path), Some(path), &mut Disk)))
 }
 
 /// Resolves a manifest in text, and reads those that it includes. The faults come with the graph.
 #[must_use]
 pub(crate) fn parse(name: &str, text: &str, folder: &Path) -> Resolved {
     let source = Source { name: name.to_owned(), text: text.into() };
-    graph::resolve(manifest::load(source, folder, &mut Disk))
+    graph::resolve(manifest::load(source, folder, None, &mut Disk))
 }
 
 /// The files of this host.

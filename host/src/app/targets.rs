@@ -27,19 +27,19 @@ pub(crate) fn targets(plan: &Plan, names: &[String]) -> Result<Targets, Refusal>
     let pipelines = plan.pipelines().iter().enumerate();
     let pipelines: HashMap<&str, usize> =
         pipelines.map(|(position, pipeline)| (pipeline.name.as_str(), position)).collect();
-    let mut named = Named::default();
+    let mut found = Named::default();
     let mut unknown: Vec<&String> = Vec::new();
     for name in names {
         match (tasks.get(name.as_str()), pipelines.get(name.as_str())) {
-            (Some(task), _) => named.tasks.push(*task),
-            (None, Some(pipeline)) => named.pipelines.push(*pipeline),
+            (Some(task), _) => found.tasks.push(*task),
+            (None, Some(pipeline)) => found.pipelines.push(*pipeline),
             (None, None) => unknown.push(name),
         }
     }
     if !unknown.is_empty() {
         return Err(refuse(&unknown, plan));
     }
-    Ok(restricted(plan, named))
+    Ok(restricted(plan, found))
 }
 
 /// The tasks and the pipelines that a user names.

@@ -298,19 +298,20 @@ fn cost(costs: &[Vec<(usize, u32)>], class: Option<u16>) -> &[(usize, u32)] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Name, TaskIdx};
+    use crate::model::{Digest, Name, TaskIdx, TaskName};
     use crate::state::TaskShape;
 
     /// Two tasks that each take the only permit.
     fn shape() -> Arc<RunShape> {
         let task = |name: &str| TaskShape {
-            name: Name::new(name).unwrap(),
+            name: TaskName::new(name).unwrap(),
             fingerprint: Digest::of_bytes(b""),
             waits_for: Vec::new(),
             dependents: Vec::new(),
             rank: 0,
             class: 0,
             indexed: Vec::new(),
+            is_repeated: false,
             is_included: true,
         };
         let permit =
@@ -326,7 +327,7 @@ mod tests {
     fn claim(task: u32) -> Claim {
         let node = NodeId::of_task(TaskIdx::new(task));
         let token = Token(task.into());
-        Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
+        Claim { node, token, attempt: 1, iteration: 0, takeovers: 0, from: None, stage: Stage::Ready }
     }
 
     fn requested_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {

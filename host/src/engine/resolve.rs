@@ -158,7 +158,7 @@ impl Scope<'_> {
     fn no_case(&self, selector: &Binding, name: &str) -> String {
         let has_secrets = self.bound.plan().inputs().iter().any(|input| input.is_secret);
         match selector {
-            Binding::Input { .. } | Binding::Item { .. } if has_secrets => {
+            Binding::Input { .. } | Binding::Item { .. } | Binding::Part { .. } if has_secrets => {
                 "the selector names no case, and there is no `default`".to_owned()
             }
             _ => format!("the selector is `{name}`, which names no case"), // hidden later if secret

@@ -115,7 +115,8 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         Binding::Constant(_)
         | Binding::Input { .. }
         | Binding::Item { .. }
-        | Binding::Task { default: Some(_), .. } => {}
+        | Binding::Task { default: Some(_), .. }
+        | Binding::Part { default: Some(_), .. } => {}
         Binding::Task { task, default: None, .. } => tasks.push(*task),
         Binding::Range { from, to } => {
             without_default(&from.0, tasks);
@@ -126,7 +127,6 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         }
         Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),
         Binding::Case(_, part) | Binding::Wrapped(part) => without_default(part, tasks),
-        Binding::Part { default: Some(_), .. } => {}
         Binding::Part { value, default: None, .. } => without_default(value, tasks),
         Binding::Select { selector, cases, default, .. } => {
             if default.is_none() {

@@ -268,7 +268,7 @@ impl<'a> Inliner<'a> {
             Memo::New => {}
         }
         *slot(self)? = Memo::Open;
-        let made = make(self).and_then(|(border, value)| {
+        let crossing = make(self).and_then(|(border, value)| {
             let span = value.span.clone();
             let crossing = self.crossings.add(border, value);
             if crossing.is_none() {
@@ -276,8 +276,8 @@ impl<'a> Inliner<'a> {
             }
             crossing
         });
-        *slot(self)? = Memo::Done(made.clone());
-        made
+        *slot(self)? = Memo::Done(crossing.clone());
+        crossing
     }
 
     /// Returns the argument of a param of an instance, as its including task gives it.

@@ -59,14 +59,14 @@ impl Allocation {
         parts: &[Part],
         manifest: usize,
         parent: Option<(usize, usize)>,
-        name: Option<TaskName>,
+        name: Option<&TaskName>,
     ) -> usize {
         let own = self.instances.len();
         let first = self.tasks.len();
         self.instances.push(Instance {
             manifest,
             parent,
-            name: name.clone(),
+            name: name.cloned(),
             slots: Vec::new(),
             tasks: 0..0,
         });
@@ -76,10 +76,10 @@ impl Allocation {
         for (position, ((task_name, task), included)) in tasks.enumerate() {
             let is_pipeline =
                 matches!(&task.action, Some(action) if matches!(action.value, Action::Manifest(_)));
-            let full = self.full_name(parts, (own, name.as_ref()), (task_name, &task.span));
+            let full = self.full_name(parts, (own, name), (task_name, &task.span));
             slots.push(match included {
                 Some(included) => {
-                    Slot::Instance(self.instance(parts, *included, Some((own, position)), Some(full)))
+                    Slot::Instance(self.instance(parts, *included, Some((own, position)), Some(&full)))
                 }
                 None if is_pipeline => Slot::Missing,
                 None => {

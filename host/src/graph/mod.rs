@@ -28,6 +28,8 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod inline_tests;
+#[cfg(test)]
 mod properties;
 
 pub use expr::{

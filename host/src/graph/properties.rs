@@ -253,7 +253,7 @@ proptest! {
             }
         }
         prop_assert_eq!(graph.order().len(), graph.nodes().len());
-        prop_assert_eq!(graph.manifest().tasks.len(), graph.nodes().len());
+        prop_assert_eq!(graph.manifests().root().tasks.len(), graph.nodes().len());
     }
 }
 

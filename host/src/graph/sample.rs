@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 pub(crate) fn sample(text: &str) -> Parsed {
     let source = Source { name: "sample".into(), text: text.into() };
     let manifest = Manifest {
-        source: source.clone(),
+        sources: source.clone().into(),
         folder: "".into(),
         name: "sample".to_owned(),
         description: None,

@@ -28,12 +28,12 @@ fn described(text: &str, fault: &Fault) -> String {
 }
 
 fn index(graph: &Graph, name: &str) -> TaskIdx {
-    let position = graph.manifest().tasks.get_index_of(name).unwrap();
+    let position = graph.nodes().iter().position(|node| node.name.as_str() == name).unwrap();
     TaskIdx::new(u32::try_from(position).unwrap())
 }
 
 fn names(graph: &Graph, tasks: &[TaskIdx]) -> String {
-    let names = tasks.iter().map(|task| graph.manifest().tasks.get_index(task.index()).unwrap().0.as_str());
+    let names = tasks.iter().map(|task| graph.nodes()[task.index()].name.as_str());
     names.collect::<Vec<_>>().join(" ")
 }
 

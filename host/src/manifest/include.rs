@@ -68,9 +68,9 @@ impl From<Parsed> for Loaded {
     }
 }
 
-/// Parses a manifest and all that it includes. Their faults are returned together.
+/// Parses a manifest and all that it includes. Their faults are returned together. A text that is no file has no `path`.
 #[must_use]
-pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
+pub fn load(source: Source, folder: &Path, path: Option<&Path>, files: &mut dyn Files) -> Loaded {
     let mut loader = Loader {
         sources: Sources::from(source.clone()),
         starts: vec![0],
@@ -78,9 +78,9 @@ pub fn load(source: Source, folder: &Path, files: &mut dyn Files) -> Loaded {
         list: Vec::new(),
         files,
     };
-    let own = loader.files.identify(Path::new(&source.name)).ok();
+    let own = path.and_then(|path| loader.files.identify(path).ok());
     loader.positions.extend(own.map(|path| (path, 0)));
-    let Parsed { manifest, left_out, faults } = parse_at(&source, (loader.sources.clone(), 0), folder);
+    let Parsed { manifest, left_out, faults } = parse_at(source, 0, folder);
     loader.list.extend(faults.list);
     let included = vec![None; manifest.tasks.len()];
     let mut parts = vec![Part { manifest, left_out, included }];
@@ -135,7 +135,7 @@ impl Loader<'_> {
         let source = Source { name, text: text.into() };
         let start = self.sources.add(source.clone(), span.clone());
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let parsed = parse_at(&source, (self.sources.clone(), start), &folder);
+        let parsed = parse_at(source, start, &folder);
         self.list.extend(parsed.faults.list.iter().cloned());
         self.starts.push(start);
         self.positions.insert(identity, parts.len());
@@ -254,22 +254,7 @@ fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fa
 mod tests {
     use super::*;
     use crate::cli::manual::Page;
-
-    /// Files of a test, by path.
-    struct Texts(HashMap<PathBuf, String>, usize);
-
-    impl Files for Texts {
-        fn identify(&mut self, path: &Path) -> Result<PathBuf, Unreadable> {
-            let known = self.0.contains_key(path);
-            let missing = || Unreadable { reason: "no such file".into(), help: "look".into() };
-            if known { Ok(path.to_owned()) } else { Err(missing()) }
-        }
-
-        fn read(&mut self, path: &Path) -> Result<String, Unreadable> {
-            self.1 += 1;
-            self.0.get(path).cloned().ok_or_else(|| unreachable!("identified before"))
-        }
-    }
+    use crate::manifest::Texts;
 
     fn text(included: &[&str]) -> String {
         let tasks = included.iter().enumerate();
@@ -285,7 +270,8 @@ mod tests {
         let map = texts.iter().map(|(name, included)| (PathBuf::from("f").join(name), text(included)));
         let mut files = Texts(map.collect(), 0);
         let source = Source { name: format!("f/{}", texts[0].0), text: text(texts[0].1).into() };
-        let loaded = load(source, Path::new("f"), &mut files);
+        let path = Path::new("f").join(texts[0].0);
+        let loaded = load(source, Path::new("f"), Some(&path), &mut files);
         (loaded, files.1)
     }
 
@@ -351,6 +337,6 @@ mod tests {
         let page = Page::of("manifest");
         let section = page.section("Pipelines as tasks");
         section.says(&format!("{MAX_NESTING} levels"));
-        section.says("1,000,000 tasks");
+        page.section("The file").line("tasks").says("at most 1,000,000");
     }
 }

@@ -32,6 +32,8 @@ mod lines;
 mod table;
 mod task;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tests;
 mod value;
 
@@ -47,4 +49,6 @@ pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use repeat::MAX_ITERATIONS;
 pub use repeat::Repeat;
+#[cfg(test)]
+pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;

@@ -25,14 +25,13 @@ use toml::de::DeValue;
 #[cfg(any(test, feature = "internals"))]
 #[must_use]
 pub fn parse(source: Source, folder: &Path) -> Parsed {
-    let sources = Sources::from(source.clone());
-    parse_at(&source, (sources, 0), folder)
+    parse_at(source, 0, folder)
 }
 
-/// Parses a manifest whose text begins at an offset of the sources.
-pub(crate) fn parse_at(source: &Source, at: (Sources, usize), folder: &Path) -> Parsed {
+/// Parses a manifest whose text begins at an offset among several texts. Only the caller knows the others.
+pub(crate) fn parse_at(source: Source, start: usize, folder: &Path) -> Parsed {
     let text = Arc::clone(&source.text);
-    let at = Place { sources: at.0, start: at.1, text: &source.text, folder };
+    let at = Place { sources: source.into(), start, text: &text, folder };
     // Checked on tokens: building the tree of such a key could exhaust the stack.
     if let Some(fault) = recovery::long_key(&text) {
         return read(DeTable::new(), Syntax::unreadable(fault), at);

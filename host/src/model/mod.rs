@@ -68,8 +68,6 @@ pub use secrets::Secrets;
 pub use shortage::{Shortage, try_files, try_threads};
 pub use size::Size;
 pub use source::{Source, Span};
-#[cfg(test)]
-pub(crate) use sources::Inclusion;
 pub use sources::Sources;
 pub use task_name::{TaskName, TaskNameFault};
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};

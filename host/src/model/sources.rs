@@ -51,8 +51,9 @@ impl Sources {
 
     /// Counts a further place that includes the text with this offset.
     pub fn included_again(&mut self, start: usize) {
-        let text = Arc::make_mut(&mut self.0).iter_mut().find(|text| text.start == start);
-        if let Some(inclusion) = text.and_then(|text| text.inclusion.as_mut()) {
+        let texts = Arc::make_mut(&mut self.0);
+        let text = texts.partition_point(|text| text.start < start);
+        if let Some(inclusion) = texts.get_mut(text).and_then(|text| text.inclusion.as_mut()) {
             inclusion.others += 1;
         }
     }

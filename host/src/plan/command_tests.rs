@@ -314,7 +314,7 @@ fn bound(text: &str, key: &str, run: &str) -> Bound {
     });
     let inputs = inputs.collect();
     let source = Source { name: "m.toml".into(), text: "".into() };
-    bind(&plan, BindRequest { inputs, ..BindRequest::without_inputs(grants, &run) }, &source).unwrap()
+    bind(&plan, BindRequest { inputs, ..BindRequest::without_inputs(grants, &run) }, &source.into()).unwrap()
 }
 
 const COMMAND: &str = "[tasks.t]\ncommand = \"c\"\nargs = [\"-v\", { param = \"key\" }]\nstdin = { task = \"text\" }\n\

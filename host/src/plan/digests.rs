@@ -39,7 +39,7 @@ struct Inputs {
 const NONE: Inputs = Inputs { values: Vec::new(), run: "r", grants: "none" };
 
 fn bound(parsed: Parsed, inputs: Inputs) -> Bound {
-    let source = parsed.manifest.source.clone();
+    let source = parsed.manifest.sources.clone();
     let plan = compiled_with(FUNCTIONS, parsed).unwrap_or_else(|faults| panic!("{faults:#?}"));
     let grants = plan.functions().iter().map(|_| Digest::of_bytes(inputs.grants.as_bytes())).collect();
     let run = RunId::new(inputs.run).unwrap();
@@ -185,7 +185,7 @@ fn fingerprint_covers_exactly_the_tasks_read() {
 #[test]
 fn misfitting_values_are_reported_without_secrets() {
     let parsed = parsed(|parsed| parsed.manifest.params["p"].default = None);
-    let source = parsed.manifest.source.clone();
+    let source = parsed.manifest.sources.clone();
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, Some(Supplied::Datum(Datum::Array(vec![Datum::Text("hunter2".into())])))];
@@ -204,7 +204,7 @@ fn misfitting_values_are_reported_without_secrets() {
 #[test]
 fn unset_variables_and_unreadable_files_are_reported() {
     let parsed = sample("a: call=c.flag t=%LANG\nb: call=c.flag t=%TERM|'dumb'\nc: call=c.flag t=@f");
-    let source = parsed.manifest.source.clone();
+    let source = parsed.manifest.sources.clone();
     let plan = Arc::new(compiled_with(FUNCTIONS, parsed).unwrap());
     let run = RunId::new("r").unwrap();
     let inputs = vec![None, None, Some(Supplied::Content(vec![0xff]))];

@@ -33,6 +33,8 @@ mod tests;
 #[cfg(test)]
 mod command_tests;
 #[cfg(test)]
+mod crossing_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
@@ -49,4 +51,6 @@ pub use types::{
     Pipeline, Plan, Resource, Task,
 };
 
+#[cfg(test)]
+pub(crate) use crate::graph::Place;
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -54,7 +54,7 @@ pub(crate) fn compiled(functions: &[&str], text: &str) -> Result<Plan, Vec<Fault
 pub(crate) fn compiled_with(functions: &[&str], parsed: Parsed) -> Result<Plan, Vec<Fault>> {
     let resolved = resolve(parsed);
     let interfaces: Vec<_> =
-        resolved.graph.manifest().components.iter().map(|_| Some(interface(functions))).collect();
+        resolved.graph.manifests().components().map(|_| Some(interface(functions))).collect();
     compile(&resolved.graph, &interfaces, resolved.faults).map_err(|faults| faults.list)
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn plan(functions: &[&str], text: &str) -> Plan {
 pub(crate) fn bound(functions: &[&str], text: &str) -> Bound {
     let plan = Arc::new(plan(functions, text));
     let run = RunId::new("r").unwrap();
-    bind(&plan, BindRequest::without_inputs(Vec::new(), &run), &sample(text).manifest.source).unwrap()
+    bind(&plan, BindRequest::without_inputs(Vec::new(), &run), &sample(text).manifest.sources).unwrap()
 }
 
 /// Returns each fault with the text that it points at, its label and notes, and its help after an arrow.

@@ -330,7 +330,7 @@ fn tasks_of_unloadable_components_cause_no_further_faults() {
     let resolved = resolve(sample(
         "component d\na: call=d.run\nb: call=c.takes-number n=a\ns: call=d.run\ne: call=c.takes-text t=(s ? x=a)\nf: call=c.takes-number n='x'",
     ));
-    let mut earlier = Faults::none(resolved.graph.manifest().source.clone());
+    let mut earlier = Faults::none(resolved.graph.manifests().sources().clone());
     earlier.push(Fault::of_file("component `d` could not be loaded"));
     let interfaces = [Some(crate::plan::sample::interface(FUNCTIONS)), None];
     let found = compile(&resolved.graph, &interfaces, earlier).unwrap_err();

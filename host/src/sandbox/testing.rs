@@ -4,7 +4,7 @@
 use crate::invoke::{
     Attempt, Call, Failure, FunctionId, Grants, Invoker, Listener, Outcome, Returned, Stream,
 };
-use crate::model::{Datum, FailureClass, Limits, Name, RunId, Size};
+use crate::model::{Datum, FailureClass, Limits, RunId, Size, TaskName};
 use crate::sandbox::{Component, GuestKind, LoadError, LoadRequest, Metering, Sandbox, Settings, Wit};
 use crate::value::{Type, encode};
 use bytes::Bytes;
@@ -65,8 +65,9 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
         timeout: Duration::from_mins(1),
         attempt: Attempt {
             run: RunId::new("run").unwrap(),
-            task: Name::new("task").unwrap(),
+            task: TaskName::new("task").unwrap(),
             item: None,
+            iteration: None,
             number: 1,
             epoch: 1,
         },

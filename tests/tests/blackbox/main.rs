@@ -37,6 +37,7 @@ mod network;
 mod outages;
 mod outputs;
 mod paths;
+mod pipelines;
 mod policies;
 mod printing;
 mod purity;

@@ -385,6 +385,7 @@ mod tests {
             repeat: None,
             purity: Purity::Pure,
             grants: Vec::new(),
+            manifest: None,
             imports: Vec::new(),
             limits: Vec::new(),
             outside: Vec::new(),
@@ -412,6 +413,7 @@ mod tests {
                 "http https://api.example.com/v1/".into(),
                 "read /srv/models:/models, outside the manifest's folder".into(),
             ],
+            manifest: Some("lib/fetch.toml".into()),
             imports: vec![
                 SupplyRow {
                     import: "acme:tools/hammer@1.0.0".into(),
@@ -457,7 +459,19 @@ mod tests {
             }),
             ..row(4, "draw", Fate::Run, "there is no cache")
         };
-        PlanTable::new("wordcount", vec![split, count, fetch, draw])
+        PlanTable::new("wordcount", vec![split, count, fetch, draw], pipelines())
+    }
+
+    fn pipelines() -> Vec<PipelineRow> {
+        let row = |name: &str, manifest: &str, tasks: &[&str]| PipelineRow {
+            name: name.into(),
+            manifest: manifest.into(),
+            tasks: tasks.iter().map(|task| (*task).to_owned()).collect(),
+        };
+        vec![
+            row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"]),
+            row("clean/deep", "lib/deep.toml", &["clean/deep/count"]),
+        ]
     }
 
     #[test]
@@ -481,6 +495,9 @@ mod tests {
 
     #[test]
     fn empty_plan_has_a_summary() {
-        assert_eq!(PlanTable::new("empty", Vec::new()).render(Style::Plain), "empty, no tasks\n\n");
+        assert_eq!(
+            PlanTable::new("empty", Vec::new(), Vec::new()).render(Style::Plain),
+            "empty, no tasks\n\n"
+        );
     }
 }

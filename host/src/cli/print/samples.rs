@@ -2,7 +2,7 @@
 //! Events that only one test needs are built in that test.
 
 use crate::events::{Event, Fact, Subject};
-use crate::model::{Name, Timestamp};
+use crate::model::{TaskName, Timestamp};
 
 /// Returns a fact of the run.
 pub(crate) fn run(fact: Fact) -> Event {
@@ -38,6 +38,6 @@ pub(crate) fn iteration(name: &str, iteration: u32, fact: Fact) -> Event {
 }
 
 fn about(name: &str, item: Option<u32>, fact: Fact) -> Event {
-    let subject = Subject { task: Name::new(name).unwrap(), item, iteration: None, attempt: Some(1) };
+    let subject = Subject { task: TaskName::new(name).unwrap(), item, iteration: None, attempt: Some(1) };
     Event { at: Timestamp::from_millis(0), subject: Some(subject), fact }
 }

@@ -3,10 +3,10 @@
 
 use crate::graph::Flow;
 use crate::manifest::Grants;
-use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx};
+use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
     BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
-    Plan, Resource, Retry, Task, bind,
+    Place, Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -29,12 +29,14 @@ impl Draft {
     /// Adds a task with arguments.
     pub(crate) fn task(&mut self, name: &str, args: Vec<Binding>) -> &mut Task {
         self.tasks.push(Task {
-            name: Name::new(name).unwrap(),
+            name: TaskName::new(name).unwrap(),
+            place: Place { manifest: 0, position: self.tasks.len() },
             function: self.tasks.len(),
             args,
-            when: None,
+            when: Vec::new(),
             for_each: Vec::new(),
             product: false,
+            repeat: None,
             flow: None,
             max_parallel: None,
             waits_for: Vec::new(),
@@ -85,13 +87,14 @@ impl Draft {
             inputs: Vec::new(),
             outputs: (0..).zip(&self.tasks).map(|(index, task)| output(idx(index), task)).collect(),
             resources: self.resources,
+            pipelines: Vec::new(),
             tasks: self.tasks,
         };
         let grants = plan.functions.iter().map(|_| Digest::of_bytes(b"no grants")).collect();
         let source = Source { name: "cascade.toml".into(), text: "".into() };
         let run = run_id();
         let request = BindRequest::without_inputs(grants, &run);
-        Arc::new(bind(&Arc::new(plan), request, &source).unwrap())
+        Arc::new(bind(&Arc::new(plan), request, &source.into()).unwrap())
     }
 }
 

@@ -70,7 +70,7 @@ async fn no_more_guests_than_slots_run_at_the_same_time() {
 #[tokio::test(start_paused = true)]
 async fn after_orders_without_data_and_survives_a_skip() {
     let mut draft = Draft::new();
-    draft.task("first", vec![]).when = Some(false_condition());
+    draft.task("first", vec![]).when = vec![false_condition()];
     draft.task("second", vec![]).after = vec![idx(0)];
     draft.task("third", vec![]).after = vec![idx(1)];
     let report = Fixture::new().run(&draft.bound(), echo).await;
@@ -102,7 +102,7 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
 }
 
 /// A condition that does not hold.
-pub(crate) fn false_condition() -> Box<crate::plan::Condition> {
+pub(crate) fn false_condition() -> std::sync::Arc<crate::plan::Condition> {
     let (subject, equals) = (literal("yes"), string("no"));
-    Box::new(crate::plan::Condition { subject, equals, is_negated: false })
+    std::sync::Arc::new(crate::plan::Condition { subject, equals, is_negated: false })
 }

@@ -146,7 +146,7 @@ async fn errors_as_values_make_a_list_of_results() {
 #[tokio::test(start_paused = true)]
 async fn element_that_needs_a_skipped_task_skips_the_for_each_task() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(crate::engine::tests::flow::false_condition());
+    draft.task("off", vec![]).when = vec![crate::engine::tests::flow::false_condition()];
     let task = draft.task("each", vec![select(item(), &[("a", item()), ("b", from(0))])]);
     (task.for_each, task.output) = (vec![list_over(&["a", "b"])], Some(strings()));
     let report = Fixture::new().run(&draft.bound(), echo).await;
@@ -205,7 +205,7 @@ async fn failed_element_skips_only_the_elements_after_it() {
 #[tokio::test(start_paused = true)]
 async fn skipped_task_skips_those_that_flow_from_it() {
     let mut draft = chain(&["a"]);
-    draft.tasks[0].when = Some(crate::engine::tests::flow::false_condition());
+    draft.tasks[0].when = vec![crate::engine::tests::flow::false_condition()];
     let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!(report.output("third"), SkipReason::UpstreamSkipped.as_str());
     assert_eq!(report.event("third", "skipped")["cause"], "each");

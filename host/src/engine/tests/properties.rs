@@ -51,7 +51,7 @@ fn plan(seed: u64) -> Arc<Bound> {
             }
             1 => {
                 let condition = Condition { subject: when, equals: string("l"), is_negated: true };
-                task.when = Some(Box::new(condition));
+                task.when = vec![Arc::new(condition)];
             }
             2 => task.args = vec![selected],
             _ => {}

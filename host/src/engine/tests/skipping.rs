@@ -6,12 +6,14 @@ use crate::engine::tests::fixture::*;
 use crate::engine::tests::flow::false_condition;
 use crate::model::{FailureClass, FailurePolicy, RunStatus};
 use crate::plan::{Binding, Condition};
+use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
 async fn false_condition_skips_the_task_and_its_dependents() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(false_condition());
-    draft.task("on", vec![]).when = Some(Box::new(Condition { is_negated: true, ..*false_condition() }));
+    draft.task("off", vec![]).when = vec![false_condition()];
+    let negated = Condition { is_negated: true, ..(*false_condition()).clone() };
+    draft.task("on", vec![]).when = vec![Arc::new(negated)];
     draft.task("needs", vec![from(0)]);
     draft.task("default", vec![from_or(0, "d")]);
     draft.task("deeper", vec![from(2)]);
@@ -30,11 +32,23 @@ async fn a_condition_may_read_a_task() {
     let mut draft = Draft::new();
     draft.task("a", vec![]);
     let when =
-        |text: &str| Some(Box::new(Condition { subject: from(0), equals: string(text), is_negated: false }));
+        |text: &str| vec![Arc::new(Condition { subject: from(0), equals: string(text), is_negated: false })];
     draft.task("yes", vec![]).when = when("a()");
     draft.task("no", vec![]).when = when("b()");
     let report = Fixture::new().run(&draft.bound(), echo).await;
     assert_eq!((report.output("yes"), report.output("no")), ("\"yes()\"", "ConditionFalse"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_conditions_must_hold() {
+    let mut draft = Draft::new();
+    let holds = || Arc::new(Condition { is_negated: true, ..(*false_condition()).clone() });
+    draft.task("both", vec![]).when = vec![holds(), holds()];
+    draft.task("first", vec![]).when = vec![holds(), false_condition()];
+    draft.task("second", vec![]).when = vec![false_condition(), holds()];
+    let report = Fixture::new().run(&draft.bound(), echo).await;
+    let shown = ["both", "first", "second"].map(|name| report.output(name).to_owned());
+    assert_eq!(shown, ["\"both()\"", "ConditionFalse", "ConditionFalse"]);
 }
 
 /// The root cause in the event of a skipped task.
@@ -45,7 +59,7 @@ fn root_cause(report: &RunReport, task: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn skip_event_names_the_root_cause() {
     let mut draft = Draft::new();
-    draft.task("off", vec![]).when = Some(false_condition());
+    draft.task("off", vec![]).when = vec![false_condition()];
     draft.task("bad", vec![]);
     draft.task("worse", vec![]);
     draft.task("both", vec![from(2), from(1), from(0)]);

@@ -22,7 +22,8 @@ fn show(faults: &Faults, skipped: usize) -> String {
     let mut shown = String::new();
     for fault in &faults.list {
         let at = |start| {
-            let (line, column) = faults.source.line_column(start);
+            let located = faults.sources.locate(&(start..start)).unwrap();
+            let (line, column) = located.source.line_column(located.span.start);
             format!("{}:{column}", line - skipped)
         };
         let Fault { message, location, related, notes, helps, is_secret } = fault;
