@@ -30,6 +30,8 @@ mod archive;
 mod control;
 mod doctor;
 
+#[cfg(test)]
+pub(crate) use archive::Iterations;
 pub(crate) use archive::{
     OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_log, read_run, remove_run,
 };

@@ -38,9 +38,7 @@ pub(crate) fn repeat(
         let message = "`repeat` feeds one call from the one before, and `for-each` has one per element";
         let fault =
             Fault::spanned(slot.key.clone(), message).related(lists.key.clone(), "one call per element");
-        let help = "to repeat each element, put the task into a manifest of its own, and run that over the list by \
-                    `manifest` and `for-each`";
-        reader.fault::<()>(fault.help(help));
+        reader.fault::<()>(fault.help("remove one of the two"));
     }
     let mut table = Table::open(reader, slot, REPEAT, ("`repeat`", FORM))?;
     let feed = table.required(reader, ("feed", "feed = \"state\""), filled);
@@ -65,10 +63,8 @@ mod tests {
         let section = Page::of("manifest").section("repeat");
         section.says(&count(MAX_ITERATIONS));
         section.says(&count(DEFAULT_ITERATIONS));
-        Page::of("limits")
-            .section("Limits of a call")
-            .line("iterations of a")
-            .cell(1)
-            .says(&count(MAX_ITERATIONS));
+        let limit = Page::of("limits").section("Limits of a call").line("iterations of a");
+        limit.cell(1).says(&count(DEFAULT_ITERATIONS));
+        limit.says(&count(MAX_ITERATIONS));
     }
 }

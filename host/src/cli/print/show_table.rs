@@ -278,6 +278,7 @@ impl TaskRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Iterations;
     use crate::cli::print::columns::WIDTH;
     use crate::model::{RunId, RunStatus, TaskIdx};
     use crate::state::{ClaimView, Counts, FailureRecord, HostId, NodeId, Note, Phase, RunSummary, Usage};
@@ -350,6 +351,22 @@ mod tests {
         let shown = ShowTable::new(&task_details()).render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/show.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn iterations_tell_how_far_a_task_is() {
+        let shown = |state: TaskState, claim: Option<ClaimView>, stored: u32| {
+            let iterations = Some(Iterations { stored, max: 100 });
+            TaskRow::from(&TaskDetails { claim, iterations, ..node("t", state, None) }).details()
+        };
+        assert!(
+            shown(TaskState::Running, Some(claim()), 40)
+                .starts_with("iteration 41 of at most 100, attempt 2")
+        );
+        assert!(shown(TaskState::Running, Some(claim()), 100).starts_with("100 iterations of at most 100, "));
+        assert_eq!(shown(TaskState::Stopped, None, 1), "1 iteration of at most 100");
+        assert_eq!(shown(TaskState::Open, None, 0), "no iteration of at most 100");
+        assert_eq!(shown(TaskState::Done(8), None, 41), "41 iterations, 8 B stored");
     }
 
     #[test]

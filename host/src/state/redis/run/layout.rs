@@ -385,3 +385,36 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, TaskName};
+
+    #[test]
+    fn iterations_after_a_gap_are_dropped() {
+        let task = TaskShape {
+            name: TaskName::new("a/t").unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            indexed: vec![1],
+            is_repeated: true,
+            is_included: true,
+        };
+        let shape =
+            RunShape { tasks: vec![task], classes: vec![vec![]], resources: Vec::new(), has_closing: false };
+        let fields =
+            ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@10", "a[2]/t", "foreign@0"].map(str::to_owned);
+        let kept = kept(&shape, &fields, &Stored::Same);
+        let node = NodeId::element(TaskIdx::new(0), 1);
+        assert_eq!(kept.iterations, HashMap::from([(node, 2)]));
+        let stale: HashSet<&str> = kept.stale.iter().map(String::as_str).collect();
+        assert_eq!(stale, HashSet::from(["a[1]/t@3", "a[2]/t@10"]));
+        assert_eq!((kept.tasks.len(), kept.elements.len()), (0, 1));
+        let field = [b"v:".as_slice(), &[0, 0, 0, 0, 4, 0, 0, 0, 1]].concat();
+        assert!(Layout::new(&shape, &kept).fields.contains(&(field, b"2".to_vec())));
+    }
+}
