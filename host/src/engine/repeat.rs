@@ -3,7 +3,7 @@
 
 use crate::engine::context::Context;
 use crate::engine::resolve::{Unresolved, converted};
-use crate::model::FailureClass;
+use crate::model::{FailureClass, Path};
 use crate::plan::{Repeat, Task};
 use crate::state::{Claim, Error};
 use crate::value::{Type, ValueFault, pick};
@@ -41,7 +41,8 @@ pub(crate) async fn next(
             FailureClass::Limit,
             format!(
                 "`{}` is not true after {} iterations, which `max` allows; raise `max` and resume the run to go on",
-                repeat.until, repeat.max
+                shown(&repeat.until),
+                repeat.max
             ),
         ),
         Ok(Fed::Next(fed)) => {
@@ -68,7 +69,12 @@ pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (F
     match pick(ty, value, &repeat.until).map_err(malformed)?.as_deref() {
         Some([TRUE]) => return Ok(Fed::Last),
         Some(_) => {}
-        None => return Err((FailureClass::Input, format!("its result has nothing at `{}`", repeat.until))),
+        None => {
+            return Err((
+                FailureClass::Input,
+                format!("its result has nothing at `{}`", shown(&repeat.until)),
+            ));
+        }
     }
     converted(value, &repeat.conversion, task.limits).map(Fed::Next).map_err(|unresolved| match unresolved {
         Unresolved::Limit(message) => (FailureClass::Limit, message),
@@ -78,6 +84,11 @@ pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (F
             (FailureClass::Input, "it cannot be converted".to_owned())
         }
     })
+}
+
+/// Formats a path as the manifest writes it.
+fn shown(path: &Path) -> String {
+    path.to_string().trim_start_matches('.').to_owned()
 }
 
 /// MessagePack's `true`.

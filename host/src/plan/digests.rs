@@ -218,13 +218,14 @@ fn unset_variables_and_unreadable_files_are_reported() {
 
 #[test]
 fn feed_and_end_of_a_repetition_are_digested_and_its_bound_is_not() {
+    let turn = "f: call=c.flag t='x'\nt: call=c.turn left=f right=f";
     let repeating = |feed: &str, max: u32| {
-        let mut parsed = sample("t: call=c.turn left=true right=false");
+        let mut parsed = sample(turn);
         let (feed, until) = (Spanned::new(feed.to_owned(), 0..0), Spanned::new(Path::root(), 0..0));
         parsed.manifest.tasks["t"].repeat = Some(Repeat { span: 0..0, feed, until, max });
         bound(parsed, NONE)
     };
-    let (before, once) = (repeating("left", 9), of_text("t: call=c.turn left=true right=false"));
+    let (before, once) = (repeating("left", 9), of_text(turn));
     let stored = PlanRecord::decode(before.record()).unwrap();
     let shown = |now: &Bound| now.differences(&stored).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(shown(&repeating("left", 10)), [""; 0]);

@@ -122,7 +122,8 @@ fn task_takes_over_where_a_dead_host_was() {
 #[test]
 fn limit_of_iterations_may_be_raised_and_the_run_goes_on() {
     let server = Redis::start("");
-    let with_max = |max: u32| manifest(5, &format!("repeat = {{ feed = \"tally\", until = \"done\", max = {max} }}"));
+    let with_max =
+        |max: u32| manifest(5, &format!("repeat = {{ feed = \"tally\", until = \"done\", max = {max} }}"));
     let project = Project::new(&with_max(3));
     let finished = on(&server, "r1", project.host()).run().expect(1);
     finished.says(["limit: `done` is not true after 3 iterations", "raise `max`"]);
@@ -136,12 +137,17 @@ fn limit_of_iterations_may_be_raised_and_the_run_goes_on() {
 #[test]
 fn each_iteration_is_retried_and_has_a_key_of_its_own() {
     let grants = "grants.context = true\n";
-    let task = "[tasks.count]\ncall = \"r.careful\"\nargs.tally = { count = 0, words = [] }\nargs.until = 3\n";
+    let task =
+        "[tasks.count]\ncall = \"r.careful\"\nargs.tally = { count = 0, words = [] }\nargs.until = 3\n";
     let retry = "retry = { attempts = 2, delay = \"1ms\" }\n";
     let project = Project::new(&format!("{}{grants}{task}{retry}{REPEAT}\n", named("r", Guest::Repeat)));
     let output = project.run().expect(0).json();
-    let words: BTreeSet<&str> =
-        output["count"]["words"].as_array().expect("a list").iter().filter_map(|word| word.as_str()).collect();
+    let words: BTreeSet<&str> = output["count"]["words"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|word| word.as_str())
+        .collect();
     assert_eq!((output["count"]["count"].as_u64(), words.len()), (Some(3), 3), "{output}");
     assert_eq!(iterations(&project.events(), "task.retrying"), [0, 1, 2]);
     assert_eq!(iterations(&project.events(), "task.started"), [0, 0, 1, 1, 2, 2]);
@@ -175,12 +181,21 @@ fn each_iteration_is_cached() {
     let cached = |host: Host| host.args(["--cache", &server.uri()]).run().expect(0).json();
     assert_eq!(cached(project.host()), counted(4));
     let plan = project.command("plan").args(["--cache", &server.uri()]).run().expect(0).text();
-    assert!(plan.contains("cached") && plan.contains("repeats with tally until done, 100 times at most"), "{plan}");
+    assert!(
+        plan.contains("cached") && plan.contains("repeats with tally until done, 100 times at most"),
+        "{plan}"
+    );
     assert_eq!(cached(project.host()), counted(4));
     let events = project.events();
-    assert_eq!((iterations(&events, "task.cached"), events.of("task.started").count()), (vec![0, 1, 2, 3], 0));
+    assert_eq!(
+        (iterations(&events, "task.cached"), events.of("task.started").count()),
+        (vec![0, 1, 2, 3], 0)
+    );
     // Another end shares the first iterations only if their results are equal, and here `done` is not.
-    project.write(&format!("cascade = 1\nname = \"test\"\n{}", manifest(4, &format!("args.held = 9\n{REPEAT}"))));
+    project.write(&format!(
+        "cascade = 1\nname = \"test\"\n{}",
+        manifest(4, &format!("args.held = 9\n{REPEAT}"))
+    ));
     cached(project.host());
     assert_eq!(project.events().of("task.cached").count(), 0, "other arguments are other calls");
 }
@@ -201,7 +216,10 @@ fn progress_results_and_logs_are_shown() {
     prints(ask(&server, "show", "r1"), ["iteration 3 of at most 100"]);
     let row = |finished: Finished| finished.json()["tasks"][0].clone();
     let shown = row(ask(&server, "show", "r1").args(["--json"]).run().expect(0));
-    assert_eq!((&shown["iterations"], &shown["max_iterations"], &shown["state"]), (&json!(2), &json!(100), &json!("running")));
+    assert_eq!(
+        (&shown["iterations"], &shown["max_iterations"], &shown["state"]),
+        (&json!(2), &json!(100), &json!("running"))
+    );
     open(&project, "3");
     running.wait().expect(0);
     prints(ask(&server, "show", "r1"), ["done", "4 iterations"]);
@@ -222,7 +240,9 @@ fn update_keeps_iterations_of_an_unchanged_call() {
     let with_other = |text: &str| {
         let grants = "grants = { read = [\"gates:.\"], clock = true }";
         let count = manifest(5, &format!("args.held = 3\n{grants}\n{REPEAT}"));
-        format!("cascade = 1\nname = \"test\"\n{count}[tasks.other]\ncall = \"r.double\"\nargs.text = \"{text}\"\n")
+        format!(
+            "cascade = 1\nname = \"test\"\n{count}[tasks.other]\ncall = \"r.double\"\nargs.text = \"{text}\"\n"
+        )
     };
     project.write(&with_other("a"));
     let mut running = on(&server, "r1", project.host()).args(["--log-level", "debug"]).start();
@@ -235,7 +255,9 @@ fn update_keeps_iterations_of_an_unchanged_call() {
     on(&server, "r1", project.host()).args(["--update"]).run().expect(0);
     assert_eq!(iterations(&project.events(), "task.started"), [2, 3, 4]);
     // Another `until` is another task.
-    let other_feed = with_other("b").replace("until = \"done\"", "until = \"done\", max = 7").replace("args.until = 5", "args.until = 6");
+    let other_feed = with_other("b")
+        .replace("until = \"done\"", "until = \"done\", max = 7")
+        .replace("args.until = 5", "args.until = 6");
     project.write(&other_feed);
     on(&server, "r1", project.host()).args(["--update"]).run().expect(0);
     assert_eq!(iterations(&project.events(), "task.started"), [0, 1, 2, 3, 4, 5]);
@@ -246,7 +268,10 @@ fn task_in_a_pipeline_repeats() {
     let server = Redis::start("");
     let project = Project::new("[tasks.inner]\nmanifest = \"inner.toml\"\nargs.until = 3\n");
     let count = manifest(3, REPEAT).replace("args.until = 3", "args.until = { param = \"until\" }");
-    project.include("inner.toml", &format!("{count}[params.until]\ntype = \"u32\"\n[outputs]\nlast = {{ task = \"count\" }}\n"));
+    project.include(
+        "inner.toml",
+        &format!("{count}[params.until]\ntype = \"u32\"\n[outputs]\nlast = {{ task = \"count\" }}\n"),
+    );
     let output = on(&server, "r1", project.host()).run().expect(0).json();
     assert_eq!(output["inner"]["last"]["count"], 3, "{output}");
     let stored = ask(&server, "output", "r1").args(["inner/count@1"]).run().expect(0).json();

@@ -61,11 +61,12 @@ fn iterations_of(report: &RunReport) -> Vec<String> {
 async fn output_of_a_call_is_the_argument_of_the_next() {
     let mut draft = growing(100);
     draft.task("after", vec![part_of(0, &pair_type(), "[0]", &Type::String)]);
-    let report = Fixture::new().run(&draft.bound(), |call| match call.attempt.task.as_str() {
-        "grow" => grow_to(3)(call),
-        _ => echo(call),
-    });
-    let report = report.await;
+    let report = Fixture::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "grow" => grow_to(3)(call),
+            _ => echo(call),
+        })
+        .await;
     assert_eq!(iterations_of(&report), ["grow@0", "grow@1", "grow@2", "after"]);
     assert_eq!(report.output("grow"), r#"["xxx",true]"#);
     assert_eq!(report.output("after"), r#""after(xxx)""#);
@@ -114,11 +115,12 @@ async fn each_iteration_is_retried_on_its_own() {
     let attempts = NonZeroU32::new(2).unwrap();
     draft.tasks[0].retry =
         Retry { attempts, delay: Duration::from_millis(100), jitter: false, ..Retry::default() };
-    let report = Fixture::new().run(&draft.bound(), |call| match call.attempt.number {
-        1 => fails(10, FailureClass::Trap),
-        _ => grow_to(2)(call),
-    });
-    let report = report.await;
+    let report = Fixture::new()
+        .run(&draft.bound(), |call| match call.attempt.number {
+            1 => fails(10, FailureClass::Trap),
+            _ => grow_to(2)(call),
+        })
+        .await;
     assert_eq!(iterations_of(&report), ["grow@0", "grow@0", "grow@1", "grow@1"]);
     assert_eq!(report.events("grow@1"), ["started", "retrying", "started", "finished"]);
     assert_eq!(report.event("grow@1", "finished")["attempt"], 2);
@@ -157,11 +159,12 @@ async fn errors_as_values_are_of_the_whole_task() {
     };
     let report = Fixture::new().run(&as_value(), grow_to(2)).await;
     assert_eq!(report.output("grow"), r#"{"ok":["xx",true]}"#);
-    let report = Fixture::new().run(&as_value(), |call| match call.attempt.iteration {
-        Some(1) => returns_error(10, "stuck"),
-        _ => grow_to(2)(call),
-    });
-    let report = report.await;
+    let report = Fixture::new()
+        .run(&as_value(), |call| match call.attempt.iteration {
+            Some(1) => returns_error(10, "stuck"),
+            _ => grow_to(2)(call),
+        })
+        .await;
     assert_eq!(report.output("grow"), r#"{"err":"stuck"}"#);
     assert_eq!(report.event("grow", "finished")["iterations"], 2);
     // A task that does not end is no `err`.
