@@ -82,14 +82,17 @@ fn feed(
         scope.fault(fault.suggest(&name.value, names()).note(note));
         return Err(Reported);
     };
+    let ty = params.get(position).map_or(&Type::Bool, |(_, ty)| ty);
     let has_first = node.args.iter().any(|(arg, _)| arg.value == name.value);
     if !has_first && !task.is_unread(Unread::Args) {
-        let message = format!("parameter `{}` has no value for the first iteration", name.value);
-        let help = format!("add `args.{} = …`", name.value);
-        scope.fault(Fault::spanned(name.span.clone(), message).help(help));
+        // An argument that cannot be left out is reported as missing already.
+        if matches!(ty, Type::Option(_)) {
+            let message = format!("parameter `{}` has no value for the first iteration", name.value);
+            let help = format!("add `args.{} = …`", name.value);
+            scope.fault(Fault::spanned(name.span.clone(), message).help(help));
+        }
         return Err(Reported);
     }
-    let ty = params.get(position).map_or(&Type::Bool, |(_, ty)| ty);
     match assign(value, ty) {
         Ok(conversion) => Ok((position, conversion)),
         Err(mismatch) => {
@@ -119,4 +122,45 @@ fn until(scope: &mut Scope<'_>, written: &manifest::Repeat, value: &Type) -> Res
     };
     scope.fault(fault);
     Err(Reported)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::graph::sample::sample;
+    use crate::manifest;
+    use crate::model::{Path, Spanned};
+    use crate::plan::sample::compiled_with;
+
+    const FUNCTIONS: &[&str] = &[
+        "flag() -> bool",
+        "turn(state: option<bool>) -> bool",
+        "step(state: tuple<u64, bool>) -> result<tuple<u32, bool>, string>",
+        "ends(code: u8) -> result<_, string>",
+    ];
+
+    /// Returns the messages of the faults of a task `t` that repeats.
+    fn faults(text: &str, feed: &str, until: Path) -> Vec<String> {
+        let mut parsed = sample(text);
+        let (feed, until) = (Spanned::new(feed.to_owned(), 0..0), Spanned::new(until, 0..0));
+        parsed.manifest.tasks["t"].repeat = Some(manifest::Repeat { span: 0..0, feed, until, max: 9 });
+        match compiled_with(FUNCTIONS, parsed) {
+            Ok(plan) => {
+                let repeat = plan.tasks().iter().find_map(|task| task.repeat.as_ref()).unwrap();
+                assert_eq!((repeat.param, repeat.max), (0, 9));
+                Vec::new()
+            }
+            Err(faults) => faults.iter().map(|fault| fault.message.clone()).collect(),
+        }
+    }
+
+    #[test]
+    fn output_is_fed_as_on_any_edge() {
+        let second = Path::parse("[1]").unwrap();
+        assert_eq!(faults("f: call=c.flag\nt: call=c.step state=[1, f]", "state", second.clone()), [""; 0]);
+        assert_eq!(faults("f: call=c.flag\nt: call=c.turn state=f", "state", Path::root()), [""; 0]);
+        let missing = "parameter `state` has no value for the first iteration";
+        assert_eq!(faults("t: call=c.turn", "state", Path::root()), [missing]);
+        let nothing = "`repeat` needs a function that returns a value";
+        assert_eq!(faults("t: call=c.ends code=1", "code", second), [nothing]);
+    }
 }
