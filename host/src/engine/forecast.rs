@@ -188,7 +188,7 @@ impl Forecaster<'_> {
                     return Ok(Fate::Cached);
                 }
                 Ok(Fed::Next(fed)) => {
-                    args.get_mut(repeat.param).into_iter().for_each(|arg| *arg = fed.clone())
+                    args.get_mut(repeat.param).into_iter().for_each(|arg| *arg = fed.clone());
                 }
                 Err((_, message)) => return Ok(Fate::Fails(format!("after iteration {cached}: {message}"))),
             }

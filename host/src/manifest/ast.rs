@@ -3,7 +3,7 @@
 
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
-use crate::manifest::repeat::Repeat;
+use crate::manifest::repetition::Repeat;
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;

@@ -25,6 +25,7 @@ mod policy;
 mod reader;
 mod reference;
 mod repeat;
+mod repetition;
 mod scalar;
 mod section;
 mod syntax;
@@ -48,7 +49,7 @@ pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use repeat::MAX_ITERATIONS;
-pub use repeat::Repeat;
+pub use repetition::Repeat;
 #[cfg(test)]
 pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;

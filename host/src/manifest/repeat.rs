@@ -4,28 +4,16 @@
 use crate::manifest::keys::REPEAT;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::path;
+use crate::manifest::repetition::Repeat;
 use crate::manifest::scalar::{filled, integer_within};
 use crate::manifest::table::{Slot, Table};
-use crate::model::{Fault, Path, Span, Spanned};
+use crate::model::{Fault, Spanned};
 
 /// Maximum of `max`: each iteration is stored, so an endless task must not fill the backend.
 pub(crate) const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// `max` if it is absent.
 pub(crate) const DEFAULT_ITERATIONS: u32 = 100;
-
-/// `repeat = { … }`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeat {
-    /// Span of the key.
-    pub span: Span,
-    /// `feed`: the parameter that the output of an iteration is the next argument of.
-    pub feed: Spanned<String>,
-    /// `until`: the path to the `bool` that ends the repetition.
-    pub until: Spanned<Path>,
-    /// `max`: the maximum number of iterations.
-    pub max: u32,
-}
 
 /// Reads `repeat`; `for_each` is the key that it cannot stand beside.
 pub(crate) fn repeat(

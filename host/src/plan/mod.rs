@@ -45,10 +45,9 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
-pub use repeat::Repeat;
 pub use types::{
     Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
-    Pipeline, Plan, Resource, Task,
+    Pipeline, Plan, Repeat, Resource, Task,
 };
 
 #[cfg(test)]

@@ -4,25 +4,11 @@
 use crate::graph::Node;
 use crate::manifest;
 use crate::manifest::Unread;
-use crate::model::{Fault, Path};
+use crate::model::Fault;
+use crate::plan::Repeat;
 use crate::plan::scope::{Reported, Scope};
 use crate::value::{Conversion, Type, assign, type_at};
 use std::sync::Arc;
-
-/// How a task repeats.
-#[derive(Debug, Clone)]
-pub struct Repeat {
-    /// Position of the parameter that is fed.
-    pub param: usize,
-    /// Name of that parameter.
-    pub feed: String,
-    /// Conversion of an output to the parameter's type.
-    pub conversion: Conversion,
-    /// Path to the `bool` that ends the repetition.
-    pub until: Path,
-    /// Maximum number of iterations.
-    pub max: u32,
-}
 
 /// What a task calls, as far as `repeat` is concerned.
 pub(crate) struct Repeated<'a> {
@@ -66,20 +52,19 @@ fn feed(
     let name = &written.feed;
     let is_command = task.action.as_ref().is_some_and(|action| action.value.command().is_some());
     let Some(position) = params.iter().position(|(param, _)| **param == *name.value) else {
-        let fault = match is_command {
-            true => Fault::spanned(name.span.clone(), format!("the command is given no `{}`", name.value)),
-            false => Fault::spanned(
-                name.span.clone(),
-                format!("`{}` is not a parameter of the function", name.value),
-            ),
+        let message = if is_command {
+            format!("the command is given no `{}`", name.value)
+        } else {
+            format!("`{}` is not a parameter of the function", name.value)
         };
+        let fault = Fault::spanned(name.span.clone(), message);
         let names = || params.iter().map(|(param, _)| &**param);
         let known: Vec<String> = names().map(|param| format!("`{param}`")).collect();
-        let note = match &*known {
+        let choice = match &*known {
             [] => "there is nothing to feed".to_owned(),
             known => format!("`feed` can be {}", known.join(", ")),
         };
-        scope.fault(fault.suggest(&name.value, names()).note(note));
+        scope.fault(fault.suggest(&name.value, names()).note(choice));
         return Err(Reported);
     };
     let ty = params.get(position).map_or(&Type::Bool, |(_, ty)| ty);

@@ -5,7 +5,6 @@ use crate::graph;
 use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
-use crate::plan::Repeat;
 use crate::plan::identity::identity;
 use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
@@ -175,6 +174,21 @@ pub struct ForEach {
     pub list: Binding,
     /// Type of the list, `list<T>`.
     pub ty: Type,
+}
+
+/// How a task repeats.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    /// Position of the parameter that is fed.
+    pub param: usize,
+    /// Name of that parameter.
+    pub feed: String,
+    /// Conversion of an output to the parameter's type.
+    pub conversion: Conversion,
+    /// Path to the `bool` that ends the repetition.
+    pub until: Path,
+    /// Maximum number of iterations.
+    pub max: u32,
 }
 
 /// Condition of `when`.

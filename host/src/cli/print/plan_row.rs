@@ -4,12 +4,13 @@
 use crate::app::{Missing, Needs, Session, Supply};
 use crate::cli::print::command_row::command_row;
 use crate::cli::print::plan_table::{
-    Fate as Shown, ForEachRow, MissingRow, PipelineRow, PlanRow, Purity, RepeatRow, SupplyRow, Weight,
+    Fate as Shown, ForEachRow, MissingRow, PipelineRow, PlanRow, Purity, SupplyRow, Weight,
 };
+use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
-use crate::plan::{Function, Pipeline, Repeat, Task};
+use crate::plan::{Function, Pipeline, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
         after: task.after.iter().map(name).collect(),
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
-        repeat: task.repeat.as_deref().map(repeat),
+        repeat: task.repeat.as_deref().map(RepeatRow::new),
         purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
         grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
         manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
@@ -146,14 +147,6 @@ fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> F
     let over =
         if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
     ForEachRow { item: list.item.clone(), over }
-}
-
-fn repeat(repeat: &Repeat) -> RepeatRow {
-    RepeatRow {
-        feed: repeat.feed.clone(),
-        until: repeat.until.to_string().trim_start_matches('.').to_owned(),
-        max: repeat.max,
-    }
 }
 
 /// Returns the purity of a task, with the keys of the grants that make it impure.

@@ -2,6 +2,7 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
 use crate::model::TaskName;
 use serde::Serialize;
@@ -154,17 +155,6 @@ pub(crate) struct ForEachRow {
     pub(crate) over: String,
 }
 
-/// The iterations of a task.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct RepeatRow {
-    /// The parameter that the output of an iteration is fed to.
-    pub(crate) feed: String,
-    /// The path to the `bool` that ends them.
-    pub(crate) until: String,
-    /// Their maximum number.
-    pub(crate) max: u32,
-}
-
 /// Whether a task gives the same output for the same inputs on every host.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", content = "because", rename_all = "lowercase")]
@@ -303,9 +293,7 @@ impl PlanRow {
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
             lines.push(format!("for each {}", lists.join(", ")));
         }
-        if let Some(RepeatRow { feed, until, max }) = &self.repeat {
-            lines.push(format!("repeats with {feed} until {until}, {max} times at most"));
-        }
+        lines.extend(self.repeat.as_ref().map(RepeatRow::text));
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
         let mut grants = self.grants.clone();
         if let (Some(last), Some(manifest)) = (grants.last_mut(), &self.manifest) {

@@ -19,16 +19,17 @@ fn pair_type() -> Type {
     Type::Tuple([Type::String, Type::Bool].into())
 }
 
-fn pair(state: &str, is_last: bool) -> Bytes {
+/// A state that is the last one at this length.
+fn pair(state: &str, last: usize) -> Bytes {
     let mut bool_bytes = Vec::new();
-    wire::put_bool(&mut bool_bytes, is_last);
+    wire::put_bool(&mut bool_bytes, state.len() == last);
     compose_tuple(&[string(state), bool_bytes.into()])
 }
 
 /// A task `grow` that repeats, fed by its first argument, and a task after it.
 fn growing(max: u32) -> Draft {
     let mut draft = Draft::new();
-    let task = draft.task("grow", vec![Binding::Constant(pair("", false)), literal("x")]);
+    let task = draft.task("grow", vec![Binding::Constant(pair("", 1)), literal("x")]);
     (task.output, task.value) = (Some(pair_type()), Some(pair_type()));
     task.repeat = Some(Box::new(Repeat {
         param: 0,
@@ -49,7 +50,7 @@ fn state_of(call: &Call) -> String {
 fn grow_to(len: usize) -> impl Fn(&Call) -> ScriptedCall + Send + Sync + Clone + 'static {
     move |call| {
         let grown = state_of(call) + &texts(&call.args)[1];
-        returns_value(10, pair(&grown, grown.len() == len))
+        returns_value(10, pair(&grown, len))
     }
 }
 

@@ -359,8 +359,9 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         match names.get(name.as_str()).filter(|(_, task)| holds(task)) {
             Some((task, _)) if let Some((_, number)) = iteration => {
                 let indexes: Vec<u32> = indexes.into_iter().map(|(_, index)| index).collect();
-                let node = IndexPath::new(&indexes).map(|at| NodeId { task: *task, at });
-                node.map(|node| iterations.entry(node).or_default().push((number, field)));
+                if let Some(at) = IndexPath::new(&indexes) {
+                    iterations.entry(NodeId { task: *task, at }).or_default().push((number, field));
+                }
                 false
             }
             Some((idx, _)) if !indexes.is_empty() => kept.elements.insert(*idx),
