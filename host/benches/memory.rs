@@ -99,14 +99,14 @@ fn static_tasks() {
     let plan = plan::compile(&resolved.graph, &[Some(interface())], resolved.faults);
     let plan = Arc::new(plan.expect("the manifest is sound"));
     println!("planned: {} B (peak {} B)", each(before), peak_each(before));
-    let manifest = resolved.graph.into_manifest();
+    let manifests = resolved.graph.into_manifests();
     let run = RunId::new("bench").expect("a run id");
     let request = BindRequest::without_inputs(vec![Digest::of_bytes(b"none")], &run);
-    let bound = Arc::new(plan::bind(&plan, request, &source).expect("the plan has no inputs"));
+    let bound = Arc::new(plan::bind(&plan, request, &source.into()).expect("the plan has no inputs"));
     let shape =
         engine::shape(&bound, &vec![true; plan.tasks().len()], &Shown::default(), Size::bytes(16 << 30));
     println!("bound: {} B (peak {} B)", each(before), peak_each(before));
-    drop(manifest);
+    drop(manifests);
     let graph = Graph::from_parts(bound, shape, run);
     let ready = each(before);
     Host::runtime().block_on(async {

@@ -42,7 +42,7 @@ impl Graph {
         let plan = Arc::new(plan.expect("the manifest is sound"));
         let run = RunId::new("bench").expect("a run id");
         let grants = plan.functions().iter().map(|_| Digest::of_bytes(b"none")).collect();
-        let bound = plan::bind(&plan, BindRequest::without_inputs(grants, &run), &source);
+        let bound = plan::bind(&plan, BindRequest::without_inputs(grants, &run), &source.into());
         let bound = Arc::new(bound.expect("the plan has no inputs"));
         let is_included = vec![true; plan.tasks().len()];
         let shape = engine::shape(&bound, &is_included, &Shown::default(), Size::bytes(16 << 30));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cascade_host::internals::invoke::{
     Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream,
 };
-use cascade_host::internals::model::{Limits, Name, RunId};
+use cascade_host::internals::model::{Limits, RunId, TaskName};
 use cascade_host::internals::sandbox::{Component, GuestKind, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Host {
     pub(crate) fn call(&self, function: FunctionId, args: &[Bytes]) -> Bytes {
         let attempt = Attempt {
             run: RunId::new("bench").expect("a valid id"),
-            task: Name::new("bench").expect("a valid name"),
+            task: TaskName::new("bench").expect("a valid name"),
             item: None,
             number: 1,
             epoch: 1,

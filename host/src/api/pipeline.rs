@@ -47,7 +47,8 @@ impl Pipeline {
         Host::builder().build()?.open(path)
     }
 
-    /// Checks a manifest in text, whose paths are relative to `folder`, as [`Pipeline::from_path`] does.
+    /// Checks a manifest in text, whose paths are relative to `folder`, as [`Pipeline::from_path`] does. Manifests that it
+    /// includes are read from there too.
     pub fn from_text(text: &str, folder: impl AsRef<Path>) -> Result<Self, Error> {
         Host::builder().build()?.parse(text, folder)
     }

@@ -59,6 +59,29 @@ fn a_pipeline_runs_several_times_on_one_host() {
 }
 
 #[test]
+fn included_manifests_are_read_from_the_folder_of_a_path_or_a_text() {
+    let folder = folder();
+    let inner = format!(
+        "{HEAD}params.n.type = \"u32\"\ntasks.t = {{ call = \"c.inc\", args.x = {{ param = \"n\" }} }}\n"
+    );
+    fs::write(folder.path().join("inner.toml"), inner).unwrap();
+    let outer = "cascade = 1\nname = \"outer\"\nparams.x.type = \"u32\"\n\
+        tasks.in = { manifest = \"inner.toml\", args.n = { param = \"x\" } }\n\
+        outputs.more = { task = \"in\", path = \"t\" }\n";
+    let path = folder.path().join("outer.toml");
+    fs::write(&path, outer).unwrap();
+    let host = host();
+    for pipeline in [host.open(&path).unwrap(), host.parse(outer, folder.path()).unwrap()] {
+        assert_eq!(pipeline.params().map(|param| param.name).collect::<Vec<_>>(), ["x"]);
+        let report = pipeline.run().param("x", 4).wait().unwrap();
+        assert_eq!(report.output::<u32>("more").unwrap(), 5);
+    }
+    let (kind, shown) = text(host.parse(outer, folder.path().join("elsewhere")).unwrap_err());
+    assert_eq!(kind, ErrorKind::Manifest);
+    assert!(shown.starts_with("manifest:4:25: cannot read the manifest `"), "{shown}");
+}
+
+#[test]
 fn runs_of_one_host_execute_at_the_same_time() {
     let pipeline = one_task(&host(), "inc");
     let running: Vec<_> = (0..20_u32).map(|x| pipeline.run().param("x", x).start().unwrap()).collect();

@@ -89,7 +89,9 @@ pub fn load(source: Source, folder: &Path, path: Option<&Path>, files: &mut dyn 
         loader.includes(&mut parts, next);
         next += 1;
     }
-    let mut bounds = Bounds { found: vec![None; parts.len()], path: Vec::new(), faults: loader.list };
+    let names = loader.sources.texts().map(|text| text.name.clone()).collect();
+    let found = vec![None; parts.len()];
+    let mut bounds = Bounds { names, found, path: Vec::new(), faults: loader.list };
     bounds.visit(&mut parts, 0);
     let mut faults = Faults { sources: loader.sources, list: bounds.faults };
     faults.sort();
@@ -166,6 +168,8 @@ struct Extent {
 
 /// A walk over the inclusions that takes out those that go too far.
 struct Bounds {
+    /// By position of the manifest: its name in messages.
+    names: Vec<String>,
     /// By position of the manifest: its extent, once known.
     found: Vec<Option<Extent>>,
     /// Manifests on the way to the current one.
@@ -212,7 +216,8 @@ impl Bounds {
     ) -> Result<Extent, (String, &'static str)> {
         if let Some(first) = self.path.iter().position(|on_path| *on_path == at) {
             let cycle = self.path.iter().skip(first).chain([&at]);
-            let names: Vec<String> = cycle.map(|part| name(parts, *part)).collect();
+            let name = |part: &usize| self.names.get(*part).map_or("", String::as_str);
+            let names: Vec<&str> = cycle.map(name).collect();
             let message = format!("manifests include each other in a cycle: {}", names.join(" -> "));
             return Err((message, "remove one of the tasks that include them"));
         }
@@ -237,11 +242,6 @@ impl Bounds {
         }
         Ok(extent)
     }
-}
-
-fn name(parts: &[Part], at: usize) -> String {
-    let text = parts.get(at).and_then(|part| part.manifest.sources.texts().nth(at));
-    text.map_or_else(String::new, |text| text.name.clone())
 }
 
 fn fault(part: &Part, task: usize, (message, help): (String, &str)) -> Option<Fault> {

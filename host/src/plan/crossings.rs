@@ -2,8 +2,8 @@
 //! References to them are typed in `binding`. Each crossing is typed once, whatever refers to it.
 
 use crate::graph::{Border, Crossing, Expr, Origin, Pipeline};
-use crate::manifest::Param;
-use crate::model::{Datum, Fault, Location, Name, Spanned};
+use crate::manifest::{Param, Unread};
+use crate::model::{Datum, Fault, Location, Name, Spanned, nearest};
 use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
 use crate::plan::infer::infer;
@@ -50,7 +50,9 @@ fn argument(
             encode(&ty, &Datum::Null).ok().map(Binding::Constant)
         }
         Origin::Nothing => {
-            scope.fault(missing(scope, pipeline, (name, declared), &ty, value));
+            if !may_be_misspelt(scope, pipeline, name) {
+                scope.fault(missing(scope, pipeline, (name, declared), &ty, value));
+            }
             None
         }
         // The param's own default is checked with the param.
@@ -73,6 +75,20 @@ fn argument(
     let bound = bound?;
     let bound = if declared.secret { secrecy::hidden(scope, (name, &value.span), bound, &ty) } else { bound };
     Some(Crossed::Known(ty, Arc::new(bound)))
+}
+
+/// Returns whether an unreadable or unknown argument may be that of a param: it is not reported as missing too.
+fn may_be_misspelt(scope: &Scope<'_>, pipeline: &Pipeline, param: &Name) -> bool {
+    let manifests = scope.graph.manifests();
+    let (Some((_, task)), Some(manifest)) =
+        (manifests.task(pipeline.place), manifests.get(pipeline.manifest))
+    else {
+        return false;
+    };
+    let params = || manifest.params.keys().map(Name::as_str);
+    let unknown = task.args.keys().filter(|arg| !manifest.params.contains_key(arg.as_str()));
+    let mut meant = unknown.filter_map(|arg| nearest(arg, params()));
+    task.is_unread(Unread::Args) || meant.any(|meant| meant == param.as_str())
 }
 
 fn missing(

@@ -32,9 +32,6 @@ pub(crate) fn of(scope: &Scope<'_>, part: Part<'_>) -> Binding {
 fn simple(scope: &Scope<'_>, part: &Part<'_>) -> Option<Binding> {
     let Part { value, ty, path, conversion, default } = part;
     let is_whole = path.steps().is_empty();
-    if is_whole && conversion.is_identity() && default.is_none() {
-        return Some(Binding::clone(value));
-    }
     // The conversion to the type of the border must have changed nothing, or the path leads elsewhere.
     let is_at = |whole: &Type, inner: &Path, first: &Conversion| {
         first.is_identity() && (is_whole || type_at(whole, inner).is_ok_and(|found| found.ty == **ty))
@@ -67,6 +64,10 @@ fn simple(scope: &Scope<'_>, part: &Part<'_>) -> Option<Binding> {
             let (conversion, default) = (conversion.clone(), default.clone());
             Some(Binding::Task { task: *task, path, ty, conversion, default })
         }
-        _ => None, // is composed, or has a default of its own
+        // What crosses several borders unchanged.
+        Binding::Part { .. } if is_whole && conversion.is_identity() && default.is_none() => {
+            Some(Binding::clone(value))
+        }
+        _ => None, // is composed, and shared; or has a default of its own
     }
 }

@@ -48,3 +48,16 @@ fn build_runs_the_build_commands_of_a_manifest() {
     assert!(finished.stdout.is_empty());
     finished.says(["cargo build"]);
 }
+
+#[test]
+fn leaflet_includes_two_other_examples() {
+    build_plugins();
+    let host =
+        Host::new(["run", "plugins/leaflet/leaflet.toml", "-p", "title=A leaflet"]).within(repository());
+    let outputs = host.run().expect(0).says(["text/report", "cover/stitch"]).json();
+    let pages = outputs["pages"].as_array().expect("a list");
+    assert_eq!(outputs["summary"]["pages"], pages.len());
+    assert!(pages[0]["content"].as_str().expect("a text").contains("A leaflet"), "{pages:?}");
+    // The first bytes of a PNG, in base64.
+    assert!(outputs["cover"].as_str().expect("bytes").starts_with("iVBORw0KGgo"));
+}

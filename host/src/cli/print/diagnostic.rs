@@ -76,7 +76,8 @@ fn inclusions(fault: &Fault, sources: &Sources) -> Vec<Location> {
     while let Some(inclusion) = span.and_then(|span| sources.locate(&span)?.inclusion) {
         let label = match inclusion.others {
             0 => "included here".to_owned(),
-            others => format!("included here, and {others} more times"),
+            1 => "included here, and at another place".to_owned(),
+            others => format!("included here, and at {others} other places"),
         };
         // A cycle of inclusions ends at the outermost text.
         found.push(Location { span: inclusion.span.clone(), label });
