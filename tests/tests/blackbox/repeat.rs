@@ -109,7 +109,8 @@ fn task_takes_over_where_a_dead_host_was() {
     let start = |host: Host| host.args(["--state", &uri, "--run-id", "r1", "--log-level", "debug"]).start();
     let mut one = start(project.host());
     one.until("started    count@2");
-    let other = start(project.other_host("other.jsonl"));
+    let mut other = start(project.other_host("other.jsonl"));
+    other.until("run        test");
     one.signal("KILL");
     one.wait();
     open(&project, "3");
