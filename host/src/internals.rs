@@ -12,4 +12,4 @@ macro_rules! open {
     };
 }
 
-open!(cache, engine, events, graph, invoke, manifest, model, plan, sandbox, state, value);
+open!(builtin, cache, engine, events, graph, invoke, manifest, model, plan, sandbox, state, value);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cascade_host::internals::invoke::{
     Attempt, Call, FunctionId, Grants, Invoker, Listener, Outcome, Stream,
 };
-use cascade_host::internals::model::{Limits, RunId, TaskName};
+use cascade_host::internals::model::{Limits, Name, RunId, TaskName};
 use cascade_host::internals::sandbox::{Component, GuestKind, Sandbox, Settings};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +55,9 @@ impl Host {
     pub(crate) fn call(&self, function: FunctionId, args: &[Bytes]) -> Bytes {
         let attempt = Attempt {
             run: RunId::new("bench").expect("a valid id"),
-            task: TaskName::new("bench").expect("a valid name"),
+            task: TaskName::from(Name::new("bench").expect("a valid name")),
             item: None,
+            iteration: None,
             number: 1,
             epoch: 1,
         };

@@ -16,6 +16,7 @@ mod targets;
 mod backends;
 mod build;
 mod session;
+mod invokers;
 mod input_files;
 mod journal_buffer;
 mod journal;

@@ -1,6 +1,7 @@
 //! Executes one run: opens it at its backend, has the engine work on it, reads the outputs.
 //! The caller supplies the recorder of events and the interrupt.
 
+use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
 use crate::app::{Error, HealthChange, HealthMonitor, Refusal, Session};
 use crate::cache::Cache;
@@ -113,7 +114,8 @@ async fn work(
     let mut state_monitor = state_monitor(&request, &recorder);
     let mut cache_monitor = cache_monitor(&request, &recorder);
     let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
-    let engine = Engine { invoker: sandbox, cache, recorder: recorder.clone(), interrupt };
+    let invoker = invoker(session.bound.plan(), sandbox);
+    let engine = Engine { invoker, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
         run: session.run.clone(),
         bound: Arc::clone(&session.bound),

@@ -102,7 +102,8 @@ impl Session {
         // A bound value always has the type of its input.
         let params = secret.flat_map(|(input, bytes)| leaves(&input.ty, bytes).unwrap_or_default());
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
-        let variables = functions.flat_map(|(function, granted)| hidden_variables(&function.grants, granted));
+        let guests = functions.filter_map(|(function, granted)| Some((function.component()?, granted)));
+        let variables = guests.flat_map(|(component, granted)| hidden_variables(&component.grants, granted));
         Secrets::new(params.chain(variables.map(String::into_bytes)))
     }
 
@@ -134,18 +135,19 @@ impl Session {
     /// Compares a task's grants with its component's imports.
     #[must_use]
     pub(crate) fn needs(&self, task: &plan::Task) -> Needs {
-        let component = self.bound.plan().function_of(task).map(|function| function.component);
-        let found = component.and_then(|index| Some((index, self.components.get(index)?)));
-        let grants = self.bound.plan().function_of(task).map(|function| &function.grants);
-        let compare =
-            |(index, component)| grant_check::needs(&self.manifests, (task.place, grants?), index, component);
+        let component = self.bound.plan().function_of(task).and_then(plan::Function::component);
+        let found = component.and_then(|function| Some((function, self.components.get(function.component)?)));
+        let compare = |(function, component): (&plan::ComponentFunction, _)| {
+            let place = (task.place, &function.grants);
+            grant_check::needs(&self.manifests, place, function.component, component)
+        };
         found.and_then(compare).unwrap_or_default()
     }
 
     /// Returns the imports that the manifest satisfies in the sandbox of a task, with the name of its component.
     pub(crate) fn supplies(&self, task: &plan::Task) -> Option<(&Name, &[Supply])> {
-        let function = self.bound.plan().function_of(task)?;
-        Some((&function.component_name, self.supplies.get(function.component)?))
+        let component = self.bound.plan().function_of(task)?.component()?;
+        Some((&component.component_name, self.supplies.get(component.component)?))
     }
 
     /// Refuses limits above what the state backend can store: Redis would reject such a result after the work.
@@ -171,12 +173,13 @@ impl Session {
         if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
     }
 
-    /// Prepares every function of the plan for calls, in the plan's order. Call it before the run starts, since code
+    /// Prepares every function of a component for calls, in the plan's order, which has them first. Call it before the run starts, since code
     /// that counts fuel may have to be compiled first.
     pub(crate) fn prepare(&self, sandbox: &Sandbox) -> Result<(), Error> {
         sandbox.require_address_space()?;
         let plan = self.bound.plan();
         for ((function, grants), guests) in plan.functions().iter().zip(&self.grants).zip(guests(plan)) {
+            let Some(function) = function.component() else { continue };
             if let Some(component) = self.components.get(function.component) {
                 let guests: Vec<GuestKind> = guests.into_iter().collect();
                 let command = function.command.as_ref();
@@ -211,12 +214,16 @@ fn resolve_grants(
     faults: &mut Faults,
 ) -> (Vec<invoke::Grants>, Vec<Digest>) {
     let resolve = |function: &plan::Function| {
+        let Some(component) = function.component() else {
+            let none = grants::resolve(&Grants::default(), &manifests.root().folder, environment, faults);
+            return (none.grants, none.digest);
+        };
         let manifest =
-            manifests.of_component(function.component).and_then(|position| manifests.get(position));
+            manifests.of_component(component.component).and_then(|position| manifests.get(position));
         let folder = &manifest.unwrap_or(manifests.root()).folder;
-        let mut resolved = grants::resolve(&function.grants, folder, environment, faults);
+        let mut resolved = grants::resolve(&component.grants, folder, environment, faults);
         // The sandbox puts the name of a command before its arguments.
-        let program = function.program().filter(|_| function.command.is_none());
+        let program = component.program().filter(|_| component.command.is_none());
         resolved.grants.args.splice(0..0, program.map(ToString::to_string));
         (resolved.grants, resolved.digest)
     };

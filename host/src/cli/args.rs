@@ -209,7 +209,7 @@ pub(crate) struct PlanArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The component, or a core module
+    /// The component, or a core module; `std` for the built-in tasks
     pub(crate) component: PathBuf,
 
     /// WIT that a core module without an interface was built by: a folder or a file

@@ -25,6 +25,7 @@ macro_rules! topics {
 topics! {
     "getting-started": "how to install, run an example, and write a first manifest",
     "manifest": "every key of a manifest, with type, default and example",
+    "builtins": "tasks of the host itself: lists, paths, templates, JSON and CSV",
     "values": "WIT types, MessagePack, JSON, and which types fit together",
     "grants": "what a guest may touch, security, secrets",
     "limits": "every limit, and what happens at it",

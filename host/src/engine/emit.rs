@@ -60,8 +60,8 @@ impl Context {
     }
 
     fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
-        let task = self.bound.plan().task(node.task)?;
-        Some(Subject { task: task.name.clone(), item: node.at.last(), iteration: None, attempt })
+        let (task, item) = self.shape.tasks.get(node.task.index())?.subject(&node.at);
+        Some(Subject { task, item, iteration: None, attempt })
     }
 }
 

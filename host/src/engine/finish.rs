@@ -1,7 +1,8 @@
 //! Outputs of a run, computed from the entries of its ledger at the end.
 //! `closing` decides what a faulty output means for the run; the command line prints outputs.
 
-use crate::engine::resolve::{Known, Scope, Unresolved};
+use crate::engine::resolve::{Known, Scope};
+use crate::engine::unresolved::Unresolved;
 use crate::events::FailureFact;
 use crate::model::{FailureClass, Limits, SkipReason, TaskIdx};
 use crate::plan::{Binding, Bound, Output, Pipeline, Plan};
@@ -71,17 +72,26 @@ impl Shown {
 /// Returns the outputs that a run shows, by name: those of the manifest in its order, then those of pipelines and tasks.
 pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
     let plan = bound.plan();
-    let mut tasks: HashSet<TaskIdx> = shown.tasks.iter().copied().collect();
-    let bindings = shown.declared_outputs(plan).map(|output| &output.binding);
-    for binding in bindings.chain(shown.records(plan).map(|(_, record, _)| record)) {
-        binding.each_task(&mut |task| {
-            tasks.insert(task);
+    let nodes: Vec<NodeId> = shown.tasks.iter().copied().map(NodeId::of_task).collect();
+    let mut known: Known = nodes.iter().copied().zip(ledger.fetch(&nodes).await?).collect();
+    // A value says what it needs; which elements it needs is known once their number is.
+    loop {
+        let scope = Scope::outermost(bound, &known, Limits::default());
+        let bindings = shown.declared_outputs(plan).map(|output| &output.binding);
+        let bindings = bindings.chain(shown.records(plan).map(|(_, record, _)| record));
+        let needs = bindings.filter_map(|binding| match scope.resolve(binding) {
+            Err(Unresolved::Needs(nodes)) => Some(nodes),
+            Ok(_) | Err(_) => None,
         });
+        let nodes: HashSet<NodeId> = needs.flatten().filter(|node| !known.contains_key(node)).collect();
+        if nodes.is_empty() {
+            break;
+        }
+        let nodes: Vec<NodeId> = nodes.into_iter().collect();
+        let entries = ledger.fetch(&nodes).await?;
+        known.extend(nodes.into_iter().zip(entries));
     }
-    let nodes: Vec<NodeId> = tasks.into_iter().map(NodeId::of_task).collect();
-    let entries = ledger.fetch(&nodes).await?;
-    let known: Known = nodes.into_iter().zip(entries).collect();
-    let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
+    let scope = Scope::outermost(bound, &known, Limits::default());
     let value = |binding: &Binding, ty: &Type| match scope.resolve(binding) {
         Ok(bytes) => checked_value(ty, bytes),
         Err(Unresolved::Skip(reason)) => skipped(binding, &known, reason),

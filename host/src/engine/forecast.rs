@@ -7,9 +7,10 @@ use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
 use crate::engine::repeat::{Fed, fed};
-use crate::engine::resolve::{Known, Scope, Unresolved};
+use crate::engine::resolve::{Known, Scope};
 use crate::engine::shape::ranks;
 use crate::engine::skipping::{condition, pruned};
+use crate::engine::unresolved::Unresolved;
 use crate::model::{SkipReason, TaskIdx};
 use crate::plan::{Bound, CacheRule, OnError, Plan, Repeat, Task};
 use crate::state::{Entry, Error, NodeId};
@@ -50,6 +51,8 @@ pub enum Reason {
     CacheOff,
     /// The task is impure, and the manifest does not vouch for it.
     Impure,
+    /// The task is built in, and results of such tasks are not cached.
+    Builtin,
     /// The cache has no result for its arguments.
     NotCached,
     /// The cache has the first iterations only.
@@ -66,6 +69,8 @@ pub enum Reason {
         /// All elements.
         total: u32,
     },
+    /// It runs once per element of a pipeline. Only then are its cache keys known.
+    EachElement,
     /// Its arguments come from these tasks, which run first. Only then is its cache key known.
     InputsRun(Vec<TaskIdx>),
 }
@@ -107,6 +112,8 @@ struct Forecaster<'a> {
 enum Calls {
     One(Vec<Bytes>),
     Each(Vec<Vec<Bytes>>),
+    /// Of each element of a pipeline, once it runs.
+    Unknown,
 }
 
 impl Forecaster<'_> {
@@ -125,7 +132,7 @@ impl Forecaster<'_> {
                 }
             }
         }
-        let calls = self.calls(task);
+        let calls = if task.around.is_empty() { self.calls(idx, task) } else { Ok(Calls::Unknown) };
         if let Err(Unresolved::Needs(nodes)) = &calls {
             let is_undecided = |node: &NodeId| self.undecided.contains(&node.task);
             let undecided: Vec<NodeId> = nodes.iter().copied().filter(is_undecided).collect();
@@ -134,6 +141,7 @@ impl Forecaster<'_> {
             }
         }
         let reason = match (self.cache, task.cache) {
+            (_, CacheRule::Builtin) => Some(Reason::Builtin),
             (None, _) => Some(Reason::NoCache),
             (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
             (Some(_), CacheRule::Impure) => Some(Reason::Impure),
@@ -143,6 +151,7 @@ impl Forecaster<'_> {
             (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(idx, reason)),
             (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
+            (Ok(Calls::Unknown), None) => Ok(Fate::Runs(Reason::EachElement)),
             (Err(Unresolved::Needs(nodes)), None) => Ok(Fate::Runs(Reason::InputsRun(tasks(nodes)))),
             (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
             (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
@@ -150,7 +159,7 @@ impl Forecaster<'_> {
     }
 
     fn scope(&self, task: &Task) -> Scope<'_> {
-        Scope { bound: self.bound, known: &self.known, items: &[], limits: task.limits }
+        Scope::outermost(self.bound, &self.known, task.limits)
     }
 
     fn skipped(&mut self, idx: TaskIdx, reason: SkipReason) -> Fate {
@@ -158,13 +167,16 @@ impl Forecaster<'_> {
         Fate::Skipped(reason)
     }
 
-    fn calls(&self, task: &Task) -> Result<Calls, Unresolved> {
+    fn calls(&self, idx: TaskIdx, task: &Task) -> Result<Calls, Unresolved> {
         let scope = self.scope(task);
         if !task.is_for_each() {
             return scope.resolve_all(task.args.iter()).map(Calls::One);
         }
-        let expansion = Expansion::of_whole_lists(&scope, task)?;
-        let args = (0..expansion.len()).map(|item| expansion.args(&scope, task, item));
+        let expansion = Expansion::of_whole_lists(&scope, idx, task)?;
+        let args = (0..expansion.len()).map(|item| {
+            let items = [expansion.element_values(&scope, item)?];
+            expansion.args(&Scope { at: scope.at.child(item), items: &items, ..scope }, task)
+        });
         args.collect::<Result<Vec<_>, _>>().map(Calls::Each)
     }
 
@@ -272,7 +284,8 @@ pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
 fn by_rank(plan: &Plan) -> Vec<TaskIdx> {
     let (tasks, ranks) = (plan.tasks(), ranks(plan));
     let rank = |idx: TaskIdx| ranks.get(idx.index()).copied().unwrap_or(0);
-    let upstream: Vec<Vec<TaskIdx>> = tasks.iter().map(Task::upstream).collect();
+    let upstream: Vec<Vec<TaskIdx>> =
+        (0..).map(TaskIdx::new).take(tasks.len()).map(|task| plan.upstream(task)).collect();
     let mut open: Vec<usize> = upstream.iter().map(Vec::len).collect();
     let mut dependents: Vec<Vec<TaskIdx>> = vec![Vec::new(); tasks.len()];
     let mut ready = BinaryHeap::new();

@@ -11,11 +11,12 @@ use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
-use crate::engine::resolve::{Known, Scope, Unresolved};
+use crate::engine::resolve::{Known, Scope};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
 use crate::engine::settled::{Settled, Verdict, finished, iterated, repeated};
 use crate::engine::skipping::{skip_reason, sources};
+use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
@@ -23,7 +24,7 @@ use crate::model::{
     Digest, FailureClass, MessageParts, SkipReason, TaskIdx, after_output, before_output, message_parts,
     quoted_lines, to_usize,
 };
-use crate::plan::{OnError, Task};
+use crate::plan::{Function, OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
 use crate::value::{ListBuilder, Type, case_name, compose_case, several_lines, to_json_excerpt};
 use bytes::Bytes;
@@ -123,28 +124,47 @@ impl Job<'_> {
     }
 
     fn decide(&self, known: &Known) -> Result<Decision, Unresolved> {
-        let scope = Scope { bound: &self.ctx.bound, known, items: &[], limits: self.task.limits };
-        let node = self.claim.node;
-        if let (Some(around), Some(item)) = (node.parent(), node.at.last()) {
-            let expansion = self.ctx.expansion(around, || Expansion::new(&scope, self.task))?;
-            return expansion.args(&scope, self.task, item).map(Decision::Call);
+        let (node, task) = (self.claim.node, self.task);
+        let mut items: Vec<Vec<Bytes>> = Vec::with_capacity(node.at.level());
+        // From the outside in: the element of each list around the node, by which the next list is known.
+        let mut innermost = None;
+        for (level, item) in node.at.as_slice().iter().enumerate() {
+            let around = NodeId { at: node.at.prefix(level), ..node };
+            let scope = self.scope(known, around, &items);
+            let expansion = self.ctx.expansion(around, || Expansion::new(&scope, node.task, task))?;
+            let values = expansion.element_values(&scope, *item)?;
+            items.push(values);
+            innermost = Some(expansion);
         }
-        if let Some(reason) = skip_reason(&scope, self.task)? {
+        let scope = self.scope(known, node, &items);
+        if node.at.level() <= task.around.len()
+            && let Some(reason) = skip_reason(&scope, task)?
+        {
             return Ok(Decision::Skip(reason));
         }
-        if self.task.is_for_each() {
-            // A node that waits for elements is tainted if their task has ended without any.
-            if let (Stage::Tainted, Some(reason)) = (self.claim.stage, sources(&scope, self.task)?) {
+        if node.at.level() < task.depth() {
+            // A node whose elements wait for others is tainted if those have ended without any.
+            if let (Stage::Tainted, Some(reason)) = (self.claim.stage, sources(&scope, node.task)?) {
                 return Ok(Decision::Skip(reason));
             }
-            return self.ctx.expansion(node, || Expansion::new(&scope, self.task)).map(Decision::Expand);
+            let expansion = self.ctx.expansion(node, || Expansion::new(&scope, node.task, task));
+            return expansion.map(Decision::Expand);
         }
-        scope.resolve_all(self.task.args.iter()).map(Decision::Call)
+        match innermost {
+            Some(expansion) => expansion.args(&scope, task).map(Decision::Call),
+            None => scope.resolve_all(task.args.iter()).map(Decision::Call),
+        }
+    }
+
+    /// Returns the scope of a node of the task.
+    fn scope<'s>(&'s self, known: &'s Known, node: NodeId, items: &'s [Vec<Bytes>]) -> Scope<'s> {
+        let around = self.task.around.get(..node.at.level()).unwrap_or(&self.task.around);
+        Scope { bound: &self.ctx.bound, known, at: node.at, around, items, limits: self.task.limits }
     }
 
     /// Skips the node. `known` holds the entries by which that was decided.
     async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
-        let mut before = skip_causes(self.task, self.claim.node.at, reason);
+        let mut before = skip_causes(self.ctx.bound.plan(), self.claim.node, reason);
         before.retain(|node| known.contains_key(node));
         self.skipped(reason, before, known).await
     }
@@ -170,7 +190,8 @@ impl Job<'_> {
 
     fn expand(&self, expansion: &Expansion) -> Verdict {
         self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
-        let (items, max_parallel) = (expansion.len(), self.task.max_parallel);
+        let is_own = self.claim.node.at.level() == self.task.around.len();
+        let (items, max_parallel) = (expansion.len(), self.task.max_parallel.filter(|_| is_own));
         (Outcome::Expand { items, max_parallel }, Vec::new())
     }
 
@@ -292,6 +313,7 @@ impl Job<'_> {
     }
 
     fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> Arc<invoke::Call> {
+        let Subject { task, item, .. } = self.subject(None);
         Arc::new(invoke::Call {
             function: invoke::FunctionId(self.task.function),
             args,
@@ -299,8 +321,8 @@ impl Job<'_> {
             timeout: self.task.timeout,
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
-                task: self.task.name.clone(),
-                item: self.claim.node.at.last(),
+                task,
+                item,
                 iteration: self.ctx.iteration(self.claim),
                 number: self.claim.attempt,
                 epoch: self.ctx.epoch,
@@ -320,7 +342,7 @@ impl Job<'_> {
             Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
             _ => None, // errors of other types have no cases
         });
-        let command = self.ctx.bound.plan().function_of(self.task).and_then(|called| called.command.as_ref());
+        let command = self.ctx.bound.plan().function_of(self.task).and_then(Function::command);
         let hide = |text: &str| self.ctx.recorder.hide(text);
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {
@@ -394,10 +416,12 @@ impl Job<'_> {
         (Outcome::Failed(record.encode()), vec![fact])
     }
 
-    /// Builds the list of a `for-each` task from the results of its elements.
+    /// Builds the list of a `for-each` from the results of its elements. The elements of a pipeline make no list: who
+    /// reads them puts it together.
     async fn join(&self, items: u32) -> Result<Verdict, Error> {
         let around = self.claim.node;
         let duration = self.ctx.forget_expansion(around);
+        let is_list = around.at.level() + 1 == self.task.depth() && self.task.is_for_each();
         let element = match &self.task.output {
             Some(Type::List(element)) => element,
             _ => &Type::Bool, // elements without a value are stored as nil, and the list copies them unread
@@ -411,6 +435,7 @@ impl Job<'_> {
             let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
                 match entry {
+                    Entry::Done(_) if !is_list => {}
                     Entry::Done(value) => {
                         if let Err(fault) = list.push(&value) {
                             return Ok(self.failed(FailureClass::Input, &fault.to_string(), None));
@@ -420,6 +445,8 @@ impl Job<'_> {
                     Entry::Skipped(SkipReason::UpstreamFailed) => skipped = Some(SkipReason::UpstreamFailed),
                     Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
                     Entry::Failed(record) => return Ok(self.element_failed(item, &record)),
+                    // An element that was expanded itself, and has ended well, stores nothing.
+                    Entry::Open if !is_list && around.at.level() + 1 < self.task.depth() => {}
                     Entry::Open => missing = missing.or(Some(item)),
                 }
             }
@@ -428,14 +455,18 @@ impl Job<'_> {
         Ok(match (missing, skipped) {
             // After a failure that stops the run, elements are missing that would have followed.
             (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
-                let before = skip_causes(self.task, around.at, reason);
+                let before = skip_causes(self.ctx.bound.plan(), around, reason);
                 return Box::pin(self.skipped(reason, before, Known::new())).await;
             }
             (Some(item), _) => {
                 let message = format!("the state has lost the result of element {item}");
                 self.failed(FailureClass::Lost, &message, None)
             }
-            (None, None) => finished(list.finish(), invoke::Usage { duration, ..invoke::Usage::default() }),
+            (None, None) => {
+                let list = if is_list { list.finish() } else { Bytes::new() };
+                let (outcome, facts) = finished(list, invoke::Usage { duration, ..invoke::Usage::default() });
+                (if is_list { outcome } else { Outcome::Passed }, facts)
+            }
         })
     }
 
@@ -448,8 +479,11 @@ impl Job<'_> {
     }
 
     fn subject(&self, attempt: Option<u32>) -> Subject {
+        let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
+        let (task, item) =
+            shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
         let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
-        Subject { task: self.task.name.clone(), item: self.claim.node.at.last(), iteration, attempt }
+        Subject { task, item, iteration, attempt }
     }
 }
 

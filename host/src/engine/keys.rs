@@ -24,7 +24,7 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
     let CacheRule::Shared(ttl) = task.cache else {
         return None;
     };
-    let function = bound.plan().function_of(task)?;
+    let function = bound.plan().function_of(task)?.component()?;
     let digests: Vec<Digest> = args.iter().map(|arg| digests.digest_of(arg)).collect();
     let grants = with_program(bound.grants().get(task.function)?, function.program());
     let key = key(&KeyParts {

@@ -20,6 +20,8 @@ mod resolve;
 mod skipping;
 mod root_cause;
 mod pruning;
+mod elements;
+mod unresolved;
 mod expansion;
 mod repeat;
 mod begun;

@@ -1,9 +1,9 @@
 //! Pruning: whether a task that only `select` cases need is needed, given the selectors known so far.
 //! `graph` computes the conditions; `skipping` turns the answer into a skip.
 
-use crate::engine::expansion::whole_lists;
-use crate::engine::resolve::{Scope, Unresolved};
-use crate::plan::{Gate, NeededIf};
+use crate::engine::resolve::Scope;
+use crate::engine::unresolved::Unresolved;
+use crate::plan::{FanOut, Gate, NeededIf};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -44,27 +44,29 @@ fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
 
 /// Returns whether the selector chooses the gate's case; in a `for-each`, for at least one element.
 fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
-    let chooses = |items: &[Bytes]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
+    let chooses = |items: &[Vec<Bytes>]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
         Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
         Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => Ok(false),
         Err(needs @ Unresolved::Needs(_)) => Err(needs),
     };
-    let within = gate.within.and_then(|task| scope.bound.plan().task(task));
-    match within {
-        Some(task) if gate.selector.uses_items() => {
-            let lists = match whole_lists(scope, task) {
+    let own_level = scope.items.len() + 1;
+    match gate.within {
+        Some(task) if gate.selector.uses_items(own_level) => {
+            let lists = match scope.whole_lists(FanOut::Task(task)) {
                 Ok(lists) => lists,
                 Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
                 Err(needs @ Unresolved::Needs(_)) => return Err(needs),
             };
             for index in 0..lists.len() {
-                if chooses(&lists.element_values(scope, index)?)? {
+                let own = scope.element_values(&lists, index)?;
+                let items: Vec<Vec<Bytes>> = scope.items.iter().cloned().chain([own]).collect();
+                if chooses(&items)? {
                     return Ok(true);
                 }
             }
             Ok(false)
         }
-        _ => chooses(&[]), // outside of a `for-each`, or the same for all its elements
+        _ => chooses(scope.items), // outside of a `for-each`, or the same for all its elements
     }
 }
 
@@ -91,7 +93,7 @@ mod tests {
         };
         let known: Known =
             known.iter().map(|(task, text)| (NodeId::of_task(TaskIdx::new(*task)), entry(text))).collect();
-        let scope = Scope { bound, known: &known, items: &[], limits: Limits::default() };
+        let scope = Scope::outermost(bound, &known, Limits::default());
         let task = bound.plan().task(TaskIdx::new(task)).unwrap();
         is_needed(&scope, task.needed_if.as_ref().unwrap())
     }

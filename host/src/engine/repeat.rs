@@ -2,7 +2,8 @@
 //! `job` calls and settles; the ledger stores iterations and hands their node out again.
 
 use crate::engine::context::Context;
-use crate::engine::resolve::{Unresolved, converted};
+use crate::engine::resolve::converted;
+use crate::engine::unresolved::Unresolved;
 use crate::model::{FailureClass, Path};
 use crate::plan::{Repeat, Task};
 use crate::state::{Claim, Error};

@@ -1,12 +1,14 @@
 //! Resolution of bindings to values from the known entries of other tasks, or to the tasks still needed.
 //! Pure: fetching entries and waiting is left to `job`.
 
-use crate::model::{Limits, Path, Size, SkipReason, TaskIdx, to_usize};
-use crate::plan::{Binding, Bound};
+use crate::engine::elements::{Elements, ItemSource};
+use crate::engine::unresolved::{Unresolved, all};
+use crate::model::{IndexPath, Limits, Path, Size, SkipReason, TaskIdx, to_usize};
+use crate::plan::{Binding, Bound, FanOut, ForEach, ListsRef};
 use crate::state::{Entry, NodeId};
 use crate::value::{
-    Conversion, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_map,
-    compose_record, compose_some, compose_tuple, pick, split,
+    Conversion, Items, Type, Unconverted, ValueFault, case_name, compose_case, compose_list, compose_map,
+    compose_record, compose_some, compose_tuple, pick, range, split, wire,
 };
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -19,50 +21,27 @@ const MIN_CONVERTED_LIMIT: usize = 16 << 20;
 /// Entries of other nodes that a job has fetched so far.
 pub(crate) type Known = HashMap<NodeId, Entry>;
 
-/// Reason why a binding has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unresolved {
-    /// These nodes must be fetched, or waited for if they were fetched and are open.
-    Needs(Vec<NodeId>),
-    /// A needed task was skipped or has failed. A default replaces a skipped value, never a failed one. A result
-    /// computed with it would be kept on resume, and differ from that of a run without the failure.
-    Skip(SkipReason),
-    /// The value cannot be computed from the inputs.
-    Input(String),
-    /// The value exceeds a limit of this host.
-    Limit(String),
-}
-
-impl Unresolved {
-    /// Combines the reasons of two parts of one value. Unknown tasks come first, so that the reason does not depend
-    /// on the order in which tasks end. A failure outweighs a skip.
-    pub(crate) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Needs(mut first), Self::Needs(second)) => {
-                first.extend(second);
-                Self::Needs(first)
-            }
-            (needs @ Self::Needs(_), _) | (_, needs @ Self::Needs(_)) => needs,
-            (failed @ Self::Skip(SkipReason::UpstreamFailed), _)
-            | (_, failed @ Self::Skip(SkipReason::UpstreamFailed)) => failed,
-            (skip @ Self::Skip(_), _) | (_, skip @ Self::Skip(_)) => skip,
-            (own @ (Self::Input(_) | Self::Limit(_)), Self::Input(_) | Self::Limit(_)) => own,
-        }
-    }
-}
-
 /// Everything that a binding may refer to.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) bound: &'a Bound,
     pub(crate) known: &'a Known,
-    /// Current elements, one per item of the `for-each`; empty outside of one.
-    pub(crate) items: &'a [Bytes],
+    /// The indexes of the node for which values are resolved.
+    pub(crate) at: IndexPath,
+    /// The pipelines around it that run once per element, outermost first.
+    pub(crate) around: &'a [usize],
+    /// Per level of elements, the value of each item.
+    pub(crate) items: &'a [Vec<Bytes>],
     /// Limits of the task that reads the value.
     pub(crate) limits: Limits,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    /// Creates the scope of whole tasks and of outputs.
+    pub(crate) const fn outermost(bound: &'a Bound, known: &'a Known, limits: Limits) -> Self {
+        Self { bound, known, at: IndexPath::root(), around: &[], items: &[], limits }
+    }
+
     /// Returns the value of a binding.
     pub(crate) fn resolve(&self, binding: &Binding) -> Result<Bytes, Unresolved> {
         match binding {
@@ -86,13 +65,15 @@ impl Scope<'_> {
                 self.part(bytes, &input.ty, path, conversion)?
                     .ok_or_else(|| nothing_at_path(path, "the param"))
             }
-            Binding::Item { item, path, ty, conversion } => {
-                let Some(bytes) = self.items.get(*item) else {
+            Binding::Item { level, item, path, ty, conversion } => {
+                let items = level.checked_sub(1).and_then(|level| self.items.get(level));
+                let Some(bytes) = items.and_then(|items| items.get(*item)) else {
                     return Err(Unresolved::Input("an item has no value".to_owned()));
                 };
                 self.part(bytes, ty, path, conversion)?.ok_or_else(|| nothing_at_path(path, "the item"))
             }
             Binding::Range { .. } => Err(Unresolved::Input("a range is no value".to_owned())), // `for-each` counts it
+            Binding::Each { pipeline, element, value } => self.each(*pipeline, element, value),
             Binding::List(element, parts) => {
                 let parts = self.resolve_all(parts.iter())?;
                 compose_list(element, &parts).map_err(|fault| malformed(&fault))
@@ -165,18 +146,125 @@ impl Scope<'_> {
         }
     }
 
+    /// Returns the node of another task that lies in the same elements.
+    pub(crate) fn node(&self, task: TaskIdx) -> NodeId {
+        let level = self.bound.plan().common_level(task, self.around);
+        NodeId { task, at: self.at.prefix(level) }
+    }
+
     /// Returns the output of another task.
     pub(crate) fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
-        let node = NodeId::of_task(task);
+        let node = self.node(task);
         self.known
             .get(&node)
             .map_or_else(|| Err(Unresolved::Needs(vec![node])), |entry| value_of(node, entry))
     }
 
+    /// Returns the values of all elements of a pipeline as a list.
+    fn each(&self, pipeline: usize, element: &Type, value: &Binding) -> Result<Bytes, Unresolved> {
+        let around = self.around_of(FanOut::Pipeline(pipeline));
+        let elements = around.elements(FanOut::Pipeline(pipeline))?;
+        let values = (0..elements.len())
+            .map(|item| around.in_element(pipeline, &elements, item, |scope| scope.resolve(value)));
+        compose_list(element, &all(values)?).map_err(|fault| malformed(&fault))
+    }
+
+    /// Returns the scope of the node around the elements of something.
+    fn around_of(&self, of: FanOut) -> Self {
+        let around = self.bound.plan().lists(of).map_or(&[][..], |lists| lists.around);
+        let level = around.len();
+        // Both begin with the same pipelines: the value would not be read otherwise.
+        let items = self.items.get(..level).unwrap_or(self.items);
+        Self {
+            around: self.around.get(..level).unwrap_or(self.around),
+            at: self.at.prefix(level),
+            items,
+            ..*self
+        }
+    }
+
+    /// Resolves something for one element of a pipeline.
+    fn in_element<T>(
+        &self,
+        pipeline: usize,
+        elements: &Elements,
+        item: u32,
+        resolve: impl FnOnce(&Scope<'_>) -> Result<T, Unresolved>,
+    ) -> Result<T, Unresolved> {
+        let values = self.element_values(elements, item)?;
+        let items: Vec<Vec<Bytes>> = self.items.iter().cloned().chain([values]).collect();
+        let around: Vec<usize> = self.around.iter().copied().chain([pipeline]).collect();
+        let scope = Scope { at: self.at.child(item), around: &around, items: &items, ..*self };
+        resolve(&scope)
+    }
+
+    /// Returns the elements of a task or a pipeline: those of its lists, or those that it flows from.
+    pub(crate) fn elements(&self, of: FanOut) -> Result<Elements, Unresolved> {
+        let lists = self.bound.plan().lists(of);
+        let Some(ListsRef { lists, flow: Some(flow), .. }) = lists else {
+            return self.whole_lists(of);
+        };
+        // There are as many elements as the lists at the start of the flow have.
+        let len = self.whole_lists(flow.root)?.len();
+        let items = flow.sources.iter().zip(lists).map(|(source, list)| match source {
+            Some(source) => Ok(ItemSource::Elements(*source)),
+            None => self.split_list(list).map(ItemSource::List),
+        });
+        Ok(Elements::flowing(all(items)?, len))
+    }
+
+    /// Returns the elements of lists, once all are complete. Fails if they differ in length or are too long.
+    pub(crate) fn whole_lists(&self, of: FanOut) -> Result<Elements, Unresolved> {
+        let Some(ListsRef { lists, product, .. }) = self.bound.plan().lists(of) else {
+            return Err(Unresolved::Input("the lists of a `for-each` are missing".to_owned()));
+        };
+        Elements::of_lists(all(lists.iter().map(|list| self.split_list(list)))?, (lists, product))
+    }
+
+    /// Splits a list, or returns the numbers of a range, of which no list is made.
+    fn split_list(&self, list: &ForEach) -> Result<Items, Unresolved> {
+        if let Binding::Range { from, to } = &list.list {
+            let ends = all([from, to].into_iter().map(|end| self.resolve(&end.0)))?;
+            let [from, to] = &ends[..] else { return Ok(range(0, 0)) };
+            let (from, to) = (end_of_range(from)?, end_of_range(to)?);
+            if from > to {
+                let message = format!("the range of `{}` ends at {to}, before {from}", list.item);
+                return Err(Unresolved::Input(message));
+            }
+            return Ok(range(from, to));
+        }
+        let value = self.resolve(&list.list)?;
+        split(&list.ty, &value).map_err(|fault| Unresolved::Input(fault.to_string()))
+    }
+
+    /// Returns the value of each item of an element. The scope is that of the node around the elements.
+    pub(crate) fn element_values(
+        &self,
+        elements: &Elements,
+        position: u32,
+    ) -> Result<Vec<Bytes>, Unresolved> {
+        all(elements.sources(position).map(|(source, place)| match source {
+            ItemSource::List(list) => list
+                .get(to_usize(place))
+                .ok_or_else(|| Unresolved::Input(format!("a list has no element {place}"))),
+            ItemSource::Elements(FanOut::Task(task)) => self.element(*task, place),
+            ItemSource::Elements(of @ FanOut::Pipeline(pipeline)) => {
+                let record =
+                    self.bound.plan().pipelines().get(*pipeline).and_then(|found| found.record.as_ref());
+                let Some((record, _)) = record else {
+                    return Err(Unresolved::Input("a pipeline has no outputs".to_owned()));
+                };
+                let elements = self.elements(*of)?;
+                self.in_element(*pipeline, &elements, place, |scope| scope.resolve(record))
+            }
+        }))
+    }
+
     /// Returns the value of an element of another task. One that is not stored although its task is done is taken from
     /// the list.
-    pub(crate) fn element(&self, task: TaskIdx, item: u32) -> Result<Bytes, Unresolved> {
-        let node = NodeId::element(task, item);
+    fn element(&self, task: TaskIdx, item: u32) -> Result<Bytes, Unresolved> {
+        let around = self.node(task);
+        let node = around.child(item);
         match self.known.get(&node) {
             None => Err(Unresolved::Needs(vec![node])),
             Some(Entry::Open) => match self.output(task) {
@@ -234,19 +322,6 @@ pub(crate) fn converted(value: &Bytes, conversion: &Conversion, limits: Limits) 
     })
 }
 
-/// Returns all values, or the combined reason why some have none.
-pub(crate) fn all(values: impl Iterator<Item = Result<Bytes, Unresolved>>) -> Result<Vec<Bytes>, Unresolved> {
-    let mut found = Vec::new();
-    let mut unresolved: Option<Unresolved> = None;
-    for value in values {
-        match value {
-            Ok(value) => found.push(value),
-            Err(other) => unresolved = Some(unresolved.map_or(other.clone(), |first| first.and(other))),
-        }
-    }
-    unresolved.map_or(Ok(found), Err)
-}
-
 /// Returns the value of a node that was fetched.
 fn value_of(node: NodeId, entry: &Entry) -> Result<Bytes, Unresolved> {
     match entry {
@@ -257,6 +332,13 @@ fn value_of(node: NodeId, entry: &Entry) -> Result<Bytes, Unresolved> {
         }
         Entry::Skipped(_) => Err(Unresolved::Skip(SkipReason::UpstreamSkipped)),
     }
+}
+
+fn end_of_range(value: &Bytes) -> Result<u32, Unresolved> {
+    let number = wire::Reader::new(value).int().map_err(|fault| Unresolved::Input(fault.to_string()))?;
+    u32::try_from(number).map_err(|_| {
+        Unresolved::Input(format!("a range runs from 0 to {} at most, not over {number}", u32::MAX))
+    })
 }
 
 fn nothing_at_path(path: &Path, value: &str) -> Unresolved {

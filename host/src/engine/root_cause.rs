@@ -2,8 +2,8 @@
 //! `skipping` decides whether a task is skipped, and for which reason.
 
 use crate::engine::resolve::Known;
-use crate::model::{IndexPath, SkipReason, TaskIdx};
-use crate::plan::{Binding, Plan, Task};
+use crate::model::{SkipReason, TaskIdx};
+use crate::plan::{Binding, Plan};
 use crate::state::{Entry, Error, Ledger, NodeId};
 use std::collections::HashSet;
 
@@ -57,8 +57,7 @@ pub(crate) fn root_cause(
                 earliest = Some(earliest.map_or(root, |earliest| earliest.min(root)));
             }
             Some(CauseRole::Passed) => {
-                let task = plan.task(node.task);
-                open.extend(task.map(|task| skip_causes(task, node.at, reason)).unwrap_or_default());
+                open.extend(skip_causes(plan, node, reason));
             }
             Some(CauseRole::None) => {}
         }
@@ -89,11 +88,14 @@ pub(crate) async fn find_root_cause(
     }
 }
 
-/// Returns the nodes that may cause a node of a task to be skipped for this reason: those of whole tasks, and for an
-/// element that flows from others their elements of the same index.
-pub(crate) fn skip_causes(task: &Task, at: IndexPath, reason: SkipReason) -> Vec<NodeId> {
+/// Returns the nodes that may cause a node of a task to be skipped for this reason: those of tasks that lie in the same
+/// elements, and the elements that it flows from.
+pub(crate) fn skip_causes(plan: &Plan, node: NodeId, reason: SkipReason) -> Vec<NodeId> {
+    let Some(task) = plan.task(node.task) else { return Vec::new() };
     let mut causes = Vec::new();
-    let lists = task.for_each.iter().map(|list| &list.list);
+    let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
+    let lists =
+        task.for_each.iter().chain(around.flat_map(|pipeline| &pipeline.for_each)).map(|list| &list.list);
     let conditions = task.when.iter().map(|when| &when.subject);
     let bindings = task.args.iter().chain(lists).chain(conditions);
     match reason {
@@ -102,11 +104,15 @@ pub(crate) fn skip_causes(task: &Task, at: IndexPath, reason: SkipReason) -> Vec
             bindings.for_each(|binding| binding.each_task(&mut |task| causes.push(task)));
         }
         SkipReason::UpstreamSkipped => bindings.for_each(|binding| without_default(binding, &mut causes)),
-        SkipReason::ConditionFalse | SkipReason::Pruned => {}
+        SkipReason::ConditionFalse | SkipReason::Pruned => return Vec::new(),
     }
-    let sources = if at.level() == 0 || causes.is_empty() { Vec::new() } else { task.flows_from() };
-    let elements = sources.into_iter().map(|task| NodeId { task, at });
-    causes.into_iter().map(NodeId::of_task).chain(elements).collect()
+    let elements = plan.element_sources(node.task).into_iter();
+    let elements =
+        elements.map(|(task, level)| NodeId { task, at: node.at.prefix(level.min(node.at.level())) });
+    let causes = causes.into_iter();
+    let causes = causes
+        .map(|cause| NodeId { task: cause, at: node.at.prefix(plan.common_level(cause, &task.around)) });
+    causes.chain(elements).collect()
 }
 
 /// Collects the tasks that a binding needs and has no default for.
@@ -127,6 +133,7 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         }
         Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),
         Binding::Case(_, part) | Binding::Wrapped(part) => without_default(part, tasks),
+        Binding::Each { value, .. } => without_default(value, tasks),
         Binding::Part { value, default: None, .. } => without_default(value, tasks),
         Binding::Select { selector, cases, default, .. } => {
             if default.is_none() {

@@ -2,10 +2,10 @@
 //! The ledger in `state` hands out nodes by it.
 
 use crate::engine::finish::Shown;
-use crate::model::{Name, Size, TaskIdx};
-use crate::plan::{Bound, Plan, Task};
-use crate::state::{Dependent, ResourceScope, ResourceShape, RunShape, TaskShape};
-use std::collections::HashMap;
+use crate::model::{Name, Size, TaskIdx, TaskName};
+use crate::plan::{Bound, FanOut, Plan, Task};
+use crate::state::{Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
+use std::collections::{HashMap, HashSet};
 
 /// Returns the shape of `bound`, restricted to the tasks marked in `is_included`. A run that shows outputs has a node
 /// that closes it.
@@ -32,7 +32,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             dependents: Vec::new(),
             rank,
             class: classes.class_of(needs(task, plan)),
-            indexed: if task.is_for_each() { vec![1] } else { Vec::new() },
+            indexed: indexed(plan, task),
             is_repeated: task.repeat.is_some(),
             is_included: *is_included,
         })
@@ -40,38 +40,55 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
     let mut shape =
         RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing };
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
-        for upstream in &task.waits_for {
+        let whole = |upstream: &&TaskIdx| plan.common_level(**upstream, &task.around) == 0;
+        for upstream in task.waits_for.iter().filter(whole) {
             shape.connect(*upstream, Dependent::of_task(idx));
         }
-        // The task is expanded once its source is, and then each element waits for the one of the same index.
-        for source in task.flows_from() {
-            shape.connect_elements(source, idx, 1);
+        // A node is expanded once those are whose elements its own wait for; then each waits for those of the same index.
+        let mut expanded: HashSet<(TaskIdx, u8)> = HashSet::new();
+        for (source, level) in plan.element_sources(idx) {
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            for level in (0..level).filter(|level| expanded.insert((source, *level))) {
+                shape.connect(source, Dependent { task: idx, level, on: Milestone::Expanded });
+            }
+            shape.connect(source, Dependent { task: idx, level, on: Milestone::Ended });
         }
     }
     shape
 }
 
-/// Returns the ranks of all tasks: priority first, then the longest remaining path. Tasks that flow from one another have
-/// the path of the first one; among them the last one goes first, so that an element that has come far is completed before
-/// another begins.
+/// Returns, per level of a task's elements, how many segments of its name stand before the index.
+fn indexed(plan: &Plan, task: &Task) -> Vec<u8> {
+    let segments = |name: &TaskName| u8::try_from(name.segments().count()).unwrap_or(u8::MAX);
+    let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
+    let own = task.is_for_each().then(|| segments(&task.name));
+    around.map(|pipeline| segments(&pipeline.name)).chain(own).collect()
+}
+
+/// Returns the ranks of all tasks: priority first, then the longest remaining path. Tasks whose elements flow from one
+/// another, or lie in one pipeline that runs over lists, have the longest path of all of them; among them the last one
+/// goes first, so that an element that has come far is completed before another begins.
 pub(crate) fn ranks(plan: &Plan) -> Vec<i64> {
-    let tasks = plan.tasks();
-    let root = |at: TaskIdx| plan.task(at).and_then(|task| task.flow.as_ref()).map_or(at, |flow| flow.root);
-    let mut heights: Vec<u32> = tasks.iter().map(|task| task.height).collect();
-    let mut steps: Vec<u16> = vec![0; tasks.len()];
-    for at in plan.order() {
-        let Some(task) = plan.task(*at).filter(|task| task.flow.is_some()) else { continue };
-        let before =
-            task.flows_from().into_iter().filter_map(|source| steps.get(source.index()).copied()).max();
-        steps.get_mut(at.index()).into_iter().for_each(|step| *step = before.unwrap_or(0).saturating_add(1));
-        heights.get_mut(root(*at).index()).into_iter().for_each(|height| *height = task.height.max(*height));
+    let count = plan.tasks().len();
+    let root = |at: TaskIdx| {
+        let of = plan.fan_out(at, 1).unwrap_or(FanOut::Task(at));
+        plan.lists(of).and_then(|lists| lists.flow).map_or(of, |flow| flow.root)
+    };
+    let (mut heights, mut steps): (HashMap<FanOut, u32>, Vec<u16>) = (HashMap::new(), vec![0; count]);
+    for (at, task) in plan.order().iter().filter_map(|at| Some((*at, plan.task(*at)?))) {
+        let height = heights.entry(root(at)).or_default();
+        *height = task.height.max(*height);
+        let before = plan.element_sources(at).into_iter();
+        let before = before.filter_map(|(source, _)| steps.get(source.index()).copied()).max();
+        let step = before.map_or(0, |before| before.saturating_add(1));
+        steps.get_mut(at.index()).into_iter().for_each(|slot| *slot = step);
     }
     let rank = |(at, task): (TaskIdx, &Task)| {
-        let height = heights.get(root(at).index()).map_or(0, |height| (*height).min(MAX_HEIGHT));
+        let height = heights.get(&root(at)).map_or(0, |height| (*height).min(MAX_HEIGHT));
         let step = steps.get(at.index()).copied().unwrap_or(0);
         (i64::from(task.priority) << 41) + (i64::from(height) << 16) + i64::from(step)
     };
-    (0..).map(TaskIdx::new).zip(tasks).map(rank).collect()
+    (0..).map(TaskIdx::new).zip(plan.tasks()).map(rank).collect()
 }
 
 /// The longest path that is told from longer ones, so that priorities are never outweighed.

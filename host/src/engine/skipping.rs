@@ -2,12 +2,15 @@
 //! Pure: fetching those entries is left to `job`.
 
 use crate::engine::pruning::is_needed;
-use crate::engine::resolve::{Scope, Unresolved};
-use crate::model::SkipReason;
+use crate::engine::resolve::Scope;
+use crate::engine::unresolved::Unresolved;
+use crate::model::{SkipReason, TaskIdx};
 use crate::plan::Task;
 use crate::state::{Entry, NodeId};
 
-/// Returns why a task is skipped; none if it runs once its arguments are known.
+/// Returns why the node of a task in `scope` is skipped; none if it runs once its arguments are known.
+///
+/// What is the same for all elements of a pipeline is decided at the node around them.
 pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     if let Some(pruned) = pruned(scope, task)? {
         return Ok(Some(pruned));
@@ -21,15 +24,17 @@ pub(crate) fn skip_reason(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipR
 /// Returns a skip if only cases of a `select` need the task and none of them is chosen.
 pub(crate) fn pruned(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
     match &task.needed_if {
-        Some(condition) if !is_needed(scope, condition)? => Ok(Some(SkipReason::Pruned)),
-        _ => Ok(None), // needed always, or by a chosen case
+        Some(condition) if task.needed_level == scope.at.level() && !is_needed(scope, condition)? => {
+            Ok(Some(SkipReason::Pruned))
+        }
+        _ => Ok(None), // needed always, or by a chosen case; or decided at another level
     }
 }
 
 /// Returns a skip if one of the task's conditions is false: those of the pipelines around it come first, so that their
 /// tasks are all skipped for one reason.
 pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
-    for when in &task.when {
+    for when in task.when.iter().filter(|when| when.level == scope.at.level()) {
         let is_equal = scope.resolve(&when.subject)? == when.equals;
         if is_equal == when.is_negated {
             return Ok(Some(SkipReason::ConditionFalse));
@@ -38,14 +43,19 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok(None)
 }
 
-/// Returns a skip if a task was skipped or has failed whose elements the task would flow from.
-pub(crate) fn sources(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
-    for source in task.flows_from() {
-        let is_known = scope.known.contains_key(&NodeId::of_task(source));
-        match scope.output(source) {
-            Err(Unresolved::Skip(reason)) => return Ok(Some(reason)),
-            Err(needs) if !is_known => return Err(needs),
-            Ok(_) | Err(_) => {} // done, or its elements are under way
+/// Returns a skip if a node was skipped or has failed whose elements those of the node in `scope` would wait for.
+pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReason>, Unresolved> {
+    let level = scope.at.level();
+    let sources = scope.bound.plan().element_sources(at);
+    for (task, _) in sources.into_iter().filter(|(_, of_source)| *of_source > level) {
+        let node = NodeId { task, at: scope.at };
+        match scope.known.get(&node) {
+            None => return Err(Unresolved::Needs(vec![node])),
+            Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)) => {
+                return Ok(Some(SkipReason::UpstreamFailed));
+            }
+            Some(Entry::Skipped(_)) => return Ok(Some(SkipReason::UpstreamSkipped)),
+            Some(Entry::Open | Entry::Done(_)) => {} // done, or its elements are under way
         }
     }
     Ok(None)
@@ -53,7 +63,9 @@ pub(crate) fn sources(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReaso
 
 /// Returns a skip if a task named in `after` failed. A task that was merely not needed skips nothing.
 fn after(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipReason>, Unresolved> {
-    let nodes = || task.after.iter().copied().map(NodeId::of_task);
+    let plan = scope.bound.plan();
+    let is_here = |task: &&TaskIdx| plan.common_level(**task, scope.around) == scope.at.level();
+    let nodes = || task.after.iter().filter(is_here).map(|task| scope.node(*task));
     let unknown: Vec<NodeId> = nodes().filter(|node| !scope.known.contains_key(node)).collect();
     if !unknown.is_empty() {
         return Err(Unresolved::Needs(unknown));

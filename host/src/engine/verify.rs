@@ -3,7 +3,7 @@
 
 use crate::invoke::{Call, Failure, Invoker, LastOutput, Listener, Outcome, Returned, Stream, Usage};
 use crate::model::FailureClass;
-use crate::plan::{Bound, CacheRule, Task};
+use crate::plan::{Bound, CacheRule, Function, Task};
 use crate::value::difference;
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ pub enum Verification {
 
 /// Returns whether the results of a task may be shared: it is pure, or its author vouches for it.
 pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
-    let is_pure = || bound.plan().function_of(task).is_some_and(|function| function.grants.is_pure());
+    let is_pure = || bound.plan().function_of(task).is_some_and(Function::is_pure);
     match task.cache {
-        CacheRule::Shared(_) => true,
+        CacheRule::Shared(_) | CacheRule::Builtin => true,
         CacheRule::Off => is_pure(),
         CacheRule::Impure => false,
     }

@@ -20,11 +20,13 @@ pub(crate) struct Draft {
 /// Resolved content of a task.
 #[derive(Default)]
 pub(crate) struct Body {
-    /// `None` if the task names no existing component.
+    /// `None` if the task names no existing component, or is built in.
     pub(crate) component: Option<usize>,
     pub(crate) args: Vec<(Spanned<String>, Spanned<Expr>)>,
     /// Conditions: of a draft in one manifest its own `when`, or none.
     pub(crate) conditions: Vec<Arc<Condition>>,
+    /// The pipelines around the task that run once per element, outermost first.
+    pub(crate) around: Vec<usize>,
     pub(crate) for_each: Vec<(String, Spanned<Expr>)>,
     pub(crate) product: bool,
     pub(crate) resources: Vec<(usize, u32)>,
@@ -83,10 +85,9 @@ fn draft(names: &mut Names<'_>, manifest: usize, owner: (TaskIdx, &Name), task: 
         task.for_each.iter().map(|(item, list)| (item.to_string(), reader.value(list, Site::List)));
     let for_each = for_each.collect();
     let place = Place { manifest, position: owner.0.index() };
-    let conditions = task
-        .when
-        .iter()
-        .map(|when| Arc::new(Condition { place, subject: reader.value(&when.subject, Site::When) }));
+    let conditions = task.when.iter().map(|when| {
+        Arc::new(Condition { place, level: 0, subject: reader.value(&when.subject, Site::When) })
+    });
     let conditions = conditions.collect();
     let args = task.args.iter().map(|(key, (span, arg))| {
         (Spanned::new(key.clone(), span.clone()), reader.value(arg, Site::Args(task)))
@@ -94,7 +95,8 @@ fn draft(names: &mut Names<'_>, manifest: usize, owner: (TaskIdx, &Name), task: 
     let args = args.collect();
     let reads = reader.reads;
     let product = task.product;
-    Draft { body: Body { component, args, conditions, for_each, product, resources }, reads, after }
+    let around = Vec::new();
+    Draft { body: Body { component, args, conditions, around, for_each, product, resources }, reads, after }
 }
 
 fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Option<Spanned<TaskIdx>> {

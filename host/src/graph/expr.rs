@@ -43,12 +43,27 @@ pub struct Pipeline {
     pub manifest: usize,
     /// Positions of its tasks.
     pub tasks: Range<usize>,
-    /// Lists that the including task runs over, in the scope of that task.
+    /// Lists that the including task runs over, in the scope of that task. The pipeline runs once per element.
     pub for_each: Vec<(String, Spanned<Expr>)>,
+    /// Whether the lists are combined in all ways, instead of zipped.
+    pub product: bool,
+    /// How the `for-each` flows from others; none if it waits for whole lists, or there is none.
+    pub flow: Option<Flow>,
+    /// The pipelines around it that run once per element, outermost first, by position; not itself.
+    pub around: Vec<usize>,
     /// Values of the params of the included manifest, in its order; none where a fault was reported.
     pub arguments: Vec<Option<Arc<Crossing>>>,
-    /// The record of its outputs; none where a fault was reported.
+    /// The record of its outputs, of each element if it runs over lists; none where a fault was reported.
     pub record: Option<Arc<Crossing>>,
+}
+
+/// What runs once per element of lists: a task, or a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FanOut {
+    /// A task.
+    Task(TaskIdx),
+    /// A pipeline, by position.
+    Pipeline(usize),
 }
 
 /// A value that crosses the border of a pipeline. It is typed once, and shared by all that read it.
@@ -90,6 +105,24 @@ pub enum Border {
         /// The pipeline.
         pipeline: usize,
     },
+    /// The records of all elements of a pipeline that runs over lists, as a list.
+    List {
+        /// The pipeline.
+        pipeline: usize,
+    },
+}
+
+impl Border {
+    /// Returns the pipeline.
+    #[must_use]
+    pub const fn pipeline(&self) -> usize {
+        match self {
+            Self::Argument { pipeline, .. }
+            | Self::Output { pipeline, .. }
+            | Self::Record { pipeline }
+            | Self::List { pipeline } => *pipeline,
+        }
+    }
 }
 
 /// Source of an argument.
@@ -108,6 +141,8 @@ pub enum Origin {
 pub struct Condition {
     /// The task that has the `when`.
     pub place: Place,
+    /// The number of pipelines around that task that run once per element.
+    pub level: usize,
     /// The value under test.
     pub subject: Spanned<Expr>,
 }
@@ -119,7 +154,7 @@ pub struct Node {
     pub name: TaskName,
     /// The task in its manifest.
     pub place: Place,
-    /// Position of the component among those of all manifests; none where a fault was reported.
+    /// Position of the component among those of all manifests; none of a built-in task, and where a fault was reported.
     pub component: Option<usize>,
     /// Argument name to value, in the manifest's order.
     pub args: Vec<(Spanned<String>, Spanned<Expr>)>,
@@ -129,6 +164,8 @@ pub struct Node {
     pub is_ungranted: bool,
     /// Priority: its own and those of the pipelines around it.
     pub priority: i8,
+    /// The pipelines around the task that run once per element, outermost first, by position.
+    pub around: Vec<usize>,
     /// Items of `for-each` in order: name and list.
     pub for_each: Vec<(String, Spanned<Expr>)>,
     /// Whether the lists are combined in all ways, instead of zipped.
@@ -147,6 +184,8 @@ pub struct Node {
     pub waits_for: Vec<TaskIdx>,
     /// Condition under which the task is needed; none if it always is.
     pub needed_if: Option<Arc<NeededIf>>,
+    /// How many of the pipelines in `around` the values of that condition vary with.
+    pub needed_level: usize,
     /// Number of tasks on the longest path from this one to an end of the graph, itself included.
     pub height: u32,
 }
@@ -205,9 +244,11 @@ pub enum Expr {
         /// Part of the param.
         path: Path,
     },
-    /// An element of this task's `for-each`.
+    /// An element of a `for-each`.
     Item {
-        /// Position among the items of the task's `for-each`.
+        /// The pipeline that runs over the lists; none for the task itself.
+        of: Option<usize>,
+        /// Position among the items of the `for-each`.
         item: usize,
         /// Part of the element.
         path: Path,
@@ -230,6 +271,13 @@ pub enum Expr {
         from: Box<Spanned<Expr>>,
         /// One past the last number.
         to: Box<Spanned<Expr>>,
+    },
+    /// The values of all elements of a pipeline that runs over lists, as a list.
+    Each {
+        /// The pipeline.
+        pipeline: usize,
+        /// The value of one element.
+        value: Box<Spanned<Expr>>,
     },
     /// A choice between cases.
     Select {
@@ -288,6 +336,7 @@ impl Expr {
                 visit(&to.value);
             }
             Self::Crossing { crossing, .. } => visit(&crossing.value.value),
+            Self::Each { value, .. } => visit(&value.value),
             Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
             Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
             Self::Select { selector, cases, .. } => {
@@ -312,6 +361,7 @@ impl Expr {
                 visit(&mut from.value);
                 visit(&mut to.value);
             }
+            Self::Each { value, .. } => visit(&mut value.value),
             Self::Array(parts) => parts.iter_mut().for_each(|part| visit(&mut part.value)),
             Self::Table(entries) => entries.iter_mut().for_each(|(_, part)| visit(&mut part.value)),
             Self::Select { selector, cases, .. } => {

@@ -1,74 +1,136 @@
 //! Fan-outs that flow: a `for-each` over the whole output of another one, so that element `i` waits for element `i` only.
 //! Values of elements are read in `engine`; the ledger follows the edges between elements.
 
-use crate::graph::Expr;
 use crate::graph::draft::Draft;
-use crate::model::TaskIdx;
+use crate::graph::{Border, Expr, FanOut, Pipeline};
+use crate::model::{Spanned, TaskIdx};
+use std::collections::HashMap;
 
-/// How a `for-each` flows from others. All tasks that flow from one another have the same elements, those of the root.
+/// How a `for-each` flows from others. All that flow from one another have the same elements, those of the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {
-    /// The task at the start, whose own lists say how many elements there are.
-    pub root: TaskIdx,
-    /// Per item, in order: the task whose element the item is; none for an element of the root's own list.
-    pub sources: Vec<Option<TaskIdx>>,
+    /// The start, whose own lists say how many elements there are.
+    pub root: FanOut,
+    /// Per item, in order: whose element the item is; none for an element of the root's own list.
+    pub sources: Vec<Option<FanOut>>,
 }
 
 impl Flow {
-    /// Returns the tasks whose elements the items are, without duplicates.
+    /// Returns what the elements of the items belong to, without duplicates.
     #[must_use]
-    pub fn tasks(&self) -> Vec<TaskIdx> {
-        let mut tasks: Vec<TaskIdx> = self.sources.iter().flatten().copied().collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        tasks
+    pub fn distinct_sources(&self) -> Vec<FanOut> {
+        let mut sources: Vec<FanOut> = self.sources.iter().flatten().copied().collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
     }
 }
 
-/// Finds the flows of all tasks, none for a task that waits for whole lists. `order` has every task after those that it
-/// needs.
+/// The flows of tasks and pipelines.
+pub(crate) struct Flows {
+    /// By task: none if it waits for whole lists, or has no `for-each`.
+    pub(crate) of_tasks: Vec<Option<Flow>>,
+    /// By pipeline.
+    pub(crate) of_pipelines: Vec<Option<Flow>>,
+}
+
+/// Finds all flows.
 ///
 /// A `for-each` flows if each of its lists is the whole output of a `for-each` with the same root, or the list that the
 /// root itself runs over. Any other combination, and every product, waits until all lists are complete.
-pub(crate) fn flows(tasks: &[Draft], order: &[TaskIdx]) -> Vec<Option<Flow>> {
-    let mut flows: Vec<Option<Flow>> = vec![None; tasks.len()];
-    for index in order {
-        let flow = flow(tasks, &flows, *index);
-        if let Some(slot) = flows.get_mut(index.index()) {
-            *slot = flow;
+pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline]) -> Flows {
+    let mut finder = Finder { drafts, pipelines, known: HashMap::new() };
+    let tasks = (0..).map(TaskIdx::new).take(drafts.len()).map(FanOut::Task);
+    let of_tasks = tasks.map(|task| finder.flow(task, 0)).collect();
+    let of_pipelines =
+        (0..pipelines.len()).map(|pipeline| finder.flow(FanOut::Pipeline(pipeline), 0)).collect();
+    Flows { of_tasks, of_pipelines }
+}
+
+struct Finder<'a> {
+    drafts: &'a [Draft],
+    pipelines: &'a [Pipeline],
+    known: HashMap<FanOut, Option<Flow>>,
+}
+
+/// Maximum length of a chain that flows. A longer one has a barrier here and there, which bounds recursion.
+const MAX_CHAIN: usize = 500;
+
+impl<'a> Finder<'a> {
+    fn flow(&mut self, of: FanOut, depth: usize) -> Option<Flow> {
+        if let Some(known) = self.known.get(&of) {
+            return known.clone();
+        }
+        let flow = if depth < MAX_CHAIN { self.find(of, depth) } else { None };
+        if depth < MAX_CHAIN {
+            self.known.insert(of, flow.clone());
+        }
+        flow
+    }
+
+    fn find(&mut self, of: FanOut, depth: usize) -> Option<Flow> {
+        let (lists, product) = self.lists(of)?;
+        if product && lists.len() > 1 {
+            return None;
+        }
+        let sources: Vec<Option<FanOut>> =
+            lists.iter().map(|(_, list)| self.source(of, &list.value)).collect();
+        let mut root = None;
+        for source in sources.iter().flatten() {
+            let of_source = self.flow(*source, depth + 1).map_or(*source, |flow| flow.root);
+            if root.replace(of_source).is_some_and(|other| other != of_source) {
+                return None;
+            }
+        }
+        let root = root?;
+        // Several lists of the root are zipped, and none of them alone is the root's.
+        let of_root =
+            self.lists(root).and_then(|(lists, _)| <&[(String, Spanned<Expr>); 1]>::try_from(lists).ok());
+        let is_roots = |list: &Expr| of_root.is_some_and(|[(_, of_root)]| of_root.value == *list);
+        let mut others = sources.iter().zip(lists).filter(|(source, _)| source.is_none());
+        others.all(|(_, (_, list))| is_roots(&list.value)).then_some(Flow { root, sources })
+    }
+
+    fn lists(&self, of: FanOut) -> Option<(&'a [(String, Spanned<Expr>)], bool)> {
+        let (lists, product) = match of {
+            FanOut::Task(task) => {
+                let body = &self.drafts.get(task.index())?.body;
+                (&body.for_each, body.product)
+            }
+            FanOut::Pipeline(pipeline) => {
+                let pipeline = self.pipelines.get(pipeline)?;
+                (&pipeline.for_each, pipeline.product)
+            }
+        };
+        (!lists.is_empty()).then_some((lists, product))
+    }
+
+    fn around(&self, of: FanOut) -> &'a [usize] {
+        match of {
+            FanOut::Task(task) => self.drafts.get(task.index()).map_or(&[], |draft| &draft.body.around),
+            FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map_or(&[], |found| &found.around),
         }
     }
-    flows
-}
 
-fn flow(tasks: &[Draft], flows: &[Option<Flow>], index: TaskIdx) -> Option<Flow> {
-    let body = &tasks.get(index.index())?.body;
-    let is_product = body.product && body.for_each.len() > 1;
-    let lists = Some(&body.for_each).filter(|_| !is_product)?;
-    let sources: Vec<Option<TaskIdx>> = lists.iter().map(|(_, list)| source(tasks, &list.value)).collect();
-    let root_of = |source: TaskIdx| match flows.get(source.index()) {
-        Some(Some(flow)) => flow.root,
-        Some(None) | None => source,
-    };
-    let mut roots = sources.iter().flatten().map(|source| root_of(*source));
-    let root = roots.next()?;
-    let is_roots_list = |list: &Expr| match tasks.get(root.index()).map(|root| &root.body.for_each[..]) {
-        Some([(_, of_root)]) => of_root.value == *list,
-        _ => false, // several lists are zipped, and none of them alone is the root's
-    };
-    let others = sources.iter().zip(lists).filter(|(source, _)| source.is_none());
-    let is_flow =
-        roots.all(|other| other == root) && { others }.all(|(_, (_, list))| is_roots_list(&list.value));
-    is_flow.then_some(Flow { root, sources })
-}
-
-/// Returns the `for-each` task whose whole output a list is.
-fn source(tasks: &[Draft], list: &Expr) -> Option<TaskIdx> {
-    match list {
-        Expr::Task { task, path, default: None } if path.steps().is_empty() => {
-            let is_for_each = tasks.get(task.index()).is_some_and(|task| !task.body.for_each.is_empty());
-            is_for_each.then_some(*task)
-        }
-        _ => None, // a part of an output, or no output at all
+    /// Returns what a list is the whole output of. Both must lie in the same elements: only then are those of the list
+    /// elements of both.
+    fn source(&self, of: FanOut, list: &Expr) -> Option<FanOut> {
+        let source = match list {
+            Expr::Task { task, path, default: None } if path.steps().is_empty() => FanOut::Task(*task),
+            Expr::Crossing { crossing, path, default: None } if path.steps().is_empty() => {
+                match (&crossing.border, &crossing.value.value) {
+                    (Border::List { pipeline }, _) => FanOut::Pipeline(*pipeline),
+                    // An output that is the whole output of something else is the same list.
+                    (Border::Output { .. }, inner @ (Expr::Task { .. } | Expr::Crossing { .. })) => {
+                        return self.source(of, inner);
+                    }
+                    // An argument may be converted to the type of its param.
+                    _ => return None,
+                }
+            }
+            _ => return None, // a part of an output, or no output at all
+        };
+        let is_same = self.lists(source).is_some() && self.around(source) == self.around(of);
+        is_same.then_some(source)
     }
 }

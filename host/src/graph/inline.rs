@@ -45,6 +45,9 @@ pub(crate) fn inline(inclusions: Inclusions<'_>) -> Inlined {
         arguments: instances.iter().map(|instance| vec![Memo::New; params(instance)]).collect(),
         outputs: instances.iter().map(|instance| vec![Memo::New; outputs(instance)]).collect(),
         records: vec![Memo::New; instances.len()],
+        whole: vec![Memo::New; instances.len()],
+        lists: vec![None; instances.len()],
+        items_of: None,
         crossings: Crossings::default(),
         level: 0,
         reported: HashSet::new(),
@@ -88,8 +91,14 @@ struct Inliner<'a> {
     arguments: Vec<Vec<Memo>>,
     /// By instance and output.
     outputs: Vec<Vec<Memo>>,
-    /// By instance.
+    /// By instance: the record of the outputs.
     records: Vec<Memo>,
+    /// By instance that runs once per element: the list of the records of all elements.
+    whole: Vec<Memo>,
+    /// By instance: the lists that it runs over, once they are known.
+    lists: Vec<Option<Lists>>,
+    /// The pipeline whose items the value that is being made refers to; none for a task.
+    items_of: Option<usize>,
     crossings: Crossings,
     /// Nesting of the value that is being made.
     level: usize,
@@ -97,6 +106,9 @@ struct Inliner<'a> {
     reported: HashSet<Span>,
     faults: Vec<Fault>,
 }
+
+/// Items with their lists.
+type Lists = Vec<(String, Spanned<Expr>)>;
 
 impl<'a> Inliner<'a> {
     fn fault(&mut self, span: &Span, fault: impl FnOnce() -> Fault) {
@@ -125,6 +137,35 @@ impl<'a> Inliner<'a> {
         Some((parent, place, task, self.template_of(parent)?.drafts.get(position)?))
     }
 
+    /// Returns whether an instance runs once per element of lists.
+    fn is_for_each(&self, instance: usize) -> bool {
+        self.including(instance).is_some_and(|(_, _, _, draft)| !draft.body.for_each.is_empty())
+    }
+
+    /// Returns the pipelines that run once per element and in which an instance lies, itself included, outermost first.
+    fn around(&self, instance: usize) -> Vec<usize> {
+        let (mut around, mut at) = (Vec::new(), instance);
+        while let Some((parent, ..)) = self.including(at) {
+            if self.is_for_each(at) {
+                around.push(at - 1);
+            }
+            at = parent;
+        }
+        around.reverse();
+        around
+    }
+
+    /// Returns the lists that an instance runs over. Made before anything that refers to their elements.
+    fn lists_of(&mut self, instance: usize) -> Lists {
+        if let Some(Some(lists)) = self.lists.get(instance) {
+            return lists.clone();
+        }
+        let Some((parent, _, _, draft)) = self.including(instance) else { return Lists::new() };
+        let lists = self.lists(parent, &draft.body.for_each);
+        self.lists.get_mut(instance).into_iter().for_each(|slot| *slot = Some(lists.clone()));
+        lists
+    }
+
     /// Returns the conditions of each instance: those of the instances around it, then that of its own task.
     fn conditions(&mut self) -> Vec<Vec<Arc<Condition>>> {
         let mut conditions: Vec<Vec<Arc<Condition>>> = Vec::with_capacity(self.inclusions.instances.len());
@@ -140,7 +181,12 @@ impl<'a> Inliner<'a> {
     }
 
     fn condition(&mut self, instance: usize, condition: &Condition) -> Arc<Condition> {
-        Arc::new(Condition { place: condition.place, subject: self.value(instance, &condition.subject) })
+        let level = self.around(instance).len();
+        Arc::new(Condition {
+            place: condition.place,
+            level,
+            subject: self.value(instance, &condition.subject),
+        })
     }
 
     fn task(&mut self, task: &Allocated, conditions: &[Vec<Arc<Condition>>]) -> Draft {
@@ -158,6 +204,7 @@ impl<'a> Inliner<'a> {
             component: body.component.and_then(|own| Some(own + self.components.get(task.place.manifest)?)),
             args: body.args.iter().map(|(name, value)| (name.clone(), self.value(at, value))).collect(),
             conditions: all,
+            around: self.around(at),
             for_each: self.lists(at, &body.for_each),
             product: body.product,
             resources: body.resources.iter().filter_map(resource).collect(),
@@ -167,6 +214,10 @@ impl<'a> Inliner<'a> {
         let values = values.chain(body.for_each.iter().map(|(_, list)| list));
         let values = values.chain(body.conditions.iter().map(|condition| &condition.subject));
         values.for_each(|value| uses::each_reference(value, &mut |read| reads.push(read)));
+        for pipeline in &body.around {
+            let lists = self.lists_of(pipeline + 1);
+            lists.iter().for_each(|(_, list)| uses::each_reference(list, &mut |read| reads.push(read)));
+        }
         Draft { body, reads, after: Vec::new() }
     }
 
@@ -216,9 +267,12 @@ impl<'a> Inliner<'a> {
                     None => Expr::Faulty,
                 }
             }
+            Expr::Item { item, path, .. } => {
+                Expr::Item { of: self.items_of, item: *item, path: path.clone() }
+            }
             Expr::Literal(_)
             | Expr::Param { .. }
-            | Expr::Item { .. }
+            | Expr::Each { .. }
             | Expr::Env { .. }
             | Expr::File { .. }
             | Expr::Crossing { .. }
@@ -287,10 +341,16 @@ impl<'a> Inliner<'a> {
             span,
             |own| {
                 let (parent, _, task, draft) = own.including(instance)?;
+                drop(own.lists_of(instance)); // the items that the argument may refer to
                 let (name, declared) = own.part_of(instance)?.manifest.params.get_index(param)?;
                 let written = draft.body.args.iter().find(|(arg, _)| arg.value == name.as_str());
                 let (origin, value) = match (written, &declared.default) {
-                    (Some((_, value)), _) => (Origin::Args, own.value(parent, value)),
+                    (Some((_, value)), _) => {
+                        let items_of = own.items_of.replace(instance - 1);
+                        let value = own.value(parent, value);
+                        own.items_of = items_of;
+                        (Origin::Args, value)
+                    }
                     (None, Some(default)) => {
                         let value = Expr::Literal(default.value.clone());
                         (Origin::Default, Spanned::new(value, default.span.clone()))
@@ -313,6 +373,7 @@ impl<'a> Inliner<'a> {
         span: &Span,
     ) -> Expr {
         let (crossing, rest) = match path.steps().split_first() {
+            _ if self.is_for_each(instance) => (self.whole(instance, span), path.clone()),
             None => (self.record(instance, span), Path::root()),
             Some((Step::Field(name), rest)) => match self.position(instance, name) {
                 Some(position) => (self.output_at(instance, position, span), Path::from_steps(rest)),
@@ -326,18 +387,28 @@ impl<'a> Inliner<'a> {
                 return Expr::Faulty;
             }
         };
+        self.reference_to(crossing, (&rest, default), span)
+    }
+
+    /// Returns a reference to a part of an output.
+    fn reference_to(
+        &mut self,
+        crossing: Option<Arc<Crossing>>,
+        (rest, default): (&Path, Option<&Spanned<Datum>>),
+        span: &Span,
+    ) -> Expr {
         let Some(crossing) = crossing else { return Expr::Faulty };
         // The output of a task, or what crosses another border, is referred to itself.
         match &crossing.value.value {
             Expr::Task { task, path, default: None } => {
-                Expr::Task { task: *task, path: path.followed_by(&rest), default: default.cloned() }
+                Expr::Task { task: *task, path: path.followed_by(rest), default: default.cloned() }
             }
             Expr::Crossing { crossing: inner, path, default: None } => {
-                let (inner, path) = (Arc::clone(inner), path.followed_by(&rest));
+                let (inner, path) = (Arc::clone(inner), path.followed_by(rest));
                 self.crossing(inner, path, default.cloned(), span)
             }
             Expr::Faulty => Expr::Faulty,
-            _ => self.crossing(crossing, rest, default.cloned(), span), // has no other name
+            _ => self.crossing(crossing, rest.clone(), default.cloned(), span), // has no other name
         }
     }
 
@@ -357,6 +428,22 @@ impl<'a> Inliner<'a> {
         )
     }
 
+    /// Returns the list of the records of all elements.
+    fn whole(&mut self, instance: usize, span: &Span) -> Option<Arc<Crossing>> {
+        self.once(
+            move |own| own.whole.get_mut(instance),
+            span,
+            |own| {
+                drop(own.lists_of(instance));
+                let record = own.record(instance, span)?;
+                let value = own.crossing(record, Path::root(), None, span);
+                let value = Box::new(Spanned::new(value, span.clone()));
+                let value = Expr::Each { pipeline: instance - 1, value };
+                Some((Border::List { pipeline: instance - 1 }, Spanned::new(value, span.clone())))
+            },
+        )
+    }
+
     fn record(&mut self, instance: usize, span: &Span) -> Option<Arc<Crossing>> {
         self.once(
             move |own| own.records.get_mut(instance),
@@ -364,12 +451,12 @@ impl<'a> Inliner<'a> {
             |own| {
                 let (_, _, task, _) = own.including(instance)?;
                 let outputs = &own.template_of(instance)?.outputs;
-                let entry = |(name, value): &(String, Spanned<Expr>)| {
-                    let path = Path::from_steps(&[Step::Field(name.clone())]);
-                    let part = own.output(instance, (&path, None), &value.span);
+                let entry = |(position, (name, value)): (usize, &(String, Spanned<Expr>))| {
+                    let output = own.output_at(instance, position, &value.span);
+                    let part = own.reference_to(output, (&Path::root(), None), &value.span);
                     (Spanned::new(name.clone(), value.span.clone()), Spanned::new(part, value.span.clone()))
                 };
-                let entries = outputs.iter().map(entry).collect();
+                let entries = outputs.iter().enumerate().map(entry).collect();
                 let value = Spanned::new(Expr::Table(entries), task.span.clone());
                 Some((Border::Record { pipeline: instance - 1 }, value))
             },
@@ -397,6 +484,7 @@ impl<'a> Inliner<'a> {
     fn pipeline(&mut self, instance: usize) -> Option<Pipeline> {
         let (parent, place, task, draft) = self.including(instance)?;
         let Instance { manifest, name, tasks, .. } = self.instance(instance)?;
+        let for_each = self.lists_of(instance);
         let params = self.arguments.get(instance).map_or(0, Vec::len);
         // Every output is a crossing, read or not, so that its faults are found.
         for output in 0..self.outputs.get(instance).map_or(0, Vec::len) {
@@ -407,9 +495,17 @@ impl<'a> Inliner<'a> {
             place,
             manifest: *manifest,
             tasks: tasks.clone(),
-            for_each: self.lists(parent, &draft.body.for_each),
+            for_each,
+            product: draft.body.product,
+            flow: None, // found once all pipelines are known
+            around: self.around(parent),
             arguments: (0..params).map(|param| self.argument(instance, param, &task.span)).collect(),
-            record: self.record(instance, &task.span),
+            record: {
+                if self.is_for_each(instance) {
+                    drop(self.whole(instance, &task.span));
+                }
+                self.record(instance, &task.span)
+            },
         })
     }
 }

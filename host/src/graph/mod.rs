@@ -33,7 +33,8 @@ mod inline_tests;
 mod properties;
 
 pub use expr::{
-    Border, Condition, Crossing, Expr, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline, Resolved,
+    Border, Condition, Crossing, Expr, FanOut, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline,
+    Resolved,
 };
 pub use flows::Flow;
 pub use manifests::{Manifests, Place};

@@ -61,7 +61,8 @@ impl<'a> Names<'a> {
         self.look_up(&known, &name.value, &name.span)
     }
 
-    /// Returns the position of the component that a task runs; none for a task that includes a manifest.
+    /// Returns the position of the component that a task runs; none for a built-in task, and for one that includes a
+    /// manifest.
     pub(crate) fn component(&mut self, action: &Spanned<Action>) -> Option<usize> {
         self.component_named(action.value.component()?, &action.span)
     }

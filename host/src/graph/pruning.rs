@@ -2,7 +2,7 @@
 //! `engine` evaluates the conditions during the run.
 
 use crate::graph::draft::{Draft, Output};
-use crate::graph::{Gate, NeededClause, NeededIf, scc, uses};
+use crate::graph::{Gate, NeededClause, NeededIf, Pipeline, scc, uses};
 use crate::model::TaskIdx;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ const MAX_INHERITED: usize = 32;
 /// The tasks and outputs, with the dependencies that determine the lazy ones.
 pub(crate) struct Input<'a> {
     pub(crate) tasks: &'a [Draft],
+    pub(crate) pipelines: &'a [Pipeline],
     /// Outputs in `[outputs]`; default outputs do not keep a task from being lazy.
     pub(crate) named_outputs: &'a [Output],
     /// Per task: the tasks that it may read or is `after`.
@@ -40,6 +41,8 @@ struct Entry {
     consumers: Vec<usize>,
     /// Deciders, and as many of the consumers' deciders as a task may inherit.
     waits: Vec<TaskIdx>,
+    /// With how many of the pipelines around the task the condition varies.
+    level: usize,
 }
 
 impl Needed {
@@ -62,6 +65,11 @@ impl Needed {
     /// Returns the tasks that decide whether a task is needed and that it waits for from the start.
     pub(crate) fn waits(&self, task: TaskIdx) -> &[TaskIdx] {
         self.entry(task).map_or(&[], |entry| &entry.waits)
+    }
+
+    /// Returns with how many of the pipelines around a task its condition varies.
+    pub(crate) fn level(&self, task: TaskIdx) -> usize {
+        self.entry(task).map_or(0, |entry| entry.level)
     }
 
     fn entry(&self, task: TaskIdx) -> Option<&Entry> {
@@ -92,6 +100,8 @@ impl Needed {
 struct Use {
     gates: Vec<Gate>,
     consumer: Option<usize>,
+    /// With how many of the pipelines around the task the gates vary.
+    level: usize,
 }
 
 struct Builder<'a> {
@@ -114,7 +124,7 @@ impl<'a> Builder<'a> {
     fn build(mut self, is_forced: &[bool]) -> Needed {
         let input = self.input;
         for (_, expr) in input.named_outputs {
-            uses::each_use(&expr.value, None, &mut |task, gates| self.add_use(task, gates, None));
+            uses::each_use(&expr.value, None, &mut |task, gates| self.add_use(task, gates, (None, &[])));
         }
         for task in input.order.iter().rev().copied() {
             let uses = self.uses.get_mut(task.index()).map(std::mem::take).unwrap_or_default();
@@ -126,26 +136,33 @@ impl<'a> Builder<'a> {
                 *slot = entry;
             }
             if let Some(user) = input.tasks.get(task.index()) {
-                uses::each_use_of(task, &user.body, &mut |used, gates| self.add_use(used, gates, entry));
+                let user = &user.body;
+                uses::each_use_of(task, user, input.pipelines, &mut |used, gates| {
+                    self.add_use(used, gates, (entry, &user.around));
+                });
             }
         }
         self.conditions
     }
 
-    fn add_use(&mut self, task: TaskIdx, gates: &[Gate], consumer: Option<usize>) {
-        if gates.is_empty() && consumer.is_none() {
+    /// Adds a use by a consumer in these pipelines. A choice that differs between elements of a pipeline that the task is
+    /// not in decides nothing for the task: it is needed.
+    fn add_use(&mut self, task: TaskIdx, gates: &[Gate], (consumer, around): (Option<usize>, &[usize])) {
+        let own = self.input.tasks.get(task.index()).map_or(&[][..], |task| &task.body.around);
+        let is_decided = own.starts_with(around) && (!gates.is_empty() || consumer.is_some());
+        if !is_decided {
             if let Some(is_needed) = self.is_needed.get_mut(task.index()) {
                 *is_needed = true;
             }
         } else if let Some(uses) = self.uses.get_mut(task.index()) {
-            uses.push(Use { gates: gates.to_vec(), consumer });
+            uses.push(Use { gates: gates.to_vec(), consumer, level: around.len() });
         }
     }
 
     /// Returns the entry for a task with these uses: a new one, or that of its only consumer if no gate is added.
     fn add_entry(&mut self, uses: Vec<Use>) -> Option<usize> {
         let uses = distinct(uses);
-        if let [Use { gates, consumer: Some(consumer) }] = &*uses
+        if let [Use { gates, consumer: Some(consumer), level: _ }] = &*uses
             && gates.is_empty()
         {
             return Some(*consumer);
@@ -155,12 +172,16 @@ impl<'a> Builder<'a> {
         consumers.sort_unstable();
         consumers.dedup();
         let waits = self.waits(&deciders, &consumers);
+        let inherited = consumers.iter().filter_map(|consumer| self.conditions.entries.get(*consumer));
+        let levels = inherited.map(|entry| entry.level).chain(uses.iter().map(|used| used.level));
+        let level = levels.max().unwrap_or(0);
         let any = uses.into_iter().map(|used| self.clause(used)).collect();
         self.conditions.entries.push(Entry {
             needed_if: Arc::new(NeededIf { any }),
             deciders,
             consumers,
             waits,
+            level,
         });
         self.conditions.entries.len().checked_sub(1)
     }

@@ -2,13 +2,14 @@
 //! tasks. Each step has its own file.
 
 use crate::graph::draft::{Draft, Output};
+use crate::graph::flows::Flows;
 use crate::graph::inline::{Inclusions, Inlined, inline};
 use crate::graph::instances::{Allocated, Allocation, Instance, allocate};
 use crate::graph::pruning::Needed;
 use crate::graph::template::{Template, template};
 use crate::graph::{
-    Crossing, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows, order,
-    pruning, resources, uses, waiting,
+    Crossing, Expr, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows,
+    order, pruning, resources, uses, waiting,
 };
 use crate::manifest::{Loaded, Manifest};
 use crate::model::{Spanned, TaskIdx};
@@ -67,15 +68,16 @@ fn alone(templates: Vec<Template>) -> Inlined {
 fn build(
     manifests: Manifests,
     (tasks, drafts, instances): (Vec<Allocated>, Vec<Draft>, &[Instance]),
-    (outputs, pipelines, crossings): (Vec<Output>, Vec<Pipeline>, Vec<Arc<Crossing>>),
+    (outputs, mut pipelines, crossings): (Vec<Output>, Vec<Pipeline>, Vec<Arc<Crossing>>),
 ) -> Graph {
-    let links: Vec<Links> =
-        (0..).map(TaskIdx::new).zip(&drafts).map(|(index, task)| Links::new(index, task)).collect();
+    let indexed = (0..).map(TaskIdx::new).zip(&drafts);
+    let links: Vec<Links> = indexed.map(|(index, task)| Links::new(index, task, &pipelines)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
     let is_named = manifests.root().outputs.is_some();
     let conditions = Needed::find(&pruning::Input {
         tasks: &drafts,
+        pipelines: &pipelines,
         named_outputs: if is_named { &outputs } else { &[] },
         needs: &needs,
         order: &order,
@@ -86,7 +88,10 @@ fn build(
     }
     let order = order::topological(&needs);
     let heights = order::heights(&needs, &order);
-    let flows = flows::flows(&drafts, &order);
+    let Flows { of_tasks: flows, of_pipelines } = flows::flows(&drafts, &pipelines);
+    for (pipeline, flow) in pipelines.iter_mut().zip(of_pipelines) {
+        pipeline.flow = flow;
+    }
     let settings = settings(&manifests, instances);
     let nodes = (0..)
         .map(TaskIdx::new)
@@ -98,7 +103,10 @@ fn build(
             let Settings { priority, is_ungranted } = settings.get(instance).copied().unwrap_or_default();
             let own = manifests.task(place).map_or(0, |(_, task)| task.priority);
             let after = after(&draft.after);
-            let waits_for = links.waits_for((&draft, &after), flow.as_ref(), conditions.waits(index));
+            let around = draft.body.around.iter().filter_map(|pipeline| pipelines.get(*pipeline));
+            let flows = flow.is_some() || around.clone().any(|pipeline| pipeline.flow.is_some());
+            let direct = if flows { without_flows(&draft, flow.as_ref(), around) } else { links.direct };
+            let waits_for = waits_for(direct, &after, conditions.waits(index));
             Node {
                 name,
                 place,
@@ -107,6 +115,7 @@ fn build(
                 conditions: draft.body.conditions,
                 is_ungranted,
                 priority: clamped(priority, own),
+                around: draft.body.around,
                 for_each: draft.body.for_each,
                 product: draft.body.product,
                 flow,
@@ -114,6 +123,7 @@ fn build(
                 waits_for,
                 after,
                 needed_if: conditions.needed_if(index),
+                needed_level: conditions.level(index),
                 height,
             }
         })
@@ -165,9 +175,9 @@ struct Links {
 }
 
 impl Links {
-    fn new(index: TaskIdx, task: &Draft) -> Self {
+    fn new(index: TaskIdx, task: &Draft, pipelines: &[Pipeline]) -> Self {
         let (mut direct, mut reads) = (Vec::new(), Vec::new());
-        uses::each_use_of(index, &task.body, &mut |read, gates| {
+        uses::each_use_of(index, &task.body, pipelines, &mut |read, gates| {
             reads.push(read);
             if gates.is_empty() {
                 direct.push(read);
@@ -178,40 +188,47 @@ impl Links {
         [&mut direct, &mut needs].into_iter().for_each(sort_and_dedup);
         Self { direct, needs }
     }
-
-    fn waits_for(
-        self,
-        (draft, after): (&Draft, &[TaskIdx]),
-        flow: Option<&Flow>,
-        deciders: &[TaskIdx],
-    ) -> Vec<TaskIdx> {
-        let mut waits_for = match flow {
-            Some(flow) => without_flow(draft, flow),
-            None => self.direct,
-        };
-        waits_for.extend(after);
-        waits_for.extend(deciders);
-        sort_and_dedup(&mut waits_for);
-        waits_for
-    }
 }
 
-/// Returns the tasks that are read elsewhere than by a list that flows, whatever a `select` chooses.
-fn without_flow(draft: &Draft, flow: &Flow) -> Vec<TaskIdx> {
+fn waits_for(direct: Vec<TaskIdx>, after: &[TaskIdx], deciders: &[TaskIdx]) -> Vec<TaskIdx> {
+    let mut waits_for = direct;
+    waits_for.extend(after);
+    waits_for.extend(deciders);
+    sort_and_dedup(&mut waits_for);
+    waits_for
+}
+
+/// Returns the tasks that are read elsewhere than by lists that flow, whatever a `select` chooses.
+fn without_flows<'p>(
+    draft: &Draft,
+    flow: Option<&Flow>,
+    around: impl Iterator<Item = &'p Pipeline>,
+) -> Vec<TaskIdx> {
     let body = &draft.body;
-    let args = body.args.iter().map(|(_, arg)| arg);
-    let lists = body.for_each.iter().zip(&flow.sources).filter(|(_, source)| source.is_none());
-    let conditions = body.conditions.iter().map(|condition| &condition.subject);
-    let values = args.chain(lists.map(|((_, list), _)| list)).chain(conditions);
     let mut direct = Vec::new();
-    for value in values {
-        uses::each_use(&value.value, None, &mut |read, gates| {
+    let mut read = |value: &Expr| {
+        uses::each_use(value, None, &mut |read, gates| {
             if gates.is_empty() {
                 direct.push(read);
             }
         });
+    };
+    body.args.iter().for_each(|(_, arg)| read(&arg.value));
+    body.conditions.iter().for_each(|condition| read(&condition.subject.value));
+    whole_lists(&body.for_each, flow).for_each(|list| read(list));
+    for pipeline in around {
+        whole_lists(&pipeline.for_each, pipeline.flow.as_ref()).for_each(|list| read(list));
     }
     direct
+}
+
+/// Returns the lists whose elements do not flow.
+fn whole_lists<'l>(
+    lists: &'l [(String, Spanned<Expr>)],
+    flow: Option<&'l Flow>,
+) -> impl Iterator<Item = &'l Expr> {
+    let flows = move |item: usize| flow.is_some_and(|flow| matches!(flow.sources.get(item), Some(Some(_))));
+    lists.iter().enumerate().filter(move |(item, _)| !flows(*item)).map(|(_, (_, list))| &list.value)
 }
 
 fn sort_and_dedup(tasks: &mut Vec<TaskIdx>) {

@@ -2,7 +2,7 @@
 //! The consequences for a task are drawn in `pruning` and `order`.
 
 use crate::graph::draft::Body;
-use crate::graph::{Expr, Gate};
+use crate::graph::{Expr, Gate, Pipeline};
 use crate::model::{Spanned, TaskIdx};
 use std::sync::Arc;
 
@@ -14,9 +14,19 @@ pub(crate) fn each_use(expr: &Expr, within: Option<TaskIdx>, visit: &mut dyn FnM
 }
 
 /// Calls `visit` with every task that a task's content may read and the gates that lead to it.
-pub(crate) fn each_use_of(task: TaskIdx, body: &Body, visit: &mut dyn FnMut(TaskIdx, &[Gate])) {
+///
+/// The lists of the pipelines around the task count too: each task evaluates them for itself.
+pub(crate) fn each_use_of(
+    task: TaskIdx,
+    body: &Body,
+    pipelines: &[Pipeline],
+    visit: &mut dyn FnMut(TaskIdx, &[Gate]),
+) {
     let mut walk = Walk { within: Some(task), gates: Vec::new() };
     body.values().for_each(|expr| walk.expr(expr, visit));
+    walk.within = None;
+    let around = body.around.iter().filter_map(|pipeline| pipelines.get(*pipeline));
+    around.flat_map(|pipeline| &pipeline.for_each).for_each(|(_, list)| walk.expr(&list.value, visit));
 }
 
 /// Calls `visit` with every task that `expr` may read.
@@ -24,13 +34,9 @@ pub(crate) fn each_task(expr: &Expr, visit: &mut dyn FnMut(TaskIdx)) {
     each_use(expr, None, &mut |task, _| visit(task));
 }
 
-/// Returns whether the value differs between the elements of a `for-each`.
+/// Returns whether the value differs between the elements of the task's own `for-each`.
 pub(crate) fn has_items(expr: &Expr) -> bool {
-    // What crosses the border of a pipeline refers to items of another task.
-    if matches!(expr, Expr::Crossing { .. }) {
-        return false;
-    }
-    let mut has = matches!(expr, Expr::Item { .. });
+    let mut has = matches!(expr, Expr::Item { of: None, .. });
     expr.each_part(&mut |part| has = has || has_items(part));
     has
 }
@@ -40,6 +46,7 @@ pub(crate) fn each_reference(expr: &Spanned<Expr>, visit: &mut dyn FnMut(Spanned
     match &expr.value {
         Expr::Task { task, .. } => visit(Spanned::new(*task, expr.span.clone())),
         Expr::Crossing { crossing, .. } => each_reference(&crossing.value, visit),
+        Expr::Each { value, .. } => each_reference(value, visit),
         Expr::Range { from, to } => {
             each_reference(from, visit);
             each_reference(to, visit);
@@ -78,6 +85,8 @@ impl Walk {
                     self.gates.pop();
                 }
             }
+            // Which of the elements choose a case is not asked: what the cases read is needed.
+            Expr::Each { value, .. } => each_reference(value, &mut |task| visit(task.value, &self.gates)),
             // A selector on the other side of a border refers to no item of this task.
             Expr::Crossing { crossing, .. } => {
                 let within = self.within.take();

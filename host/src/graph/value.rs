@@ -99,7 +99,7 @@ impl Reader<'_, '_> {
         let fault_at = |message: &str| Fault::spanned(item.span.clone(), message);
         let fault = match site {
             Site::Args(task) => match task.for_each.get_index_of(item.value.as_str()) {
-                Some(item) => return Some(Expr::Item { item, path: path.clone() }),
+                Some(item) => return Some(Expr::Item { of: None, item, path: path.clone() }),
                 None if task.is_unread(Unread::ForEach) => return None,
                 None => self.unknown_item(item, task),
             },

@@ -204,7 +204,7 @@ pub enum Unread {
     OnError,
     /// `grants`: it is unknown what is granted.
     Grants,
-    /// `output` of a command: the type of the output is not known.
+    /// `output` of a command, `type` of a built-in task: the type of the output is not known.
     Output,
 }
 

@@ -8,7 +8,7 @@ use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{filled, integer_within, list};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Collected, CommandOutput, Unread};
-use crate::model::{Fault, Name, Spanned};
+use crate::model::{Fault, Name, STD, Spanned};
 use toml::de::DeValue;
 
 /// The keys of a task that only a command has. `args` is a list beside `command`.
@@ -28,14 +28,14 @@ pub(crate) fn is_command(table: &Table<'_>) -> bool {
     table.slot("command").is_some() || table.slot("call").is_none() && (has_list() || has_own())
 }
 
-/// Reports the keys of commands in a task that calls a function.
-pub(crate) fn reject_own_keys(reader: &mut Reader<'_>, table: &Table<'_>) {
+/// Reports the keys of commands in a task that calls a function, but those that the function has too.
+pub(crate) fn reject_command_keys(reader: &mut Reader<'_>, table: &Table<'_>, shared: &[&str]) {
     let Some(call) = table.slot("call") else { return };
     let component = match call.value {
         DeValue::String(text) => text.split(['.', '#']).next().unwrap_or_default().to_owned(),
         _ => "component".to_owned(), // the fault of the call is reported
     };
-    for slot in OWN.iter().filter_map(|key| table.slot(key)) {
+    for slot in OWN.iter().filter(|key| !shared.contains(key)).filter_map(|key| table.slot(key)) {
         let message = format!("`{}` is a key of commands, and this task has `call`", slot.name);
         let fault = Fault::spanned(slot.key.clone(), message).related(call.key.clone(), "a function");
         let fault = match slot.name {
@@ -44,8 +44,11 @@ pub(crate) fn reject_own_keys(reader: &mut Reader<'_>, table: &Table<'_>) {
             }
             _ => fault, // no other key has a counterpart among those of a call
         };
-        let help =
-            format!("to run the component as a program, write `command = \"{component}\"` instead of `call`");
+        let help = if component == STD {
+            "remove it".to_owned()
+        } else {
+            format!("to run the component as a program, write `command = \"{component}\"` instead of `call`")
+        };
         reader.fault::<()>(fault.help(help));
     }
 }

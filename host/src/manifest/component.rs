@@ -1,6 +1,7 @@
 //! Reads `[components.NAME]`: a file, its interface if it is a core module, its imports, and the grants of its guests.
 //! `app` opens the files and runs build commands.
 
+use crate::manifest::builtin::reject_component;
 use crate::manifest::grants::grants;
 use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
@@ -14,6 +15,7 @@ use crate::model::{Digest, Fault, Spanned};
 pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Component> {
     let owner = format!("component `{}`", slot.name);
     let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
+    reject_component(reader, slot);
     let mut table = Table::open(reader, slot, COMPONENT, (&owner, &example))?;
     let path = table.required(reader, ("path", "path = \"words.wasm\""), filled);
     let sha256 = table.optional(reader, "sha256", digest);

@@ -5,6 +5,7 @@ mod ast;
 mod recovery;
 mod call;
 mod command;
+mod builtin;
 mod entries;
 mod given;
 mod pipeline;
@@ -47,7 +48,7 @@ pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
-pub use program::{Action, Call, Collected, Command, CommandOutput, Feed};
+pub use program::{Action, BuiltinCall, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use repeat::MAX_ITERATIONS;
 pub use repetition::Repeat;
 #[cfg(test)]

@@ -1,14 +1,16 @@
-//! The syntax tree of what a task runs: a function, a component as a program, or the tasks of another manifest.
-//! `call`, `command` and `pipeline` read it; `graph` inlines manifests, and `plan` makes a command a function.
+//! The syntax tree of what a task runs: a function, a built-in task, a component as a program, or the tasks of another
+//! manifest. `call`, `builtin`, `command` and `pipeline` read it; `graph` inlines manifests.
 
 use crate::model::{FilePath, FilePattern, Name, Spanned};
 use std::path::PathBuf;
 
-/// A function, a program or a pipeline that a task runs.
+/// Code that a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// `call`: a function.
     Call(Call),
+    /// `call`: a built-in task.
+    Builtin(BuiltinCall),
     /// `command`: a program.
     Command(Command),
     /// `manifest`: the tasks of another manifest.
@@ -22,6 +24,15 @@ pub struct Included {
     pub path: PathBuf,
     /// `manifest` as it is written.
     pub written: String,
+}
+
+/// `std.function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltinCall {
+    /// The name after `std.`.
+    pub function: String,
+    /// `type`: the type of the result, as unparsed WIT text.
+    pub ty: Option<Spanned<String>>,
 }
 
 /// `component.function`, or `component#interface.function`.
@@ -96,13 +107,13 @@ pub enum Collected {
 }
 
 impl Action {
-    /// Returns the name of the component; none for a pipeline.
+    /// Returns the name of the component; none for a built-in task and for a pipeline.
     #[must_use]
     pub fn component(&self) -> Option<&str> {
         match self {
             Self::Call(call) => Some(&call.component),
             Self::Command(command) => Some(&command.component),
-            Self::Manifest(_) => None,
+            Self::Builtin(_) | Self::Manifest(_) => None,
         }
     }
 
@@ -111,7 +122,7 @@ impl Action {
     pub const fn included(&self) -> Option<&Included> {
         match self {
             Self::Manifest(included) => Some(included),
-            Self::Call(_) | Self::Command(_) => None,
+            Self::Call(_) | Self::Builtin(_) | Self::Command(_) => None,
         }
     }
 
@@ -119,7 +130,7 @@ impl Action {
     #[must_use]
     pub const fn command(&self) -> Option<&Command> {
         match self {
-            Self::Call(_) | Self::Manifest(_) => None,
+            Self::Call(_) | Self::Builtin(_) | Self::Manifest(_) => None,
             Self::Command(command) => Some(command),
         }
     }

@@ -2,8 +2,9 @@
 //! `graph` resolves the names; `command` reads a program, `pipeline` an included manifest, and `policy` the keys that
 //! `[defaults]` shares.
 
+use crate::manifest::builtin::builtin;
 use crate::manifest::call::call;
-use crate::manifest::command::{Parts, command, is_command, reject_own_keys};
+use crate::manifest::command::{Parts, command, is_command, reject_command_keys};
 use crate::manifest::given::named_arguments;
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
@@ -16,7 +17,7 @@ use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, w
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
 use crate::manifest::{Action, Expr, OnError, Policy, Reference, Task, Unread, When};
-use crate::model::{Datum, Fault, Name, Spanned};
+use crate::model::{Datum, Fault, Name, STD, Spanned};
 use std::num::NonZeroU32;
 use toml::de::{DeTable, DeValue};
 
@@ -106,12 +107,14 @@ fn function(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
     let mut unread = Vec::new();
     let args =
         table.slot("args").map(|slot| or_unread(named_arguments(reader, &slot), (&mut unread, Unread::Args)));
-    reject_own_keys(reader, table);
-    Parts {
-        action: call.map(|call| call.map(Action::Call)),
-        args: args.flatten().unwrap_or_default(),
-        unread,
-    }
+    let action = match call {
+        Some(call) if call.value.component == STD => builtin(reader, table, (call, &mut unread)),
+        call => {
+            reject_command_keys(reader, table, &[]);
+            call.map(|call| call.map(Action::Call))
+        }
+    };
+    Parts { action, args: args.flatten().unwrap_or_default(), unread }
 }
 
 /// Passes a value on, or records its key as unread if there is none.

@@ -60,7 +60,7 @@ pub use interface_name::{are_compatible, split_version, version_numbers};
 pub use limits::{Limits, Stack};
 #[cfg(test)]
 pub(crate) use manual_clock::ManualClock;
-pub use name::Name;
+pub use name::{Name, STD};
 pub use path::{Path, Step};
 pub use random::{Random, secret};
 pub use run_id::RunId;

@@ -5,6 +5,9 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+/// The name before the dot of a call of a built-in task. No component has it.
+pub const STD: &str = "std";
+
 /// A name that matches `[A-Za-z][A-Za-z0-9_-]{0,63}`; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);

@@ -53,6 +53,29 @@ impl TaskName {
         self.0.strip_prefix(pipeline).is_some_and(|rest| rest.starts_with(Self::SEPARATOR))
     }
 
+    /// Returns the segments of the name.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split(Self::SEPARATOR)
+    }
+
+    /// Returns the name of a node of the task: its segments, with indexes behind some of them. It may be longer than names
+    /// are.
+    #[must_use]
+    pub fn with_indexes(&self, indexes: &mut dyn Iterator<Item = (u8, u32)>) -> Self {
+        let mut text = String::with_capacity(self.0.len() + 16);
+        let mut indexes = indexes.peekable();
+        for (before, segment) in (1_u8..).zip(self.segments()) {
+            if before > 1 {
+                text.push(Self::SEPARATOR);
+            }
+            text.push_str(segment);
+            while let Some((_, index)) = indexes.next_if(|(after, _)| *after <= before) {
+                text.push_str(&format!("[{index}]"));
+            }
+        }
+        Self(text.into())
+    }
+
     /// Returns the text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {

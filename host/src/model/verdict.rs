@@ -48,7 +48,8 @@ pub enum FailureClass {
     Timeout,
     /// The guest exceeded one of its limits.
     Limit,
-    /// The arguments could not be computed: a path missed, or a selector named no case.
+    /// The arguments could not be computed, or do not suit a built-in task: a path missed, a selector named no case, a text
+    /// is no JSON.
     Input,
     /// The host lost the task: by lease, process or machine.
     Lost,

@@ -41,10 +41,10 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let conversion = fit(scope, &Origin { name: &from, ty: &ty, path, span }, to)?;
             Some(Binding::Input { input: *param, path: path.clone(), conversion })
         }
-        Expr::Item { item, path } => {
-            let ty = scope.items.get(*item)?.ty.clone()?;
+        Expr::Item { of, item, path } => {
+            let (level, ty) = scope.item(*of, *item)?;
             let conversion = fit(scope, &Origin { name: "the item", ty: &ty, path, span }, to)?;
-            Some(Binding::Item { item: *item, path: path.clone(), ty, conversion })
+            Some(Binding::Item { level, item: *item, path: path.clone(), ty, conversion })
         }
         Expr::Env { name, default } => {
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
@@ -84,7 +84,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let part = part::Part { value: &value, ty: &ty, path, conversion, default: default.ok()? };
             Some(part::of(scope, part))
         }
-        Expr::Faulty => None,
+        Expr::Each { .. } | Expr::Faulty => None, // `crossings` types what pipelines give for each element
     }
 }
 

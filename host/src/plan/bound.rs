@@ -2,11 +2,11 @@
 //! The application reads the inputs; this file only fits them to their types.
 
 use crate::model::{Datum, Digest, Digester, Fault, Faults, Name, RunId, Sources, TaskIdx, other_encoding};
-use crate::plan::identity::output_digest;
+use crate::plan::identity::{builtin_identity, output_digest};
 use crate::plan::sources::Read;
 use crate::plan::{
-    Binding, Difference, Function, Input, InputKind, OnError, Pipeline, PipelineRecord, Plan, PlanRecord,
-    Task, recipe, sources,
+    Binding, Code, ComponentFunction, Difference, Function, Input, InputKind, OnError, Pipeline,
+    PipelineRecord, Plan, PlanRecord, Task, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export, Type, encode_all, wire};
 use bytes::Bytes;
@@ -276,11 +276,13 @@ impl Parts<'_> {
             for (key, digest) in keys.iter().filter(|(key, _)| key != AFTER) {
                 digester.field(key.as_bytes()).digest(digest);
             }
-            task.each_read(&mut |read| {
-                if let Some(fingerprint) = fingerprints.get(read.index()) {
-                    digester.digest(fingerprint);
-                }
-            });
+            for binding in self.plan.bindings_of(task) {
+                binding.each_task(&mut |read| {
+                    fingerprints.get(read.index()).into_iter().for_each(|fingerprint| {
+                        digester.digest(fingerprint);
+                    });
+                });
+            }
             if let Some(slot) = fingerprints.get_mut(index.index()) {
                 *slot = digester.finish();
             }
@@ -294,6 +296,7 @@ impl Parts<'_> {
             function,
             args,
             when,
+            around,
             for_each,
             product,
             repeat,
@@ -309,6 +312,7 @@ impl Parts<'_> {
             waits_for: _,
             flow: _,
             needed_if: _,
+            needed_level: _,
             max_parallel: _,
             retry: _,
             max_lost_hosts: _,
@@ -324,18 +328,29 @@ impl Parts<'_> {
             keys.extend(callee_keys(callee));
             for ((name, _), arg) in callee.signature.params.iter().zip(args) {
                 // The parameters of a command are named as the manifest writes them.
-                let key = if callee.command.is_some() { name.to_string() } else { format!("args.{name}") };
+                let key = if callee.command().is_some() { name.to_string() } else { format!("args.{name}") };
                 keys.push((key, self.binding_digest(arg)));
             }
-            if let Some(grants) = self.grants.get(*function) {
+            let component = callee.component();
+            if let (Some(_), Some(grants)) = (component, self.grants.get(*function)) {
                 keys.push(("grants".to_owned(), *grants));
             }
-            if let Some(program) = callee.program() {
+            if let Some(program) = component.and_then(ComponentFunction::program) {
                 keys.push(("argv[0]".to_owned(), Digest::of_bytes(program.as_str().as_bytes())));
             }
         }
         for list in for_each {
             keys.push((format!("for-each.{}", list.item), self.binding_digest(&list.list)));
+        }
+        // A task of a pipeline depends on what the pipeline runs over.
+        for pipeline in around.iter().filter_map(|pipeline| self.plan.pipelines().get(*pipeline)) {
+            for list in &pipeline.for_each {
+                let key = format!("{}: for-each.{}", pipeline.name, list.item);
+                keys.push((key, self.binding_digest(&list.list)));
+            }
+            if pipeline.product {
+                keys.push((format!("{}: product", pipeline.name), Digest::of_bytes(b"true")));
+            }
         }
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
@@ -400,9 +415,18 @@ impl Parts<'_> {
                     digester.digest(digest);
                 }
             }
-            Binding::Item { item, path, .. } => {
-                let item = u64::try_from(*item).unwrap_or(u64::MAX);
-                digester.field(b"item").number(item).field(path.to_string().as_bytes());
+            Binding::Each { pipeline, value, .. } => {
+                let name = self.plan.pipelines().get(*pipeline).map_or("", |pipeline| pipeline.name.as_str());
+                digester.field(b"each").field(name.as_bytes());
+                self.binding(value, digester);
+            }
+            Binding::Item { level, item, path, .. } => {
+                let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+                digester
+                    .field(b"item")
+                    .number(number(*level))
+                    .number(number(*item))
+                    .field(path.to_string().as_bytes());
             }
             Binding::Range { from, to } => {
                 self.parts(b"range", [&from.0, &to.0].into_iter(), digester);
@@ -455,10 +479,19 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 
 /// Returns the digests of what a function is beside its arguments and grants.
 fn callee_keys(function: &Function) -> Keys {
+    let component = match &function.code {
+        Code::Component(component) => component,
+        Code::Builtin { builtin, messages: _ } => {
+            let call = ("call".to_owned(), builtin_identity(*builtin, &function.signature));
+            let ty = function.signature.result.as_ref().filter(|_| builtin.has_type_key());
+            let ty = ty.map(|ty| ("type".to_owned(), ty.fingerprint()));
+            return std::iter::once(call).chain(ty).collect();
+        }
+    };
     // The grants have a key of their own. A component is known by its digest, not by its name in the manifest. The
     // digest determines the signature of a function, and the values determine that of a command.
-    let Function { digest, export, command, signature: _, grants: _, component: _, component_name: _ } =
-        function;
+    let ComponentFunction { digest, export, command, grants: _, component: _, component_name: _ } =
+        &**component;
     let Export { interface, function, signature: _, passing: _ } = export;
     let mut digester = Digester::new("cascade call 1");
     digester

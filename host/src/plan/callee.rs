@@ -1,13 +1,14 @@
 //! The function that each task calls and the type of its output, as needed before any edge is typed.
 //! Finding one function among a component's exports is in `function`; `command` makes a program a function.
 
+use crate::builtin::{Builtin, Messages};
 use crate::graph::{Graph, Node, Place};
 use crate::manifest;
 use crate::manifest::{Action, Call, Grants, OnError, Unread};
 use crate::model::{Digest, Digester, Fault, Faults, Span, Spanned};
-use crate::plan::identity::identity;
+use crate::plan::identity::{builtin_identity, identity};
 use crate::plan::scope::OutputType;
-use crate::plan::{Function, command, function};
+use crate::plan::{Code, ComponentFunction, Function, command, function};
 use crate::value::{Export, ResultType, Signature, Type};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,10 +32,12 @@ pub(crate) struct Callee<'a> {
 
 /// A function or a command that a task calls.
 pub(crate) enum Callable {
-    /// A function, by position in the plan.
+    /// A function of a component, by position in the plan.
     Function(usize),
+    /// A built-in task, by position among those of the plan.
+    Builtin(usize),
     /// A command, whose parameters are known once its values are typed.
-    Command(Box<Function>),
+    Command(Box<ComponentFunction>),
 }
 
 /// The functions of all tasks.
@@ -42,8 +45,12 @@ pub(crate) enum Callable {
 pub(crate) struct Callees<'a> {
     /// Callee of each task; none if the component could not be loaded or a fault was reported.
     pub(crate) of_tasks: Vec<Option<Callee<'a>>>,
-    /// Called functions, one entry per set of grants.
-    pub(crate) functions: Vec<Function>,
+    /// Called functions of components, one entry per set of grants.
+    functions: Vec<Function>,
+    /// Built-in tasks, one entry per signature. The plan has them behind the functions of components.
+    builtins: Vec<Function>,
+    /// Positions of built-in tasks by name and types.
+    known_builtins: HashMap<(Digest, Option<Digest>), usize>,
     /// Positions by component, export and grants.
     known: HashMap<(usize, usize, GrantsOf), usize>,
     /// Positions of commands by component, shape and parameters, and grants.
@@ -68,7 +75,37 @@ impl<'a> Callees<'a> {
         callees
     }
 
-    /// Returns the function of a task; `None` if its call or its component has a fault.
+    /// Returns the functions of the plan, those of components first.
+    pub(crate) fn finish(self) -> Vec<Function> {
+        let mut functions = self.functions;
+        functions.extend(self.builtins);
+        functions
+    }
+
+    /// Returns the position in the plan of the built-in task that a task calls; none for one that calls a component.
+    pub(crate) fn builtin_position(&self, task: usize) -> Option<usize> {
+        match self.of_tasks.get(task)?.as_ref()?.function {
+            Callable::Builtin(position) => self.functions.len().checked_add(position),
+            Callable::Function(_) | Callable::Command(_) => None,
+        }
+    }
+
+    /// Sets the callee of a task that calls a built-in task, whose types are solved now.
+    pub(crate) fn set_builtin(&mut self, task: usize, builtin: Builtin, signature: Signature) {
+        let key = (builtin_identity(builtin, &signature), signature.result.as_ref().map(Type::fingerprint));
+        let position = *self.known_builtins.entry(key).or_insert_with(|| {
+            let code = Code::Builtin { builtin, messages: Messages::Full };
+            self.builtins.push(Function { code, signature: signature.clone() });
+            self.builtins.len() - 1
+        });
+        if let Some(callee) = self.of_tasks.get_mut(task) {
+            *callee =
+                Some(Callee { function: Callable::Builtin(position), signature: Cow::Owned(signature) });
+        }
+    }
+
+    /// Returns the function of a task; `None` if its call or its component has a fault, and for a built-in task, whose
+    /// types are not solved yet.
     fn callee(
         &mut self,
         graph: &Graph,
@@ -82,6 +119,7 @@ impl<'a> Callees<'a> {
             Action::Call(call) => {
                 self.function(&of_task, (call, &action.span), interface).map_err(|fault| vec![*fault])
             }
+            Action::Builtin(_) => return None, // has no component
             Action::Command(command) => {
                 of_task.command(&Spanned::new(command, action.span.clone()), interface)
             }
@@ -104,25 +142,28 @@ impl<'a> Callees<'a> {
             return Ok(Callee { function: Callable::Function(*function), signature });
         }
         let export = interface.exports.get(export);
-        let called =
-            export.and_then(|export| of_task.called(interface, export, signature.clone().into_owned()));
+        let called = export.and_then(|export| of_task.called(interface, export));
         let Some(called) = called else {
             return Err(Box::new(Fault::spanned(span.clone(), "the component is unknown")));
         };
         let function = self.functions.len();
-        self.functions.push(called);
+        self.functions.push(Function {
+            code: Code::Component(Box::new(called)),
+            signature: signature.clone().into_owned(),
+        });
         self.known.insert(key, function);
         Ok(Callee { function: Callable::Function(function), signature })
     }
 
-    /// Returns the position of the function that a task calls. `params` are those of a command.
+    /// Returns the position of the function that a task calls; of a built-in task, that before those of components are
+    /// counted. `params` are those of a command.
     pub(crate) fn position(
         &mut self,
         (index, node, task): (usize, &Node, &manifest::Task),
         params: Vec<(Arc<str>, Type)>,
     ) -> Option<usize> {
         let template = match &self.of_tasks.get(index)?.as_ref()?.function {
-            Callable::Function(position) => return Some(*position),
+            Callable::Function(position) | Callable::Builtin(position) => return Some(*position),
             Callable::Command(template) => template,
         };
         let command = template.command.as_ref()?;
@@ -135,7 +176,8 @@ impl<'a> Callees<'a> {
         if let Some(position) = self.known_commands.get(&key) {
             return Some(*position);
         }
-        let function = Function { signature: command.signature(params), ..(**template).clone() };
+        let signature = command.signature(params);
+        let function = Function { code: Code::Component(template.clone()), signature };
         let position = self.functions.len();
         self.functions.push(function);
         self.known_commands.insert(key, position);
@@ -173,14 +215,13 @@ struct OfTask<'a> {
 }
 
 impl OfTask<'_> {
-    fn called(&self, interface: &Interface, export: &Export, signature: Signature) -> Option<Function> {
+    fn called(&self, interface: &Interface, export: &Export) -> Option<ComponentFunction> {
         let (name, _) = self.graph.manifests().component(self.component)?;
-        Some(Function {
+        Some(ComponentFunction {
             component: self.component,
             component_name: name.clone(),
             digest: interface.digest,
             export: export.clone(),
-            signature,
             command: None,
             grants: grants(self.graph, self.node, self.task).cloned().unwrap_or_default(),
         })
@@ -206,8 +247,8 @@ impl OfTask<'_> {
             return Err(vec![fault]);
         }
         let signature = shape.signature(Vec::new());
-        let called = self.called(interface, export, signature.clone()).ok_or_else(unknown)?;
-        let function = Callable::Command(Box::new(Function { command: Some(shape), ..called }));
+        let called = self.called(interface, export).ok_or_else(unknown)?;
+        let function = Callable::Command(Box::new(ComponentFunction { command: Some(shape), ..called }));
         Ok(Callee { function, signature: Cow::Owned(signature) })
     }
 }
@@ -222,24 +263,38 @@ pub(crate) fn grants<'a>(graph: &'a Graph, node: &Node, task: &'a manifest::Task
 }
 
 /// Returns the payload types of a function's result: the plain value or that of `ok`, and that of `err`.
-pub(crate) fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
+fn sides(signature: &Signature) -> (Option<Type>, Option<Type>) {
     match &signature.result {
         Some(Type::Result(sides)) => (sides.ok.clone(), sides.err.clone()),
         other => (other.clone(), None), // every type but `result` is a plain value
     }
 }
 
+impl Callee<'_> {
+    /// Returns the payload types of the result, as [`sides`] does. That of a built-in task is a plain value: a `result`
+    /// there is one that it was given.
+    pub(crate) fn sides(&self) -> (Option<Type>, Option<Type>) {
+        match self.function {
+            Callable::Builtin(_) => (self.signature.result.clone(), None),
+            Callable::Function(_) | Callable::Command(_) => sides(&self.signature),
+        }
+    }
+}
+
 /// Returns the type of a task's output.
 pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) -> OutputType {
-    let Some(Callee { signature, .. }) = callee else {
+    let Some(callee) = callee else {
         return OutputType::Unknown;
     };
     if [Unread::ForEach, Unread::OnError, Unread::Output].into_iter().any(|key| task.is_unread(key)) {
         return OutputType::Unknown;
     }
-    let (ok, err) = sides(signature);
-    let single = match (task.on_error, &signature.result) {
-        (OnError::Value, Some(Type::Result(_))) => Some(Type::Result(Arc::new(ResultType { ok, err }))),
+    let (ok, err) = callee.sides();
+    let is_builtin = matches!(callee.function, Callable::Builtin(_));
+    let single = match (task.on_error, &callee.signature.result) {
+        (OnError::Value, Some(Type::Result(_))) if !is_builtin => {
+            Some(Type::Result(Arc::new(ResultType { ok, err })))
+        }
         _ => ok, // an `err` fails the task, or there is none
     };
     match single {

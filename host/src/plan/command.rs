@@ -133,7 +133,9 @@ fn parameter(
 ) -> Option<Type> {
     let (ty, is_fitting, what): (Type, fn(&Type) -> bool, &str) = match feed {
         WrittenFeed::Env(_) => return Some(Type::String),
-        WrittenFeed::Arg => (infer(scope, value)?, is_scalar, "an argument is a string, a number or a bool"),
+        WrittenFeed::Arg => {
+            (infer(scope, value)?, is_argument, "an argument is a string, a number or a bool")
+        }
         WrittenFeed::Stdin => {
             (content(scope, value)?, is_content, "standard input is a `string` or a `list<u8>`")
         }
@@ -189,31 +191,9 @@ fn part(element: &Type, is_fitting: fn(&Type) -> bool) -> Option<String> {
     }
 }
 
-const fn is_scalar(ty: &Type) -> bool {
-    match ty {
-        Type::Bool
-        | Type::S8
-        | Type::U8
-        | Type::S16
-        | Type::U16
-        | Type::S32
-        | Type::U32
-        | Type::S64
-        | Type::U64
-        | Type::F32
-        | Type::F64
-        | Type::String => true,
-        Type::Char
-        | Type::List(_)
-        | Type::Map(_)
-        | Type::Tuple(_)
-        | Type::Record(_)
-        | Type::Variant(_)
-        | Type::Enum(_)
-        | Type::Flags(_)
-        | Type::Option(_)
-        | Type::Result(_) => false,
-    }
+/// Returns whether a type can be that of an argument. A char is given as a string.
+fn is_argument(ty: &Type) -> bool {
+    ty.is_primitive() && *ty != Type::Char
 }
 
 fn is_content(ty: &Type) -> bool {

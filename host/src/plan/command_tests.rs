@@ -121,7 +121,7 @@ fn variables_and_files_are_sorted_by_name() {
         params(&plan),
         "args[0]: string, stdin: string, env.A: string, env.B: string, files.a: string, files.b: string"
     );
-    let feeds = &plan.functions().last().unwrap().command.as_ref().unwrap().feeds;
+    let feeds = &plan.functions().last().unwrap().command().unwrap().feeds;
     assert!(
         matches!(&**feeds, [Feed::Arg, Feed::Stdin, Feed::Env(a), _, Feed::File(f), _] if &**a == "A" && &**f == "a")
     );
@@ -269,7 +269,7 @@ fn folder_that_would_hide_the_working_directory_is_reported() {
 fn run_of_a_program_can_be_called_too() {
     let plan = plan("[tasks.t]\ncall = \"c.run\"\n");
     assert_eq!(plan.functions().last().unwrap().signature.to_string(), "func() -> result");
-    assert!(plan.functions().iter().all(|function| function.command.is_none()));
+    assert!(plan.functions().iter().all(|function| function.command().is_none()));
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Compiles a graph and the interfaces of its components to a [`Plan`], or reports every type fault at once.
 //! This file types tasks; `binding`, `infer` and `lists` type their expressions.
 
+use crate::builtin::Builtin;
 use crate::graph;
 use crate::graph::{Crossing, Expr, Graph, Node};
 use crate::manifest;
-use crate::manifest::{Action, Call, Scope as ResourceScope, Unread};
-use crate::model::{Datum, Fault, Faults, Name, Spanned, nearest};
+use crate::manifest::{Action, Scope as ResourceScope, Unread};
+use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
 use crate::plan::command::Given;
+use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
 use crate::plan::lists::Lists;
@@ -16,8 +18,8 @@ use crate::plan::pruning::NeededConditions;
 use crate::plan::repeat::{Repeated, repeat};
 use crate::plan::scope::{Crossed, OutputType, Reported, Scope};
 use crate::plan::{
-    Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, callee, command,
-    crossings, fan_out, lists, policy,
+    Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
+    command, discretion, fan_out, lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use indexmap::IndexMap;
@@ -54,6 +56,15 @@ pub fn compile_all(
     compiler.finish(tasks, outputs)
 }
 
+/// A task whose arguments are typed by a signature.
+struct Called<'a> {
+    task: &'a manifest::Task,
+    /// The function's name, without that of its component.
+    function: &'a str,
+    span: &'a Span,
+    builtin: Option<Builtin>,
+}
+
 struct Compiler<'a> {
     scope: Scope<'a>,
     callees: Callees<'a>,
@@ -71,15 +82,45 @@ impl<'a> Compiler<'a> {
         let callees = Callees::find(graph, interfaces, &mut faults);
         let tasks = callees.of_tasks.iter().zip(graph.tasks());
         let outputs = tasks.map(|(callee, (_, task))| callee::output_type(callee.as_ref(), task)).collect();
-        let (items, crossed) = (Vec::new(), Vec::new());
-        let mut scope = Scope { graph, outputs, inputs, items, faults, params, crossed };
-        crossings::crossings(&mut scope);
-        crossings::reject_fan_outs(&mut scope);
-        let nodes = graph.tasks().zip(&callees.of_tasks);
-        let nodes = nodes.map(|((node, task), callee)| ((task, node), callee));
-        let lists = nodes.map(|(task, callee)| lists::lists(&mut scope, task, callee.as_ref())).collect();
+        let fan_outs = vec![None; graph.pipelines().len()];
+        let crossed = vec![Crossed::Unknown; graph.crossings().len()];
+        let items = Vec::new();
+        let scope = Scope { graph, outputs, inputs, items, level: 1, fan_outs, faults, params, crossed };
+        let lists = (0..graph.nodes().len()).map(|_| Lists::default()).collect();
         let conditions = NeededConditions::default();
-        Self { scope, callees, lists, conditions, whens: HashMap::new() }
+        let mut compiler = Self { scope, callees, lists, conditions, whens: HashMap::new() };
+        // In this order, because the types of a built-in task follow from the outputs that it reads.
+        let mut crossings = Crossings::new(graph);
+        for (typed, task) in graph.order().iter().enumerate() {
+            crossings.type_ready(&mut compiler.scope, typed);
+            compiler.prepare(task.index());
+        }
+        crossings.type_ready(&mut compiler.scope, graph.order().len());
+        (0..graph.pipelines().len()).for_each(|pipeline| lists::of_pipeline(&mut compiler.scope, pipeline));
+        compiler
+    }
+
+    /// Types the lists of a task, and solves the types of a built-in task.
+    fn prepare(&mut self, index: usize) {
+        let graph = self.scope.graph;
+        let Some(node) = graph.nodes().get(index) else { return };
+        let Some((_, task)) = graph.manifests().task(node.place) else { return };
+        let callee = self.callees.of_tasks.get(index).and_then(Option::as_ref);
+        let lists = lists::lists(&mut self.scope, (task, node), callee);
+        if let Some(Spanned { value: Action::Builtin(call), span }) = &task.action {
+            self.scope.items.clone_from(&lists.items);
+            let solved = builtin::solve(&mut self.scope, &builtin::Called { task, node, call, span });
+            if let Some((builtin, signature)) = solved {
+                self.callees.set_builtin(index, builtin, signature);
+                let callee = self.callees.of_tasks.get(index).and_then(Option::as_ref);
+                if let Some(output) = self.scope.outputs.get_mut(index) {
+                    *output = callee::output_type(callee, task);
+                }
+            }
+        }
+        if let Some(slot) = self.lists.get_mut(index) {
+            *slot = lists;
+        }
     }
 
     fn task(&mut self, index: usize) -> Option<Task> {
@@ -91,7 +132,7 @@ impl<'a> Compiler<'a> {
             node.conditions.iter().map(|condition| self.shared_condition(condition)).collect();
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
-        self.scope.items = lists.items.clone();
+        (self.scope.items, self.scope.level) = (lists.items.clone(), node.around.len() + 1);
         let given = self.given(index, written, node);
         let needed_if = self.needed_if(node);
         let callee = self.callees.of_tasks.get(index)?.as_ref()?;
@@ -101,7 +142,7 @@ impl<'a> Compiler<'a> {
             OutputType::Known(ty) => Some(ty.clone()),
             OutputType::Unknown | OutputType::Nothing => None,
         };
-        let (value, error) = callee::sides(&callee.signature);
+        let (value, error) = callee.sides();
         let is_command = written.action.as_ref().is_some_and(|action| action.value.command().is_some());
         // The parameters of a command are known once its values are typed.
         let params = match &given {
@@ -120,6 +161,7 @@ impl<'a> Compiler<'a> {
             function: self.callees.position((index, node, written), params)?,
             args,
             when: when.into_iter().collect::<Option<_>>()?,
+            around: node.around.clone(),
             for_each: for_each?,
             product: node.product,
             repeat: repeat.ok()?.map(Box::new),
@@ -128,17 +170,18 @@ impl<'a> Compiler<'a> {
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),
             needed_if: needed_if.ok()?,
+            needed_level: node.needed_level,
             output,
             value,
             error,
             retry: written.policy.retry.clone(),
             max_lost_hosts: written.policy.max_lost_hosts,
             timeout: written.policy.timeout,
-            limits: written.policy.limits,
+            limits: policy::limits(written),
             resources: node.resources.clone(),
             priority: node.priority,
             height: node.height,
-            cache: policy::cache_rule(written.policy.cache, callee::grants(graph, node, written)),
+            cache: policy::cache_rule(written, callee::grants(graph, node, written)),
             on_error: written.on_error,
         })
     }
@@ -155,8 +198,14 @@ impl<'a> Compiler<'a> {
             node.args.iter().for_each(|(_, arg)| examine(&mut self.scope, arg));
             return None;
         };
-        let Action::Call(call) = &action.value else { return None };
-        let args = self.args((task, &Spanned::new(call, action.span.clone())), node, &signature)?;
+        let (function, builtin) = match &action.value {
+            Action::Call(call) => (call.function.as_str(), None),
+            Action::Builtin(call) => (call.function.as_str(), Builtin::find(&call.function)),
+            Action::Command(_) => return None,  // was typed above
+            Action::Manifest(_) => return None, // is no node
+        };
+        let by_name = Called { task, function, span: &action.span, builtin };
+        let args = self.args(&by_name, node, &signature)?;
         Some((Vec::new(), args))
     }
 
@@ -193,7 +242,9 @@ impl<'a> Compiler<'a> {
         };
         let subject = bind(&mut self.scope, subject, &Target { name: "`when`", ty: &ty });
         match (subject, equals) {
-            (Some(subject), Ok(equals)) => Ok(Condition { subject, equals, is_negated: when.is_negated }),
+            (Some(subject), Ok(equals)) => {
+                Ok(Condition { level: condition.level, subject, equals, is_negated: when.is_negated })
+            }
             (None, Ok(_)) => Err(Reported),
             (_, Err((span, faults))) => {
                 self.scope.misfit(span, "`equals`", &ty, &faults);
@@ -202,17 +253,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn args(
-        &mut self,
-        (task, call): (&manifest::Task, &Spanned<&Call>),
-        node: &Node,
-        signature: &Signature,
-    ) -> Option<Vec<Binding>> {
+    fn args(&mut self, called: &Called<'_>, node: &Node, signature: &Signature) -> Option<Vec<Binding>> {
         let names = || signature.params.iter().map(|(name, _)| &**name);
         let mut suggested: Vec<&str> = Vec::new();
         for (name, arg) in &node.args {
             if !names().any(|param| param == name.value) {
-                let message = format!("`{}` is not a parameter of `{}`", name.value, call.value.function);
+                let message = format!("`{}` is not a parameter of `{}`", name.value, called.function);
                 let fault = Fault::spanned(name.span.clone(), message)
                     .suggest(&name.value, names())
                     .note(format!("its signature is `{signature}`"));
@@ -227,8 +273,8 @@ impl<'a> Compiler<'a> {
             .map(|(param, ty)| match node.args.iter().find(|(name, _)| *name.value == **param) {
                 Some((_, arg)) => self.argument(node, param, arg, ty),
                 // A faulty or misspelt argument is not reported as missing too.
-                None if task.is_unread(Unread::Args) || suggested.contains(&&**param) => None,
-                None => self.omitted(call, param, ty, signature),
+                None if called.task.is_unread(Unread::Args) || suggested.contains(&&**param) => None,
+                None => self.omitted(called, param, ty, signature),
             })
             .collect();
         bound.into_iter().collect()
@@ -249,15 +295,20 @@ impl<'a> Compiler<'a> {
 
     fn omitted(
         &mut self,
-        call: &Spanned<&Call>,
+        called: &Called<'_>,
         param: &str,
         ty: &Type,
         signature: &Signature,
     ) -> Option<Binding> {
+        let row = called.builtin.iter().flat_map(|builtin| builtin.row().params);
+        let default = row.filter(|row| row.name == param).find_map(|row| row.default);
+        if let Some(Ok(default)) = default.map(|default| encode(ty, &Datum::Bool(default))) {
+            return Some(Binding::Constant(default));
+        }
         if let (Type::Option(_), Ok(none)) = (ty, encode(ty, &Datum::Null)) {
             return Some(Binding::Constant(none));
         }
-        let fault = Fault::spanned(call.span.clone(), format!("parameter `{param}` gets no value"))
+        let fault = Fault::spanned(called.span.clone(), format!("parameter `{param}` gets no value"))
             .note(format!("the signature is `{signature}`"))
             .help(format!("add `args.{param} = …` of type `{ty}`"));
         self.scope.fault(fault);
@@ -311,18 +362,24 @@ impl<'a> Compiler<'a> {
         let graph = self.scope.graph;
         let pipelines = pipelines(&self.scope);
         let mut faults = self.scope.faults;
-        let tasks: Option<Vec<Task>> = tasks.into_iter().collect();
+        let tasks = (0..).zip(tasks).map(|(index, task)| match self.callees.builtin_position(index) {
+            Some(function) => task.map(|task| Task { function, ..task }),
+            None => task,
+        });
+        let tasks: Option<Vec<Task>> = tasks.collect();
         let outputs: Option<Vec<Output>> = outputs.into_iter().collect();
         if let (true, Some(tasks), Some(outputs)) = (faults.is_empty(), tasks, outputs) {
-            return Ok(Plan {
+            let mut plan = Plan {
                 tasks,
                 order: self.scope.graph.order().to_vec(),
-                functions: self.callees.functions,
+                functions: self.callees.finish(),
                 inputs: self.scope.inputs.finish(),
                 outputs,
                 resources: graph.manifests().resources().map(resource).collect(),
                 pipelines,
-            });
+            };
+            discretion::apply(&mut plan);
+            return Ok(plan);
         }
         if faults.is_empty() {
             faults.push(Fault::of_file("the type of a value is unknown"));
@@ -345,7 +402,14 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
         Crossed::Known(ty, value) => Some((Arc::clone(value), ty.clone())),
         Crossed::Unknown | Crossed::Nothing => None,
     };
-    let pipeline = |pipeline: &graph::Pipeline| {
+    let pipeline = |(position, pipeline): (usize, &graph::Pipeline)| {
+        let record = crossed(pipeline.record.as_ref());
+        let whole = |(value, ty): &(Arc<Binding>, Type)| {
+            let each = Binding::Each { pipeline: position, element: ty.clone(), value: Arc::clone(value) };
+            (Arc::new(each), Type::List(Arc::new(ty.clone())))
+        };
+        let output = if pipeline.for_each.is_empty() { record.clone() } else { record.as_ref().map(whole) };
+        let lists = scope.fan_outs.get(position).and_then(|lists| lists.as_ref()?.lists.clone());
         let manifests = scope.graph.manifests();
         let params = manifests.get(pipeline.manifest).into_iter().flat_map(|manifest| manifest.params.keys());
         let arguments = params.zip(&pipeline.arguments);
@@ -356,10 +420,15 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
             arguments: arguments
                 .filter_map(|(name, argument)| Some((name.clone(), crossed(argument.as_ref())?.0)))
                 .collect(),
-            output: crossed(pipeline.record.as_ref()),
+            around: pipeline.around.clone(),
+            for_each: lists.unwrap_or_default(),
+            product: pipeline.product,
+            flow: pipeline.flow.clone(),
+            record,
+            output,
         }
     };
-    scope.graph.pipelines().iter().map(pipeline).collect()
+    scope.graph.pipelines().iter().enumerate().map(pipeline).collect()
 }
 
 fn resource((name, resource): (&Name, &manifest::Resource)) -> Resource {

@@ -136,10 +136,12 @@ fn defaults_of_references_to_outputs_are_typed() {
 }
 
 #[test]
-fn a_pipeline_in_a_for_each_is_refused_in_one_place() {
-    let outer = format!("{INCLUDE}for-each.i = [1, 2]\nargs.p = {{ item = \"i\" }}\n");
-    let shown = faults(&outer, &inner("u64", "", "wide", "args.x = { param = \"p\" }"));
-    assert_eq!(shown, "m:5:8: task `in` has both `for-each` and `manifest`");
+fn a_literal_list_of_a_pipeline_has_the_type_of_the_param() {
+    let outer = |list: &str| format!("{INCLUDE}for-each.i = [{list}]\nargs.p = {{ item = \"i\" }}\n");
+    let inner = inner("u64", "", "wide", "args.x = { param = \"p\" }");
+    assert_eq!(plan(&outer("1, 2"), &inner).pipelines()[0].for_each[0].ty.to_string(), "list<u64>");
+    let misfit = faults(&outer("1, -2"), &inner);
+    assert!(misfit.starts_with("m:7:14: `for-each.i`"), "{misfit}");
 }
 
 #[test]

@@ -1,36 +1,102 @@
 //! Typing of what crosses the borders of pipelines: an argument by the type of its param, an output by its own.
 //! References to them are typed in `binding`. Each crossing is typed once, whatever refers to it.
 
-use crate::graph::{Border, Crossing, Expr, Origin, Pipeline};
+use crate::graph::{Border, Crossing, Expr, Graph, Origin, Pipeline};
 use crate::manifest::{Param, Unread};
 use crate::model::{Datum, Fault, Location, Name, Spanned, nearest};
 use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
 use crate::plan::infer::infer;
-use crate::plan::scope::{Crossed, ItemType, OutputType, Scope};
-use crate::plan::secrecy;
+use crate::plan::scope::{Crossed, OutputType, Scope};
+use crate::plan::{lists, secrecy};
 use crate::value::{Type, encode};
 use std::sync::Arc;
 
-/// Types all crossings of the graph.
-pub(crate) fn crossings(scope: &mut Scope<'_>) {
-    let graph = scope.graph;
-    scope.crossed = Vec::with_capacity(graph.crossings().len());
-    for crossing in graph.crossings() {
-        let crossed = match &crossing.border {
-            Border::Argument { pipeline, param, origin } => {
-                let pipeline = graph.pipelines().get(*pipeline);
-                pipeline.and_then(|pipeline| argument(scope, pipeline, (*param, *origin), &crossing.value))
-            }
-            Border::Output { .. } => output(scope, &crossing.value),
-            Border::Record { pipeline } => {
-                let pipeline = graph.pipelines().get(*pipeline);
-                pipeline.and_then(|pipeline| record(scope, pipeline, crossing))
-            }
-        };
-        scope.crossed.push(crossed.unwrap_or(Crossed::Unknown));
+/// The crossings that are not typed yet. Each is typed once the tasks that it reads are, and before those that read it.
+pub(crate) struct Crossings {
+    /// By the number of tasks of the topological order that are typed first: the crossings, by number.
+    waiting: Vec<Vec<usize>>,
+}
+
+impl Crossings {
+    pub(crate) fn new(graph: &Graph) -> Self {
+        let mut earliest = Earliest::new(graph);
+        let mut waiting = vec![Vec::new(); graph.order().len() + 1];
+        for (id, crossing) in graph.crossings().iter().enumerate() {
+            let lists =
+                graph.pipelines().get(crossing.border.pipeline()).map_or(&[][..], |one| &one.for_each);
+            let lists = lists.iter().map(|(_, list)| earliest.of(&list.value)).max();
+            let at = earliest.of(&crossing.value.value).max(lists.unwrap_or_default());
+            earliest.of_crossings.push(at);
+            waiting.get_mut(at).into_iter().for_each(|waiting| waiting.push(id));
+        }
+        Self { waiting }
     }
-    scope.items = Vec::new();
+
+    /// Types the crossings that can be typed once `typed` tasks of the topological order are.
+    pub(crate) fn type_ready(&mut self, scope: &mut Scope<'_>, typed: usize) {
+        let graph = scope.graph;
+        for id in self.waiting.get_mut(typed).map(std::mem::take).into_iter().flatten() {
+            let Some(crossing) = graph.crossings().get(id) else { continue };
+            lists::of_pipeline(scope, crossing.border.pipeline());
+            let crossed = type_crossing(scope, crossing).unwrap_or(Crossed::Unknown);
+            scope.crossed.get_mut(id).into_iter().for_each(|slot| *slot = crossed.clone());
+        }
+    }
+}
+
+/// The numbers of tasks of the topological order after which values can be typed.
+struct Earliest {
+    of_tasks: Vec<usize>,
+    of_crossings: Vec<usize>,
+}
+
+impl Earliest {
+    fn new(graph: &Graph) -> Self {
+        let mut of_tasks = vec![0; graph.nodes().len()];
+        for (position, task) in graph.order().iter().enumerate() {
+            of_tasks.get_mut(task.index()).into_iter().for_each(|slot| *slot = position + 1);
+        }
+        Self { of_tasks, of_crossings: Vec::with_capacity(graph.crossings().len()) }
+    }
+
+    fn of(&self, value: &Expr) -> usize {
+        match value {
+            Expr::Task { task, .. } => self.of_tasks.get(task.index()).copied().unwrap_or_default(),
+            Expr::Crossing { crossing, .. } => {
+                self.of_crossings.get(crossing.id).copied().unwrap_or_default()
+            }
+            _ => {
+                let mut latest = 0;
+                value.each_part(&mut |part| latest = latest.max(self.of(part)));
+                latest
+            }
+        }
+    }
+}
+
+fn type_crossing(scope: &mut Scope<'_>, crossing: &Crossing) -> Option<Crossed> {
+    let pipeline = scope.graph.pipelines().get(crossing.border.pipeline())?;
+    match &crossing.border {
+        Border::Argument { param, origin, .. } => {
+            argument(scope, pipeline, (*param, *origin), &crossing.value)
+        }
+        Border::Output { .. } => output(scope, &crossing.value),
+        Border::Record { .. } => record(scope, pipeline, crossing),
+        Border::List { pipeline } => list(scope, *pipeline, &crossing.value),
+    }
+}
+
+/// Types the list of the records of all elements of a pipeline.
+fn list(scope: &mut Scope<'_>, pipeline: usize, value: &Spanned<Expr>) -> Option<Crossed> {
+    let Expr::Each { value, .. } = &value.value else { return None };
+    if returns_nothing(scope, &value.value) {
+        return Some(Crossed::Nothing);
+    }
+    let ty = infer(scope, value)?;
+    let bound = bind(scope, value, &Target { name: "the outputs", ty: &ty })?;
+    let each = Binding::Each { pipeline, element: ty.clone(), value: Arc::new(bound) };
+    Some(Crossed::Known(Type::List(Arc::new(ty)), Arc::new(each)))
 }
 
 fn argument(
@@ -42,8 +108,6 @@ fn argument(
     let manifest = scope.graph.manifests().get(pipeline.manifest)?;
     let (name, declared) = manifest.params.get_index(param)?;
     let ty = scope.params.get(pipeline.manifest)?.ty(param)?.clone();
-    // An argument is a value of the including task, and may refer to its items.
-    scope.items = pipeline.for_each.iter().map(|_| ItemType { ty: None }).collect();
     let before = scope.faults.list.len();
     let bound = match origin {
         Origin::Nothing if matches!(ty, Type::Option(_)) => {
@@ -106,7 +170,6 @@ fn missing(
 }
 
 fn output(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Crossed> {
-    scope.items = Vec::new();
     // A task of a manifest without `[outputs]` may return nothing, and then is no output.
     if returns_nothing(scope, &value.value) {
         return Some(Crossed::Nothing);
@@ -118,7 +181,6 @@ fn output(scope: &mut Scope<'_>, value: &Spanned<Expr>) -> Option<Crossed> {
 
 /// Types the record of all outputs. Tasks that return nothing have no field in that of a manifest without `[outputs]`.
 fn record(scope: &mut Scope<'_>, pipeline: &Pipeline, crossing: &Crossing) -> Option<Crossed> {
-    scope.items = Vec::new();
     let Spanned { value: Expr::Table(entries), span } = &crossing.value else { return None };
     let is_explicit = scope.graph.manifests().get(pipeline.manifest)?.outputs.is_some();
     let mut known = entries.clone();
@@ -148,22 +210,5 @@ fn returns_nothing(scope: &Scope<'_>, value: &Expr) -> bool {
         }
         Expr::Crossing { crossing, .. } => matches!(scope.crossed.get(crossing.id), Some(Crossed::Nothing)),
         _ => false, // is composed, or a value that exists
-    }
-}
-
-/// Reports lists of tasks that include a manifest.
-///
-/// This is the only place that refuses them: the lists are resolved, and arguments are values of the including task.
-pub(crate) fn reject_fan_outs(scope: &mut Scope<'_>) {
-    let graph = scope.graph;
-    for pipeline in graph.pipelines().iter().filter(|pipeline| !pipeline.for_each.is_empty()) {
-        let Some((name, task)) = graph.manifests().task(pipeline.place) else { continue };
-        let message = format!("task `{name}` has both `for-each` and `manifest`");
-        let fault = Fault::spanned(task.span.clone(), message);
-        scope.fault(
-            fault.help(
-                "pass the list on in `args`, and write `for-each` in the tasks of the included manifest",
-            ),
-        );
     }
 }

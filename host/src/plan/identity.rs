@@ -1,8 +1,9 @@
-//! Digests of the shape of a command: of all that decides its result beside its component and its values.
+//! Digests of the shape of a command, and of a built-in task: of all that decides a result beside component and values.
 //! The key of a cached result and the digest of a run include them.
 
+use crate::builtin::Builtin;
 use crate::model::{Digest, Digester};
-use crate::value::{Collected, Command, CommandOutput, Feed};
+use crate::value::{Collected, Command, CommandOutput, Feed, Signature};
 
 /// Returns the digest of everything that a command is beside its component and the values that it is given.
 pub(crate) fn identity(command: &Command) -> Digest {
@@ -18,6 +19,21 @@ pub(crate) fn identity(command: &Command) -> Digest {
         };
     }
     digester.digest(&output_digest(output)).field(ok_status);
+    digester.finish()
+}
+
+/// Returns the digest of everything that a built-in task is beside its values: name, version and types.
+pub(crate) fn builtin_identity(builtin: Builtin, signature: &Signature) -> Digest {
+    let row = builtin.row();
+    let mut digester = Digester::new("cascade builtin 1");
+    digester.field(row.name.as_bytes()).number(row.version.into());
+    for (_, ty) in &signature.params {
+        digester.digest(&ty.fingerprint());
+    }
+    // With the key `type`, the result has a digest of its own.
+    if let Some(result) = signature.result.as_ref().filter(|_| !builtin.has_type_key()) {
+        digester.digest(&result.fingerprint());
+    }
     digester.finish()
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
 }
 
 /// Reason why an expression has no natural type.
-enum Unknown {
+pub(crate) enum Unknown {
     /// A fault that explains it was reported.
     Reported,
     /// A literal that may have many types.
@@ -80,7 +80,8 @@ fn reported(scope: &mut Scope<'_>, natural: Result<Type, Unknown>, span: &Span) 
     }
 }
 
-fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
+/// Returns the natural type of an expression, or why it has none.
+pub(crate) fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown> {
     let (ty, path) = match &expr.value {
         Expr::Literal(datum) => return literal(datum).ok_or(Unknown::Ambiguous),
         Expr::Array(parts) => {
@@ -94,14 +95,14 @@ fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Type, Unknown>
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
         Expr::Range { .. } => return Ok(Type::List(Arc::new(Type::U32))),
-        Expr::Faulty => return Err(Unknown::Reported),
+        Expr::Each { .. } | Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),
         Expr::Task { task, path, .. } => (scope.output_of(*task, &expr.span), path),
         Expr::Crossing { crossing, path, .. } => {
             (scope.crossed(crossing, &expr.span).map(|(ty, _)| ty), path)
         }
         Expr::Param { param, path } => (scope.inputs.ty(*param).cloned(), path),
-        Expr::Item { item, path } => (scope.items.get(*item).and_then(|item| item.ty.clone()), path),
+        Expr::Item { of, item, path } => (scope.item(*of, *item).map(|(_, ty)| ty), path),
     };
     let ty = ty.ok_or(Unknown::Reported)?;
     part_type(scope, &ty, path, &expr.span).ok_or(Unknown::Reported)
@@ -133,11 +134,13 @@ fn common_literal(items: &[Datum]) -> Result<Type, Unknown> {
     items.iter().filter_map(literal).reduce(wider).ok_or(Unknown::Ambiguous)
 }
 
-fn wider(left: Type, right: Type) -> Type {
+/// Returns the one of two types that takes the values of both; the first if there is none.
+pub(crate) fn wider(left: Type, right: Type) -> Type {
     if assign(&right, &left).is_err() && assign(&left, &right).is_ok() { right } else { left }
 }
 
-fn literal(datum: &Datum) -> Option<Type> {
+/// Returns the natural type of a literal.
+pub(crate) fn literal(datum: &Datum) -> Option<Type> {
     match datum {
         Datum::Bool(_) => Some(Type::Bool),
         Datum::Int(number) if i64::try_from(*number).is_err() => Some(Type::U64),

@@ -3,19 +3,19 @@
 
 use crate::graph::{Expr, Node};
 use crate::manifest;
-use crate::manifest::Feed;
+use crate::manifest::{Action, Feed};
 use crate::model::{Fault, Spanned};
-use crate::plan::ForEach;
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
 use crate::plan::command::bytes;
 use crate::plan::infer::{infer, infer_element};
 use crate::plan::scope::{ItemType, Scope};
+use crate::plan::{ForEach, builtin};
 use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
 /// Lists that one task runs over.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Lists {
     /// The lists; none if a fault was reported.
     pub(crate) lists: Option<Vec<ForEach>>,
@@ -29,16 +29,19 @@ pub(crate) fn lists(
     (task, node): (&manifest::Task, &Node),
     callee: Option<&Callee<'_>>,
 ) -> Lists {
-    scope.items = Vec::new();
+    (scope.items, scope.level) = (Vec::new(), node.around.len() + 1);
     let mut items = Vec::with_capacity(node.for_each.len());
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
             Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_literal(&list.value) => {
-                match (task.action.as_ref().and_then(|action| action.value.command()), callee) {
-                    (Some(command), _) => of_command(scope, node, (position, list), command),
-                    (None, Some(callee)) => literal(scope, node, (position, list), &callee.signature),
-                    (None, None) => None,
+                match (task.action.as_ref().map(|action| &action.value), callee) {
+                    (Some(Action::Command(command)), _) => of_command(scope, node, (position, list), command),
+                    (Some(Action::Builtin(call)), _) => {
+                        literal(scope, node, (position, list), &builtin::plain_params(call))
+                    }
+                    (_, Some(callee)) => literal(scope, node, (position, list), &callee.signature),
+                    (Some(Action::Call(_) | Action::Manifest(_)) | None, None) => None,
                 }
             }
             _ => reference(scope, list), // has a type of its own
@@ -55,6 +58,36 @@ pub(crate) fn lists(
     Lists { lists: lists.into_iter().collect(), items }
 }
 
+/// Types the lists of a pipeline, unless that is done. A literal list is typed by the params that its elements go to.
+pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
+    let graph = scope.graph;
+    let Some(pipeline) = graph.pipelines().get(position) else { return };
+    if scope.fan_outs.get(position).is_none_or(Option::is_some) {
+        return;
+    }
+    let (mut items, mut lists) = (Vec::new(), Vec::new());
+    for (index, (item, list)) in pipeline.for_each.iter().enumerate() {
+        let element = if is_literal(&list.value) {
+            let params = scope.params.get(pipeline.manifest);
+            let arguments = pipeline.arguments.iter().enumerate();
+            let typed = arguments
+                .filter_map(|(param, argument)| Some((&argument.as_ref()?.value.value, params?.ty(param)?)));
+            narrowest((Some(position), index), typed).or_else(|| infer_element(scope, list))
+        } else {
+            reference(scope, list)
+        };
+        items.push(ItemType { ty: element.clone() });
+        lists.push(element.and_then(|element| {
+            let ty = Type::List(Arc::new(element));
+            let name = format!("`for-each.{item}`");
+            let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
+            Some(ForEach { item: item.clone(), list, ty })
+        }));
+    }
+    let typed = Lists { lists: lists.into_iter().collect(), items };
+    scope.fan_outs.get_mut(position).into_iter().for_each(|slot| *slot = Some(typed.clone()));
+}
+
 /// Returns whether a list is a literal, or a choice of literals. Its elements then have no type of their own.
 fn is_literal(list: &Expr) -> bool {
     match list {
@@ -68,6 +101,7 @@ fn is_literal(list: &Expr) -> bool {
         | Expr::File { .. }
         | Expr::Range { .. }
         | Expr::Crossing { .. }
+        | Expr::Each { .. }
         | Expr::Faulty => false,
     }
 }
@@ -96,15 +130,22 @@ fn literal(
     (position, list): (usize, &Spanned<Expr>),
     signature: &Signature,
 ) -> Option<Type> {
+    let typed = node.args.iter().filter_map(|(name, arg)| {
+        let (_, ty) = signature.params.iter().find(|(param, _)| **param == *name.value)?;
+        Some((&arg.value, ty))
+    });
+    narrowest((None, position), typed).or_else(|| infer_element(scope, list))
+}
+
+/// Returns the narrowest of the target types that receive an item unchanged. The item is given by the pipeline that runs
+/// over its list, none for the task itself, and its position.
+fn narrowest<'a>(
+    item: (Option<usize>, usize),
+    values: impl Iterator<Item = (&'a Expr, &'a Type)>,
+) -> Option<Type> {
     let mut uses = Vec::new();
-    for (name, arg) in &node.args {
-        if let Some((_, ty)) = signature.params.iter().find(|(param, _)| **param == *name.value) {
-            each_use(&arg.value, ty, position, &mut |ty| uses.push(ty.clone()));
-        }
-    }
-    uses.into_iter()
-        .reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
-        .or_else(|| infer_element(scope, list))
+    values.for_each(|(value, ty)| each_use(value, ty, item, &mut |ty| uses.push(ty.clone())));
+    uses.into_iter().reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
 }
 
 /// Returns the element type of a literal list that a command runs over. Its parameters have the types of their values,
@@ -118,7 +159,7 @@ fn of_command(
     let mut is_content = Vec::new();
     for ((_, value), feed) in node.args.iter().zip(&command.feeds) {
         let takes_bytes = matches!(feed, Feed::Stdin | Feed::File(_));
-        each_use(&value.value, &Type::String, position, &mut |_| is_content.push(takes_bytes));
+        each_use(&value.value, &Type::String, (None, position), &mut |_| is_content.push(takes_bytes));
     }
     let is_file = |part: &Spanned<Expr>| matches!(part.value, Expr::File { .. });
     let is_files = matches!(&list.value, Expr::Array(parts) if parts.iter().all(is_file));
@@ -128,31 +169,35 @@ fn of_command(
     infer_element(scope, list)
 }
 
-/// Calls `visit` with every target type that receives the item at `position` unchanged, inside literals too.
-fn each_use(expr: &Expr, ty: &Type, position: usize, visit: &mut dyn FnMut(&Type)) {
+/// Calls `visit` with every target type that receives an item unchanged, inside literals too.
+fn each_use(expr: &Expr, ty: &Type, of: (Option<usize>, usize), visit: &mut dyn FnMut(&Type)) {
     match (expr, ty) {
-        (Expr::Item { item, path }, _) if *item == position && path.steps().is_empty() => visit(ty),
-        (Expr::Select { cases, .. }, _) => {
-            cases.iter().for_each(|(_, case)| each_use(&case.value, ty, position, visit));
+        (Expr::Item { of: pipeline, item, path }, _)
+            if (*pipeline, *item) == of && path.steps().is_empty() =>
+        {
+            visit(ty)
         }
-        (Expr::Array(_) | Expr::Table(_), Type::Option(inner)) => each_use(expr, inner, position, visit),
+        (Expr::Select { cases, .. }, _) => {
+            cases.iter().for_each(|(_, case)| each_use(&case.value, ty, of, visit));
+        }
+        (Expr::Array(_) | Expr::Table(_), Type::Option(inner)) => each_use(expr, inner, of, visit),
         (Expr::Array(parts), Type::List(element)) => {
-            parts.iter().for_each(|part| each_use(&part.value, element, position, visit));
+            parts.iter().for_each(|part| each_use(&part.value, element, of, visit));
         }
         (Expr::Array(parts), Type::Tuple(types)) => {
-            parts.iter().zip(types.iter()).for_each(|(part, ty)| each_use(&part.value, ty, position, visit));
+            parts.iter().zip(types.iter()).for_each(|(part, ty)| each_use(&part.value, ty, of, visit));
         }
         (Expr::Array(pairs), Type::Map(types)) => {
             let pair = Type::Tuple([types.key.clone(), types.value.clone()].into());
-            pairs.iter().for_each(|part| each_use(&part.value, &pair, position, visit));
+            pairs.iter().for_each(|part| each_use(&part.value, &pair, of, visit));
         }
         (Expr::Table(entries), Type::Map(types)) => {
-            entries.iter().for_each(|(_, part)| each_use(&part.value, &types.value, position, visit));
+            entries.iter().for_each(|(_, part)| each_use(&part.value, &types.value, of, visit));
         }
         (Expr::Table(entries), Type::Record(fields)) => {
             for (key, part) in entries {
                 if let Some(field) = fields.iter().find(|field| *field.name == *key.value) {
-                    each_use(&part.value, &field.ty, position, visit);
+                    each_use(&part.value, &field.ty, of, visit);
                 }
             }
         }

@@ -6,6 +6,8 @@ mod types;
 mod compile;
 mod callee;
 mod command;
+mod builtin;
+mod generic;
 mod identity;
 mod function;
 mod scope;
@@ -22,6 +24,7 @@ mod pruning;
 mod repeat;
 mod policy;
 mod needs;
+mod discretion;
 mod bound;
 mod sources;
 mod recipe;
@@ -35,6 +38,8 @@ mod command_tests;
 #[cfg(test)]
 mod crossing_tests;
 #[cfg(test)]
+mod builtin_tests;
+#[cfg(test)]
 mod digests;
 
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
@@ -46,10 +51,11 @@ pub use compile::{InvalidPlan, compile_all};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Condition, ForEach, Function, Gate, Input, InputKind, NeededClause, NeededIf, Output,
-    Pipeline, Plan, Repeat, Resource, Task,
+    Binding, CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, Input, InputKind,
+    ListsRef, NeededClause, NeededIf, Output, Pipeline, Plan, Repeat, Resource, Task,
 };
 
+pub use crate::graph::FanOut;
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

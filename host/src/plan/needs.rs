@@ -2,7 +2,7 @@
 //! The application chooses the targets of a run.
 
 use crate::model::TaskIdx;
-use crate::plan::{Gate, NeededIf, Plan, Task};
+use crate::plan::{Binding, Gate, NeededIf, Plan, Task};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -20,16 +20,14 @@ impl Plan {
         }
         search.is_found
     }
-}
 
-impl Task {
-    /// Calls `visit` with every task that the arguments, the lists and the condition may read.
-    pub fn each_read(&self, visit: &mut dyn FnMut(TaskIdx)) {
-        let lists = self.for_each.iter().map(|list| &list.list);
-        let condition = self.when.iter().map(|when| &when.subject);
-        for binding in self.args.iter().chain(lists).chain(condition) {
-            binding.each_task(visit);
-        }
+    /// Returns the values that decide what a task computes: its arguments, its lists and those of the pipelines around it, and
+    /// its conditions.
+    pub(crate) fn bindings_of<'p>(&'p self, task: &'p Task) -> impl Iterator<Item = &'p Binding> {
+        let around = task.around.iter().filter_map(|pipeline| self.pipelines().get(*pipeline));
+        let lists = around.flat_map(|pipeline| &pipeline.for_each).chain(&task.for_each);
+        let conditions = task.when.iter().map(|when| &when.subject);
+        task.args.iter().chain(lists.map(|list| &list.list)).chain(conditions)
     }
 }
 
@@ -49,7 +47,7 @@ impl<'p> Search<'p> {
         };
         if !std::mem::replace(is_found, true) {
             self.open.extend(&task.waits_for);
-            task.each_read(&mut |read| self.open.push(read));
+            plan.bindings_of(task).for_each(|binding| binding.each_task(&mut |read| self.open.push(read)));
             self.condition(task.needed_if.as_ref());
         }
     }
@@ -67,7 +65,7 @@ impl<'p> Search<'p> {
     /// Adds the tasks that the selector reads, and those of the enclosing lists if it varies per element.
     fn gate(&mut self, gate: &Gate) {
         gate.selector.each_task(&mut |task| self.open.push(task));
-        let enclosing_task = gate.within.filter(|_| gate.selector.uses_items());
+        let enclosing_task = gate.within.filter(|_| gate.selector.uses_items(1));
         for list in
             enclosing_task.and_then(|task| self.plan.task(task)).into_iter().flat_map(|task| &task.for_each)
         {

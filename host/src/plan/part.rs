@@ -51,11 +51,11 @@ fn simple(scope: &Scope<'_>, part: &Part<'_>) -> Option<Binding> {
             let path = inner.followed_by(path);
             Some(Binding::Input { input: *input, path, conversion: conversion.clone() })
         }
-        Binding::Item { item, path: inner, ty: whole, conversion: first }
+        Binding::Item { level, item, path: inner, ty: whole, conversion: first }
             if default.is_none() && is_at(whole, inner, first) =>
         {
             let (path, ty) = (inner.followed_by(path), whole.clone());
-            Some(Binding::Item { item: *item, path, ty, conversion: conversion.clone() })
+            Some(Binding::Item { level: *level, item: *item, path, ty, conversion: conversion.clone() })
         }
         Binding::Task { task, path: inner, ty: whole, conversion: first, default: None }
             if is_at(whole, inner, first) =>

@@ -70,6 +70,8 @@ impl NeededConditions {
 fn typed_gate(scope: &mut Scope<'_>, gate: &graph::Gate, lists: &[Lists]) -> Option<Gate> {
     let enclosing_lists = gate.within.and_then(|task| lists.get(task.index()));
     scope.items = enclosing_lists.map_or_else(Vec::new, |lists| lists.items.clone());
+    let within = gate.within.and_then(|task| scope.graph.nodes().get(task.index()));
+    scope.level = within.map_or(0, |within| within.around.len()) + 1;
     let (binding, ty) = selector(scope, &gate.selector, &[])?;
     Some(Gate { within: gate.within, selector: binding, ty, case: gate.case.clone() })
 }

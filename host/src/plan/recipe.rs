@@ -121,6 +121,7 @@ impl Recipe {
             | Binding::Part { .. }
             | Binding::Input { .. }
             | Binding::Range { .. }
+            | Binding::Each { .. }
             | Binding::Item { .. } => Self::NotStored,
         }
     }

@@ -5,6 +5,7 @@ use crate::graph::{Border, Crossing, Graph};
 use crate::model::{Fault, Faults, Span, TaskIdx};
 use crate::plan::Binding;
 use crate::plan::inputs::Inputs;
+use crate::plan::lists::Lists;
 use crate::value::{Type, ValueFault};
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ pub(crate) enum OutputType {
     Known(Type),
 }
 
-/// An item of the current task.
-#[derive(Clone)]
+/// An item of a `for-each`.
+#[derive(Debug, Clone)]
 pub(crate) struct ItemType {
     /// Element type; none if the list was faulty.
     pub(crate) ty: Option<Type>,
@@ -34,7 +35,12 @@ pub(crate) struct Scope<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) outputs: Vec<OutputType>,
     pub(crate) inputs: Inputs,
+    /// Items of the current task's own `for-each`.
     pub(crate) items: Vec<ItemType>,
+    /// The level of elements of the current task's own `for-each`.
+    pub(crate) level: usize,
+    /// The lists that pipelines run over, by position; none before they are typed.
+    pub(crate) fan_outs: Vec<Option<Lists>>,
     pub(crate) faults: Faults,
     /// Params of included manifests, by position of the manifest; none of the outermost.
     pub(crate) params: Vec<Inputs>,
@@ -54,6 +60,18 @@ pub(crate) enum Crossed {
 }
 
 impl Scope<'_> {
+    /// Returns the level and the type of an item: of the current task, or of a pipeline.
+    pub(crate) fn item(&self, of: Option<usize>, item: usize) -> Option<(usize, Type)> {
+        let (level, items) = match of {
+            None => (self.level, &self.items),
+            Some(pipeline) => {
+                let level = self.graph.pipelines().get(pipeline)?.around.len() + 1;
+                (level, &self.fan_outs.get(pipeline)?.as_ref()?.items)
+            }
+        };
+        Some((level, items.get(item)?.ty.clone()?))
+    }
+
     /// Reports a fault.
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.faults.push(fault);
@@ -134,7 +152,9 @@ impl Scope<'_> {
             Border::Output { pipeline, name } => {
                 format!("output `{name}` of pipeline `{}`", own_name(*pipeline))
             }
-            Border::Record { pipeline } => format!("the outputs of pipeline `{}`", own_name(*pipeline)),
+            Border::Record { pipeline } | Border::List { pipeline } => {
+                format!("the outputs of pipeline `{}`", own_name(*pipeline))
+            }
         }
     }
 }

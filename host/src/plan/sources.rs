@@ -72,7 +72,7 @@ pub(crate) fn inputs_of<'b>(
 pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String]) -> BTreeSet<String> {
     let function = plan.function_of(task);
     let param = |name: &str| function?.signature.params.iter().position(|(param, _)| **param == *name);
-    let is_command = function.is_some_and(|function| function.command.is_some());
+    let is_command = function.is_some_and(|function| function.command().is_some());
     let arg = |index: usize| task.args.get(index).into_iter().collect();
     let bindings: Vec<&Binding> = match key.split_once('.') {
         _ if is_command && param(key).is_some() => param(key).map_or_else(Vec::new, arg),
@@ -84,9 +84,9 @@ pub(crate) fn inputs_of_key(plan: &Plan, task: &Task, key: &str, names: &[String
         _ => Vec::new(), // `grants` follow below; other keys read no input
     };
     let mut found = inputs_of(bindings.into_iter(), names);
-    if let ("grants", Some(function)) = (key, function) {
+    if let ("grants", Some(component)) = (key, function.and_then(|function| function.component())) {
         let variable = |entry: &str| granted(entry.split_once('=').map_or(entry, |(name, _)| name));
-        found.extend(function.grants.env.iter().map(|entry| variable(&entry.value)));
+        found.extend(component.grants.env.iter().map(|entry| variable(&entry.value)));
     }
     found
 }

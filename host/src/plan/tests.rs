@@ -249,7 +249,7 @@ fn calls_name_one_function() {
     };
     call.interface = Some("a:b/one@1.0.0".into());
     let plan = compiled_with(functions, parsed).unwrap();
-    assert_eq!(plan.functions()[0].export.interface.as_deref(), Some("a:b/one@1.0.0"));
+    assert_eq!(plan.functions()[0].component().unwrap().export.interface.as_deref(), Some("a:b/one@1.0.0"));
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn pruning_conditions_keep_selectors_and_items() {
     let plan = ok("l: call=c.texts\na: call=c.number\nb: call=c.takes-number each.i=l n=(#i ? x=a | 1)");
     let condition = plan.tasks()[1].needed_if.as_ref().unwrap();
     assert_eq!(condition.any[0].gates[0].ty.to_string(), "string");
-    assert!(condition.any[0].gates[0].selector.uses_items());
+    assert!(condition.any[0].gates[0].selector.uses_items(1));
     // A faulty selector is reported once, not for every task behind it.
     assert_eq!(bad("s: call=c.number\na: call=c.number\nb: call=c.takes-number n=(s ? x=a)").len(), 1);
 }

@@ -1,8 +1,10 @@
 //! The plan as data: indexes in place of names, and a type on every edge.
 //! `compile` builds it, and `engine` runs it.
 
+use crate::builtin;
+use crate::builtin::{Builtin, Messages};
 use crate::graph;
-use crate::graph::Flow;
+use crate::graph::{FanOut, Flow};
 use crate::manifest::{Grants, OnError, Retry};
 use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
 use crate::plan::identity::identity;
@@ -19,6 +21,7 @@ use std::time::Duration;
 pub struct Plan {
     pub(crate) tasks: Vec<Task>,
     pub(crate) order: Vec<TaskIdx>,
+    /// Functions of components come first, so that the sandbox can number its functions by position.
     pub(crate) functions: Vec<Function>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Output>,
@@ -37,13 +40,46 @@ pub struct Pipeline {
     pub tasks: Range<usize>,
     /// Values of its params, by name.
     pub arguments: Vec<(Name, Arc<Binding>)>,
-    /// The record of its outputs and its type; none if it has no outputs.
+    /// The pipelines around it that run once per element, outermost first, by position.
+    pub around: Vec<usize>,
+    /// Lists that it runs over; empty for one that runs once.
+    pub for_each: Vec<ForEach>,
+    /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
+    pub product: bool,
+    /// How the elements flow from others; none if the pipeline waits for whole lists.
+    pub flow: Option<Flow>,
+    /// The record of its outputs and its type, of each element if it runs over lists; none if it has no outputs.
+    pub record: Option<(Arc<Binding>, Type)>,
+    /// Its output and its type: the record, or the list of the records of all elements.
     pub output: Option<(Arc<Binding>, Type)>,
 }
 
-/// A function that tasks call, under one set of grants.
+/// A function that tasks call.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// Code that is called.
+    pub code: Code,
+    /// Parameters and result, as tasks see them.
+    pub signature: Signature,
+}
+
+/// Code of a function.
+#[derive(Debug, Clone)]
+pub enum Code {
+    /// A component's.
+    Component(Box<ComponentFunction>),
+    /// The host's own.
+    Builtin {
+        /// The task.
+        builtin: Builtin,
+        /// What its failures may tell.
+        messages: Messages,
+    },
+}
+
+/// A function of a component, or a component as a program, under one set of grants.
+#[derive(Debug, Clone)]
+pub struct ComponentFunction {
     /// Position of the component among those of all manifests.
     pub component: usize,
     /// Name of the component in the manifest.
@@ -52,8 +88,6 @@ pub struct Function {
     pub digest: Digest,
     /// The export; of a program, its `run`.
     pub export: Export,
-    /// Parameters and result, as tasks see them.
-    pub signature: Signature,
     /// What the parameters and the result are to a program; none for a function.
     pub command: Option<Arc<Command>>,
     /// Grants of the guest.
@@ -61,6 +95,45 @@ pub struct Function {
 }
 
 impl Function {
+    /// Returns the function of a component; none if it is built in.
+    #[must_use]
+    pub fn component(&self) -> Option<&ComponentFunction> {
+        match &self.code {
+            Code::Component(component) => Some(component),
+            Code::Builtin { .. } => None,
+        }
+    }
+
+    /// Returns the built-in task, with its types; none for a function of a component.
+    #[must_use]
+    pub fn builtin(&self) -> Option<builtin::Function> {
+        match &self.code {
+            Code::Component(_) => None,
+            Code::Builtin { builtin, messages } => Some(builtin::Function {
+                builtin: *builtin,
+                signature: self.signature.clone(),
+                messages: *messages,
+            }),
+        }
+    }
+
+    /// Returns what parameters and result are to a program; none for anything else.
+    #[must_use]
+    pub fn command(&self) -> Option<&Arc<Command>> {
+        self.component().and_then(|component| component.command.as_ref())
+    }
+
+    /// Returns whether the same arguments give the same result on every host.
+    #[must_use]
+    pub fn is_pure(&self) -> bool {
+        match &self.code {
+            Code::Component(component) => component.grants.is_pure(),
+            Code::Builtin { .. } => true,
+        }
+    }
+}
+
+impl ComponentFunction {
     /// Returns the guest's `argv[0]`: the component's name for a program and with the grant `args`, and else nothing.
     #[must_use]
     pub fn program(&self) -> Option<&Name> {
@@ -88,6 +161,8 @@ pub struct Task {
     pub args: Vec<Binding>,
     /// Conditions, all of which must hold: those of pipelines around the task, outermost first, then its own `when`.
     pub when: Vec<Arc<Condition>>,
+    /// The pipelines around the task that run once per element, outermost first, by position in [`Plan::pipelines`].
+    pub around: Vec<usize>,
     /// Lists that the task runs over; empty for a task that runs once.
     pub for_each: Vec<ForEach>,
     /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
@@ -104,6 +179,8 @@ pub struct Task {
     pub after: Vec<TaskIdx>,
     /// Pruning condition; none if the task is always needed.
     pub needed_if: Option<Arc<NeededIf>>,
+    /// With how many of the pipelines in `around` the pruning condition varies.
+    pub needed_level: usize,
     /// Type of the output; none for a function without a result.
     pub output: Option<Type>,
     /// Type that the function returns on success, before `on-error` and `for-each`; none for nothing.
@@ -137,20 +214,11 @@ impl Task {
         !self.for_each.is_empty()
     }
 
-    /// Returns the tasks from whose elements those of this one flow.
+    /// Returns the number of levels of elements: one per pipeline around the task that runs once per element, and one of
+    /// its own.
     #[must_use]
-    pub fn flows_from(&self) -> Vec<TaskIdx> {
-        self.flow.as_ref().map(Flow::tasks).unwrap_or_default()
-    }
-
-    /// Returns the tasks that this one waits for in whole or element by element.
-    #[must_use]
-    pub fn upstream(&self) -> Vec<TaskIdx> {
-        let mut upstream = self.flows_from();
-        upstream.extend(&self.waits_for);
-        upstream.sort_unstable();
-        upstream.dedup();
-        upstream
+    pub fn depth(&self) -> usize {
+        self.around.len() + usize::from(self.is_for_each())
     }
 }
 
@@ -163,6 +231,21 @@ pub enum CacheRule {
     Off,
     /// Not shared, because the task is impure and the manifest does not vouch for it.
     Impure,
+    /// Not shared, because the task is built in: to compute its result is as quick as to read it.
+    Builtin,
+}
+
+/// The lists that a task or a pipeline runs over.
+#[derive(Debug, Clone, Copy)]
+pub struct ListsRef<'p> {
+    /// The lists; none for what runs once.
+    pub lists: &'p [ForEach],
+    /// Whether they are combined in all ways, instead of zipped.
+    pub product: bool,
+    /// How the elements flow from others.
+    pub flow: Option<&'p Flow>,
+    /// The pipelines around that run once per element, outermost first.
+    pub around: &'p [usize],
 }
 
 /// A list that a `for-each` runs over.
@@ -194,6 +277,8 @@ pub struct Repeat {
 /// Condition of `when`.
 #[derive(Debug, Clone)]
 pub struct Condition {
+    /// With how many of the pipelines around the task the value varies.
+    pub level: usize,
     /// Value that is compared.
     pub subject: Binding,
     /// Value that makes the condition true.
@@ -229,8 +314,10 @@ pub enum Binding {
         /// Conversion from the part to the target.
         conversion: Conversion,
     },
-    /// An element of this task's `for-each`.
+    /// An element of a `for-each`.
     Item {
+        /// The level of the element, from 1: how many lists it lies in.
+        level: usize,
         /// Position of the item.
         item: usize,
         /// Part of the element.
@@ -246,6 +333,15 @@ pub enum Binding {
         from: Box<(Binding, Type)>,
         /// One past the last number, and its type.
         to: Box<(Binding, Type)>,
+    },
+    /// The values of all elements of a pipeline, as a list.
+    Each {
+        /// Position of the pipeline.
+        pipeline: usize,
+        /// Type of one value.
+        element: Type,
+        /// The value of one element.
+        value: Arc<Binding>,
     },
     /// A list composed of parts.
     List(Type, Vec<Binding>),
@@ -388,7 +484,7 @@ impl Plan {
         &self.order
     }
 
-    /// Returns the functions that tasks call.
+    /// Returns the functions that tasks call, those of components first.
     #[must_use]
     pub fn functions(&self) -> &[Function] {
         &self.functions
@@ -410,6 +506,81 @@ impl Plan {
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    /// Returns the lists that a task or a pipeline runs over.
+    #[must_use]
+    pub fn lists(&self, of: FanOut) -> Option<ListsRef<'_>> {
+        match of {
+            FanOut::Task(task) => self.task(task).map(|task| ListsRef {
+                lists: &task.for_each,
+                product: task.product,
+                flow: task.flow.as_ref(),
+                around: &task.around,
+            }),
+            FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|pipeline| ListsRef {
+                lists: &pipeline.for_each,
+                product: pipeline.product,
+                flow: pipeline.flow.as_ref(),
+                around: &pipeline.around,
+            }),
+        }
+    }
+
+    /// Returns what a task's elements of a level, from 1, are elements of: a pipeline around it, or the task itself.
+    #[must_use]
+    pub fn fan_out(&self, at: TaskIdx, level: usize) -> Option<FanOut> {
+        let around = &self.task(at)?.around;
+        Some(
+            around
+                .get(level.checked_sub(1)?)
+                .map_or(FanOut::Task(at), |pipeline| FanOut::Pipeline(*pipeline)),
+        )
+    }
+
+    /// Returns in how many elements two tasks lie together: with as many indexes do nodes of one wait for those of the
+    /// other.
+    #[must_use]
+    pub fn common_level(&self, task: TaskIdx, around: &[usize]) -> usize {
+        let own = self.task(task).map_or(&[][..], |task| &task.around);
+        own.iter().zip(around).take_while(|(own, other)| own == other).count()
+    }
+
+    /// Returns the tasks whose elements a task waits for, each with the number of indexes: those that it or a pipeline
+    /// around it flows from, and those that lie in the same elements of pipelines.
+    #[must_use]
+    pub fn element_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
+        let Some(task) = self.task(at) else { return Vec::new() };
+        let mut sources = Vec::new();
+        for level in 1..=task.depth() {
+            let lists = self.fan_out(at, level).and_then(|of| self.lists(of));
+            for source in lists.and_then(|lists| lists.flow).into_iter().flat_map(Flow::distinct_sources) {
+                match source {
+                    FanOut::Task(source) => sources.push((source, level)),
+                    FanOut::Pipeline(pipeline) => {
+                        let record = self.pipelines.get(pipeline).and_then(|found| found.record.as_ref());
+                        record.into_iter().for_each(|(record, _)| {
+                            record.each_task(&mut |read| sources.push((read, level)));
+                        });
+                    }
+                }
+            }
+        }
+        let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
+        sources.extend(inside.filter(|(_, level)| *level > 0));
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Returns the tasks that a task waits for in whole or element by element.
+    #[must_use]
+    pub fn upstream(&self, at: TaskIdx) -> Vec<TaskIdx> {
+        let mut upstream: Vec<TaskIdx> = self.element_sources(at).into_iter().map(|(task, _)| task).collect();
+        upstream.extend(self.task(at).into_iter().flat_map(|task| &task.waits_for));
+        upstream.sort_unstable();
+        upstream.dedup();
+        upstream
     }
 
     /// Returns the pipelines that tasks include, each before those in it.
@@ -442,11 +613,11 @@ impl Binding {
         self.each_part(&mut |part| part.each_input(visit));
     }
 
-    /// Whether the value differs from element to element of a `for-each`.
+    /// Returns whether the value refers to elements of this level or a deeper one.
     #[must_use]
-    pub fn uses_items(&self) -> bool {
-        let mut uses = matches!(self, Self::Item { .. });
-        self.each_part(&mut |part| uses = uses || part.uses_items());
+    pub fn uses_items(&self, at_least: usize) -> bool {
+        let mut uses = matches!(self, Self::Item { level, .. } if *level >= at_least);
+        self.each_part(&mut |part| uses = uses || part.uses_items(at_least));
         uses
     }
 
@@ -461,7 +632,7 @@ impl Binding {
             Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
             Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
             Self::Case(_, part) | Self::Wrapped(part) => visit(part),
-            Self::Part { value, .. } => visit(value),
+            Self::Part { value, .. } | Self::Each { value, .. } => visit(value),
             Self::Select { selector, cases, .. } => {
                 visit(selector);
                 cases.iter().for_each(|(_, case)| visit(case));

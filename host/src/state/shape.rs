@@ -100,18 +100,30 @@ impl TaskShape {
     /// Returns the name of a node: `count`, `count[7]`, or `clean[3]/count[7]`.
     #[must_use]
     pub fn node_name(&self, at: &IndexPath) -> String {
-        let mut name = String::with_capacity(self.name.as_str().len() + 8 * at.level());
-        let mut indexes = self.indexed.iter().zip(at.as_slice()).peekable();
-        for (before, segment) in (1_u8..).zip(self.name.as_str().split('/')) {
-            if before > 1 {
-                name.push('/');
-            }
-            name.push_str(segment);
-            while let Some((_, index)) = indexes.next_if(|(after, _)| **after <= before) {
-                name.push_str(&format!("[{index}]"));
-            }
+        self.name.with_indexes(&mut self.indexes(at)).to_string()
+    }
+
+    /// Returns the name of a node in two parts: the task with the indexes of the pipelines around it, and the index of its
+    /// own element, as in `clean[3]/count` and 7.
+    #[must_use]
+    pub fn subject(&self, at: &IndexPath) -> (TaskName, Option<u32>) {
+        if at.level() == 0 {
+            return (self.name.clone(), None);
         }
-        name
+        let segments = self.name.segments().count();
+        let is_own = at.level() == self.depth()
+            && self.indexed.last().is_some_and(|before| usize::from(*before) >= segments);
+        let outer = at.split_last().filter(|_| is_own);
+        let name = match outer {
+            Some((outer, _)) if outer.level() == 0 => self.name.clone(),
+            Some((outer, _)) => self.name.with_indexes(&mut self.indexes(&outer)),
+            None => self.name.with_indexes(&mut self.indexes(at)),
+        };
+        (name, outer.map(|(_, item)| item))
+    }
+
+    fn indexes<'s>(&'s self, at: &'s IndexPath) -> impl Iterator<Item = (u8, u32)> + 's {
+        self.indexed.iter().copied().zip(at.as_slice().iter().copied())
     }
 }
 

@@ -25,11 +25,20 @@ pub enum JsonFault {
 ///
 /// Threat: an empty object of two bytes becomes a record with the names of all its optional fields.
 pub fn from_json(ty: &Type, json: &[u8], max_len: usize) -> Result<Bytes, JsonFault> {
+    from_json_while(ty, json, &|len| len <= max_len)
+}
+
+/// Reads JSON as [`from_json`] does, as long as `goes_on` allows the size so far. It is asked after every part.
+pub(crate) fn from_json_while(
+    ty: &Type,
+    json: &[u8],
+    goes_on: &dyn Fn(usize) -> bool,
+) -> Result<Bytes, JsonFault> {
     let (mut out, fault) = (Vec::new(), RefCell::new(None));
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = Target { ty, out: &mut out, max_len, fault: &fault }.deserialize(&mut deserializer);
+    let read = Target { ty, out: &mut out, goes_on, fault: &fault }.deserialize(&mut deserializer);
     match read.and_then(|()| deserializer.end()) {
-        _ if out.len() > max_len => Err(JsonFault::TooLarge),
+        _ if !goes_on(out.len()) => Err(JsonFault::TooLarge),
         Ok(()) => Ok(out.into()),
         Err(error) => {
             let fault = fault.take().unwrap_or_else(|| ValueFault::new(error.to_string()));
@@ -42,8 +51,8 @@ pub fn from_json(ty: &Type, json: &[u8], max_len: usize) -> Result<Bytes, JsonFa
 struct Target<'a> {
     ty: &'a Type,
     out: &'a mut Vec<u8>,
-    /// Maximum size of all bytes. Reading stops once there are more.
-    max_len: usize,
+    /// Whether all bytes may be as many as they are. If not, reading stops.
+    goes_on: &'a dyn Fn(usize) -> bool,
     /// The fault, which serde's errors have no place for.
     fault: &'a RefCell<Option<ValueFault>>,
 }
@@ -59,12 +68,12 @@ impl<'de> DeserializeSeed<'de> for Target<'_> {
 impl Target<'_> {
     /// Returns the target of a part, whose bytes follow those of the parts before.
     fn part<'b>(&'b mut self, ty: &'b Type) -> Target<'b> {
-        Target { ty, out: self.out, max_len: self.max_len, fault: self.fault }
+        Target { ty, out: self.out, goes_on: self.goes_on, fault: self.fault }
     }
 
     /// Fails if there are more bytes than the bound allows.
     fn check_size<E: serde::de::Error>(&self) -> Result<(), E> {
-        if self.out.len() <= self.max_len { Ok(()) } else { Err(E::custom("the value is too large")) }
+        if (self.goes_on)(self.out.len()) { Ok(()) } else { Err(E::custom("the value is too large")) }
     }
 
     fn fail<E: serde::de::Error>(&self, fault: ValueFault) -> E {
@@ -117,7 +126,7 @@ impl Target<'_> {
         let (mut byte, mut bytes) = (Vec::new(), Vec::new());
         loop {
             byte.clear();
-            let target = Target { ty: &Type::U8, out: &mut byte, max_len: self.max_len, fault: self.fault };
+            let target = Target { ty: &Type::U8, out: &mut byte, goes_on: self.goes_on, fault: self.fault };
             let read = seq.next_element_seed(target);
             match read.map_err(|error| self.located(error, |fault| fault.at_index(bytes.len())))? {
                 Some(()) => bytes.extend(byte.last()), // the number is the last byte of its encoding

@@ -36,6 +36,7 @@ pub use compose::{
 pub use differ::difference;
 pub use encode::{encode, encode_key};
 pub use fault::ValueFault;
+pub(crate) use from_json::from_json_while;
 pub use from_json::{JsonFault, from_json};
 #[cfg(any(test, feature = "internals"))]
 pub use json::to_json_text;
@@ -44,6 +45,6 @@ pub use leaves::leaves;
 pub use map::is_key;
 pub(crate) use map::{MapKey, key_bytes};
 pub use mistakes::encode_all;
-pub use pick::{Items, case_name, pick, range, split, type_at};
+pub use pick::{Items, Place, case_name, pick, place, range, split, type_at};
 pub use relation::Mismatch;
 pub use ty::{Case, Export, Field, MapType, Passing, ResultType, Signature, Transfer, Type, Unsupported};

@@ -9,28 +9,8 @@ impl Transfer {
     #[must_use]
     pub fn takes(element: &Type) -> bool {
         match element {
-            Type::Bool
-            | Type::S8
-            | Type::U8
-            | Type::S16
-            | Type::U16
-            | Type::S32
-            | Type::U32
-            | Type::S64
-            | Type::U64
-            | Type::F32
-            | Type::F64
-            | Type::Char
-            | Type::String => true,
             Type::List(inner) => **inner == Type::U8,
-            Type::Map(_)
-            | Type::Tuple(_)
-            | Type::Record(_)
-            | Type::Variant(_)
-            | Type::Enum(_)
-            | Type::Flags(_)
-            | Type::Option(_)
-            | Type::Result(_) => false,
+            other => other.is_primitive(),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::value::check::{enter_some, locate, one_pair};
 use crate::value::wire::{Kind, Reader};
 use crate::value::{Type, ValueFault, wire};
 use bytes::Bytes;
+use std::ops::Range;
 
 /// Type of the part at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +64,17 @@ fn step_type(ty: &Type, step: &Step) -> Result<(Type, bool), ValueFault> {
     }
 }
 
-/// Returns the part of a value at a path; none if this value has no such part.
-pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
+/// Place of a part in the bytes of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The part is a slice of the value.
+    Bytes(Range<usize>),
+    /// The part is a byte of a `list<u8>`, which is no value of its own there.
+    Byte(u8),
+}
+
+/// Returns the place of the part at a path; none if this value has no such part.
+pub fn place(ty: &Type, value: &[u8], path: &Path) -> Result<Option<Place>, ValueFault> {
     let mut reader = Reader::new(value);
     let mut ty = ty;
     for (index, step) in path.steps().iter().enumerate() {
@@ -74,7 +84,7 @@ pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, Valu
             Found::Byte(byte) => {
                 let is_last = index + 1 == path.steps().len();
                 return if is_last {
-                    Ok(Some(encode_uint(u64::from(byte))))
+                    Ok(Some(Place::Byte(byte)))
                 } else {
                     Err(ValueFault::new("a byte has no parts"))
                 };
@@ -83,7 +93,15 @@ pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, Valu
     }
     let start = reader.position();
     reader.skip()?;
-    Ok(Some(value.slice(start..reader.position())))
+    Ok(Some(Place::Bytes(start..reader.position())))
+}
+
+/// Returns the part of a value at a path; none if this value has no such part.
+pub fn pick(ty: &Type, value: &Bytes, path: &Path) -> Result<Option<Bytes>, ValueFault> {
+    Ok(place(ty, value, path)?.map(|place| match place {
+        Place::Bytes(range) => value.slice(range),
+        Place::Byte(byte) => encode_uint(u64::from(byte)),
+    }))
 }
 
 enum Found<'t> {

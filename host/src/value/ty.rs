@@ -88,6 +88,37 @@ pub struct ResultType {
     pub err: Option<Type>,
 }
 
+impl Type {
+    /// Returns whether the type is a bool, a number, a char or a string, which the component model calls primitive.
+    #[must_use]
+    pub const fn is_primitive(&self) -> bool {
+        match self {
+            Self::Bool
+            | Self::S8
+            | Self::U8
+            | Self::S16
+            | Self::U16
+            | Self::S32
+            | Self::U32
+            | Self::S64
+            | Self::U64
+            | Self::F32
+            | Self::F64
+            | Self::Char
+            | Self::String => true,
+            Self::List(_)
+            | Self::Map(_)
+            | Self::Tuple(_)
+            | Self::Record(_)
+            | Self::Variant(_)
+            | Self::Enum(_)
+            | Self::Flags(_)
+            | Self::Option(_)
+            | Self::Result(_) => false,
+        }
+    }
+}
+
 /// Parameters and result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {

@@ -31,8 +31,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manifest", &["model"]),
     ("graph", &["model", "manifest"]),
     ("value", &["model"]),
-    ("plan", &["model", "manifest", "graph", "value"]),
     ("invoke", &["model", "value"]),
+    ("builtin", &["model", "value", "invoke"]),
+    ("plan", &["model", "manifest", "graph", "value", "builtin"]),
     ("state", &["model"]),
     ("cache", &["model", "state"]),
     ("events", &["model"]),
@@ -46,13 +47,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const ALL_BUT_APP_AND_CLI: &[&str] = &[
-    "model", "manifest", "graph", "value", "plan", "invoke", "state", "cache", "events", "sandbox", "engine",
-    "config",
+    "model", "manifest", "graph", "value", "invoke", "builtin", "plan", "state", "cache", "events",
+    "sandbox", "engine", "config",
 ];
 
 const ALL_BUT_CLI: &[&str] = &[
-    "model", "manifest", "graph", "value", "plan", "invoke", "state", "cache", "events", "sandbox", "engine",
-    "config", "app",
+    "model", "manifest", "graph", "value", "invoke", "builtin", "plan", "state", "cache", "events",
+    "sandbox", "engine", "config", "app",
 ];
 
 /// Modules that never import each other, not even in tests: the engine's tests run without wasm.
@@ -81,6 +82,7 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("wasmtime_wasi_http"), &["sandbox"], Tests::Bound),
     (Name::Crate("wit_component"), &["sandbox/compile"], Tests::Free),
     (Name::Crate("wit_parser"), &["sandbox/compile"], Tests::Free),
+    (Name::Crate("minijinja"), &["builtin/template"], Tests::Bound),
     (Name::Crate("redis"), &["state/redis/link"], Tests::Bound),
     (Name::Crate("rustls"), &["state/redis/link", "sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("tokio_rustls"), &["sandbox/guest/wasi/http"], Tests::Bound),

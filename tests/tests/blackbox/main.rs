@@ -4,6 +4,7 @@
 #![deny(dead_code)]
 
 mod budgets;
+mod builtins;
 mod commands;
 mod compiling;
 mod concurrency;

@@ -1,20 +1,28 @@
-//! `inspect`: shows the exports and imports of a component.
-//! The layout is in `print/signature`.
+//! `inspect`: shows the exports and imports of a component, or the built-in tasks.
+//! The layout is in `print/signature` and `print/builtins`.
 
 use crate::app;
 use crate::app::{Error, Refusal};
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
-use crate::cli::print::{ImportRow, Inspection, signature};
+use crate::cli::print::{ImportRow, Inspection, builtins, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::model::{Digest, Grant, Name};
+use crate::model::{Digest, Grant, Name, STD};
 use crate::sandbox::{Import, LoadRequest, Offer, Wit};
 use std::path::Path;
 
 /// Shows the signature of a component.
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
     let path = &arguments.component;
+    // A file of that name is `./std`.
+    if path.as_os_str() == STD && arguments.wit.is_none() {
+        return if arguments.json {
+            print_json(builtins::to_json().as_bytes())
+        } else {
+            print(builtins::render(stdout_style()).as_bytes())
+        };
+    }
     let sandbox = ctx.open_sandbox()?;
     let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
         Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)

@@ -5,11 +5,15 @@ use crate::cli::print::plan_table::CommandRow;
 use crate::graph::Manifests;
 use crate::manifest::{Expr, Manifest, Reference};
 use crate::model::{Datum, Path};
-use crate::plan::{Function, Task};
+use crate::plan::{ComponentFunction, Task};
 use crate::value::{Collected, Command, CommandOutput, Feed, Type};
 
 /// Describes the program of a task; none for a function.
-pub(crate) fn command_row(task: &Task, function: &Function, manifests: &Manifests) -> Option<CommandRow> {
+pub(crate) fn command_row(
+    task: &Task,
+    function: &ComponentFunction,
+    manifests: &Manifests,
+) -> Option<CommandRow> {
     let command = function.command.as_deref()?;
     let manifest = manifests.get(task.place.manifest)?;
     let (_, written) = manifests.task(task.place)?;

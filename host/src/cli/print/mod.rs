@@ -1,6 +1,7 @@
 //! The output of commands: tables, diagnostics, values, errors and styles.
 //! The log of a run is in `log`; `commands` decides which command prints what.
 
+pub(crate) mod builtins;
 mod columns;
 mod json_error;
 pub(crate) mod diagnostic;

@@ -10,7 +10,7 @@ use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
-use crate::plan::{Function, Pipeline, Task};
+use crate::plan::{Code, Function, Pipeline, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,25 +30,26 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
     let name =
         |task: &TaskIdx| plan.task(*task).map_or_else(|| task.to_string(), |task| task.name.to_string());
     let function = plan.function_of(task);
+    let component = function.and_then(Function::component);
     let (fate, why) = describe(fate, &|tasks| list(tasks, &name));
     let Needs { unused, missing } = session.needs(task);
     PlanRow {
         order,
         name: task.name.to_string(),
         call: function.map_or_else(String::new, call),
-        command: function.and_then(|function| command_row(task, function, &session.manifests)),
+        command: component.and_then(|component| command_row(task, component, &session.manifests)),
         fate,
         why,
         needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
         after: task.after.iter().map(name).collect(),
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
         repeat: task.repeat.as_deref().map(RepeatRow::new),
-        purity: function.map_or(Purity::Pure, |function| purity(&function.grants)),
-        grants: function.map_or_else(Vec::new, |function| grants(&function.grants, session)),
+        purity: component.map_or(Purity::Pure, |component| purity(&component.grants)),
+        grants: component.map_or_else(Vec::new, |component| grants(&component.grants, session)),
         manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
         imports: session.supplies(task).map_or_else(Vec::new, supplies),
         limits: limits(task),
-        outside: function.map_or_else(Vec::new, |function| outside(&function.grants, session)),
+        outside: component.map_or_else(Vec::new, |component| outside(&component.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
         missing_grants: missing.into_iter().map(missing_row).collect(),
     }
@@ -110,12 +111,16 @@ fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown
         Reason::Impure => {
             (Shown::Run, "it is impure, and the manifest does not set `cache = true`".to_owned())
         }
+        Reason::Builtin => (Shown::Run, "built-in tasks are not cached".to_owned()),
         Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
         Reason::Iterations { cached, max } => {
             (Shown::Run, format!("the cache has {cached} of its iterations, of at most {max}"))
         }
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
+        }
+        Reason::EachElement => {
+            (Shown::Unknown, "it runs once per element of its pipeline, which has not run".to_owned())
         }
         Reason::InputsRun(tasks) => {
             (Shown::Unknown, format!("its inputs are unknown until {} has run", names(tasks)))
@@ -134,10 +139,14 @@ fn list(tasks: &[TaskIdx], name: &dyn Fn(&TaskIdx) -> String) -> String {
 
 /// Formats the call as a manifest writes it.
 fn call(function: &Function) -> String {
-    let Export { interface, function: name, .. } = &function.export;
+    let component = match &function.code {
+        Code::Component(component) => component,
+        Code::Builtin { builtin, .. } => return builtin.to_string(),
+    };
+    let Export { interface, function: name, .. } = &component.export;
     match interface {
-        Some(interface) => format!("{}#{interface}.{name}", function.component_name),
-        None => format!("{}.{name}", function.component_name),
+        Some(interface) => format!("{}#{interface}.{name}", component.component_name),
+        None => format!("{}.{name}", component.component_name),
     }
 }
 

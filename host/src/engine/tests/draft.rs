@@ -1,12 +1,12 @@
 //! Plans for the tests in a few words: tasks, bindings and literals built by hand.
 //! Everything is a string unless a test says otherwise; nothing runs here.
 
-use crate::graph::Flow;
+use crate::graph::{FanOut, Flow};
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
-    BindRequest, Binding, Bound, CacheRule, ForEach, Function, Gate, NeededClause, NeededIf, OnError, Output,
-    Place, Plan, Resource, Retry, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, NeededClause,
+    NeededIf, OnError, Output, Place, Plan, Resource, Retry, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -34,6 +34,7 @@ impl Draft {
             function: self.tasks.len(),
             args,
             when: Vec::new(),
+            around: Vec::new(),
             for_each: Vec::new(),
             product: false,
             repeat: None,
@@ -42,6 +43,7 @@ impl Draft {
             waits_for: Vec::new(),
             after: Vec::new(),
             needed_if: None,
+            needed_level: 0,
             output: Some(Type::String),
             value: Some(Type::String),
             error: Some(Type::String),
@@ -60,11 +62,11 @@ impl Draft {
 
     /// Adds a task whose elements are those of an earlier one, with the element as its argument.
     pub(crate) fn flow(&mut self, name: &str, source: usize) -> &mut Task {
-        let root = self.tasks[source].flow.as_ref().map_or(idx(source), |flow| flow.root);
+        let root = self.tasks[source].flow.as_ref().map_or(FanOut::Task(idx(source)), |flow| flow.root);
         let list = part_of(source, &strings(), "", &strings());
         let task = self.task(name, vec![item()]);
         task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
-        task.flow = Some(Flow { root, sources: vec![Some(idx(source))] });
+        task.flow = Some(Flow { root, sources: vec![Some(FanOut::Task(idx(source)))] });
         task.output = Some(strings());
         task
     }
@@ -75,7 +77,7 @@ impl Draft {
             task.waits_for = waits_for(task);
         }
         for index in (0..self.tasks.len()).rev() {
-            for upstream in self.tasks[index].upstream() {
+            for upstream in upstream(&self.tasks[index]) {
                 let height = self.tasks[index].height + 1;
                 let upstream = &mut self.tasks[upstream.index()];
                 upstream.height = upstream.height.max(height);
@@ -96,6 +98,16 @@ impl Draft {
         let request = BindRequest::without_inputs(grants, &run);
         Arc::new(bind(&Arc::new(plan), request, &source.into()).unwrap())
     }
+}
+
+/// Returns the tasks that a task waits for in whole or element by element.
+fn upstream(task: &Task) -> Vec<TaskIdx> {
+    let sources = task.flow.iter().flat_map(Flow::distinct_sources);
+    let sources = sources.filter_map(|source| match source {
+        FanOut::Task(task) => Some(task),
+        FanOut::Pipeline(_) => None,
+    });
+    sources.chain(task.waits_for.iter().copied()).collect()
 }
 
 fn waits_for(task: &Task) -> Vec<TaskIdx> {
@@ -127,7 +139,7 @@ fn collect_strict(binding: &Binding, all: &mut Vec<TaskIdx>) {
 fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
     let params = (0..).zip(&task.args).map(|(index, _): (u32, _)| (format!("p{index}").into(), Type::String));
     let signature = Signature { params: params.collect(), result: Some(Type::String) };
-    Function {
+    let component = ComponentFunction {
         component: 0,
         component_name: Name::new("component").unwrap(),
         digest: Digest::of_bytes(b"component"),
@@ -137,10 +149,10 @@ fn function(task: &Task, command: Option<Arc<Command>>) -> Function {
             signature: Ok(signature.clone()),
             passing: Box::default(),
         },
-        signature,
         command,
         grants: Grants::default(),
-    }
+    };
+    Function { code: Code::Component(Box::new(component)), signature }
 }
 
 fn output(task: TaskIdx, shape: &Task) -> Output {
@@ -193,7 +205,7 @@ pub(crate) fn part_of(task: usize, whole: &Type, path: &str, part: &Type) -> Bin
 /// The element of the first list.
 pub(crate) fn item() -> Binding {
     let conversion = assign(&Type::String, &Type::String).unwrap();
-    Binding::Item { item: 0, path: Path::root(), ty: Type::String, conversion }
+    Binding::Item { level: 1, item: 0, path: Path::root(), ty: Type::String, conversion }
 }
 
 /// A choice between two tasks.

@@ -104,5 +104,5 @@ async fn a_path_picks_a_part_and_a_miss_fails_with_class_input() {
 /// A condition that does not hold.
 pub(crate) fn false_condition() -> std::sync::Arc<crate::plan::Condition> {
     let (subject, equals) = (literal("yes"), string("no"));
-    std::sync::Arc::new(crate::plan::Condition { subject, equals, is_negated: false })
+    std::sync::Arc::new(crate::plan::Condition { level: 0, subject, equals, is_negated: false })
 }

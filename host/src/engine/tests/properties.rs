@@ -50,7 +50,7 @@ fn plan(seed: u64) -> Arc<Bound> {
                 task.output = Some(strings());
             }
             1 => {
-                let condition = Condition { subject: when, equals: string("l"), is_negated: true };
+                let condition = Condition { level: 0, subject: when, equals: string("l"), is_negated: true };
                 task.when = vec![Arc::new(condition)];
             }
             2 => task.args = vec![selected],
@@ -116,7 +116,7 @@ fn check(bound: &Bound, report: &RunReport) {
             }
             // An element comes after the elements of the same index that it flows from.
             let item = record.node.split_once('[').map_or("", |(_, item)| item);
-            for upstream in bound.plan().tasks()[index].flows_from() {
+            for (upstream, _) in bound.plan().element_sources(idx(index)) {
                 let node = format!("{}[{item}", bound.plan().tasks()[upstream.index()].name);
                 let mut before = report.calls_made.iter().filter(|other| other.node == node);
                 assert!(

@@ -31,8 +31,9 @@ async fn false_condition_skips_the_task_and_its_dependents() {
 async fn a_condition_may_read_a_task() {
     let mut draft = Draft::new();
     draft.task("a", vec![]);
-    let when =
-        |text: &str| vec![Arc::new(Condition { subject: from(0), equals: string(text), is_negated: false })];
+    let when = |text: &str| {
+        vec![Arc::new(Condition { level: 0, subject: from(0), equals: string(text), is_negated: false })]
+    };
     draft.task("yes", vec![]).when = when("a()");
     draft.task("no", vec![]).when = when("b()");
     let report = Fixture::new().run(&draft.bound(), echo).await;

@@ -1,0 +1,119 @@
+//! The elements of a `for-each` as data: how many there are, and where the values of their items come from.
+//! `resolve` finds them and reads the values.
+
+use crate::engine::unresolved::Unresolved;
+use crate::plan::{FanOut, ForEach};
+use crate::value::Items;
+
+/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
+/// result. A list of bytes within `limits.output` could have a hundred million.
+const MAX_ELEMENTS: u32 = 10_000_000;
+
+/// The elements of a `for-each`.
+pub(crate) struct Elements {
+    items: Vec<ItemSource>,
+    len: u32,
+    /// For each item, how many elements have the same value of it in a row, and how long its list is. Empty for lists that
+    /// are zipped.
+    product: Vec<(u32, u32)>,
+}
+
+/// Where the values of one item come from.
+pub(crate) enum ItemSource {
+    /// The elements of a list.
+    List(Items),
+    /// The elements of something else that runs over lists.
+    Elements(FanOut),
+}
+
+impl Elements {
+    /// Creates the elements of lists that are complete: zipped ones of one length, or all combinations.
+    pub(crate) fn of_lists(
+        lists: Vec<Items>,
+        (names, is_product): (&[ForEach], bool),
+    ) -> Result<Self, Unresolved> {
+        let lens: Vec<usize> = lists.iter().map(Items::len).collect();
+        let (len, product) =
+            if is_product { product(&lens)? } else { (common_len(names, &lens)?, Vec::new()) };
+        Ok(Self { items: lists.into_iter().map(ItemSource::List).collect(), len, product })
+    }
+
+    /// Creates as many elements as those that they flow from.
+    pub(crate) const fn flowing(items: Vec<ItemSource>, len: u32) -> Self {
+        Self { items, len, product: Vec::new() }
+    }
+
+    /// Returns the number of elements.
+    pub(crate) const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Returns, for each item of an element, the source of its value and the position in it.
+    pub(crate) fn sources(&self, position: u32) -> impl Iterator<Item = (&ItemSource, u32)> {
+        self.items.iter().enumerate().map(move |(item, source)| {
+            let place = match self.product.get(item) {
+                Some((repeats, len)) => position / (*repeats).max(1) % (*len).max(1),
+                None => position,
+            };
+            (source, place)
+        })
+    }
+}
+
+/// Returns the length that all lists have.
+fn common_len(names: &[ForEach], lens: &[usize]) -> Result<u32, Unresolved> {
+    let first = lens.first().copied().unwrap_or(0);
+    if lens.iter().any(|len| *len != first) {
+        let sizes: Vec<String> =
+            names.iter().zip(lens).map(|(list, len)| format!("`{}` has {len}", list.item)).collect();
+        return Err(Unresolved::Input(format!(
+            "the lists of `for-each` differ in length: {}",
+            sizes.join(", ")
+        )));
+    }
+    bounded(Some(first), "the list has")
+}
+
+/// Returns the number of all combinations, and for each list how often a value is repeated in a row, and its length.
+fn product(lens: &[usize]) -> Result<(u32, Vec<(u32, u32)>), Unresolved> {
+    let total = lens.iter().try_fold(1_usize, |product, len| product.checked_mul(*len));
+    let total = bounded(total, "the lists combine to")?;
+    let mut repeats = 1_u32;
+    let mut places: Vec<(u32, u32)> = Vec::with_capacity(lens.len());
+    // The last list is the fastest.
+    for len in lens.iter().rev() {
+        let len = u32::try_from(*len).unwrap_or(u32::MAX);
+        places.push((repeats, len));
+        repeats = repeats.saturating_mul(len.max(1));
+    }
+    places.reverse();
+    Ok((total, places))
+}
+
+fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
+    match len.map(u32::try_from) {
+        Some(Ok(number)) if number <= MAX_ELEMENTS => Ok(number),
+        Some(_) | None => {
+            let count = len.map_or_else(|| "too many".to_owned(), |len| len.to_string());
+            Err(Unresolved::Limit(format!(
+                "{subject} {count} elements; a `for-each` takes at most {MAX_ELEMENTS}. Group the elements: a list of lists"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn manual_names_the_limits_of_this_file() {
+        Page::of("limits")
+            .section("Limits of a call")
+            .line("elements of a")
+            .cell(1)
+            .says(&count(MAX_ELEMENTS));
+        Page::of("manifest").section("for-each").says(&count(MAX_ELEMENTS));
+    }
+}
