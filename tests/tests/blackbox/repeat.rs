@@ -278,3 +278,67 @@ fn task_in_a_pipeline_repeats() {
     let stored = ask(&server, "output", "r1").args(["inner/count@1"]).run().expect(0).json();
     assert_eq!(stored["count"], 2);
 }
+
+/// A pipeline `each` that runs once per number and counts to it, and a task `more` that goes on from each of its elements.
+/// Counts of 3 wait at the gate.
+fn counting_elements() -> Project {
+    let r = named("r", Guest::Repeat);
+    let project = held(9);
+    project.write(&format!(
+        "cascade = 1\nname = \"test\"\n{r}[tasks.each]\nmanifest = \"inner.toml\"\nfor-each.n = [2, 4, 3]\n\
+         args.until = {{ item = \"n\" }}\n[tasks.more]\ncall = \"r.step\"\nfor-each.x = {{ task = \"each\" }}\n\
+         args = {{ tally = {{ item = \"x\", path = \"last\" }}, until = 1 }}\n"
+    ));
+    let grants = "grants = { read = [\"gates:.\"], clock = true }";
+    let count = manifest(0, &format!("args.held = 3\n{grants}\n{REPEAT}"));
+    let count = count.replace("args.until = 0", "args.until = { param = \"until\" }");
+    project.include(
+        "inner.toml",
+        &format!("{count}[params.until]\ntype = \"u32\"\n[outputs]\nlast = {{ task = \"count\" }}\n"),
+    );
+    project
+}
+
+/// The names of iterations of events of this kind, sorted.
+fn iteration_names(events: &Events, kind: &str) -> BTreeSet<String> {
+    let name =
+        |event: &serde_json::Value| Some(format!("{}@{}", event["task"].as_str()?, event["iteration"]));
+    events.of(kind).filter(|event| event["iteration"].is_u64()).filter_map(name).collect()
+}
+
+fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.map(str::to_owned).into()
+}
+
+#[test]
+fn elements_of_a_pipeline_repeat_and_flow_on() {
+    let server = Redis::start("");
+    let project = counting_elements();
+    let stored = set([
+        "each[0]/count@0",
+        "each[0]/count@1",
+        "each[0]/count",
+        "more[0]",
+        "each[1]/count@0",
+        "each[1]/count@1",
+        "each[2]/count@0",
+        "each[2]/count@1",
+    ]);
+    let mut running = on(&server, "r1", project.host()).args(["-j", "9"]).start();
+    // The first element has gone through, while the others wait in their third iteration.
+    let names = || server.command(&["HKEYS", "cascade:run:r1:results"]).lines().map(str::to_owned).collect();
+    wait_until("all that does not wait is stored", || stored == names());
+    running.signal("KILL");
+    running.wait();
+    open(&project, "3");
+    let output = on(&server, "r1", project.host()).run().expect(0).json();
+    let counts: Vec<_> = output["more"].as_array().into_iter().flatten().map(|one| &one["count"]).collect();
+    assert_eq!(counts, [3, 5, 4], "{output}");
+    let events = project.events();
+    let rest = ["each[1]/count@2", "each[1]/count@3", "each[2]/count@2"];
+    for kind in ["task.started", "task.finished"] {
+        assert_eq!(iteration_names(&events, kind), set(rest), "{kind}");
+    }
+    let second = ask(&server, "output", "r1").args(["each[1]/count@1"]).run().expect(0).json();
+    assert_eq!(second, json!({ "count": 2, "words": [], "done": false }));
+}

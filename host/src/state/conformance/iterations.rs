@@ -1,7 +1,7 @@
 //! Conformance of iterations: nodes that are handed out again and again, each time with one more stored result.
 //! What the engine feeds from one to the next is irrelevant here.
 
-use crate::model::{Digest, RunStatus};
+use crate::model::{Digest, RunStatus, TaskIdx};
 use crate::state::conformance::fixture::{
     Fixture, Harness, Host, element, must, must_fail, nodes, only, task, value,
 };
@@ -160,6 +160,48 @@ pub async fn elements_have_iterations_of_their_own(harness: &dyn Harness) {
     let names = ["t0[1]@1", "t0[1]", "t0[1]@2", "t0@0"].map(str::to_owned);
     let results = must(bench.backend.results(&bench.run(), &names).await);
     assert_eq!(results, [Some(iteration(1)), Some(value(element(0, 1))), None, None]);
+}
+
+/// Elements of elements have iterations of their own, under the name with all indexes. The same element of another task
+/// waits for the end of the node, not for an iteration.
+pub async fn elements_of_elements_have_iterations_of_their_own(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[], &[]]).await.with(1, |task| task.indexed = vec![1, 1]);
+    let mut bench = bench.with(0, |task| (task.indexed, task.is_repeated) = (vec![1, 1], true));
+    bench.shape.connect_elements(TaskIdx::new(0), TaskIdx::new(1), 2);
+    let inner = |task, item| element(task, 0).child(item);
+    let mut host = bench.open().await;
+    let claims = expand_twice(&mut host).await;
+    host.slots = 1;
+    let last = iterate(&host, &claims[1]).await;
+    assert_eq!(last.node, inner(0, 1));
+    bench.gone(host).await;
+    let mut host = bench.open().await;
+    let claims = expand_twice(&mut host).await;
+    let iterations: Vec<u32> = claims.iter().map(|claim| claim.iteration).collect();
+    assert_eq!((nodes(&claims), iterations), (vec![inner(0, 0), inner(0, 1)], vec![0, 1]));
+    host.slots = 1;
+    let last = iterate(&host, &claims[1]).await;
+    assert_eq!(nodes(&host.done(&last).await), [inner(1, 1)]);
+    let names = ["t0[0][1]@0", "t0[0][1]@1", "t0[0][1]", "t0[0][1]@2", "t0[0][0]@0", "t0[0]@0", "t1[0][1]@0"];
+    let results = must(bench.backend.results(&bench.run(), &names.map(str::to_owned)).await);
+    let stored = [Some(iteration(0)), Some(iteration(1)), Some(value(inner(0, 1))), None, None, None, None];
+    assert_eq!(results, stored);
+}
+
+/// Expands both tasks into one element each, and those into two each. Returns the claims of the first task's.
+async fn expand_twice(host: &mut Host) -> Vec<Claim> {
+    let expand = |items| Outcome::Expand { items, max_parallel: None };
+    host.slots = 1;
+    let first = only(host.claim().await);
+    let second = only(host.settle(&first, expand(1)).await.claims);
+    let outer = only(host.settle(&second, expand(1)).await.claims);
+    assert_eq!(nodes(&[first, second, outer.clone()]), [task(0), task(1), element(0, 0)]);
+    host.slots = 9;
+    let claims = host.settle(&outer, expand(2)).await.claims;
+    let (others, inner): (Vec<Claim>, Vec<Claim>) =
+        claims.into_iter().partition(|claim| claim.node == element(1, 0));
+    assert_eq!(host.settle(&only(others), expand(2)).await.claims, []);
+    inner
 }
 
 /// Iterations are read by name, and the claim of a node tells how many there are.

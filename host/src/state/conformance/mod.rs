@@ -74,6 +74,7 @@ macro_rules! state_conformance {
             resumed_run_goes_on_after_the_last_iteration
             iterations_are_kept_as_results_are
             elements_have_iterations_of_their_own
+            elements_of_elements_have_iterations_of_their_own
             iterations_are_read_by_name
             other_nodes_have_no_iterations
             host_resources_bound_the_claims_of_that_host
