@@ -324,7 +324,7 @@ fn elements_of_a_pipeline_repeat_and_flow_on() {
         "each[2]/count@0",
         "each[2]/count@1",
     ]);
-    let mut running = on(&server, "r1", project.host()).args(["-j", "9"]).start();
+    let running = on(&server, "r1", project.host()).args(["-j", "9"]).start();
     // The first element has gone through, while the others wait in their third iteration.
     let names = || server.command(&["HKEYS", "cascade:run:r1:results"]).lines().map(str::to_owned).collect();
     wait_until("all that does not wait is stored", || stored == names());
