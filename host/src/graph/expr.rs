@@ -57,15 +57,6 @@ pub struct Pipeline {
     pub record: Option<Arc<Crossing>>,
 }
 
-/// What runs once per element of lists: a task, or a pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FanOut {
-    /// A task.
-    Task(TaskIdx),
-    /// A pipeline, by position.
-    Pipeline(usize),
-}
-
 /// A value that crosses the border of a pipeline. It is typed once, and shared by all that read it.
 #[derive(Debug, PartialEq)]
 pub struct Crossing {

@@ -2,29 +2,12 @@
 //! Values of elements are read in `engine`; the ledger follows the edges between elements.
 
 use crate::graph::draft::Draft;
-use crate::graph::{Border, Expr, FanOut, Pipeline};
+use crate::graph::{Border, Expr, FanOut, Flow, Pipeline};
 use crate::model::{Spanned, TaskIdx};
 use std::collections::HashMap;
 
-/// How a `for-each` flows from others. All that flow from one another have the same elements, those of the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flow {
-    /// The start, whose own lists say how many elements there are.
-    pub root: FanOut,
-    /// Per item, in order: whose element the item is; none for an element of the root's own list.
-    pub sources: Vec<Option<FanOut>>,
-}
-
-impl Flow {
-    /// Returns what the elements of the items belong to, without duplicates.
-    #[must_use]
-    pub fn distinct_sources(&self) -> Vec<FanOut> {
-        let mut sources: Vec<FanOut> = self.sources.iter().flatten().copied().collect();
-        sources.sort_unstable();
-        sources.dedup();
-        sources
-    }
-}
+/// A list with the name of its item.
+type List = (String, Spanned<Expr>);
 
 /// The flows of tasks and pipelines.
 pub(crate) struct Flows {
@@ -84,14 +67,13 @@ impl<'a> Finder<'a> {
         }
         let root = root?;
         // Several lists of the root are zipped, and none of them alone is the root's.
-        let of_root =
-            self.lists(root).and_then(|(lists, _)| <&[(String, Spanned<Expr>); 1]>::try_from(lists).ok());
+        let of_root = self.lists(root).and_then(|(lists, _)| <&[List; 1]>::try_from(lists).ok());
         let is_roots = |list: &Expr| of_root.is_some_and(|[(_, of_root)]| of_root.value == *list);
         let mut others = sources.iter().zip(lists).filter(|(source, _)| source.is_none());
         others.all(|(_, (_, list))| is_roots(&list.value)).then_some(Flow { root, sources })
     }
 
-    fn lists(&self, of: FanOut) -> Option<(&'a [(String, Spanned<Expr>)], bool)> {
+    fn lists(&self, of: FanOut) -> Option<(&'a [List], bool)> {
         let (lists, product) = match of {
             FanOut::Task(task) => {
                 let body = &self.drafts.get(task.index())?.body;

@@ -1,5 +1,5 @@
 //! Inlines included manifests: every task of every pipeline becomes a task of the graph, and values cross the borders.
-//! `instances` allocates the tasks; `waiting` adds what `after` of pipelines means.
+//! `instances` allocates the tasks; `outputs` makes what leaves a pipeline; `waiting` adds what `after` of pipelines means.
 
 use crate::graph::crossings::{Crossings, MAX_DEPTH};
 use crate::graph::draft::{Body, Draft, Output};
@@ -9,7 +9,7 @@ use crate::graph::uses;
 use crate::graph::{Border, Condition, Crossing, Expr, Origin, Pipeline, Place};
 use crate::manifest;
 use crate::manifest::Part;
-use crate::model::{Datum, Fault, Name, Path, Span, Spanned, Step, shortlist};
+use crate::model::{Datum, Fault, Path, Span, Spanned};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -77,24 +77,24 @@ fn components(parts: &[Part]) -> Vec<usize> {
 
 /// A crossing that is made when something refers to it.
 #[derive(Clone)]
-enum Memo {
+pub(crate) enum Memo {
     New,
     /// Being made: to need it now is a cycle.
     Open,
     Done(Option<Arc<Crossing>>),
 }
 
-struct Inliner<'a> {
+pub(crate) struct Inliner<'a> {
     inclusions: Inclusions<'a>,
     components: Vec<usize>,
     /// By instance and param.
     arguments: Vec<Vec<Memo>>,
     /// By instance and output.
-    outputs: Vec<Vec<Memo>>,
+    pub(crate) outputs: Vec<Vec<Memo>>,
     /// By instance: the record of the outputs.
-    records: Vec<Memo>,
+    pub(crate) records: Vec<Memo>,
     /// By instance that runs once per element: the list of the records of all elements.
-    whole: Vec<Memo>,
+    pub(crate) whole: Vec<Memo>,
     /// By instance: the lists that it runs over, once they are known.
     lists: Vec<Option<Lists>>,
     /// The pipeline whose items the value that is being made refers to; none for a task.
@@ -111,7 +111,8 @@ struct Inliner<'a> {
 type Lists = Vec<(String, Spanned<Expr>)>;
 
 impl<'a> Inliner<'a> {
-    fn fault(&mut self, span: &Span, fault: impl FnOnce() -> Fault) {
+    /// Reports a fault, once per place.
+    pub(crate) fn fault(&mut self, span: &Span, fault: impl FnOnce() -> Fault) {
         if self.reported.insert(span.clone()) {
             self.faults.push(fault());
         }
@@ -121,16 +122,16 @@ impl<'a> Inliner<'a> {
         self.inclusions.instances.get(at)
     }
 
-    fn part_of(&self, instance: usize) -> Option<&'a Part> {
+    pub(crate) fn part_of(&self, instance: usize) -> Option<&'a Part> {
         self.inclusions.parts.get(self.instance(instance)?.manifest)
     }
 
-    fn template_of(&self, instance: usize) -> Option<&'a Template> {
+    pub(crate) fn template_of(&self, instance: usize) -> Option<&'a Template> {
         self.inclusions.templates.get(self.instance(instance)?.manifest)
     }
 
     /// Returns the task that includes an instance: the instance around it, its place, and its content.
-    fn including(&self, instance: usize) -> Option<(usize, Place, &'a manifest::Task, &'a Draft)> {
+    pub(crate) fn including(&self, instance: usize) -> Option<(usize, Place, &'a manifest::Task, &'a Draft)> {
         let (parent, position) = self.instance(instance)?.parent?;
         let place = Place { manifest: self.instance(parent)?.manifest, position };
         let (_, task) = self.part_of(parent)?.manifest.tasks.get_index(position)?;
@@ -138,7 +139,7 @@ impl<'a> Inliner<'a> {
     }
 
     /// Returns whether an instance runs once per element of lists.
-    fn is_for_each(&self, instance: usize) -> bool {
+    pub(crate) fn is_for_each(&self, instance: usize) -> bool {
         self.including(instance).is_some_and(|(_, _, _, draft)| !draft.body.for_each.is_empty())
     }
 
@@ -156,7 +157,7 @@ impl<'a> Inliner<'a> {
     }
 
     /// Returns the lists that an instance runs over. Made before anything that refers to their elements.
-    fn lists_of(&mut self, instance: usize) -> Lists {
+    pub(crate) fn lists_of(&mut self, instance: usize) -> Lists {
         if let Some(Some(lists)) = self.lists.get(instance) {
             return lists.clone();
         }
@@ -226,7 +227,7 @@ impl<'a> Inliner<'a> {
     }
 
     /// Returns a value of an instance with its references resolved in the graph.
-    fn value(&mut self, instance: usize, expr: &Spanned<Expr>) -> Spanned<Expr> {
+    pub(crate) fn value(&mut self, instance: usize, expr: &Spanned<Expr>) -> Spanned<Expr> {
         self.level += 1;
         let value = if self.level > MAX_DEPTH {
             self.fault(&expr.span, || too_large(&expr.span));
@@ -289,7 +290,7 @@ impl<'a> Inliner<'a> {
     }
 
     /// Returns a reference to what crosses a border.
-    fn crossing(
+    pub(crate) fn crossing(
         &mut self,
         crossing: Arc<Crossing>,
         path: Path,
@@ -304,7 +305,7 @@ impl<'a> Inliner<'a> {
     }
 
     /// Makes a crossing once. To need it while it is made is a cycle without a task in it.
-    fn once(
+    pub(crate) fn once(
         &mut self,
         slot: impl Fn(&mut Self) -> Option<&mut Memo>,
         span: &Span,
@@ -363,122 +364,6 @@ impl<'a> Inliner<'a> {
                 Some((Border::Argument { pipeline: instance - 1, param, origin }, value))
             },
         )
-    }
-
-    /// Returns a reference to the output of an instance, or to the record of all.
-    fn output(
-        &mut self,
-        instance: usize,
-        (path, default): (&Path, Option<&Spanned<Datum>>),
-        span: &Span,
-    ) -> Expr {
-        let (crossing, rest) = match path.steps().split_first() {
-            _ if self.is_for_each(instance) => (self.whole(instance, span), path.clone()),
-            None => (self.record(instance, span), Path::root()),
-            Some((Step::Field(name), rest)) => match self.position(instance, name) {
-                Some(position) => (self.output_at(instance, position, span), Path::from_steps(rest)),
-                None => {
-                    self.unknown_output(instance, name, span);
-                    return Expr::Faulty;
-                }
-            },
-            Some((Step::Index(index), _)) => {
-                self.unknown_output(instance, &format!("[{index}]"), span);
-                return Expr::Faulty;
-            }
-        };
-        self.reference_to(crossing, (&rest, default), span)
-    }
-
-    /// Returns a reference to a part of an output.
-    fn reference_to(
-        &mut self,
-        crossing: Option<Arc<Crossing>>,
-        (rest, default): (&Path, Option<&Spanned<Datum>>),
-        span: &Span,
-    ) -> Expr {
-        let Some(crossing) = crossing else { return Expr::Faulty };
-        // The output of a task, or what crosses another border, is referred to itself.
-        match &crossing.value.value {
-            Expr::Task { task, path, default: None } => {
-                Expr::Task { task: *task, path: path.followed_by(rest), default: default.cloned() }
-            }
-            Expr::Crossing { crossing: inner, path, default: None } => {
-                let (inner, path) = (Arc::clone(inner), path.followed_by(rest));
-                self.crossing(inner, path, default.cloned(), span)
-            }
-            Expr::Faulty => Expr::Faulty,
-            _ => self.crossing(crossing, rest.clone(), default.cloned(), span), // has no other name
-        }
-    }
-
-    fn position(&self, instance: usize, name: &str) -> Option<usize> {
-        self.template_of(instance)?.outputs.iter().position(|(known, _)| known == name)
-    }
-
-    fn output_at(&mut self, instance: usize, position: usize, span: &Span) -> Option<Arc<Crossing>> {
-        self.once(
-            move |own| own.outputs.get_mut(instance)?.get_mut(position),
-            span,
-            |own| {
-                let (name, value) = own.template_of(instance)?.outputs.get(position)?;
-                let value = own.value(instance, value);
-                Some((Border::Output { pipeline: instance - 1, name: name.clone() }, value))
-            },
-        )
-    }
-
-    /// Returns the list of the records of all elements.
-    fn whole(&mut self, instance: usize, span: &Span) -> Option<Arc<Crossing>> {
-        self.once(
-            move |own| own.whole.get_mut(instance),
-            span,
-            |own| {
-                drop(own.lists_of(instance));
-                let record = own.record(instance, span)?;
-                let value = own.crossing(record, Path::root(), None, span);
-                let value = Box::new(Spanned::new(value, span.clone()));
-                let value = Expr::Each { pipeline: instance - 1, value };
-                Some((Border::List { pipeline: instance - 1 }, Spanned::new(value, span.clone())))
-            },
-        )
-    }
-
-    fn record(&mut self, instance: usize, span: &Span) -> Option<Arc<Crossing>> {
-        self.once(
-            move |own| own.records.get_mut(instance),
-            span,
-            |own| {
-                let (_, _, task, _) = own.including(instance)?;
-                let outputs = &own.template_of(instance)?.outputs;
-                let entry = |(position, (name, value)): (usize, &(String, Spanned<Expr>))| {
-                    let output = own.output_at(instance, position, &value.span);
-                    let part = own.reference_to(output, (&Path::root(), None), &value.span);
-                    (Spanned::new(name.clone(), value.span.clone()), Spanned::new(part, value.span.clone()))
-                };
-                let entries = outputs.iter().enumerate().map(entry).collect();
-                let value = Spanned::new(Expr::Table(entries), task.span.clone());
-                Some((Border::Record { pipeline: instance - 1 }, value))
-            },
-        )
-    }
-
-    fn unknown_output(&mut self, instance: usize, name: &str, span: &Span) {
-        let (Some(template), Some(part)) = (self.template_of(instance), self.part_of(instance)) else {
-            return;
-        };
-        let Some((parent, Place { position, .. }, ..)) = self.including(instance) else { return };
-        let task = self.part_of(parent).and_then(|part| part.manifest.tasks.get_index(position));
-        let own_name = task.map_or("", |(name, _)| Name::as_str(name));
-        if part.left_out.is_unread("outputs") || part.left_out.tasks.contains(name) {
-            return;
-        }
-        let names = || template.outputs.iter().map(|(name, _)| name.as_str());
-        self.fault(span, || {
-            let message = format!("the pipeline `{own_name}` has no output `{name}`");
-            let fault = Fault::spanned(span.clone(), message).suggest(name, names());
-            fault.note(format!("its outputs are {}", shortlist(name, names())))
-        });
     }
 
     fn pipeline(&mut self, instance: usize) -> Option<Pipeline> {

@@ -2,6 +2,7 @@
 //! order: [`Graph`].
 //! Types and components are left to `plan`.
 
+mod fan_out;
 mod expr;
 mod manifests;
 mod resolve;
@@ -12,6 +13,7 @@ mod template;
 mod instances;
 mod crossings;
 mod inline;
+mod outputs;
 mod waiting;
 mod resources;
 mod border;
@@ -33,9 +35,8 @@ mod inline_tests;
 mod properties;
 
 pub use expr::{
-    Border, Condition, Crossing, Expr, FanOut, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline,
-    Resolved,
+    Border, Condition, Crossing, Expr, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline, Resolved,
 };
-pub use flows::Flow;
+pub use fan_out::{FanOut, Flow};
 pub use manifests::{Manifests, Place};
 pub use resolve::resolve;

@@ -135,10 +135,10 @@ impl<'a> Builder<'a> {
             if let Some(slot) = self.conditions.by_task.get_mut(task.index()) {
                 *slot = entry;
             }
-            if let Some(user) = input.tasks.get(task.index()) {
-                let user = &user.body;
-                uses::each_use_of(task, user, input.pipelines, &mut |used, gates| {
-                    self.add_use(used, gates, (entry, &user.around));
+            if let Some(consumer) = input.tasks.get(task.index()) {
+                let body = &consumer.body;
+                uses::each_use_of(task, body, input.pipelines, &mut |used, gates| {
+                    self.add_use(used, gates, (entry, &body.around));
                 });
             }
         }

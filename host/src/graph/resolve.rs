@@ -215,9 +215,9 @@ fn without_flows<'p>(
     };
     body.args.iter().for_each(|(_, arg)| read(&arg.value));
     body.conditions.iter().for_each(|condition| read(&condition.subject.value));
-    whole_lists(&body.for_each, flow).for_each(|list| read(list));
+    whole_lists(&body.for_each, flow).for_each(&mut read);
     for pipeline in around {
-        whole_lists(&pipeline.for_each, pipeline.flow.as_ref()).for_each(|list| read(list));
+        whole_lists(&pipeline.for_each, pipeline.flow.as_ref()).for_each(&mut read);
     }
     direct
 }

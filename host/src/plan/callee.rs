@@ -119,11 +119,10 @@ impl<'a> Callees<'a> {
             Action::Call(call) => {
                 self.function(&of_task, (call, &action.span), interface).map_err(|fault| vec![*fault])
             }
-            Action::Builtin(_) => return None, // has no component
+            Action::Builtin(_) | Action::Manifest(_) => return None, // have no component
             Action::Command(command) => {
                 of_task.command(&Spanned::new(command, action.span.clone()), interface)
             }
-            Action::Manifest(_) => return None, // is no node, and has no component
         })
     }
 

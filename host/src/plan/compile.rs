@@ -13,10 +13,9 @@ use crate::plan::command::Given;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
-use crate::plan::lists::Lists;
 use crate::plan::pruning::NeededConditions;
 use crate::plan::repeat::{Repeated, repeat};
-use crate::plan::scope::{Crossed, OutputType, Reported, Scope};
+use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
 use crate::plan::{
     Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
     command, discretion, fan_out, lists, policy,
@@ -201,8 +200,7 @@ impl<'a> Compiler<'a> {
         let (function, builtin) = match &action.value {
             Action::Call(call) => (call.function.as_str(), None),
             Action::Builtin(call) => (call.function.as_str(), Builtin::find(&call.function)),
-            Action::Command(_) => return None,  // was typed above
-            Action::Manifest(_) => return None, // is no node
+            Action::Command(_) | Action::Manifest(_) => return None, // was typed above, or is no node
         };
         let by_name = Called { task, function, span: &action.span, builtin };
         let args = self.args(&by_name, node, &signature)?;

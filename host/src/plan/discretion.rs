@@ -16,7 +16,7 @@ pub(crate) fn apply(plan: &mut Plan) {
         let mut reads_secret = false;
         for binding in plan.bindings_of(task) {
             binding.each_task(&mut |read| {
-                reads_secret |= is_secret.get(read.index()).copied().unwrap_or_default()
+                reads_secret |= is_secret.get(read.index()).copied().unwrap_or_default();
             });
             binding.each_input(&mut |input| {
                 reads_secret |= plan.inputs.get(input).is_some_and(|input| input.is_secret);

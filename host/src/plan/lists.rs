@@ -9,19 +9,10 @@ use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
 use crate::plan::command::bytes;
 use crate::plan::infer::{infer, infer_element};
-use crate::plan::scope::{ItemType, Scope};
+use crate::plan::scope::{ItemType, Lists, Scope};
 use crate::plan::{ForEach, builtin};
 use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
-
-/// Lists that one task runs over.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Lists {
-    /// The lists; none if a fault was reported.
-    pub(crate) lists: Option<Vec<ForEach>>,
-    /// Element types of the lists.
-    pub(crate) items: Vec<ItemType>,
-}
 
 /// Types the lists of a task.
 pub(crate) fn lists(
@@ -175,7 +166,7 @@ fn each_use(expr: &Expr, ty: &Type, of: (Option<usize>, usize), visit: &mut dyn 
         (Expr::Item { of: pipeline, item, path }, _)
             if (*pipeline, *item) == of && path.steps().is_empty() =>
         {
-            visit(ty)
+            visit(ty);
         }
         (Expr::Select { cases, .. }, _) => {
             cases.iter().for_each(|(_, case)| each_use(&case.value, ty, of, visit));

@@ -2,7 +2,9 @@
 //! known.
 //! Executes nothing and reads no file, variable or component: callers pass all of them in.
 
+mod value;
 mod types;
+mod elements;
 mod compile;
 mod callee;
 mod command;
@@ -25,6 +27,7 @@ mod repeat;
 mod policy;
 mod needs;
 mod discretion;
+mod fit;
 mod bound;
 mod sources;
 mod recipe;
@@ -42,18 +45,21 @@ mod builtin_tests;
 #[cfg(test)]
 mod digests;
 
-pub use bound::{BindRequest, Bound, Supplied, bind, fit};
+pub use bound::{BindRequest, Bound, bind};
 pub use callee::Interface;
 pub use command::is_program;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
+pub use elements::ListsRef;
+pub use fit::{Supplied, fit};
 pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
-    Binding, CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, Input, InputKind,
-    ListsRef, NeededClause, NeededIf, Output, Pipeline, Plan, Repeat, Resource, Task,
+    CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, NeededClause, NeededIf, Output,
+    Pipeline, Plan, Repeat, Resource, Task,
 };
+pub use value::{Binding, Input, InputKind};
 
 pub use crate::graph::FanOut;
 #[cfg(test)]

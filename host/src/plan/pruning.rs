@@ -3,8 +3,8 @@
 
 use crate::graph;
 use crate::plan::binding::selector;
-use crate::plan::lists::Lists;
-use crate::plan::scope::Scope;
+
+use crate::plan::scope::{Lists, Scope};
 use crate::plan::{Gate, NeededClause, NeededIf};
 use std::collections::HashMap;
 use std::sync::Arc;

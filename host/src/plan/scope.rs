@@ -3,9 +3,8 @@
 
 use crate::graph::{Border, Crossing, Graph};
 use crate::model::{Fault, Faults, Span, TaskIdx};
-use crate::plan::Binding;
 use crate::plan::inputs::Inputs;
-use crate::plan::lists::Lists;
+use crate::plan::{Binding, ForEach};
 use crate::value::{Type, ValueFault};
 use std::sync::Arc;
 
@@ -25,6 +24,15 @@ pub(crate) enum OutputType {
 pub(crate) struct ItemType {
     /// Element type; none if the list was faulty.
     pub(crate) ty: Option<Type>,
+}
+
+/// Lists that a task or a pipeline runs over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lists {
+    /// The lists; none if a fault was reported.
+    pub(crate) lists: Option<Vec<ForEach>>,
+    /// Element types of the lists.
+    pub(crate) items: Vec<ItemType>,
 }
 
 /// Marker that a fault was reported already.

@@ -4,15 +4,15 @@
 use crate::builtin;
 use crate::builtin::{Builtin, Messages};
 use crate::graph;
-use crate::graph::{FanOut, Flow};
+use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
-use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
+use crate::model::{Digest, Limits, Name, Path, TaskIdx, TaskName};
 use crate::plan::identity::identity;
+use crate::plan::{Binding, Input};
 use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -235,19 +235,6 @@ pub enum CacheRule {
     Builtin,
 }
 
-/// The lists that a task or a pipeline runs over.
-#[derive(Debug, Clone, Copy)]
-pub struct ListsRef<'p> {
-    /// The lists; none for what runs once.
-    pub lists: &'p [ForEach],
-    /// Whether they are combined in all ways, instead of zipped.
-    pub product: bool,
-    /// How the elements flow from others.
-    pub flow: Option<&'p Flow>,
-    /// The pipelines around that run once per element, outermost first.
-    pub around: &'p [usize],
-}
-
 /// A list that a `for-each` runs over.
 #[derive(Debug, Clone)]
 pub struct ForEach {
@@ -287,100 +274,6 @@ pub struct Condition {
     pub is_negated: bool,
 }
 
-/// Source of a value, already fitted to the type of its target.
-#[derive(Debug, Clone)]
-pub enum Binding {
-    /// A literal.
-    Constant(Bytes),
-    /// A task's output.
-    Task {
-        /// Task that is read.
-        task: TaskIdx,
-        /// Part of the output.
-        path: Path,
-        /// Type of the whole output.
-        ty: Type,
-        /// Conversion from the part to the target.
-        conversion: Conversion,
-        /// Value to use if the task was skipped or its output has no such part.
-        default: Option<Bytes>,
-    },
-    /// A param, a variable or a file, read once when the run is created.
-    Input {
-        /// Position in [`Plan::inputs`].
-        input: usize,
-        /// Part of the input.
-        path: Path,
-        /// Conversion from the part to the target.
-        conversion: Conversion,
-    },
-    /// An element of a `for-each`.
-    Item {
-        /// The level of the element, from 1: how many lists it lies in.
-        level: usize,
-        /// Position of the item.
-        item: usize,
-        /// Part of the element.
-        path: Path,
-        /// Type of the whole element.
-        ty: Type,
-        /// Conversion from the part to the target.
-        conversion: Conversion,
-    },
-    /// The numbers of a range, which only a `for-each` runs over. Each end is a value of an integer type.
-    Range {
-        /// The first number, and its type.
-        from: Box<(Binding, Type)>,
-        /// One past the last number, and its type.
-        to: Box<(Binding, Type)>,
-    },
-    /// The values of all elements of a pipeline, as a list.
-    Each {
-        /// Position of the pipeline.
-        pipeline: usize,
-        /// Type of one value.
-        element: Type,
-        /// The value of one element.
-        value: Arc<Binding>,
-    },
-    /// A list composed of parts.
-    List(Type, Vec<Binding>),
-    /// A tuple composed of parts.
-    Tuple(Vec<Binding>),
-    /// A map composed of pairs, each a tuple of key and value.
-    Map(Vec<Binding>),
-    /// A record composed of parts, all fields in declared order.
-    Record(Vec<(Arc<str>, Binding)>),
-    /// A case with a payload composed of parts.
-    Case(Arc<str>, Box<Binding>),
-    /// A `some` wrapped in an array of one, to distinguish it from `none`.
-    Wrapped(Box<Binding>),
-    /// A part of a value that crosses the border of a pipeline.
-    Part {
-        /// The value, which other bindings share.
-        value: Arc<Binding>,
-        /// Type of the value.
-        ty: Type,
-        /// Part of the value.
-        path: Path,
-        /// Conversion from the part to the target.
-        conversion: Conversion,
-        /// Value to use if a task that the value needs was skipped or it has no such part.
-        default: Option<Bytes>,
-    },
-    /// A choice between cases.
-    Select {
-        /// Value that chooses the case.
-        selector: Box<Binding>,
-        /// Type of the selector: a string or an enum.
-        ty: Type,
-        /// Cases by name.
-        cases: Vec<(String, Binding)>,
-        /// Value to use if no case matches.
-        default: Option<Bytes>,
-    },
-}
-
 /// Pruning condition of a task that only `select` cases need, with typed gates.
 pub type NeededIf = graph::NeededIf<Gate>;
 
@@ -398,49 +291,6 @@ pub struct Gate {
     pub ty: Type,
     /// The case.
     pub case: String,
-}
-
-/// A value that is read once, when the run is created.
-#[derive(Debug, Clone)]
-pub struct Input {
-    /// Source of the value.
-    pub kind: InputKind,
-    /// Type of the value.
-    pub ty: Type,
-    /// Whether the value must not be shown.
-    pub is_secret: bool,
-    /// Span in the manifest that asks for it.
-    pub span: Span,
-}
-
-/// Source of an input.
-#[derive(Debug, Clone)]
-pub enum InputKind {
-    /// A param of the run.
-    Param {
-        /// Name of the param.
-        name: Name,
-        /// Default, encoded.
-        default: Option<Bytes>,
-        /// Description for users.
-        description: Option<String>,
-    },
-    /// An environment variable of the host that creates the run.
-    Env {
-        /// Name of the variable.
-        name: String,
-        /// Value to use if the variable is unset.
-        default: Option<Bytes>,
-    },
-    /// A file of the host that creates the run.
-    File(PathBuf),
-    /// A literal for a secret param of an included manifest.
-    Literal {
-        /// Name of the param.
-        name: Name,
-        /// The value, encoded.
-        value: Bytes,
-    },
 }
 
 /// A result of the run.
@@ -508,81 +358,6 @@ impl Plan {
         &self.outputs
     }
 
-    /// Returns the lists that a task or a pipeline runs over.
-    #[must_use]
-    pub fn lists(&self, of: FanOut) -> Option<ListsRef<'_>> {
-        match of {
-            FanOut::Task(task) => self.task(task).map(|task| ListsRef {
-                lists: &task.for_each,
-                product: task.product,
-                flow: task.flow.as_ref(),
-                around: &task.around,
-            }),
-            FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|pipeline| ListsRef {
-                lists: &pipeline.for_each,
-                product: pipeline.product,
-                flow: pipeline.flow.as_ref(),
-                around: &pipeline.around,
-            }),
-        }
-    }
-
-    /// Returns what a task's elements of a level, from 1, are elements of: a pipeline around it, or the task itself.
-    #[must_use]
-    pub fn fan_out(&self, at: TaskIdx, level: usize) -> Option<FanOut> {
-        let around = &self.task(at)?.around;
-        Some(
-            around
-                .get(level.checked_sub(1)?)
-                .map_or(FanOut::Task(at), |pipeline| FanOut::Pipeline(*pipeline)),
-        )
-    }
-
-    /// Returns in how many elements two tasks lie together: with as many indexes do nodes of one wait for those of the
-    /// other.
-    #[must_use]
-    pub fn common_level(&self, task: TaskIdx, around: &[usize]) -> usize {
-        let own = self.task(task).map_or(&[][..], |task| &task.around);
-        own.iter().zip(around).take_while(|(own, other)| own == other).count()
-    }
-
-    /// Returns the tasks whose elements a task waits for, each with the number of indexes: those that it or a pipeline
-    /// around it flows from, and those that lie in the same elements of pipelines.
-    #[must_use]
-    pub fn element_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
-        let Some(task) = self.task(at) else { return Vec::new() };
-        let mut sources = Vec::new();
-        for level in 1..=task.depth() {
-            let lists = self.fan_out(at, level).and_then(|of| self.lists(of));
-            for source in lists.and_then(|lists| lists.flow).into_iter().flat_map(Flow::distinct_sources) {
-                match source {
-                    FanOut::Task(source) => sources.push((source, level)),
-                    FanOut::Pipeline(pipeline) => {
-                        let record = self.pipelines.get(pipeline).and_then(|found| found.record.as_ref());
-                        record.into_iter().for_each(|(record, _)| {
-                            record.each_task(&mut |read| sources.push((read, level)));
-                        });
-                    }
-                }
-            }
-        }
-        let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
-        sources.extend(inside.filter(|(_, level)| *level > 0));
-        sources.sort_unstable();
-        sources.dedup();
-        sources
-    }
-
-    /// Returns the tasks that a task waits for in whole or element by element.
-    #[must_use]
-    pub fn upstream(&self, at: TaskIdx) -> Vec<TaskIdx> {
-        let mut upstream: Vec<TaskIdx> = self.element_sources(at).into_iter().map(|(task, _)| task).collect();
-        upstream.extend(self.task(at).into_iter().flat_map(|task| &task.waits_for));
-        upstream.sort_unstable();
-        upstream.dedup();
-        upstream
-    }
-
     /// Returns the pipelines that tasks include, each before those in it.
     #[must_use]
     pub fn pipelines(&self) -> &[Pipeline] {
@@ -593,50 +368,5 @@ impl Plan {
     #[must_use]
     pub fn resources(&self) -> &[Resource] {
         &self.resources
-    }
-}
-
-impl Binding {
-    /// Calls `visit` with every task that may be read, selectors and cases included.
-    pub fn each_task(&self, visit: &mut dyn FnMut(TaskIdx)) {
-        if let Self::Task { task, .. } = self {
-            visit(*task);
-        }
-        self.each_part(&mut |part| part.each_task(visit));
-    }
-
-    /// Calls `visit` with the position of every input that may be read, selectors and cases included.
-    pub fn each_input(&self, visit: &mut dyn FnMut(usize)) {
-        if let Self::Input { input, .. } = self {
-            visit(*input);
-        }
-        self.each_part(&mut |part| part.each_input(visit));
-    }
-
-    /// Returns whether the value refers to elements of this level or a deeper one.
-    #[must_use]
-    pub fn uses_items(&self, at_least: usize) -> bool {
-        let mut uses = matches!(self, Self::Item { level, .. } if *level >= at_least);
-        self.each_part(&mut |part| uses = uses || part.uses_items(at_least));
-        uses
-    }
-
-    /// Calls `visit` with each value that this one is composed of, selectors and cases included.
-    fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
-        match self {
-            Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
-            Self::Range { from, to } => {
-                visit(&from.0);
-                visit(&to.0);
-            }
-            Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
-            Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
-            Self::Case(_, part) | Self::Wrapped(part) => visit(part),
-            Self::Part { value, .. } | Self::Each { value, .. } => visit(value),
-            Self::Select { selector, cases, .. } => {
-                visit(selector);
-                cases.iter().for_each(|(_, case)| visit(case));
-            }
-        }
     }
 }

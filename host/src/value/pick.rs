@@ -217,11 +217,10 @@ impl Items {
                 reader.skip().ok()?;
                 Some(self.value.slice(start..mark.checked_add(reader.position())?))
             }
-            Positions::Marks { .. } => None,
             Positions::Range { first, len } if index < *len => {
                 Some(encode_uint(u64::from(*first) + u64::try_from(index).ok()?))
             }
-            Positions::Range { .. } => None,
+            Positions::Marks { .. } | Positions::Range { .. } => None, // has no such element
             Positions::Bytes(start) => {
                 self.value.get(start.checked_add(index)?).map(|byte| encode_uint(u64::from(*byte)))
             }

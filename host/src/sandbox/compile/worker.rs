@@ -26,7 +26,7 @@ const DONE: u8 = 0;
 /// Exit code: the component does not compile; stderr says why. No panic or signal produces this code.
 pub(crate) const REFUSED: u8 = 65;
 
-/// Exit code: the system refused a resource; stderr says which.
+/// Exit code: the system refused a resource; stderr has the number of the error, or its text.
 pub(crate) const FAILED: u8 = 66;
 
 /// Exit code: the memory limit was too low.
@@ -120,11 +120,8 @@ impl CompileRequest {
             Err(CompileFailure::Failed(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
                 (NO_MEMORY, String::new())
             }
-            Err(CompileFailure::Failed(error)) => (FAILED, error.to_string()),
-            Err(CompileFailure::Unwritten(error)) => (
-                UNWRITTEN,
-                error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string()),
-            ),
+            Err(CompileFailure::Failed(error)) => (FAILED, words_of(&error)),
+            Err(CompileFailure::Unwritten(error)) => (UNWRITTEN, words_of(&error)),
         };
         // If stderr is closed, the exit code still reports the failure.
         drop(stderr.write_all(message.as_bytes()));
@@ -247,6 +244,11 @@ fn read(input: &mut impl Read) -> io::Result<Vec<u8>> {
 fn exit_when_closed(mut input: impl Read) {
     drop(io::copy(&mut input, &mut io::sink()));
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+}
+
+/// Returns an error as this process tells it to the host: by its number, from which the host tells a shortage.
+fn words_of(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |number| number.to_string())
 }
 
 #[cfg(test)]

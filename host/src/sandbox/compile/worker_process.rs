@@ -241,19 +241,24 @@ fn check_end(
         (Some(REFUSED), _) => Err(refused(text.trim_end().to_owned())),
         (Some(UNADAPTED), _) => Err(LoadError::Adapt(text.trim_end().into())),
         (Some(NO_MEMORY), _) => Err(no_memory(bounds)),
-        (Some(UNWRITTEN), _) => Err(write_error(match text.trim().parse() {
-            Ok(number) => io::Error::from_raw_os_error(number),
-            Err(_) => io::Error::other(text),
-        })),
+        (Some(UNWRITTEN), _) => Err(write_error(told_error(text))),
         // With so little memory, it is a matter of chance what fails first: a thread, a library, or a mapped file.
         (Some(_), _) if bounds.memory < MIN_COMPILE_MEMORY => Err(no_memory(bounds)),
-        (Some(FAILED), _) => Err(LoadError::Compiler(text.into())),
+        (Some(FAILED), _) => Err(LoadError::Compiler(told_error(text).into())),
         (_, Some(Signal::XCPU)) => Err(Exceeded::Time(bounds.time).into()),
         (_, Some(Signal::XFSZ)) => Err(too_large()),
         // The standard library aborts on a failed allocation; only the text distinguishes it from other aborts.
         (_, Some(Signal::ABORT)) if text.contains("memory allocation of ") => Err(no_memory(bounds)),
         // Any other signal, or a panic, is a fault of the compiler.
         _ => Err(LoadError::Compiler(crash_message(status, &text).into())),
+    }
+}
+
+/// Returns the system's error that a worker tells of.
+fn told_error(text: String) -> io::Error {
+    match text.trim().parse() {
+        Ok(number) => io::Error::from_raw_os_error(number),
+        Err(_) => io::Error::other(text),
     }
 }
 

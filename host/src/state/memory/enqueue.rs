@@ -3,7 +3,8 @@
 
 use crate::state::memory::machine::Machine;
 use crate::state::memory::queue::{Position, Slot};
-use crate::state::memory::task::{Below, Expansion, Phase};
+use crate::state::memory::settle::Ending;
+use crate::state::memory::task::{Below, Branch, Expansion, Phase};
 use crate::state::{Entry, Milestone, NodeId, TaskShape};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -119,7 +120,7 @@ impl Machine {
             reported: 0,
         });
         below.skip_ended();
-        self.follow(node, Milestone::Expanded, true);
+        self.follow(node, Milestone::Expanded, Ending::Done);
         if ended == items {
             return self.enqueue(node);
         }
@@ -159,7 +160,7 @@ impl Machine {
 
     fn is_expanded(&self, node: NodeId) -> bool {
         let task = self.tasks.get(node.task.index());
-        task.and_then(|task| task.at(&node.at)).is_some_and(|branch| branch.is_expanded())
+        task.and_then(|task| task.at(&node.at)).is_some_and(Branch::is_expanded)
     }
 
     /// Returns whether a node that has ended is done. A node with elements that stores nothing has ended well too, and an
@@ -169,11 +170,10 @@ impl Machine {
         match (task.entry(&node.at), node.parent()) {
             (Entry::Done(_), _) => true,
             (Entry::Skipped(_) | Entry::Failed(_), _) => false,
-            (Entry::Open, _) if task.at(&node.at).is_some_and(|branch| branch.node.phase == Phase::Ended) => {
-                true
+            (Entry::Open, around) => {
+                task.at(&node.at).is_some_and(|branch| branch.node.phase == Phase::Ended)
+                    || around.is_some_and(|around| self.has_ended_well(around))
             }
-            (Entry::Open, Some(around)) => self.has_ended_well(around),
-            (Entry::Open, None) => false,
         }
     }
 

@@ -108,9 +108,9 @@ impl Life {
         }
         let (task, indexes) = split_node_name(name)?;
         let task = *self.names.get(task.as_str())?;
-        let indexed = &self.machine.shape.tasks.get(task.index())?.indexed;
         let (places, indexes): (Vec<u8>, Vec<u32>) = indexes.into_iter().unzip();
-        let at = IndexPath::new(&indexes).filter(|_| indexed.starts_with(&places))?;
+        let of_task = &self.machine.shape.tasks.get(task.index())?.indexed;
+        let at = IndexPath::new(&indexes).filter(|_| of_task.starts_with(&places))?;
         Some(NodeId { task, at })
     }
 

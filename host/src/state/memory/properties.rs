@@ -152,14 +152,13 @@ impl World {
         match (claim.stage, self.random.below(12)) {
             (Stage::Closing, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
-            (Stage::Closing, _) => Outcome::Passed,
+            (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
             (Stage::Ready, _) if is_expandable => Outcome::Expand {
                 // Elements wait for those of the same index: all tasks have as many.
                 items: (self.items + claim.node.at.last().unwrap_or(0)) % 5,
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
-            (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,

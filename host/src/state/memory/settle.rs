@@ -11,6 +11,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How something ends that nodes wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With a result.
+    Done,
+    /// Without one: nodes that wait for it are skipped, unless a default stands in.
+    NotDone,
+}
+
 impl Machine {
     /// Settles one node, if its token still holds it; otherwise the settlement is fenced or a duplicate.
     pub(crate) fn settle(&mut self, now: Duration, settlement: Settlement) -> Verdict {
@@ -143,11 +152,17 @@ impl Machine {
         let was_expanded = self.store(node, entry);
         match node.parent() {
             None => self.open = self.open.saturating_sub(1),
-            Some(around) => self.end_element(around, stops),
+            Some(around) => {
+                let is_last = self.count_ended(around);
+                if is_last || stops {
+                    self.enqueue_if_waiting(around);
+                }
+            }
         }
-        self.follow(node, Milestone::Ended, is_done);
+        let ending = if is_done { Ending::Done } else { Ending::NotDone };
+        self.follow(node, Milestone::Ended, ending);
         if !was_expanded {
-            self.follow(node, Milestone::Expanded, is_done);
+            self.follow(node, Milestone::Expanded, ending);
         }
         for waiter in self.waiters.remove(&node).unwrap_or_default() {
             if let Some(node) = self.node_mut(waiter) {
@@ -192,34 +207,40 @@ impl Machine {
         self.stop = self.stop.or(stop);
     }
 
-    // The node itself follows after its last element, or after a failure that stops the run.
-    fn end_element(&mut self, around: NodeId, stops: bool) {
-        let Some(branch) = self.branch_mut(around) else { return };
-        let is_waiting = branch.node.phase == Phase::Waiting;
-        let Some(expansion) = branch.expansion_mut() else { return };
-        expansion.ended += 1;
-        if (expansion.ended == expansion.items || stops) && is_waiting {
+    /// Counts an element that has ended. Returns whether it was the last one.
+    fn count_ended(&mut self, around: NodeId) -> bool {
+        let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
+        expansion.is_some_and(|expansion| {
+            expansion.ended += 1;
+            expansion.ended == expansion.items
+        })
+    }
+
+    /// Queues a node with elements that waits for them.
+    fn enqueue_if_waiting(&mut self, around: NodeId) {
+        if self.branch_mut(around).is_some_and(|branch| branch.node.phase == Phase::Waiting) {
             self.enqueue(around);
         }
     }
 
     /// Counts down the nodes that wait for this one by the plan's edges.
-    pub(crate) fn follow(&mut self, node: NodeId, on: Milestone, is_done: bool) {
+    pub(crate) fn follow(&mut self, node: NodeId, on: Milestone, ending: Ending) {
         let shape = Arc::clone(&self.shape);
         let Some(task) = shape.tasks.get(node.task.index()) else { return };
         let level = node.at.level();
         let edges = task.dependents.iter();
         for edge in edges.filter(|edge| usize::from(edge.level) == level && edge.on == on) {
-            self.count_down(NodeId { task: edge.task, at: node.at }, is_done);
+            self.count_down(NodeId { task: edge.task, at: node.at }, ending);
         }
     }
 
     /// Counts down one node, because something that it waits for has come.
-    fn count_down(&mut self, node: NodeId, is_done: bool) {
+    fn count_down(&mut self, node: NodeId, ending: Ending) {
+        let taints = ending == Ending::NotDone;
         if node.at.level() == 0 {
             if let Some(node) = self.node_mut(node) {
                 node.left = node.left.saturating_sub(1);
-                node.is_tainted |= !is_done;
+                node.is_tainted |= taints;
             }
             return self.enqueue_if_ready(node);
         }
@@ -232,11 +253,11 @@ impl Machine {
             return;
         }
         let waits = self.element_waits(node);
-        if waits > 1 || !is_done {
+        if waits > 1 || taints {
             let known = self.node_mut(node).is_some();
             if let Some(node) = self.touch(node) {
                 node.left = if known { node.left } else { waits }.saturating_sub(1);
-                node.is_tainted |= !is_done;
+                node.is_tainted |= taints;
             }
             return self.enqueue_if_ready(node);
         }

@@ -138,7 +138,7 @@ impl Layout {
         self.total += u32::from(task.is_included);
         self.open += u32::from(task.is_included && mutable.phase == WAITING);
         let edge = self.edge();
-        let whole = task.dependents.iter().filter(|dependent| !is_lead(dependent));
+        let whole = task.dependents.iter().filter(|dependent| !is_lead(**dependent));
         self.edges.extend(whole.flat_map(|dependent| dependent.task.get().to_be_bytes()));
         let count = self.edge() - edge;
         let depth = u8::try_from(task.depth()).unwrap_or(u8::MAX);
@@ -154,11 +154,11 @@ impl Layout {
             return;
         }
         self.fields.push((format!("p:{}", idx.get()).into_bytes(), name_parts(task).join("\0").into_bytes()));
-        let leads: Vec<Dependent> = task.dependents.iter().filter(|edge| is_lead(edge)).copied().collect();
+        let leads: Vec<Dependent> = task.dependents.iter().copied().filter(|edge| is_lead(*edge)).collect();
         for (field, edges) in [("e", &leads[..]), ("i", sources)] {
             if !edges.is_empty() {
                 let field = format!("{field}:{}", idx.get()).into_bytes();
-                self.fields.push((field, edges.iter().flat_map(lead).collect()));
+                self.fields.push((field, edges.iter().copied().flat_map(lead).collect()));
             }
         }
     }
@@ -211,7 +211,7 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let requirements = shape.classes.get(usize::from(task.class)).into_iter().flatten();
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
-    let leads = task.dependents.iter().any(is_lead);
+    let leads = task.dependents.iter().copied().any(is_lead);
     let flags = [
         (task.is_included, KIND_WANTED),
         (leads, KIND_LEADS),
@@ -229,12 +229,12 @@ fn node_key(node: &NodeId) -> Vec<u8> {
 }
 
 /// Returns whether an edge is one between elements, or one that waits for an expansion. The others are in `edges`.
-const fn is_lead(edge: &Dependent) -> bool {
+const fn is_lead(edge: Dependent) -> bool {
     edge.level > 0 || matches!(edge.on, Milestone::Expanded)
 }
 
 /// Encodes an edge between elements: the other task, the number of indexes, and what is waited for.
-fn lead(edge: &Dependent) -> Vec<u8> {
+fn lead(edge: Dependent) -> Vec<u8> {
     let on = match edge.on {
         Milestone::Ended => ON_ENDED,
         Milestone::Expanded => ON_EXPANDED,

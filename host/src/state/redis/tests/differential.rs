@@ -120,14 +120,13 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
         (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
-        (Stage::Closing, _) => Outcome::Passed,
+        (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
         (Stage::Ready, _) if is_expandable => {
             // Elements wait for those of the same index: all tasks have as many.
             let items = (u32::try_from(seed).unwrap() + claim.node.at.last().unwrap_or(0)) % 6;
             Outcome::Expand { items, max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
-        (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
         (_, 1) if is_timed(seed) => Outcome::Retry(TICK * pick(random, 4)),
         (_, 1) => Outcome::Retry(Duration::ZERO),

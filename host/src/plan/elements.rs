@@ -1,0 +1,96 @@
+//! Elements: what runs over lists, in which elements two tasks lie together, and which elements a task waits for.
+//! `graph` finds the flows, and the ledger follows them.
+
+use crate::graph::{FanOut, Flow};
+use crate::model::TaskIdx;
+use crate::plan::{ForEach, Plan};
+
+/// The lists that a task or a pipeline runs over.
+#[derive(Debug, Clone, Copy)]
+pub struct ListsRef<'p> {
+    /// The lists; none for what runs once.
+    pub lists: &'p [ForEach],
+    /// Whether they are combined in all ways, instead of zipped.
+    pub product: bool,
+    /// How the elements flow from others.
+    pub flow: Option<&'p Flow>,
+    /// The pipelines around that run once per element, outermost first.
+    pub around: &'p [usize],
+}
+
+impl Plan {
+    /// Returns the lists that a task or a pipeline runs over.
+    #[must_use]
+    pub fn lists(&self, of: FanOut) -> Option<ListsRef<'_>> {
+        match of {
+            FanOut::Task(task) => self.task(task).map(|task| ListsRef {
+                lists: &task.for_each,
+                product: task.product,
+                flow: task.flow.as_ref(),
+                around: &task.around,
+            }),
+            FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|pipeline| ListsRef {
+                lists: &pipeline.for_each,
+                product: pipeline.product,
+                flow: pipeline.flow.as_ref(),
+                around: &pipeline.around,
+            }),
+        }
+    }
+
+    /// Returns what a task's elements of a level, from 1, are elements of: a pipeline around it, or the task itself.
+    #[must_use]
+    pub fn fan_out(&self, at: TaskIdx, level: usize) -> Option<FanOut> {
+        let around = &self.task(at)?.around;
+        Some(
+            around
+                .get(level.checked_sub(1)?)
+                .map_or(FanOut::Task(at), |pipeline| FanOut::Pipeline(*pipeline)),
+        )
+    }
+
+    /// Returns in how many elements two tasks lie together: with as many indexes do nodes of one wait for those of the
+    /// other.
+    #[must_use]
+    pub fn common_level(&self, task: TaskIdx, around: &[usize]) -> usize {
+        let own = self.task(task).map_or(&[][..], |task| &task.around);
+        own.iter().zip(around).take_while(|(own, other)| own == other).count()
+    }
+
+    /// Returns the tasks whose elements a task waits for, each with the number of indexes: those that it or a pipeline
+    /// around it flows from, and those that lie in the same elements of pipelines.
+    #[must_use]
+    pub fn element_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
+        let Some(task) = self.task(at) else { return Vec::new() };
+        let mut sources = Vec::new();
+        for level in 1..=task.depth() {
+            let lists = self.fan_out(at, level).and_then(|of| self.lists(of));
+            for source in lists.and_then(|lists| lists.flow).into_iter().flat_map(Flow::distinct_sources) {
+                match source {
+                    FanOut::Task(source) => sources.push((source, level)),
+                    FanOut::Pipeline(pipeline) => {
+                        let record = self.pipelines.get(pipeline).and_then(|found| found.record.as_ref());
+                        record.into_iter().for_each(|(record, _)| {
+                            record.each_task(&mut |read| sources.push((read, level)));
+                        });
+                    }
+                }
+            }
+        }
+        let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
+        sources.extend(inside.filter(|(_, level)| *level > 0));
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Returns the tasks that a task waits for in whole or element by element.
+    #[must_use]
+    pub fn upstream(&self, at: TaskIdx) -> Vec<TaskIdx> {
+        let mut upstream: Vec<TaskIdx> = self.element_sources(at).into_iter().map(|(task, _)| task).collect();
+        upstream.extend(self.task(at).into_iter().flat_map(|task| &task.waits_for));
+        upstream.sort_unstable();
+        upstream.dedup();
+        upstream
+    }
+}
