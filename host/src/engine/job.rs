@@ -6,6 +6,7 @@ use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
+use crate::engine::failure_text::{failure_of, shown_error};
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
@@ -20,19 +21,13 @@ use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{
-    Digest, FailureClass, MessageParts, SkipReason, TaskIdx, after_output, before_output, message_parts,
-    quoted_lines, to_usize,
-};
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output, to_usize};
 use crate::plan::{Function, OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
-use crate::value::{ListBuilder, Type, case_name, compose_case, several_lines, to_json_excerpt};
+use crate::value::{ListBuilder, Type, case_name, compose_case};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
-const MAX_SHOWN_ERROR: usize = 16 << 10;
 
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const JOIN_CHUNK: u32 = 10_000;
@@ -347,7 +342,7 @@ impl Job<'_> {
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {
             Some(ProgramError { message, payload }) => (message, payload),
-            None => (self.shown_error(&payload, exit), payload),
+            None => (shown_error(self.task.error.as_ref(), (&payload, exit), hide), payload),
         };
         let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
@@ -359,18 +354,6 @@ impl Job<'_> {
             }
             OnError::Value => finished(compose_case("err", &payload), usage),
             OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
-        }
-    }
-
-    /// Returns the message for a returned error.
-    fn shown_error(&self, payload: &Bytes, exit: Option<u8>) -> String {
-        if let Some(status) = exit {
-            return format!("the function called exit({status})");
-        }
-        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, payload, MAX_SHOWN_ERROR));
-        match shown {
-            Some(json) => returned_error(&self.ctx.recorder.hide(&json)),
-            None => "the function returned an error".to_owned(),
         }
     }
 
@@ -484,35 +467,5 @@ impl Job<'_> {
             shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
         let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
         Subject { task, item, iteration, attempt }
-    }
-}
-
-/// Returns the message of a part's failure as that of its task, such as `element 3 failed: …`.
-fn failure_of(part: &str, number: u32, message: &str) -> String {
-    let MessageParts { before, own_words, after } = message_parts(message);
-    format!("{before}{part} {number} failed: {own_words}{after}")
-}
-
-/// Returns the message for a returned error, given as JSON. An error of several lines is quoted as such.
-fn returned_error(json: &str) -> String {
-    match several_lines(json) {
-        Some(text) => format!("the function returned the error:{}", quoted_lines(&text)),
-        None => format!("the function returned the error {json}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::manual::{Page, size};
-
-    #[test]
-    fn manual_names_the_limits_of_this_file() {
-        Page::of("events").section("Error classes").says(&size(MAX_SHOWN_ERROR));
-        Page::of("limits")
-            .section("Logs and errors")
-            .line("an error that")
-            .cell(1)
-            .says(&size(MAX_SHOWN_ERROR));
     }
 }

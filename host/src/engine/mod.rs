@@ -27,6 +27,7 @@ mod repeat;
 mod begun;
 mod retry;
 mod exit_status;
+mod failure_text;
 mod keys;
 mod digests;
 mod guest_output;

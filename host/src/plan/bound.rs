@@ -6,7 +6,7 @@ use crate::plan::identity::{builtin_identity, output_digest};
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Code, ComponentFunction, Difference, Function, Input, OnError, Pipeline, PipelineRecord, Plan,
-    PlanRecord, Supplied, Task, fit, recipe, sources,
+    PlanRecord, Repeat, Supplied, Task, fit, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export};
 use bytes::Bytes;
@@ -151,6 +151,13 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
 }
 
+/// Returns the digest of how a task repeats. `max` ends a task as a failure, which is stored by no run that is resumed.
+fn repeat_digest(repeat: &Repeat) -> Digest {
+    let mut digester = Digester::new("cascade repeat 1");
+    digester.field(repeat.feed.as_bytes()).field(repeat.until.to_string().as_bytes());
+    digester.finish()
+}
+
 /// Returns the maximum number of iterations of each task that repeats.
 fn repeats(plan: &Plan) -> BTreeMap<String, u32> {
     let repeats =
@@ -284,12 +291,7 @@ impl Parts<'_> {
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
         }
-        if let Some(repeat) = repeat {
-            let mut digester = Digester::new("cascade repeat 1");
-            // `max` ends a task as a failure, which is stored by no run that is resumed.
-            digester.field(repeat.feed.as_bytes()).field(repeat.until.to_string().as_bytes());
-            keys.push(("repeat".to_owned(), digester.finish()));
-        }
+        keys.extend(repeat.iter().map(|repeat| ("repeat".to_owned(), repeat_digest(repeat))));
         if !when.is_empty() {
             let mut digester = Digester::new("cascade when 1");
             for when in when {
