@@ -185,9 +185,10 @@ impl Job<'_> {
 
     fn expand(&self, expansion: &Expansion) -> Verdict {
         self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
-        let is_own = self.claim.node.at.level() == self.task.around.len();
-        let (items, max_parallel) = (expansion.len(), self.task.max_parallel.filter(|_| is_own));
-        (Outcome::Expand { items, max_parallel }, Vec::new())
+        let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
+        let lists = plan.fan_out(node.task, node.at.level() + 1).and_then(|of| plan.lists(of));
+        let max_parallel = lists.and_then(|lists| lists.max_parallel);
+        (Outcome::Expand { items: expansion.len(), max_parallel }, Vec::new())
     }
 
     /// Calls the function, or ends the node after its last iteration.

@@ -73,7 +73,7 @@ impl<'a> Scope<'a> {
                 self.part(bytes, ty, path, conversion)?.ok_or_else(|| nothing_at_path(path, "the item"))
             }
             Binding::Range { .. } => Err(Unresolved::Input("a range is no value".to_owned())), // `for-each` counts it
-            Binding::Each { pipeline, element, value } => self.each(*pipeline, element, value),
+            Binding::Each { pipeline, element, value, lists: _ } => self.each(*pipeline, element, value),
             Binding::List(element, parts) => {
                 let parts = self.resolve_all(parts.iter())?;
                 compose_list(element, &parts).map_err(|fault| malformed(&fault))

@@ -133,9 +133,11 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
         }
         Binding::Record(fields) => fields.iter().for_each(|(_, part)| without_default(part, tasks)),
         Binding::Case(_, part) | Binding::Wrapped(part) => without_default(part, tasks),
-        Binding::Each { value, .. } | Binding::Part { value, default: None, .. } => {
+        Binding::Each { lists, value, .. } => {
+            lists.iter().for_each(|list| without_default(list, tasks));
             without_default(value, tasks);
         }
+        Binding::Part { value, default: None, .. } => without_default(value, tasks),
         Binding::Select { selector, cases, default, .. } => {
             if default.is_none() {
                 without_default(selector, tasks);

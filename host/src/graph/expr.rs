@@ -267,6 +267,8 @@ pub enum Expr {
     Each {
         /// The pipeline.
         pipeline: usize,
+        /// The lists that it runs over, which say how many elements there are.
+        lists: Vec<Spanned<Expr>>,
         /// The value of one element.
         value: Box<Spanned<Expr>>,
     },
@@ -327,7 +329,10 @@ impl Expr {
                 visit(&to.value);
             }
             Self::Crossing { crossing, .. } => visit(&crossing.value.value),
-            Self::Each { value, .. } => visit(&value.value),
+            Self::Each { lists, value, .. } => {
+                lists.iter().for_each(|list| visit(&list.value));
+                visit(&value.value);
+            }
             Self::Array(parts) => parts.iter().for_each(|part| visit(&part.value)),
             Self::Table(entries) => entries.iter().for_each(|(_, part)| visit(&part.value)),
             Self::Select { selector, cases, .. } => {
@@ -352,7 +357,10 @@ impl Expr {
                 visit(&mut from.value);
                 visit(&mut to.value);
             }
-            Self::Each { value, .. } => visit(&mut value.value),
+            Self::Each { lists, value, .. } => {
+                lists.iter_mut().for_each(|list| visit(&mut list.value));
+                visit(&mut value.value);
+            }
             Self::Array(parts) => parts.iter_mut().for_each(|part| visit(&mut part.value)),
             Self::Table(entries) => entries.iter_mut().for_each(|(_, part)| visit(&mut part.value)),
             Self::Select { selector, cases, .. } => {

@@ -81,11 +81,11 @@ impl Inliner<'_> {
             move |own| own.whole.get_mut(instance),
             span,
             |own| {
-                drop(own.lists_of(instance));
+                let lists = own.lists_of(instance).into_iter().map(|(_, list)| list).collect();
                 let record = own.record(instance, span)?;
                 let value = own.crossing(record, Path::root(), None, span);
                 let value = Box::new(Spanned::new(value, span.clone()));
-                let value = Expr::Each { pipeline: instance - 1, value };
+                let value = Expr::Each { pipeline: instance - 1, lists, value };
                 Some((Border::List { pipeline: instance - 1 }, Spanned::new(value, span.clone())))
             },
         )

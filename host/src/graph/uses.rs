@@ -46,7 +46,10 @@ pub(crate) fn each_reference(expr: &Spanned<Expr>, visit: &mut dyn FnMut(Spanned
     match &expr.value {
         Expr::Task { task, .. } => visit(Spanned::new(*task, expr.span.clone())),
         Expr::Crossing { crossing, .. } => each_reference(&crossing.value, visit),
-        Expr::Each { value, .. } => each_reference(value, visit),
+        Expr::Each { lists, value, .. } => {
+            lists.iter().for_each(|list| each_reference(list, visit));
+            each_reference(value, visit);
+        }
         Expr::Range { from, to } => {
             each_reference(from, visit);
             each_reference(to, visit);
@@ -86,7 +89,11 @@ impl Walk {
                 }
             }
             // Which of the elements choose a case is not asked: what the cases read is needed.
-            Expr::Each { value, .. } => each_reference(value, &mut |task| visit(task.value, &self.gates)),
+            Expr::Each { lists, value, .. } => {
+                let mut read = |task: Spanned<TaskIdx>| visit(task.value, &self.gates);
+                lists.iter().for_each(|list| each_reference(list, &mut read));
+                each_reference(value, &mut read);
+            }
             // A selector on the other side of a border refers to no item of this task.
             Expr::Crossing { crossing, .. } => {
                 let within = self.within.take();

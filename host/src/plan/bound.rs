@@ -346,9 +346,10 @@ impl Parts<'_> {
                     digester.digest(digest);
                 }
             }
-            Binding::Each { pipeline, value, .. } => {
+            Binding::Each { pipeline, lists, value, .. } => {
                 let name = self.plan.pipelines().get(*pipeline).map_or("", |pipeline| pipeline.name.as_str());
-                digester.field(b"each").field(name.as_bytes());
+                self.parts(b"each", lists.iter(), digester);
+                digester.field(name.as_bytes());
                 self.binding(value, digester);
             }
             Binding::Item { level, item, path, .. } => {

@@ -10,6 +10,7 @@ use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
 use crate::plan::command::Given;
+use crate::plan::crossings;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
@@ -403,7 +404,7 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
     let pipeline = |(position, pipeline): (usize, &graph::Pipeline)| {
         let record = crossed(pipeline.record.as_ref());
         let whole = |(value, ty): &(Arc<Binding>, Type)| {
-            let each = Binding::Each { pipeline: position, element: ty.clone(), value: Arc::clone(value) };
+            let each = crossings::each(scope, position, (Arc::clone(value), ty));
             (Arc::new(each), Type::List(Arc::new(ty.clone())))
         };
         let output = if pipeline.for_each.is_empty() { record.clone() } else { record.as_ref().map(whole) };
@@ -421,6 +422,7 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
             around: pipeline.around.clone(),
             for_each: lists.unwrap_or_default(),
             product: pipeline.product,
+            max_parallel: manifests.task(pipeline.place).and_then(|(_, task)| task.max_parallel),
             flow: pipeline.flow.clone(),
             record,
             output,

@@ -95,8 +95,16 @@ fn list(scope: &mut Scope<'_>, pipeline: usize, value: &Spanned<Expr>) -> Option
     }
     let ty = infer(scope, value)?;
     let bound = bind(scope, value, &Target { name: "the outputs", ty: &ty })?;
-    let each = Binding::Each { pipeline, element: ty.clone(), value: Arc::new(bound) };
+    let each = each(scope, pipeline, (Arc::new(bound), &ty));
     Some(Crossed::Known(Type::List(Arc::new(ty)), Arc::new(each)))
+}
+
+/// Returns the values of all elements of a pipeline as a list.
+pub(crate) fn each(scope: &Scope<'_>, pipeline: usize, (value, element): (Arc<Binding>, &Type)) -> Binding {
+    let fan_out = scope.fan_outs.get(pipeline).and_then(Option::as_ref);
+    let lists = fan_out.into_iter().flat_map(|fan_out| fan_out.lists.iter().flatten());
+    let lists = lists.map(|list| list.list.clone()).collect();
+    Binding::Each { pipeline, lists, element: element.clone(), value }
 }
 
 fn argument(

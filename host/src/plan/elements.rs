@@ -4,6 +4,7 @@
 use crate::graph::{FanOut, Flow};
 use crate::model::TaskIdx;
 use crate::plan::{ForEach, Plan};
+use std::num::NonZeroU32;
 
 /// The lists that a task or a pipeline runs over.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct ListsRef<'p> {
     pub lists: &'p [ForEach],
     /// Whether they are combined in all ways, instead of zipped.
     pub product: bool,
+    /// Elements of one task that are worked on at the same time at most.
+    pub max_parallel: Option<NonZeroU32>,
     /// How the elements flow from others.
     pub flow: Option<&'p Flow>,
     /// The pipelines around that run once per element, outermost first.
@@ -26,12 +29,14 @@ impl Plan {
             FanOut::Task(task) => self.task(task).map(|task| ListsRef {
                 lists: &task.for_each,
                 product: task.product,
+                max_parallel: task.max_parallel,
                 flow: task.flow.as_ref(),
                 around: &task.around,
             }),
             FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|pipeline| ListsRef {
                 lists: &pipeline.for_each,
                 product: pipeline.product,
+                max_parallel: pipeline.max_parallel,
                 flow: pipeline.flow.as_ref(),
                 around: &pipeline.around,
             }),

@@ -46,6 +46,8 @@ pub struct Pipeline {
     pub for_each: Vec<ForEach>,
     /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
     pub product: bool,
+    /// Elements of each of its tasks that are worked on at the same time at most.
+    pub max_parallel: Option<NonZeroU32>,
     /// How the elements flow from others; none if the pipeline waits for whole lists.
     pub flow: Option<Flow>,
     /// The record of its outputs and its type, of each element if it runs over lists; none if it has no outputs.

@@ -58,6 +58,8 @@ pub enum Binding {
     Each {
         /// Position of the pipeline.
         pipeline: usize,
+        /// The lists that it runs over, which say how many elements there are.
+        lists: Vec<Self>,
         /// Type of one value.
         element: Type,
         /// The value of one element.
@@ -180,7 +182,11 @@ impl Binding {
             Self::List(_, parts) | Self::Tuple(parts) | Self::Map(parts) => parts.iter().for_each(visit),
             Self::Record(fields) => fields.iter().for_each(|(_, part)| visit(part)),
             Self::Case(_, part) | Self::Wrapped(part) => visit(part),
-            Self::Part { value, .. } | Self::Each { value, .. } => visit(value),
+            Self::Part { value, .. } => visit(value),
+            Self::Each { lists, value, .. } => {
+                lists.iter().for_each(&mut *visit);
+                visit(value);
+            }
             Self::Select { selector, cases, .. } => {
                 visit(selector);
                 cases.iter().for_each(|(_, case)| visit(case));

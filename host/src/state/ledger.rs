@@ -87,7 +87,7 @@ pub enum Outcome {
     Expand {
         /// Number of elements.
         items: u32,
-        /// Most elements claimed at the same time, over all hosts.
+        /// Most elements worked on at the same time, over all hosts: claimed, or expanded and not ended.
         max_parallel: Option<NonZeroU32>,
     },
 }

@@ -4,6 +4,8 @@
 use crate::model::{SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, stages, task, value};
 use crate::state::{Claim, Entry, NodeId, Outcome, Stage};
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 const FIRST: TaskIdx = TaskIdx::new(0);
 const SECOND: TaskIdx = TaskIdx::new(1);
@@ -130,7 +132,7 @@ pub async fn ready_elements_are_bounded_too(harness: &dyn Harness) {
     let first = only(host.claim().await);
     let second = only(host.settle(&first, expand(3)).await.claims);
     host.slots = 9;
-    let bounded = Outcome::Expand { items: 3, max_parallel: std::num::NonZeroU32::new(1) };
+    let bounded = Outcome::Expand { items: 3, max_parallel: NonZeroU32::new(1) };
     let claims = host.settle(&second, bounded).await.claims;
     let one = only(host.done(&claims[2]).await);
     assert_eq!(one.node, element(1, 2));
@@ -183,6 +185,26 @@ pub async fn elements_of_elements_are_claimed_by_their_path(harness: &dyn Harnes
     assert_eq!(host.entry(element(0, 0)).await, Entry::Open);
     host.slots = 9;
     assert_eq!(nodes(&host.settle(&whole, Outcome::Passed).await.claims), [task(1)]);
+}
+
+/// An element that is expanded counts against `max_parallel` until it has ended.
+pub async fn expanded_elements_are_bounded(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[]]).await;
+    let mut bench = bench.with(0, |task| task.indexed = vec![1, 1]);
+    let mut host = bench.open().await;
+    host.slots = 9;
+    let whole = only(host.claim().await);
+    let bounded = Outcome::Expand { items: 3, max_parallel: NonZeroU32::new(1) };
+    let first = only(host.settle(&whole, bounded).await.claims);
+    let inner = host.settle(&first, expand(2)).await.claims;
+    assert_eq!(nodes(&inner), [element(0, 0).child(0), element(0, 0).child(1)]);
+    assert_eq!(host.done(&inner[1]).await, []);
+    let around = only(host.done(&inner[0]).await);
+    let second = only(host.settle(&around, Outcome::Passed).await.claims);
+    assert_eq!((second.node, second.stage), (element(0, 1), Stage::Ready));
+    // One that fails before it is expanded gives its place away too.
+    let third = host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims;
+    assert_eq!(nodes(&third), [element(0, 1)]);
 }
 
 /// Elements of elements wait for those with the same path.

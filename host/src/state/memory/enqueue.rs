@@ -120,6 +120,7 @@ impl Machine {
             reported: 0,
         });
         below.skip_ended();
+        self.change_running(node, u32::saturating_add);
         self.follow(node, Milestone::Expanded, Ending::Done);
         if ended == items {
             return self.enqueue(node);

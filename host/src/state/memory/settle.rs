@@ -160,6 +160,9 @@ impl Machine {
             }
         }
         let ending = if is_done { Ending::Done } else { Ending::NotDone };
+        if was_expanded {
+            self.change_running(node, u32::saturating_sub);
+        }
         self.follow(node, Milestone::Ended, ending);
         if !was_expanded {
             self.follow(node, Milestone::Expanded, ending);
@@ -276,17 +279,22 @@ impl Machine {
     /// Returns the shared resources of a claim.
     fn release_resources(&mut self, held: &Held) {
         self.change_usage(held.node, held.stage, u64::saturating_sub);
-        self.change_running(held.node, held.stage, u32::saturating_sub);
+        if held.stage == Stage::Ready {
+            self.change_running(held.node, u32::saturating_sub);
+        }
     }
 
     /// Takes the shared resources of a claim.
     pub(crate) fn take_resources(&mut self, node: NodeId, stage: Stage) {
         self.change_usage(node, stage, u64::saturating_add);
-        self.change_running(node, stage, u32::saturating_add);
+        if stage == Stage::Ready {
+            self.change_running(node, u32::saturating_add);
+        }
     }
 
-    fn change_running(&mut self, node: NodeId, stage: Stage, change: fn(u32, u32) -> u32) {
-        let Some(around) = node.parent().filter(|_| stage == Stage::Ready) else { return };
+    /// Counts an element that is worked on now, or no longer.
+    pub(crate) fn change_running(&mut self, node: NodeId, change: fn(u32, u32) -> u32) {
+        let Some(around) = node.parent() else { return };
         if let Some(expansion) = self.branch_mut(around).and_then(|around| around.expansion_mut()) {
             expansion.running = change(expansion.running, 1);
             self.enqueue_elements(around);

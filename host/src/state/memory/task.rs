@@ -215,7 +215,7 @@ impl Below {
 pub(crate) struct Expansion {
     /// Number of elements.
     pub(crate) items: u32,
-    /// Maximum number of elements claimed at the same time.
+    /// Maximum number of elements that are worked on at the same time.
     pub(crate) max_parallel: u32,
     /// The next element that was never handed out. The end, if elements wait for others: those become ready one by one.
     pub(crate) cursor: u32,
@@ -226,7 +226,7 @@ pub(crate) struct Expansion {
     pub(crate) live: FxHashMap<u32, Node>,
     /// Number of elements that have ended.
     pub(crate) ended: u32,
-    /// Number of claimed elements, without tainted ones.
+    /// Number of elements that are worked on: claimed and not tainted, or expanded and not ended.
     pub(crate) running: u32,
     /// Position in the queue, while an element may be handed out.
     pub(crate) position: Option<Position>,

@@ -164,6 +164,17 @@ local function shared_usage()
   return used
 end
 
+-- Counts an element that is worked on now (`by` is 1), or no longer (`by` is -1).
+local function change_running(idx, path, by)
+  if path == '' then return end
+  local around = split_last(path)
+  local s = split_of(idx, around)
+  if s then
+    s.running = s.running + by
+    line_up_elements(idx, around)
+  end
+end
+
 -- Takes the shared resources of a claim (`by` is 1), or returns them (`by` is -1).
 local function change_usage(h, by)
   local t = task(h.idx)
@@ -177,12 +188,5 @@ local function change_usage(h, by)
       end
     end
   end
-  if h.path ~= '' then
-    local around = split_last(h.path)
-    local s = split_of(h.idx, around)
-    if s then
-      s.running = s.running + by
-      line_up_elements(h.idx, around)
-    end
-  end
+  change_running(h.idx, h.path, by)
 end

@@ -184,7 +184,10 @@ local function end_node(idx, path, phase, stores_nothing)
   local t = task(idx)
   local n = node(idx, path)
   local was_split = n and n.split
-  if was_split then drop_elements(idx, path, n) end
+  if was_split then
+    drop_elements(idx, path, n)
+    change_running(idx, path, -1)
+  end
   local is_done = phase == DONE
   if t.repeats and iterations_of(idx, path) > 0 then out.forget[#out.forget + 1] = 'v:' .. key_of(idx, path) end
   if path == '' then
@@ -260,6 +263,7 @@ local function expand(h, n, numbers)
   n.split, n.dirty = true, true
   splits[key_of(h.idx, h.path)] = {idx = h.idx, path = h.path, items = tonumber(items), max = tonumber(max),
     cursor = 0, ended = 0, running = 0, ready = 0, reported = 0, added = {}, additions = 0, removed = {}, removals = 0}
+  change_running(h.idx, h.path, 1)
   follow_leads(task(h.idx), h.idx, h.path, ON_EXPANDED, true)
   scan(h.idx, h.path)
   follow_elements(h.idx, h.path)
