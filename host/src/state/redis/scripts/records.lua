@@ -173,17 +173,18 @@ local function element_waits(t, idx, path)
   return count
 end
 
-local names = {}
+-- The segments of names of tasks with elements, by task.
+local segments = {}
 
 -- Returns the name of an element, under which its result is stored.
 local function name_of(idx, path)
-  if not names[idx] then
+  if not segments[idx] then
     local parts = {}
     for part in ((call('HGET', COORD, 'p:' .. idx) or '') .. '\0'):gmatch('(.-)%z') do parts[#parts + 1] = part end
-    names[idx] = parts
+    segments[idx] = parts
   end
   local name = {}
-  for i, part in ipairs(names[idx]) do
+  for i, part in ipairs(segments[idx]) do
     name[#name + 1] = part
     local at = (i - 1) * INDEX_BYTES + 1
     if at < #path then name[#name + 1] = string.format('[%d]', (unpack_bytes(INDEX, path, at))) end

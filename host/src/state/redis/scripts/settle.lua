@@ -81,7 +81,7 @@ local function may_have_ended(source, path)
 end
 
 -- Counts what an element waits for and has come before the node around it was expanded.
-local function count_sources(t, idx, path, s, item)
+local function count_sources(idx, path, s, item)
   local waits, left, tainted = 0, 0, false
   for _, source in ipairs(edges_of('i:', idx)) do
     if source.bytes == #path then
@@ -130,7 +130,7 @@ local function scan(idx, path)
     local has_ended = t.kept and element_phase(idx, element)
     if not has_ended and waits == 0 then return end
     s.cursor = item + 1
-    if has_ended then s.ended = s.ended + 1 else count_sources(t, idx, element, s, item) end
+    if has_ended then s.ended = s.ended + 1 else count_sources(idx, element, s, item) end
   end
 end
 
