@@ -57,6 +57,7 @@ impl Host {
             run: RunId::new("bench").expect("a valid id"),
             task: TaskName::from(Name::new("bench").expect("a valid name")),
             item: None,
+            iteration: None,
             number: 1,
             epoch: 1,
         };

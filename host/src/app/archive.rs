@@ -2,10 +2,12 @@
 //! The layout is in `cli/print`.
 
 use crate::app::Error;
+use crate::app::iterations::count_iterations;
 use crate::app::node_name::{Found, find, no_run, plan_record, range, stored_name};
 use crate::model::{FailureClass, RunId, RunStatus, SkipReason, own_words};
 use crate::state::{
     Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,
+    split_iteration_name,
 };
 use std::collections::HashMap;
 
@@ -44,6 +46,17 @@ pub(crate) struct TaskDetails {
     pub note: Option<Note>,
     /// The current claim: its holder, and what is left of the lease.
     pub claim: Option<ClaimView>,
+    /// How far the node is, if its task repeats.
+    pub iterations: Option<Iterations>,
+}
+
+/// How far a node that repeats is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Iterations {
+    /// Number of stored iterations.
+    pub stored: u32,
+    /// Maximum number of iterations.
+    pub max: u32,
 }
 
 /// The state of a task.
@@ -76,7 +89,8 @@ pub(crate) async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<R
 pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
     let missing = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(missing)?;
-    let tasks = task_names(backend, run).await?;
+    let record = plan_record(backend, run, NEWER).await?;
+    let tasks: Vec<String> = record.task_names().map(str::to_owned).collect();
     let mut elements = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
     let has_more = elements.len() > MAX_FAILED_ELEMENTS;
     elements.truncate(MAX_FAILED_ELEMENTS);
@@ -97,12 +111,35 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
-    let nodes = names.into_iter().zip(views).map(|(name, view)| {
+    let mut nodes = Vec::with_capacity(names.len());
+    for (name, view) in names.into_iter().zip(views) {
         let claim = claims.remove(&name);
-        task_details(name, view, &summary).with_claim(claim)
-    });
-    let nodes = nodes.collect();
+        let iterations = match record.max_iterations(task_part(&name)) {
+            Some(max) => Some(Iterations {
+                stored: stored_iterations(backend, run, &name, claim.as_ref()).await?,
+                max,
+            }),
+            None => None,
+        };
+        nodes.push(TaskDetails { iterations, ..task_details(name, view, &summary).with_claim(claim) });
+    }
     Ok(RunDetails { run: summary, nodes, has_more, outputs })
+}
+
+/// Advice for a run whose plan this version cannot read.
+const NEWER: &str = "Use the version of cascade-host that created the run.";
+
+/// Returns the number of stored iterations of a node, which its claim tells too.
+async fn stored_iterations(
+    backend: &dyn Backend,
+    run: &RunId,
+    name: &str,
+    claim: Option<&ClaimView>,
+) -> Result<u32, Error> {
+    match claim {
+        Some(claim) => Ok(claim.iteration),
+        None => count_iterations(backend, run, name).await.map_err(|error| no_run(run, error)),
+    }
 }
 
 /// Returns the current claims by node name.
@@ -138,6 +175,12 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
         return Ok(TaskLog { parts, note: None });
     }
     let Found { view, elements } = find(backend, run, &name).await?;
+    if let Some((node, _)) = split_iteration_name(&name) {
+        return Err(Error::Missing {
+            message: format!("the iterations of `{node}` share one log"),
+            help: format!("`cascade-host logs {run} {node}` prints it"),
+        });
+    }
     let note = match elements {
         Some(count) => Some(format!("the task runs once per element: {}", range(&name, count))),
         None => {
@@ -186,11 +229,6 @@ pub(crate) async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Remo
     backend.remove(run, removal).await.map_err(|error| no_run(run, error))
 }
 
-async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
-    Ok(record.task_names().map(str::to_owned).collect())
-}
-
 impl TaskDetails {
     /// Adds the claim. A claimed node counts as running: notes may lag, the ledger never does.
     fn with_claim(mut self, claim: Option<ClaimView>) -> Self {
@@ -229,7 +267,7 @@ pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> Ta
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskDetails { name, state, note, claim: None }
+    TaskDetails { name, state, note, claim: None, iterations: None }
 }
 
 /// Derives the state of an open node from its last note.

@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn subject() -> Subject {
-        Subject { task: TaskName::new("split").unwrap(), item: Some(2), attempt: Some(1) }
+        Subject { task: TaskName::new("split").unwrap(), item: Some(2), iteration: None, attempt: Some(1) }
     }
 
     fn recorder() -> Recorder {

@@ -128,9 +128,9 @@ impl JournalBuffer {
     }
 
     fn event(&mut self, event: &Event) {
-        let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
+        let is_element = event.subject.as_ref().is_some_and(Subject::is_part);
         let is_step = matches!(event.fact, Fact::TaskReady | Fact::TaskStarted | Fact::TaskFinished { .. });
-        // A full buffer first drops the routine steps of elements, the most numerous and least important events.
+        // A full buffer first drops the routine steps of elements and iterations, the most numerous and least important events.
         if self.events.len() >= MAX_EVENTS && is_element && is_step {
             self.left_out += 1;
             return;
@@ -186,11 +186,19 @@ impl JournalBuffer {
         let ended = |phase| Note { ended: Some(event.at), ..fresh(phase) };
         match &event.fact {
             Fact::TaskReady => Some(Note { started: Some(event.at), ..fresh(Phase::Ready) }),
-            Fact::TaskStarted => Some(Note { started: Some(event.at), ..fresh(Phase::Running) }),
+            // A task that repeats has begun with the first iteration on this host.
+            Fact::TaskStarted => {
+                let begun = live.as_ref().and_then(|note| note.started);
+                let begun = begun.filter(|_| subject.iteration.is_some_and(|iteration| iteration > 0));
+                Some(Note { started: begun.or(Some(event.at)), ..fresh(Phase::Running) })
+            }
             Fact::TaskFinished { duration_ms, memory_bytes, fuel, .. } => {
                 let usage = Usage { duration_ms: *duration_ms, memory_bytes: *memory_bytes, fuel: *fuel };
-                Some(Note { usage: Some(usage), ..ended(Phase::Done) })
+                // After an iteration, the node waits for the next one.
+                let phase = if subject.iteration.is_some() { Phase::Ready } else { Phase::Done };
+                Some(Note { usage: Some(usage), ..ended(phase) })
             }
+            Fact::TaskCached { .. } if subject.iteration.is_some() => Some(ended(Phase::Ready)),
             Fact::TaskCached { .. } => Some(ended(Phase::Cached)),
             Fact::TaskRetrying { failure, .. } => {
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Retrying) })
@@ -244,7 +252,8 @@ mod tests {
     }
 
     fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {
-        let subject = Subject { task: TaskName::new("count").unwrap(), item, attempt: Some(attempt) };
+        let subject =
+            Subject { task: TaskName::new("count").unwrap(), item, iteration: None, attempt: Some(attempt) };
         Event { at: Timestamp::from_millis(millis), subject: Some(subject), fact }
     }
 
@@ -253,7 +262,13 @@ mod tests {
     }
 
     fn finished() -> Fact {
-        Fact::TaskFinished { duration_ms: 2.0, output_bytes: 3, memory_bytes: 4, fuel: None }
+        Fact::TaskFinished {
+            duration_ms: 2.0,
+            output_bytes: 3,
+            memory_bytes: 4,
+            fuel: None,
+            iterations: None,
+        }
     }
 
     #[test]
@@ -275,6 +290,40 @@ mod tests {
         assert_eq!(note.started.map(Timestamp::as_millis), Some(30));
         assert_eq!(note.usage, Some(Usage { duration_ms: 2.0, memory_bytes: 4, fuel: None }));
         assert_eq!(pending.take(), None);
+    }
+
+    #[test]
+    fn iterations_share_the_note_and_the_log_of_their_task() {
+        let mut pending = pending();
+        let of_iteration = |millis, iteration, fact| {
+            let mut event = event(millis, None, 1, fact);
+            event.subject.as_mut().unwrap().iteration = Some(iteration);
+            event
+        };
+        let line = |text: &str| Fact::TaskLog { stream: "stdout".into(), text: text.into() };
+        pending.note(&of_iteration(10, 0, Fact::TaskStarted));
+        pending.note(&of_iteration(11, 0, line("first")));
+        pending.note(&of_iteration(20, 0, finished()));
+        pending.note(&of_iteration(30, 1, Fact::TaskStarted));
+        pending.note(&of_iteration(31, 1, line("second")));
+        pending.note(&of_iteration(40, 1, finished()));
+        let batch = pending.take().unwrap();
+        let [(name, note)] = &batch.notes[..] else { panic!("{:?}", batch.notes) };
+        assert_eq!((name.as_str(), note.phase), ("count", Phase::Ready));
+        let times = [note.started, note.ended].map(|at| at.map(Timestamp::as_millis));
+        assert_eq!(times, [Some(10), Some(40)]);
+        let [(_, log)] = &batch.logs[..] else { panic!("{:?}", batch.logs) };
+        let texts: Vec<String> = LogPart::read(log.as_bytes()).into_iter().filter_map(text_of).collect();
+        assert_eq!(texts, ["first", "second"]);
+        pending.note(&event(50, None, 1, finished()));
+        assert_eq!(pending.take().unwrap().notes[0].1.phase, Phase::Done);
+    }
+
+    fn text_of(part: LogPart) -> Option<String> {
+        match part {
+            LogPart::Line(line) => Some(line.text),
+            LogPart::Gap => None,
+        }
     }
 
     #[test]

@@ -24,12 +24,15 @@ mod health_monitor;
 mod runtime;
 mod run;
 mod forecast;
+mod iterations;
 mod node_name;
 mod stored;
 mod archive;
 mod control;
 mod doctor;
 
+#[cfg(test)]
+pub(crate) use archive::Iterations;
 pub(crate) use archive::{
     OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_log, read_run, remove_run,
 };

@@ -2,10 +2,11 @@
 //! `archive` and `stored` interpret the stored data.
 
 use crate::app::Error;
+use crate::app::iterations::count_iterations;
 use crate::model::{RunId, TaskName, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::{Backend, End, ErrorKind, NodeView};
+use crate::state::{Backend, End, ErrorKind, NodeView, split_iteration_name};
 use crate::value::wire::Reader;
 
 /// A task or an element of a stored run.
@@ -28,6 +29,11 @@ pub(crate) fn stored_name(name: &str) -> String {
 pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Found, Error> {
     let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
     let known = |task: &str| record.task_names().any(|known| known == task);
+    if let Some((node, iteration)) = split_iteration_name(name)
+        && let Some((task, _)) = parts(node).filter(|(task, _)| known(task))
+    {
+        return find_iteration(backend, run, (task, node, iteration), &record).await;
+    }
     let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
         return Err(match record.pipeline(name) {
             Some(_) => is_pipeline(run, name, &record),
@@ -50,6 +56,33 @@ pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Resu
         }
         (Some(item), elements) => Err(no_element(run, (task, item), elements)),
     }
+}
+
+/// Finds an iteration of a node. Fails if it is not stored.
+async fn find_iteration(
+    backend: &dyn Backend,
+    run: &RunId,
+    (task, node, iteration): (&str, &str, u32),
+    record: &PlanRecord,
+) -> Result<Found, Error> {
+    let message = format!("run `{run}` has no iteration {iteration} of `{node}`");
+    if record.max_iterations(task).is_none() {
+        let help = format!("`{task}` does not repeat: it runs once, as `{task}`");
+        return Err(Error::Missing { message, help });
+    }
+    let stored = count_iterations(backend, run, node).await.map_err(|error| no_run(run, error))?;
+    let help = match stored {
+        0 => format!("no iteration of `{node}` is stored; `show {run}` shows its progress"),
+        1 => format!("one iteration of `{node}` is stored, `{node}@0`"),
+        _ => format!("{stored} iterations of `{node}` are stored, `{node}@0` to `{node}@{}`", stored - 1),
+    };
+    if iteration >= stored {
+        return Err(Error::Missing { message, help });
+    }
+    let views =
+        backend.nodes(run, &[format!("{node}@{iteration}")]).await.map_err(|error| no_run(run, error))?;
+    let view = views.into_iter().next().unwrap_or(NodeView { end: End::Open, note: None });
+    Ok(Found { view, elements: None })
 }
 
 /// The number of elements of a task.

@@ -256,6 +256,7 @@ fn call_of(function: usize, args: Vec<Bytes>, timeout: Duration) -> Arc<Call> {
             run: RunId::new("r").unwrap(),
             task: TaskName::from(Name::new("t").unwrap()),
             item: None,
+            iteration: None,
             number: 1,
             epoch: 1,
         },

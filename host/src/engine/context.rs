@@ -3,6 +3,7 @@
 
 use crate::cache::Cache;
 use crate::engine::Interrupt;
+use crate::engine::begun::Begun;
 use crate::engine::closed::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
@@ -59,6 +60,8 @@ pub(crate) struct SharedCaches {
     ready_emitted: Mutex<HashSet<NodeId>>,
     /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
     root_causes: Mutex<HashMap<NodeId, NodeId>>,
+    /// When this host began to work on each node that repeats.
+    pub(crate) begun: Begun,
     /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
     /// Source of randomness. Each critical section is one draw.
@@ -78,6 +81,7 @@ impl SharedCaches {
             expansions: Mutex::default(),
             ready_emitted: Mutex::default(),
             root_causes: Mutex::default(),
+            begun: Begun::default(),
             closed: Mutex::default(),
             random: Mutex::new(Random::seeded(seed)),
         }

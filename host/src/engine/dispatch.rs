@@ -311,6 +311,7 @@ mod tests {
             rank: 0,
             class: 0,
             indexed: Vec::new(),
+            is_repeated: false,
             is_included: true,
         };
         let permit =
@@ -326,7 +327,7 @@ mod tests {
     fn claim(task: u32) -> Claim {
         let node = NodeId::of_task(TaskIdx::new(task));
         let token = Token(task.into());
-        Claim { node, token, attempt: 1, takeovers: 0, from: None, stage: Stage::Ready }
+        Claim { node, token, attempt: 1, iteration: 0, takeovers: 0, from: None, stage: Stage::Ready }
     }
 
     fn requested_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {

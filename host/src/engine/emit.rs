@@ -38,7 +38,9 @@ impl Context {
     pub(crate) fn emit(&self, claim: &Claim, fact: Fact) {
         let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
         let attempt = is_attempt.then_some(claim.attempt);
-        match (self.subject(claim.node, attempt), &fact) {
+        let iteration = self.iteration(claim).filter(|_| is_of_iteration(&fact));
+        let subject = self.subject(claim.node, attempt).map(|subject| Subject { iteration, ..subject });
+        match (subject, &fact) {
             (Some(subject), _) => self.recorder.task(subject, fact),
             (None, Fact::OutputFailed { .. }) => self.recorder.run(fact),
             (None, _) => {} // the node that closes the run has no other events
@@ -50,9 +52,25 @@ impl Context {
         self.shape.tasks.get(node.task.index()).is_some_and(|task| !task.is_expandable(&node.at))
     }
 
+    /// Returns the iteration that a claim computes; none if its task does not repeat, or has no further one.
+    pub(crate) fn iteration(&self, claim: &Claim) -> Option<u32> {
+        let task = self.bound.plan().task(claim.node.task).filter(|_| self.is_call(claim.node))?;
+        let max = task.repeat.as_ref()?.max;
+        (claim.iteration < max).then_some(claim.iteration)
+    }
+
     fn subject(&self, node: NodeId, attempt: Option<u32>) -> Option<Subject> {
         let (task, item) = self.shape.tasks.get(node.task.index())?.subject(&node.at);
-        Some(Subject { task, item, attempt })
+        Some(Subject { task, item, iteration: None, attempt })
+    }
+}
+
+/// Returns whether a fact of a task that repeats is about one iteration.
+const fn is_of_iteration(fact: &Fact) -> bool {
+    match fact {
+        Fact::TaskFinished { iterations, .. } => iterations.is_none(),
+        Fact::TaskCached { .. } => true,
+        other => has_attempt(other),
     }
 }
 

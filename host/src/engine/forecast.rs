@@ -6,12 +6,13 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
+use crate::engine::repeat::{Fed, fed};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::shape::ranks;
 use crate::engine::skipping::{condition, pruned};
 use crate::engine::unresolved::Unresolved;
 use crate::model::{SkipReason, TaskIdx};
-use crate::plan::{Bound, CacheRule, OnError, Plan, Task};
+use crate::plan::{Bound, CacheRule, OnError, Plan, Repeat, Task};
 use crate::state::{Entry, Error, NodeId};
 use crate::value::{Type, compose_case, compose_list};
 use bytes::Bytes;
@@ -20,6 +21,9 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// Keys to look up in one request to the cache.
 const BATCH: usize = 1024;
+
+/// Iterations of a task to look up, one after the other, before it is said to run.
+const MAX_ITERATIONS: u32 = 100;
 
 /// Fate of a task in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,13 @@ pub enum Reason {
     Builtin,
     /// The cache has no result for its arguments.
     NotCached,
+    /// The cache has the first iterations only.
+    Iterations {
+        /// Iterations with a cached result.
+        cached: u32,
+        /// Maximum number of iterations.
+        max: u32,
+    },
     /// The cache has results for only some of its elements.
     Elements {
         /// Elements with a cached result.
@@ -169,7 +180,38 @@ impl Forecaster<'_> {
         args.collect::<Result<Vec<_>, _>>().map(Calls::Each)
     }
 
+    /// Follows the iterations of a task through the cache. Each decides the arguments of the next one.
+    async fn forecast_iterations(
+        &mut self,
+        idx: TaskIdx,
+        (task, repeat): (&Task, &Repeat),
+        mut args: Vec<Bytes>,
+    ) -> Result<Fate, Error> {
+        for cached in 0..repeat.max.min(MAX_ITERATIONS) {
+            let Some(value) = self.look_up_value(task, &args).await? else {
+                return Ok(Fate::Runs(match cached {
+                    0 => Reason::NotCached,
+                    cached => Reason::Iterations { cached, max: repeat.max },
+                }));
+            };
+            match fed(task, repeat, &value) {
+                Ok(Fed::Last) => {
+                    self.known.insert(NodeId::of_task(idx), Entry::Done(output(task, value)));
+                    return Ok(Fate::Cached);
+                }
+                Ok(Fed::Next(fed)) => {
+                    args.get_mut(repeat.param).into_iter().for_each(|arg| *arg = fed.clone());
+                }
+                Err((_, message)) => return Ok(Fate::Fails(format!("after iteration {cached}: {message}"))),
+            }
+        }
+        Ok(Fate::Runs(Reason::Iterations { cached: repeat.max.min(MAX_ITERATIONS), max: repeat.max }))
+    }
+
     async fn forecast_call(&mut self, idx: TaskIdx, task: &Task, args: Vec<Bytes>) -> Result<Fate, Error> {
+        if let Some(repeat) = &task.repeat {
+            return self.forecast_iterations(idx, (task, repeat), args).await;
+        }
         match self.look_up(task, &[args]).await?.pop().flatten() {
             Some(value) => {
                 self.known.insert(NodeId::of_task(idx), Entry::Done(value));
@@ -198,6 +240,16 @@ impl Forecaster<'_> {
             self.known.insert(NodeId::of_task(idx), Entry::Done(list));
         }
         Ok(Fate::Cached)
+    }
+
+    /// Returns the cached value of one call, without what `on-error` makes of it.
+    async fn look_up_value(&self, task: &Task, args: &[Bytes]) -> Result<Option<Bytes>, Error> {
+        let (Some(cache), Some(shared)) = (self.cache, keys::shared(self.bound, task, args, &self.digests))
+        else {
+            return Ok(None);
+        };
+        let found = cache.get(&[shared.key]).await?.pop().flatten();
+        Ok(found.filter(|found| found.type_fingerprint == shared.type_fingerprint).map(|found| found.value))
     }
 
     /// Returns the cached output of each call, if there is one.

@@ -6,33 +6,28 @@ use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
+use crate::engine::failure_text::{failure_of, shown_error};
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
+use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::Settled;
+use crate::engine::settled::{Settled, Verdict, finished, iterated, repeated};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
-use crate::engine::verify::{IgnoreOutput, Verification, Verified, compare, is_shareable};
+use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{
-    Digest, FailureClass, MessageParts, SkipReason, TaskIdx, after_output, before_output, message_parts,
-    quoted_lines, to_usize,
-};
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output, to_usize};
 use crate::plan::{Function, OnError, Task};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
-use crate::value::{ListBuilder, Type, case_name, compose_case, several_lines, to_json_excerpt};
+use crate::value::{ListBuilder, Type, case_name, compose_case};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
-const MAX_SHOWN_ERROR: usize = 16 << 10;
 
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const JOIN_CHUNK: u32 = 10_000;
@@ -64,8 +59,6 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     Ok(Settled { claim, outcome, facts })
 }
 
-type Verdict = (Outcome, Vec<Fact>);
-
 /// Decision about a node, once everything it depends on is known.
 enum Decision {
     Skip(SkipReason),
@@ -91,7 +84,7 @@ impl Job<'_> {
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
-                Ok(Decision::Call(args)) => return self.call(args).await,
+                Ok(Decision::Call(args)) => return self.call_next(args).await,
                 Err(Unresolved::Input(message)) => {
                     return Ok(self.failed(FailureClass::Input, &message, None));
                 }
@@ -198,8 +191,26 @@ impl Job<'_> {
         (Outcome::Expand { items: expansion.len(), max_parallel }, Vec::new())
     }
 
+    /// Calls the function, or ends the node after its last iteration.
+    async fn call_next(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
+        let Some(repeat) = &self.task.repeat else {
+            return self.call(args).await;
+        };
+        self.ctx.shared.begun.begin(self.claim.node);
+        match next(self.ctx, (self.task, repeat), self.claim, args).await? {
+            Next::Call(args) => self.call(args).await,
+            Next::Done(value) => Ok(self.done(output(self.task, value), self.claim.iteration)),
+            Next::Failed(class, message) => Ok(self.failed(class, &message, None)),
+        }
+    }
+
+    /// Ends a node that repeats with its output.
+    fn done(&self, output: Bytes, iterations: u32) -> Verdict {
+        repeated(output, iterations, self.ctx.shared.begun.end(self.claim.node))
+    }
+
     async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
-        if self.claim.attempt == 1 {
+        if (self.claim.attempt, self.claim.iteration) == (1, 0) {
             self.ctx.emit_ready(self.claim.node, self.subject(None));
         }
         // The cache key depends on the arguments, so it is known only now.
@@ -214,8 +225,11 @@ impl Job<'_> {
                 return Ok(self.verify_stored(key, stored, args).await);
             }
             Acquired::Stored(key, stored) => {
-                let fact = Fact::TaskCached { key: key.to_string() };
-                return Ok((Outcome::Done(output(self.task, stored.value)), vec![fact]));
+                let outcome = match &self.task.repeat {
+                    Some(_) => Outcome::Iterated(stored.value),
+                    None => Outcome::Done(output(self.task, stored.value)),
+                };
+                return Ok((outcome, vec![Fact::TaskCached { key: key.to_string() }]));
             }
             Acquired::Again => return Ok((Outcome::Release, Vec::new())),
             Acquired::Call(flight) => flight,
@@ -236,7 +250,7 @@ impl Job<'_> {
     /// Calls the guest twice, and accepts the result only if both calls agree.
     async fn verify(&self, flight: Option<InFlight<'_>>, call: Arc<invoke::Call>) -> Result<Verdict, Error> {
         let mut differs = None;
-        let both_calls = self.call_twice(call, &mut differs);
+        let both_calls = call_twice(self.ctx.invoker.as_ref(), call, &mut differs);
         let returned = match flight {
             Some(flight) => flight.run(both_calls).await?,
             None => both_calls.await,
@@ -252,6 +266,9 @@ impl Job<'_> {
     fn settle_returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
         match returned {
             Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
+                if self.task.repeat.is_some() {
+                    return iterated(value, usage);
+                }
                 finished(output(self.task, value), usage)
             }
             Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), last, exit, usage }) => {
@@ -263,27 +280,6 @@ impl Job<'_> {
 
     fn is_verified(&self) -> bool {
         self.ctx.verification == Verification::Twice && is_shareable(&self.ctx.bound, self.task)
-    }
-
-    /// Calls the guest twice. If the results differ, sets `differs` and returns a failure, so that nothing is shared.
-    async fn call_twice(
-        &self,
-        call: Arc<invoke::Call>,
-        differs: &mut Option<String>,
-    ) -> Result<invoke::Returned, invoke::Failure> {
-        let again = Arc::new(invoke::Call { listener: Arc::new(IgnoreOutput), ..(*call).clone() });
-        let first = self.ctx.invoker.invoke(call).await?;
-        let usage = first.usage;
-        match compare(first, self.ctx.invoker.invoke(again).await) {
-            Verified::Same(returned) => Ok(returned),
-            Verified::Unknown(failure) => Err(failure),
-            Verified::Differs(difference) => {
-                let message = difference.clone();
-                *differs = Some(difference);
-                let last = invoke::LastOutput::default();
-                Err(invoke::Failure { class: FailureClass::Error, message, last, backtrace: None, usage })
-            }
-        }
     }
 
     /// Calls the guest for a result that the cache has, and compares the two.
@@ -323,6 +319,7 @@ impl Job<'_> {
                 run: self.ctx.run.clone(),
                 task,
                 item,
+                iteration: self.ctx.iteration(self.claim),
                 number: self.claim.attempt,
                 epoch: self.ctx.epoch,
             },
@@ -346,27 +343,18 @@ impl Job<'_> {
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {
             Some(ProgramError { message, payload }) => (message, payload),
-            None => (self.shown_error(&payload, exit), payload),
+            None => (shown_error(self.task.error.as_ref(), (&payload, exit), hide), payload),
         };
         let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
         }
         match self.task.on_error {
+            OnError::Value if self.task.repeat.is_some() => {
+                self.done(compose_case("err", &payload), self.claim.iteration.saturating_add(1))
+            }
             OnError::Value => finished(compose_case("err", &payload), usage),
             OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
-        }
-    }
-
-    /// Returns the message for a returned error.
-    fn shown_error(&self, payload: &Bytes, exit: Option<u8>) -> String {
-        if let Some(status) = exit {
-            return format!("the function called exit({status})");
-        }
-        let shown = self.task.error.as_ref().and_then(|ty| to_json_excerpt(ty, payload, MAX_SHOWN_ERROR));
-        match shown {
-            Some(json) => returned_error(&self.ctx.recorder.hide(&json)),
-            None => "the function returned an error".to_owned(),
         }
     }
 
@@ -396,9 +384,14 @@ impl Job<'_> {
 
     fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
         let message = self.ctx.recorder.hide(message);
+        let iteration = self.ctx.iteration(self.claim);
+        if self.task.repeat.is_some() {
+            self.ctx.shared.begun.end(self.claim.node);
+        }
         let record = FailureRecord {
             class,
-            message: message.clone(),
+            message: iteration
+                .map_or_else(|| message.clone(), |number| failure_of("iteration", number, &message)),
             attempt: self.claim.attempt,
             item: self.claim.node.at.last(),
             error: error.map(|error| error.to_vec()),
@@ -464,11 +457,7 @@ impl Job<'_> {
     fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
         match FailureRecord::decode(record) {
             // The backtrace was emitted with the element.
-            Some(record) => {
-                let MessageParts { before, own_words, after } = message_parts(&record.message);
-                let message = format!("{before}element {item} failed: {own_words}{after}");
-                self.failed(record.class, &message, None)
-            }
+            Some(record) => self.failed(record.class, &failure_of("element", item, &record.message), None),
             None => self.failed(FailureClass::Error, &format!("element {item} failed"), None),
         }
     }
@@ -477,45 +466,7 @@ impl Job<'_> {
         let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
         let (task, item) =
             shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
-        Subject { task, item, attempt }
-    }
-}
-
-/// Returns the message for a returned error, given as JSON. An error of several lines is quoted as such.
-fn returned_error(json: &str) -> String {
-    match several_lines(json) {
-        Some(text) => format!("the function returned the error:{}", quoted_lines(&text)),
-        None => format!("the function returned the error {json}"),
-    }
-}
-
-fn finished(output: Bytes, usage: invoke::Usage) -> Verdict {
-    let fact = Fact::TaskFinished {
-        duration_ms: millis(usage.duration),
-        output_bytes: u64::try_from(output.len()).unwrap_or(u64::MAX),
-        memory_bytes: usage.memory,
-        fuel: usage.fuel,
-    };
-    (Outcome::Done(output), vec![fact])
-}
-
-/// Returns milliseconds, rounded to the microsecond.
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::manual::{Page, size};
-
-    #[test]
-    fn manual_names_the_limits_of_this_file() {
-        Page::of("events").section("Error classes").says(&size(MAX_SHOWN_ERROR));
-        Page::of("limits")
-            .section("Logs and errors")
-            .line("an error that")
-            .cell(1)
-            .says(&size(MAX_SHOWN_ERROR));
+        let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
+        Subject { task, item, iteration, attempt }
     }
 }

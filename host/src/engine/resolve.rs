@@ -249,7 +249,9 @@ impl<'a> Scope<'a> {
                 .ok_or_else(|| Unresolved::Input(format!("a list has no element {place}"))),
             ItemSource::Elements(of, conversions) => {
                 let value = self.element_of(*of, place)?;
-                conversions.iter().try_fold(value, |value, conversion| self.converted(&value, conversion))
+                conversions
+                    .iter()
+                    .try_fold(value, |value, conversion| converted(&value, conversion, self.limits))
             }
         }))
     }
@@ -307,26 +309,27 @@ impl<'a> Scope<'a> {
         } else {
             pick(ty, value, path).map_err(|fault| malformed(&fault))?
         };
-        picked.map(|part| self.converted(&part, conversion)).transpose()
-    }
-
-    fn converted(&self, value: &Bytes, conversion: &Conversion) -> Result<Bytes, Unresolved> {
-        let max = self.limits.memory.as_usize().saturating_mul(2).max(MIN_CONVERTED_LIMIT);
-        conversion.apply(value, max).map_err(|unconverted| match unconverted {
-            Unconverted::Fault(fault) => malformed(&fault),
-            Unconverted::TooLarge => Unresolved::Limit(format!(
-                "a value exceeds {} when converted to the type of its target; the limit is twice `limits.memory` = {}, but at \
-                 least 16MiB; raise `limits.memory`",
-                Size::bytes(max.try_into().unwrap_or(u64::MAX)),
-                self.limits.memory
-            )),
-        })
+        picked.map(|part| converted(&part, conversion, self.limits)).transpose()
     }
 
     fn path_misses(&self, path: &Path, task: TaskIdx) -> Unresolved {
         let name = self.bound.plan().task(task).map_or("?", |task| task.name.as_str());
         nothing_at_path(path, &format!("the output of task `{name}`"))
     }
+}
+
+/// Converts a value to the type of its target, within the bound that the limits of the reading task set.
+pub(crate) fn converted(value: &Bytes, conversion: &Conversion, limits: Limits) -> Result<Bytes, Unresolved> {
+    let max = limits.memory.as_usize().saturating_mul(2).max(MIN_CONVERTED_LIMIT);
+    conversion.apply(value, max).map_err(|unconverted| match unconverted {
+        Unconverted::Fault(fault) => malformed(&fault),
+        Unconverted::TooLarge => Unresolved::Limit(format!(
+            "a value exceeds {} when converted to the type of its target; the limit is twice `limits.memory` = {}, but at \
+             least 16MiB; raise `limits.memory`",
+            Size::bytes(max.try_into().unwrap_or(u64::MAX)),
+            limits.memory
+        )),
+    })
 }
 
 /// Returns the value of a node that was fetched.

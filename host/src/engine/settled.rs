@@ -2,11 +2,50 @@
 //! Jobs create it; `run_state` commits it.
 
 use crate::events::Fact;
+use crate::invoke::Usage;
 use crate::state::{Claim, Outcome};
+use bytes::Bytes;
+use std::time::Duration;
 
 /// A claim with its outcome, and the facts to emit after the commit.
 pub(crate) struct Settled {
     pub(crate) claim: Claim,
     pub(crate) outcome: Outcome,
     pub(crate) facts: Vec<Fact>,
+}
+
+/// An outcome, and the facts to emit after its commit.
+pub(crate) type Verdict = (Outcome, Vec<Fact>);
+
+/// Settles a call, or the task around elements, with its output.
+pub(crate) fn finished(output: Bytes, usage: Usage) -> Verdict {
+    let fact = finish(&output, usage, None);
+    (Outcome::Done(output), vec![fact])
+}
+
+/// Settles an iteration with its result.
+pub(crate) fn iterated(value: Bytes, usage: Usage) -> Verdict {
+    let fact = finish(&value, usage, None);
+    (Outcome::Iterated(value), vec![fact])
+}
+
+/// Settles a node that repeats with its output, after this many iterations that took this host so long.
+pub(crate) fn repeated(output: Bytes, iterations: u32, duration: Duration) -> Verdict {
+    let fact = finish(&output, Usage { duration, ..Usage::default() }, Some(iterations));
+    (Outcome::Done(output), vec![fact])
+}
+
+fn finish(output: &Bytes, usage: Usage, iterations: Option<u32>) -> Fact {
+    Fact::TaskFinished {
+        duration_ms: millis(usage.duration),
+        output_bytes: u64::try_from(output.len()).unwrap_or(u64::MAX),
+        memory_bytes: usage.memory,
+        fuel: usage.fuel,
+        iterations,
+    }
+}
+
+/// Returns milliseconds, rounded to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -33,6 +33,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             rank,
             class: classes.class_of(needs(task, plan)),
             indexed: indexed(plan, task),
+            is_repeated: task.repeat.is_some(),
             is_included: *is_included,
         })
         .collect();

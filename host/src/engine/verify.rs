@@ -1,10 +1,11 @@
 //! Verification: compares a repeated call with an earlier result, so that users can prove that sharing is safe.
 //! `job` decides what follows from a difference.
 
-use crate::invoke::{Failure, Listener, Outcome, Returned, Stream, Usage};
+use crate::invoke::{Call, Failure, Invoker, LastOutput, Listener, Outcome, Returned, Stream, Usage};
 use crate::model::FailureClass;
 use crate::plan::{Bound, CacheRule, Function, Task};
 use crate::value::difference;
+use std::sync::Arc;
 
 /// Whether shareable calls are executed once more and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,27 @@ pub(crate) fn is_shareable(bound: &Bound, task: &Task) -> bool {
         CacheRule::Shared(_) | CacheRule::Builtin => true,
         CacheRule::Off => is_pure(),
         CacheRule::Impure => false,
+    }
+}
+
+/// Calls the guest twice. If the results differ, sets `differs` and returns a failure, so that nothing is shared.
+pub(crate) async fn call_twice(
+    invoker: &dyn Invoker,
+    call: Arc<Call>,
+    differs: &mut Option<String>,
+) -> Result<Returned, Failure> {
+    let again = Arc::new(Call { listener: Arc::new(IgnoreOutput), ..(*call).clone() });
+    let first = invoker.invoke(call).await?;
+    let usage = first.usage;
+    match compare(first, invoker.invoke(again).await) {
+        Verified::Same(returned) => Ok(returned),
+        Verified::Unknown(failure) => Err(failure),
+        Verified::Differs(difference) => {
+            let message = difference.clone();
+            *differs = Some(difference);
+            let last = LastOutput::default();
+            Err(Failure { class: FailureClass::Error, message, last, backtrace: None, usage })
+        }
     }
 }
 
@@ -87,7 +109,7 @@ fn combined_usage(first: Usage, second: Usage) -> Usage {
 }
 
 /// Listener that ignores output: the first call has emitted it.
-pub(crate) struct IgnoreOutput;
+struct IgnoreOutput;
 
 impl Listener for IgnoreOutput {
     fn on_output(&self, _: Stream, _: &str) {}

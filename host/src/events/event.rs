@@ -24,8 +24,18 @@ pub struct Subject {
     pub task: TaskName,
     /// Position of the element, if the task is a `for-each`.
     pub item: Option<u32>,
+    /// Number of the iteration, if the task repeats and the fact is about one, from zero.
+    pub iteration: Option<u32>,
     /// Number of the attempt, if the fact is about one.
     pub attempt: Option<u32>,
+}
+
+impl Subject {
+    /// Returns whether the subject is a part of its task: an element of a `for-each`, or an iteration.
+    #[must_use]
+    pub const fn is_part(&self) -> bool {
+        self.item.is_some() || self.iteration.is_some()
+    }
 }
 
 /// A fact about a run or one of its tasks.
@@ -65,7 +75,7 @@ pub enum Fact {
     /// An attempt began.
     #[serde(rename = "task.started")]
     TaskStarted,
-    /// The task's result is committed.
+    /// The result of the task, or of one of its iterations, is committed.
     #[serde(rename = "task.finished")]
     TaskFinished {
         /// Wall time of the attempt, in milliseconds.
@@ -77,6 +87,9 @@ pub enum Fact {
         /// Fuel used, if it was counted.
         #[serde(skip_serializing_if = "Option::is_none")]
         fuel: Option<u64>,
+        /// Number of iterations, if the task as a whole has finished and repeats.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        iterations: Option<u32>,
     },
     /// The task's result was taken from the cache and committed.
     #[serde(rename = "task.cached")]

@@ -97,7 +97,12 @@ mod tests {
     fn line_has_the_common_keys_and_those_of_its_fact() {
         let event = Event {
             at: Timestamp::from_millis(0),
-            subject: Some(Subject { task: TaskName::new("count").unwrap(), item: Some(3), attempt: Some(2) }),
+            subject: Some(Subject {
+                task: TaskName::new("count").unwrap(),
+                item: Some(3),
+                iteration: None,
+                attempt: Some(2),
+            }),
             fact: Fact::TaskRetrying {
                 delay_ms: 100,
                 failure: FailureFact { class: FailureClass::Trap, error: "unreachable".into() },

@@ -67,6 +67,9 @@ fn put_subject(out: &mut Vec<u8>, subject: &Subject) {
     if let Some(item) = subject.item {
         drop(write!(out, ",\"item\":{item}"));
     }
+    if let Some(iteration) = subject.iteration {
+        drop(write!(out, ",\"iteration\":{iteration}"));
+    }
     if let Some(attempt) = subject.attempt {
         drop(write!(out, ",\"attempt\":{attempt}"));
     }

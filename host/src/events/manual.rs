@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Keys = BTreeSet<String>;
 
 fn line(fact: Fact) -> Map<String, Value> {
-    let subject = Subject { task: TaskName::new("t").unwrap(), item: Some(4), attempt: Some(2) };
+    let subject =
+        Subject { task: TaskName::new("t").unwrap(), item: Some(4), iteration: Some(9), attempt: Some(2) };
     let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
     serde_json::from_slice(&to_json_line(&RunId::new("r1").unwrap(), "h1", &event)).unwrap()
 }

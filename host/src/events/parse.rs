@@ -25,6 +25,7 @@ pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
         Some(task) => Some(Subject {
             task: TaskName::new(&task).ok()?,
             item: line.get("item"),
+            iteration: line.get("iteration"),
             attempt: line.get("attempt"),
         }),
     };
@@ -59,8 +60,20 @@ pub(crate) mod tests {
             Fact::RunFinished { status: RunStatus::Cancelled, duration_ms: 1.5 },
             Fact::TaskReady,
             Fact::TaskStarted,
-            Fact::TaskFinished { duration_ms: 0.5, output_bytes: 1, memory_bytes: 2, fuel: Some(3) },
-            Fact::TaskFinished { duration_ms: 0.5, output_bytes: 1, memory_bytes: 2, fuel: None },
+            Fact::TaskFinished {
+                duration_ms: 0.5,
+                output_bytes: 1,
+                memory_bytes: 2,
+                fuel: Some(3),
+                iterations: None,
+            },
+            Fact::TaskFinished {
+                duration_ms: 0.5,
+                output_bytes: 1,
+                memory_bytes: 2,
+                fuel: None,
+                iterations: Some(4),
+            },
             Fact::TaskCached { key: "k".into() },
             Fact::TaskStored,
             Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None },
@@ -81,7 +94,12 @@ pub(crate) mod tests {
     #[test]
     fn every_fact_survives_a_round_trip() {
         for fact in facts() {
-            let subject = Subject { task: TaskName::new("t").unwrap(), item: Some(4), attempt: Some(2) };
+            let subject = Subject {
+                task: TaskName::new("t").unwrap(),
+                item: Some(4),
+                iteration: Some(9),
+                attempt: Some(2),
+            };
             let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
             let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);
             assert_eq!(from_json_line(&line), Some(ReceivedEvent { host: "h1".into(), event }));

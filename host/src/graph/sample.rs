@@ -159,6 +159,7 @@ impl Cursor<'_> {
             when: None,
             for_each: IndexMap::new(),
             product: false,
+            repeat: None,
             max_parallel: None,
             policy: Policy::default(),
             priority: 0,

@@ -38,6 +38,8 @@ pub struct Attempt {
     pub task: TaskName,
     /// Element of the task's `for-each`.
     pub item: Option<u32>,
+    /// Iteration of a task that repeats, from zero.
+    pub iteration: Option<u32>,
     /// Number of the attempt, from one.
     pub number: u32,
     /// Epoch of the run.

@@ -3,6 +3,7 @@
 
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
+use crate::manifest::repetition::Repeat;
 use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
@@ -176,6 +177,8 @@ pub struct Task {
     pub for_each: IndexMap<Name, Spanned<Expr>>,
     /// `product`: all combinations of the lists' elements, instead of pairs.
     pub product: bool,
+    /// `repeat`.
+    pub repeat: Option<Repeat>,
     /// `max-parallel`.
     pub max_parallel: Option<NonZeroU32>,
     /// `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied.

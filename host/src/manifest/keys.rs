@@ -41,10 +41,12 @@ sections! {
     IMPORT: "component";
     /// `[tasks.NAME]`.
     TASK: "call" "command" "manifest" "args" "stdin" "env" "files" "output" "type" "outputs" "ok-status" "for-each" "product"
-        "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache" "priority"
+        "repeat" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache" "priority"
         "grants";
     /// `output` of a command, as a table, and each value of `outputs`.
     OUTPUT: "file" "files" "json" "text";
+    /// `repeat`.
+    REPEAT: "feed" "until" "max";
     /// `retry`, as a table.
     RETRY: "attempts" "delay" "backoff" "max-delay" "jitter" "on" "permanent";
     /// `limits`.

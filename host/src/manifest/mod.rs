@@ -25,6 +25,8 @@ mod parsed;
 mod policy;
 mod reader;
 mod reference;
+mod repeat;
+mod repetition;
 mod scalar;
 mod section;
 mod syntax;
@@ -47,6 +49,8 @@ pub use include::{Files, Loaded, Part, Unreadable, load};
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, BuiltinCall, Call, Collected, Command, CommandOutput, Feed};
+pub(crate) use repeat::MAX_ITERATIONS;
+pub use repetition::Repeat;
 #[cfg(test)]
 pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;

@@ -201,12 +201,14 @@ fn cases_of(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Option<Pa
     Some(parts_of(reader, table, depth))
 }
 
-fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
+/// Reads a path.
+pub(crate) fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
     let text = filled(reader, slot)?;
     match Path::parse(&text.value) {
         Ok(path) => Some(path),
         Err(fault) => reader.fault(
-            Fault::spanned(text.span, fault.to_string()).help("write steps as in `path = \"items[0].name\"`"),
+            Fault::spanned(text.span, fault.to_string())
+                .help(format!("write steps as in `{} = \"items[0].name\"`", slot.name)),
         ),
     }
 }

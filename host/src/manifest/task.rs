@@ -12,6 +12,7 @@ use crate::manifest::pipeline::{is_pipeline, no_grants, pipeline};
 use crate::manifest::policy::{Site, policy};
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::{value, value_beside};
+use crate::manifest::repeat;
 use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
@@ -50,6 +51,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
             .help("remove it, or write the lists as `for-each.NAME = …`"),
         ),
     });
+    let repeat = table.slot("repeat").filter(|_| !is_pipeline);
+    let repeat = repeat.and_then(|slot| repeat::repeat(reader, &slot, for_each_slot.as_ref()));
     let on_error = table.slot("on-error").filter(|_| !is_pipeline);
     let on_error = on_error.map(|slot| {
         or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
@@ -85,6 +88,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         when,
         for_each: lists.into_iter().flatten().flatten().collect(),
         product: product.unwrap_or_default(),
+        repeat,
         max_parallel: max_parallel.and_then(NonZeroU32::new),
         policy,
         priority: priority.unwrap_or_default(),

@@ -6,11 +6,11 @@ use crate::plan::identity::{builtin_identity, output_digest};
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Code, ComponentFunction, Difference, Function, Input, OnError, Pipeline, PipelineRecord, Plan,
-    PlanRecord, Supplied, Task, fit, recipe, sources,
+    PlanRecord, Repeat, Supplied, Task, fit, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export};
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -147,8 +147,22 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let names = sources::names(plan, request.folder);
     let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
     let record = PlanRecord::new(tasks, sources::digests(&read, &names));
-    let record = record.with_pipelines(parts.pipelines()).encode().into();
+    let record = record.with_pipelines(parts.pipelines()).with_repeats(repeats(plan)).encode().into();
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
+}
+
+/// Returns the digest of how a task repeats. `max` ends a task as a failure, which is stored by no run that is resumed.
+fn repeat_digest(repeat: &Repeat) -> Digest {
+    let mut digester = Digester::new("cascade repeat 1");
+    digester.field(repeat.feed.as_bytes()).field(repeat.until.to_string().as_bytes());
+    digester.finish()
+}
+
+/// Returns the maximum number of iterations of each task that repeats.
+fn repeats(plan: &Plan) -> BTreeMap<String, u32> {
+    let repeats =
+        plan.tasks().iter().filter_map(|task| Some((task.name.to_string(), task.repeat.as_ref()?.max)));
+    repeats.collect()
 }
 
 fn input_digest(input: &Input, bytes: &Bytes, run: &RunId) -> Digest {
@@ -221,6 +235,7 @@ impl Parts<'_> {
             around,
             for_each,
             product,
+            repeat,
             after,
             on_error,
             // The types follow from the function, and the name is the key's own.
@@ -276,6 +291,7 @@ impl Parts<'_> {
         if *product {
             keys.push(("product".to_owned(), Digest::of_bytes(b"true")));
         }
+        keys.extend(repeat.iter().map(|repeat| ("repeat".to_owned(), repeat_digest(repeat))));
         if !when.is_empty() {
             let mut digester = Digester::new("cascade when 1");
             for when in when {

@@ -14,8 +14,8 @@ use crate::plan::crossings;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
-
 use crate::plan::pruning::NeededConditions;
+use crate::plan::repeat::{Repeated, repeat};
 use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
 use crate::plan::{
     Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
@@ -143,6 +143,17 @@ impl<'a> Compiler<'a> {
             OutputType::Unknown | OutputType::Nothing => None,
         };
         let (value, error) = callee.sides();
+        let is_command = written.action.as_ref().is_some_and(|action| action.value.command().is_some());
+        // The parameters of a command are known once its values are typed.
+        let params = match &given {
+            Some((params, _)) if is_command => Some(params),
+            None if is_command => None,
+            Some(_) | None => Some(&callee.signature.params),
+        };
+        let repeat = params.map_or(Err(Reported), |params| {
+            let repeated = Repeated { params, value: value.as_ref() };
+            repeat(&mut self.scope, (written, node), &repeated)
+        });
         let (params, args) = given?;
         Some(Task {
             name: node.name.clone(),
@@ -153,6 +164,7 @@ impl<'a> Compiler<'a> {
             around: node.around.clone(),
             for_each: for_each?,
             product: node.product,
+            repeat: repeat.ok()?.map(Box::new),
             flow: node.flow.clone(),
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),

@@ -2,8 +2,8 @@
 //! Digests of cached calls are tested in `engine`.
 
 use crate::graph::sample::sample;
-use crate::manifest::{OnError, Parsed};
-use crate::model::{Datum, Digest, RunId, Size};
+use crate::manifest::{OnError, Parsed, Repeat};
+use crate::model::{Datum, Digest, Path, RunId, Size, Spanned};
 use crate::plan::sample::compiled_with;
 use crate::plan::{BindRequest, Bound, PlanRecord, Supplied, bind};
 use std::num::NonZeroU32;
@@ -17,6 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "flag(t: string) -> bool",
     "try(x: u32) -> result<u32, string>",
     "many(xs: list<u32>) -> u32",
+    "turn(left: bool; right: bool) -> bool",
 ];
 
 const TEXT: &str = "param p = u32 | 1\nsecret key = string | 'k'\nresource gpu = 2\n\
@@ -213,6 +214,27 @@ fn unset_variables_and_unreadable_files_are_reported() {
             .unwrap_err();
     let messages: Vec<&str> = faults.list.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(messages, ["the environment variable `LANG` is not set", "the file `f` is not UTF-8 text"]);
+}
+
+#[test]
+fn feed_and_end_of_a_repetition_are_digested_and_its_bound_is_not() {
+    let turn = "f: call=c.flag t='x'\nt: call=c.turn left=f right=f";
+    let repeating = |feed: &str, max: u32| {
+        let mut parsed = sample(turn);
+        let (feed, until) = (Spanned::new(feed.to_owned(), 0..0), Spanned::new(Path::root(), 0..0));
+        parsed.manifest.tasks["t"].repeat = Some(Repeat { span: 0..0, feed, until, max });
+        bound(parsed, NONE)
+    };
+    let (before, once) = (repeating("left", 9), of_text(turn));
+    let stored = PlanRecord::decode(before.record()).unwrap();
+    let shown = |now: &Bound| now.differences(&stored).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(shown(&repeating("left", 10)), [""; 0]);
+    assert_eq!(before.digest(), repeating("left", 10).digest());
+    for other in [repeating("right", 9), once] {
+        assert_eq!(shown(&other), ["task `t`: `repeat` has changed"]);
+        assert_ne!(before.fingerprints(), other.fingerprints());
+    }
+    assert_eq!((stored.max_iterations("t"), stored.max_iterations("u")), (Some(9), None));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod crossings;
 mod binding;
 mod infer;
 mod pruning;
+mod repeat;
 mod policy;
 mod needs;
 mod discretion;
@@ -56,7 +57,7 @@ pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
     CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, NeededClause, NeededIf, Output,
-    Pipeline, Plan, Resource, Task,
+    Pipeline, Plan, Repeat, Resource, Task,
 };
 pub use value::{Binding, Input, InputKind};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The version of the stored form. Version 1 had no `read`, version 2 no `pipelines`.
+/// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`.
 const VERSION: u32 = 3;
 
 /// Digests of the parts of a plan, by task and key.
@@ -23,6 +23,9 @@ pub struct PlanRecord {
     /// The pipelines that tasks include.
     #[serde(default)]
     pipelines: Vec<PipelineRecord>,
+    /// The maximum number of iterations of each task that repeats.
+    #[serde(default)]
+    repeats: BTreeMap<String, u32>,
 }
 
 /// A pipeline, whose including task is no task of the plan.
@@ -72,13 +75,19 @@ impl PlanRecord {
             .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
             .collect();
         let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
-        Self { v: VERSION, tasks, read, pipelines: Vec::new() }
+        Self { v: VERSION, tasks, read, pipelines: Vec::new(), repeats: BTreeMap::new() }
     }
 
     /// Adds the pipelines.
     #[must_use]
     pub(crate) fn with_pipelines(self, pipelines: Vec<PipelineRecord>) -> Self {
         Self { pipelines, ..self }
+    }
+
+    /// Adds the tasks that repeat, with their maximum number of iterations.
+    #[must_use]
+    pub(crate) fn with_repeats(self, repeats: BTreeMap<String, u32>) -> Self {
+        Self { repeats, ..self }
     }
 
     /// Encodes the stored form.
@@ -120,6 +129,12 @@ impl PlanRecord {
     pub fn is_for_each(&self, task: &str) -> bool {
         let keys = self.tasks.iter().find(|(name, _)| name == task).map(|(_, keys)| keys);
         keys.is_some_and(|keys| keys.keys().any(|key| key.starts_with("for-each.")))
+    }
+
+    /// Returns the maximum number of iterations of a task; none if it does not repeat.
+    #[must_use]
+    pub fn max_iterations(&self, task: &str) -> Option<u32> {
+        self.repeats.get(task).copied()
     }
 
     /// Returns the differences from the `stored` plan, in the order of this one.

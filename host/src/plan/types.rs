@@ -6,10 +6,10 @@ use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Retry};
-use crate::model::{Digest, Limits, Name, TaskIdx, TaskName};
+use crate::model::{Digest, Limits, Name, Path, TaskIdx, TaskName};
 use crate::plan::identity::identity;
 use crate::plan::{Binding, Input};
-use crate::value::{Command, Export, Signature, Type};
+use crate::value::{Command, Conversion, Export, Signature, Type};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -169,6 +169,8 @@ pub struct Task {
     pub for_each: Vec<ForEach>,
     /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
     pub product: bool,
+    /// How the task repeats; none if it does not.
+    pub repeat: Option<Box<Repeat>>,
     /// How the elements flow from those of other tasks; none if the task waits for whole lists.
     pub flow: Option<Flow>,
     /// Elements that run at the same time at most.
@@ -244,6 +246,21 @@ pub struct ForEach {
     pub list: Binding,
     /// Type of the list, `list<T>`.
     pub ty: Type,
+}
+
+/// How a task repeats.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    /// Position of the parameter that is fed.
+    pub param: usize,
+    /// Name of that parameter.
+    pub feed: String,
+    /// Conversion of an output to the parameter's type.
+    pub conversion: Conversion,
+    /// Path to the `bool` that ends the repetition.
+    pub until: Path,
+    /// Maximum number of iterations.
+    pub max: u32,
 }
 
 /// Condition of `when`.

@@ -67,6 +67,7 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
             run: RunId::new("run").unwrap(),
             task: TaskName::new("task").unwrap(),
             item: None,
+            iteration: None,
             number: 1,
             epoch: 1,
         },

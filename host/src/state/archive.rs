@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Read and removal access to stored runs. Nodes are named `task` or `task[i]`, as in the results.
+/// Read and removal access to stored runs. Nodes are named `task` or `task[i]`, as in the results, and
+/// iterations `task@i` or `task[i]@j`.
 ///
 /// Every read sees all commits that were answered before it began, from any process. Only notes, events and logs may lag,
 /// and `hosts` may show a dead host until its lease has passed. Methods that take a run fail with
@@ -21,6 +22,8 @@ pub trait Archive: Send + Sync {
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error>;
 
     /// Returns the stored state of each node, in the order of `names`. A node without stored state is open.
+    ///
+    /// The name of an iteration is that of a node that is done once the iteration is stored, and has no note.
     ///
     /// A name may be any text; one that names no node is open. [`crate::state::CLOSING`] names the closing node, of which
     /// only a failure is stored; it is no task, and is not counted.
@@ -108,6 +111,8 @@ pub struct ClaimView {
     pub host: HostId,
     /// One plus the retries so far.
     pub attempt: u32,
+    /// Number of stored iterations of the node.
+    pub iteration: u32,
     /// Number of takeovers since the last settlement.
     pub takeovers: u32,
     /// The remaining lease, unless it is renewed.

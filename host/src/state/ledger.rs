@@ -17,8 +17,11 @@ pub struct Claim {
     pub node: NodeId,
     /// The token that settles the claim.
     pub token: Token,
-    /// One plus the retries so far.
+    /// One plus the retries so far; of the current iteration, if the node repeats.
     pub attempt: u32,
+    /// Number of stored iterations of the node, and so the position of the one to be computed. Zero unless the node
+    /// repeats ([`crate::state::TaskShape::is_repeated`]).
+    pub iteration: u32,
     /// Number of takeovers since the node's last settlement other than a release. A takeover means that the former
     /// holder lost its lease.
     pub takeovers: u32,
@@ -75,6 +78,9 @@ pub enum Outcome {
     Passed,
     /// The node is handed out again once these nodes have ended too.
     Await(Vec<NodeId>),
+    /// An iteration of a node that repeats has this result. The result is stored under the node's name, `@` and
+    /// [`Claim::iteration`]. The node is handed out again at once, for the next iteration, with attempt number one.
+    Iterated(Bytes),
     /// Replaces the node by this many elements, each handed out separately once everything that it waits for has ended.
     /// The node itself follows once they have ended. Elements with a stored result are not handed out again; stored
     /// elements at or beyond `items` are ignored.
@@ -102,6 +108,11 @@ impl Settlement {
                     && !matches!(stage, Stage::Expanded { .. });
                 if can { Ok(()) } else { misuse("expanding a node that has no elements") }
             }
+            Outcome::Iterated(_) => {
+                let can = stage == Stage::Ready
+                    && shape.tasks.get(node.task.index()).is_some_and(|task| task.repeats(&node.at));
+                if can { Ok(()) } else { misuse("storing an iteration of a node that does not repeat") }
+            }
             Outcome::Await(nodes)
                 if nodes.iter().any(|node| shape.tasks.get(node.task.index()).is_none()) =>
             {
@@ -124,9 +135,12 @@ impl Outcome {
         match self {
             Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
-            Self::Done(_) | Self::Skipped(_) | Self::Retry(_) | Self::Await(_) | Self::Expand { .. } => {
-                !matches!(stage, Stage::Closing)
-            }
+            Self::Done(_)
+            | Self::Skipped(_)
+            | Self::Retry(_)
+            | Self::Await(_)
+            | Self::Iterated(_)
+            | Self::Expand { .. } => !matches!(stage, Stage::Closing),
         }
     }
 }
@@ -294,6 +308,12 @@ pub trait Ledger: Send + Sync {
 
     /// Returns the stored state of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
+
+    /// Returns the stored result of one iteration of a node; none if it is not stored.
+    ///
+    /// The iterations of a node are stored in order, without gaps. A resumed run keeps them as it keeps results, whether
+    /// or not the node has ended, and goes on after the last one.
+    async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error>;
 
     /// Starts the heartbeat: renews the leases of all present and future claims of this host until they are settled,
     /// lost, or abandoned because the ledger was dropped. Renewal does not depend on how busy or blocked this process's

@@ -57,8 +57,8 @@ pub use notice::Notice;
 pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
-pub(crate) use shape::split_node_name;
 pub use shape::{CLOSING, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
+pub(crate) use shape::{split_iteration_name, split_node_name};
 pub(crate) use uri::LEASES;
 pub use uri::{BackendKind, Secret, StateUri};
 #[cfg(feature = "redis")]

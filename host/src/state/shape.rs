@@ -41,6 +41,8 @@ pub struct TaskShape {
     /// once. `[1, 2]` for a task `a/b` makes `a[3]/b[7]`. Nodes above the innermost level are handed out to be expanded,
     /// and take no resources.
     pub indexed: Vec<u8>,
+    /// Whether the task, or each of its innermost elements, is computed in iterations ([`crate::state::Outcome::Iterated`]).
+    pub is_repeated: bool,
     /// Whether the run includes the task. Other tasks are ignored.
     pub is_included: bool,
 }
@@ -87,6 +89,12 @@ impl TaskShape {
     #[must_use]
     pub fn is_expandable(&self, at: &IndexPath) -> bool {
         at.level() < self.depth()
+    }
+
+    /// Returns whether the nodes at this path are computed in iterations.
+    #[must_use]
+    pub fn repeats(&self, at: &IndexPath) -> bool {
+        self.is_repeated && !self.is_expandable(at)
     }
 
     /// Returns the name of a node: `count`, `count[7]`, or `clean[3]/count[7]`.
@@ -140,6 +148,14 @@ pub(crate) fn split_node_name(text: &str) -> Option<(String, Vec<(u8, u32)>)> {
     Some((name, indexes))
 }
 
+/// Splits the name of an iteration into that of its node and its number. None if the text is the name of no iteration.
+#[must_use]
+pub(crate) fn split_iteration_name(text: &str) -> Option<(&str, u32)> {
+    let (node, number) = text.rsplit_once('@')?;
+    // Other forms of a number, as `07` or `+7`, are stored by nobody.
+    number.parse().ok().filter(|parsed: &u32| parsed.to_string() == number).map(|number| (node, number))
+}
+
 /// One resource, as the scheduler sees it.
 #[derive(Debug, Clone)]
 pub struct ResourceShape {
@@ -188,6 +204,12 @@ impl RunShape {
             return Some(CLOSING.to_owned());
         }
         Some(self.tasks.get(node.task.index())?.node_name(&node.at))
+    }
+
+    /// Returns the name under which an iteration of a node is stored: `refine@4`, `clean[3]/refine@4`.
+    #[must_use]
+    pub fn iteration_name(&self, node: NodeId, iteration: u32) -> Option<String> {
+        Some(format!("{}@{iteration}", self.name_of(node)?))
     }
 
     /// Adds an edge: a node of the dependent waits for the node of `upstream` at the same path.

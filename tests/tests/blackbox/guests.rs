@@ -16,13 +16,14 @@ pub(crate) enum Guest {
     Paths,
     Preview1,
     Purity,
+    Repeat,
     TwoFaces,
     Unsupported,
     UnknownImport,
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 17] = [
+    const ALL: [(&str, Option<Self>); 18] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("flows", Some(Self::Flows)),
@@ -32,6 +33,7 @@ impl Guest {
         ("paths", Some(Self::Paths)),
         ("preview1", Some(Self::Preview1)),
         ("purity", Some(Self::Purity)),
+        ("repeat", Some(Self::Repeat)),
         ("two-faces", Some(Self::TwoFaces)),
         ("unsupported", Some(Self::Unsupported)),
         ("unknown-import", Some(Self::UnknownImport)),
@@ -58,6 +60,7 @@ impl Guest {
             Self::Paths => "paths",
             Self::Preview1 => "preview1",
             Self::Purity => "purity",
+            Self::Repeat => "repeat",
             Self::TwoFaces => "two-faces",
             Self::Unsupported => "unsupported",
             Self::UnknownImport => "unknown-import",

@@ -44,6 +44,7 @@ mod printing;
 mod purity;
 mod unreachable;
 mod references;
+mod repeat;
 mod retries;
 mod secret_forms;
 mod scratch;

@@ -296,6 +296,29 @@ fn resume_reruns_failed_tasks_and_recomputes_skips() {
 }
 
 #[test]
+fn failed_run_resumes_inside_a_pipeline() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[tasks.t]\nmanifest = \"lib/in.toml\"\n\
+         [tasks.end]\ncall = \"g.concat\"\nargs.parts = [{ task = \"t\", path = \"read\" }, \"!\"]\n",
+    );
+    // The grant is a folder beside the included manifest.
+    project.include(
+        "lib/in.toml",
+        "[components.g.grants]\nread = [\"data\"]\n[tasks.before]\ncall = \"g.echo-string\"\nargs.value = \"b\"\n\
+         [tasks.read]\ncall = \"g.read-file\"\nargs.path = \"data/x\"\nafter = [\"before\"]\n",
+    );
+    project.file("lib/data/keep", b"");
+    let run = || project.host().args(["--run-id", "r1", "--state", &server.uri()]).run();
+    run().expect(1).says(["failed     t/read"]);
+    project.file("lib/data/x", b"found");
+    assert_eq!(run().expect(0).json(), json!({ "end": "found!" }));
+    let mut finished = project.events().tasks("task.finished");
+    finished.sort();
+    assert_eq!(finished, ["end", "t/read"], "what was done is kept");
+}
+
+#[test]
 fn second_run_takes_pure_results_from_the_cache() {
     let server = Redis::start("");
     let body = |texts: &str| {

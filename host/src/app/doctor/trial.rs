@@ -79,6 +79,7 @@ fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
         run: RunId::new("doctor")?,
         task: TaskName::new("probe")?,
         item: None,
+        iteration: None,
         number: 1,
         epoch: 1,
     };

@@ -95,8 +95,9 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
         Fact::TaskBlocked { resource } => {
             Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`"))
         }
-        Fact::TaskFinished { duration_ms, output_bytes, .. } => {
-            let text = format!("{}, {}", show_millis(*duration_ms), show_bytes(*output_bytes));
+        Fact::TaskFinished { duration_ms, output_bytes, iterations, .. } => {
+            let iterations = iterations.map_or_else(String::new, |number| count(number, "iteration") + ", ");
+            let text = format!("{iterations}{}, {}", show_millis(*duration_ms), show_bytes(*output_bytes));
             Rendering::new(Ink::Good, "finished", text)
         }
         Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
@@ -164,10 +165,9 @@ fn summary(counts: &RunCounts, status: RunStatus, millis: f64) -> String {
 }
 
 fn show_subject(subject: &Subject) -> String {
-    match subject.item {
-        Some(item) => format!("{}[{item}]", subject.task),
-        None => subject.task.to_string(),
-    }
+    let item = subject.item.map_or_else(String::new, |item| format!("[{item}]"));
+    let iteration = subject.iteration.map_or_else(String::new, |iteration| format!("@{iteration}"));
+    format!("{}{item}{iteration}", subject.task)
 }
 
 fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {
@@ -213,7 +213,7 @@ mod tests {
     use crate::cli::console::Console;
     use crate::cli::log::progress::Shown;
     use crate::cli::log::screen::tests::CapturedStderr;
-    use crate::cli::print::{element, finished, run, task};
+    use crate::cli::print::{element, finished, iteration, run, task};
     use crate::model::FailureClass;
 
     fn failure() -> FailureFact {
@@ -262,6 +262,34 @@ mod tests {
         event.subject.as_mut().unwrap().attempt = Some(3);
         let shown = line(&event, &RunCounts::default(), Style::Plain);
         assert!(shown.starts_with("failed     last  after 3 attempts, trap: unreachable\n"), "{shown}");
+    }
+
+    #[test]
+    fn iterations_are_steps_of_their_task() {
+        let ended = Fact::TaskFinished {
+            duration_ms: 9.0,
+            output_bytes: 2,
+            memory_bytes: 0,
+            fuel: None,
+            iterations: Some(2),
+        };
+        let log = |text: &str| Fact::TaskLog { stream: "stdout".into(), text: text.into() };
+        let events = [
+            iteration("refine", 0, Fact::TaskStarted),
+            iteration("refine", 0, log("so far")),
+            iteration("refine", 0, finished()),
+            iteration("refine", 1, Fact::TaskCached { key: "k".into() }),
+            task("refine", ended),
+            iteration(
+                "other",
+                7,
+                Fact::TaskFailed(FailureFact { class: FailureClass::Error, error: "no".into() }),
+            ),
+        ];
+        assert_eq!(
+            logged(&events, LogLevel::Info),
+            "refine@0 | so far\nfinished   refine  2 iterations, 9.0ms, 2 B\nfailed     other@7  error: no\n"
+        );
     }
 
     #[test]

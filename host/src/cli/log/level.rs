@@ -2,13 +2,13 @@
 //! The layout of the lines is in `human` and `json`.
 
 use crate::config::LogLevel;
-use crate::events::{Event, Fact};
+use crate::events::{Event, Fact, Subject};
 
-/// Returns the level of a fact. Elements of a `for-each` are logged as steps of their task, at debug, unless
+/// Returns the level of a fact. Elements of a `for-each` and iterations are logged as steps of their task, at debug, unless
 /// something went wrong.
 pub(crate) fn level_of(event: &Event) -> LogLevel {
-    let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
-    let done = if is_element { LogLevel::Debug } else { LogLevel::Info };
+    let is_part = event.subject.as_ref().is_some_and(Subject::is_part);
+    let done = if is_part { LogLevel::Debug } else { LogLevel::Info };
     match &event.fact {
         Fact::TaskFailed(_) | Fact::OutputFailed { .. } => LogLevel::Error,
         Fact::TaskRetrying { .. }

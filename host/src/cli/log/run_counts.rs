@@ -6,7 +6,7 @@ use crate::model::TaskName;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
-/// Counts of tasks. Elements of a `for-each` count only as running.
+/// Counts of tasks. Elements of a `for-each` and iterations count only as running.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RunCounts {
     /// Number of tasks in the run, once it has begun.
@@ -82,8 +82,11 @@ impl RunCounts {
 
     fn count_end(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
         self.mark_ended(event.subject.as_ref());
-        let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
-        if !is_element {
+        let is_part = event.subject.as_ref().is_some_and(|subject| match event.fact {
+            Fact::TaskFailed(_) => subject.item.is_some(), // a failed iteration ends its task
+            _ => subject.is_part(),                        // no other end of an iteration does
+        });
+        if !is_part {
             *count(self) += 1;
         }
     }
@@ -109,8 +112,9 @@ impl RunCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::print::{element, finished, run, task};
-    use crate::model::SkipReason;
+    use crate::cli::print::{element, finished, iteration, run, task};
+    use crate::events::FailureFact;
+    use crate::model::{FailureClass, SkipReason};
 
     #[test]
     fn tasks_are_counted_and_running_ones_named() {
@@ -133,6 +137,20 @@ mod tests {
         assert_eq!((counts.total, counts.ended_count()), (9, 5));
         assert_eq!(counts.running(8), "count ×2, merge");
         assert_eq!(counts.running(1), "count ×2, 1 more");
+    }
+
+    #[test]
+    fn iterations_count_once_their_task_has_ended() {
+        let mut counts = RunCounts::default();
+        counts.record(&iteration("refine", 0, Fact::TaskStarted));
+        assert_eq!((counts.running(9), counts.ended_count()), ("refine".to_owned(), 0));
+        counts.record(&iteration("refine", 0, finished()));
+        counts.record(&iteration("refine", 1, Fact::TaskCached { key: "k".into() }));
+        assert_eq!((counts.running(9), counts.ended_count()), (String::new(), 0));
+        counts.record(&task("refine", finished()));
+        let failure = FailureFact { class: FailureClass::Trap, error: "boom".into() };
+        counts.record(&iteration("other", 3, Fact::TaskFailed(failure)));
+        assert_eq!((counts.done, counts.cached, counts.failed), (1, 0, 1));
     }
 
     #[test]

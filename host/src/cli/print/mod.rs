@@ -10,6 +10,7 @@ pub(crate) mod outputs;
 mod command_row;
 pub(crate) mod plan_row;
 mod plan_table;
+mod repeat_row;
 mod runs_table;
 #[cfg(test)]
 mod samples;
@@ -24,7 +25,7 @@ pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use runs_table::RunsTable;
 #[cfg(test)]
-pub(crate) use samples::{element, finished, run, task};
+pub(crate) use samples::{element, finished, iteration, run, task};
 pub(crate) use show_table::ShowTable;
 pub(crate) use signature::{ImportRow, Inspection};
 pub(crate) use style::{Ink, Style, escape_control, escape_control_json};

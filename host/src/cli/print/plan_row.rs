@@ -6,6 +6,7 @@ use crate::cli::print::command_row::command_row;
 use crate::cli::print::plan_table::{
     Fate as Shown, ForEachRow, MissingRow, PipelineRow, PlanRow, Purity, SupplyRow, Weight,
 };
+use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
@@ -42,6 +43,7 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
         after: task.after.iter().map(name).collect(),
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
+        repeat: task.repeat.as_deref().map(RepeatRow::new),
         purity: component.map_or(Purity::Pure, |component| purity(&component.grants)),
         grants: component.map_or_else(Vec::new, |component| grants(&component.grants, session)),
         manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
@@ -111,6 +113,9 @@ fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown
         }
         Reason::Builtin => (Shown::Run, "built-in tasks are not cached".to_owned()),
         Reason::NotCached => (Shown::Run, "the cache has no result of this call".to_owned()),
+        Reason::Iterations { cached, max } => {
+            (Shown::Run, format!("the cache has {cached} of its iterations, of at most {max}"))
+        }
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }

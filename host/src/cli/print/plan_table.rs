@@ -2,6 +2,7 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
 use crate::model::TaskName;
 use serde::Serialize;
@@ -54,6 +55,9 @@ pub(crate) struct PlanRow {
     pub(crate) after: Vec<String>,
     /// The lists of its `for-each`.
     pub(crate) for_each: Vec<ForEachRow>,
+    /// Its `repeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) repeat: Option<RepeatRow>,
     /// Whether its result may be shared.
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
@@ -289,6 +293,7 @@ impl PlanRow {
                 self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
             lines.push(format!("for each {}", lists.join(", ")));
         }
+        lines.extend(self.repeat.as_ref().map(RepeatRow::text));
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
         let mut grants = self.grants.clone();
         if let (Some(last), Some(manifest)) = (grants.last_mut(), &self.manifest) {
@@ -365,6 +370,7 @@ mod tests {
             needs: Vec::new(),
             after: Vec::new(),
             for_each: Vec::new(),
+            repeat: None,
             purity: Purity::Pure,
             grants: Vec::new(),
             manifest: None,

@@ -21,10 +21,23 @@ pub(crate) fn element(name: &str, item: u32, fact: Fact) -> Event {
 
 /// Returns the fact of a finished task.
 pub(crate) fn finished() -> Fact {
-    Fact::TaskFinished { duration_ms: 1.234, output_bytes: 1_536, memory_bytes: 1 << 20, fuel: None }
+    Fact::TaskFinished {
+        duration_ms: 1.234,
+        output_bytes: 1_536,
+        memory_bytes: 1 << 20,
+        fuel: None,
+        iterations: None,
+    }
+}
+
+/// Returns a fact of an iteration of a task that repeats.
+pub(crate) fn iteration(name: &str, iteration: u32, fact: Fact) -> Event {
+    let mut event = task(name, fact);
+    event.subject.iter_mut().for_each(|subject| subject.iteration = Some(iteration));
+    event
 }
 
 fn about(name: &str, item: Option<u32>, fact: Fact) -> Event {
-    let subject = Subject { task: TaskName::new(name).unwrap(), item, attempt: Some(1) };
+    let subject = Subject { task: TaskName::new(name).unwrap(), item, iteration: None, attempt: Some(1) };
     Event { at: Timestamp::from_millis(0), subject: Some(subject), fact }
 }

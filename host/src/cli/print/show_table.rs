@@ -42,6 +42,11 @@ struct TaskRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<SkipReason>,
     attempts: u32,
+    /// Number of stored iterations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iterations: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_iterations: Option<u32>,
     host: Option<String>,
     /// Time left of the claim's lease unless it is renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +147,8 @@ impl From<&TaskDetails> for TaskRow {
                 _ => None, // only skips have a reason
             },
             attempts: attempts(details),
+            iterations: details.iterations.map(|iterations| iterations.stored),
+            max_iterations: details.iterations.map(|iterations| iterations.max),
             host: claim
                 .map(|claim| &claim.host)
                 .or(note.map(|note| &note.host))
@@ -231,6 +238,19 @@ impl TaskRow {
         }
     }
 
+    /// Formats `iteration 41 of at most 100` while a host works on one, and else `40 iterations`.
+    fn progress(&self) -> Option<String> {
+        let (stored, max) = (self.iterations?, self.max_iterations?);
+        Some(match (self.lease_ms, self.state, stored) {
+            (Some(_), "running", _) if stored < max => format!("iteration {} of at most {max}", stored + 1),
+            (_, "done", 1) => "1 iteration".to_owned(),
+            (_, "done", _) => format!("{stored} iterations"),
+            (_, _, 0) => format!("no iteration of at most {max}"),
+            (_, _, 1) => format!("1 iteration of at most {max}"),
+            (_, _, _) => format!("{stored} iterations of at most {max}"),
+        })
+    }
+
     /// Formats `2 attempts, 1.2ms, 1.0 MiB of memory, 48 B stored, on box-1`, or `attempt 2, on box-1, lease 8.2s`.
     fn details(&self) -> String {
         let attempts = match self.attempts {
@@ -242,6 +262,7 @@ impl TaskRow {
         let memory = self.memory_bytes.filter(|bytes| *bytes > 0);
         let parts = [
             self.reason.map(|reason| reason.to_string()),
+            self.progress(),
             attempts,
             self.duration_ms.map(show_millis),
             memory.map(|bytes| format!("{} of memory", show_bytes(bytes))),
@@ -257,6 +278,7 @@ impl TaskRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Iterations;
     use crate::cli::print::columns::WIDTH;
     use crate::model::{RunId, RunStatus, TaskIdx};
     use crate::state::{ClaimView, Counts, FailureRecord, HostId, NodeId, Note, Phase, RunSummary, Usage};
@@ -264,7 +286,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
-        TaskDetails { name: name.into(), state, note, claim: None }
+        TaskDetails { name: name.into(), state, note, claim: None, iterations: None }
     }
 
     fn note(phase: Phase) -> Note {
@@ -275,7 +297,7 @@ mod tests {
     fn claim() -> ClaimView {
         let node = NodeId::of_task(TaskIdx::new(6));
         let (host, lease) = (HostId("box-2-18-0badc0de".into()), Duration::from_millis(8_200));
-        ClaimView { node, host, attempt: 2, takeovers: 0, lease }
+        ClaimView { node, host, attempt: 2, iteration: 40, takeovers: 0, lease }
     }
 
     fn record(message: &str) -> TaskState {
@@ -329,6 +351,22 @@ mod tests {
         let shown = ShowTable::new(&task_details()).render(NOW, Style::Plain);
         assert_eq!(shown, include_str!("testdata/show.txt"));
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH));
+    }
+
+    #[test]
+    fn iterations_tell_how_far_a_task_is() {
+        let shown = |state: TaskState, claim: Option<ClaimView>, stored: u32| {
+            let iterations = Some(Iterations { stored, max: 100 });
+            TaskRow::from(&TaskDetails { claim, iterations, ..node("t", state, None) }).details()
+        };
+        assert!(
+            shown(TaskState::Running, Some(claim()), 40)
+                .starts_with("iteration 41 of at most 100, attempt 2")
+        );
+        assert!(shown(TaskState::Running, Some(claim()), 100).starts_with("100 iterations of at most 100, "));
+        assert_eq!(shown(TaskState::Stopped, None, 1), "1 iteration of at most 100");
+        assert_eq!(shown(TaskState::Open, None, 0), "no iteration of at most 100");
+        assert_eq!(shown(TaskState::Done(8), None, 41), "41 iterations, 8 B stored");
     }
 
     #[test]

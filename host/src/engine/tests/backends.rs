@@ -10,6 +10,7 @@ use crate::state::{
     Entry, Error, ErrorKind, Ledger, Loss, Mode, NodeId, Reply, Settlement, Token, Version, Want,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,6 +58,10 @@ impl Ledger for Slow {
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.ledger.fetch(nodes).await
+    }
+
+    async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
+        self.ledger.fetch_iteration(node, iteration).await
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {

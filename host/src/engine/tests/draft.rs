@@ -37,6 +37,7 @@ impl Draft {
             around: Vec::new(),
             for_each: Vec::new(),
             product: false,
+            repeat: None,
             flow: None,
             max_parallel: None,
             waits_for: Vec::new(),

@@ -60,7 +60,7 @@ pub(crate) fn texts(args: &[Bytes]) -> Vec<String> {
     args.iter().map(|arg| wire::Reader::new(arg).str().unwrap_or("?").to_owned()).collect()
 }
 
-/// Record of a call: `task` or `task[i]`, with its start and end in milliseconds of the run.
+/// Record of a call: `task`, `task[i]` or `task@i`, with its start and end in milliseconds of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallRecord {
     pub(crate) node: String,
@@ -88,7 +88,7 @@ impl Scripted {
 #[async_trait]
 impl Invoker for Scripted {
     async fn invoke(&self, call: Arc<Call>) -> Result<Returned, Failure> {
-        let node = node_name(call.attempt.task.as_str(), call.attempt.item);
+        let node = node_name(call.attempt.task.as_str(), call.attempt.item, call.attempt.iteration);
         let args = texts(&call.args);
         let record =
             CallRecord { node, attempt: call.attempt.number, args, started: self.millis(), ended: None };
@@ -111,8 +111,10 @@ impl Invoker for Scripted {
     }
 }
 
-fn node_name(task: &str, item: Option<u32>) -> String {
-    item.map_or_else(|| task.to_owned(), |item| format!("{task}[{item}]"))
+fn node_name(task: &str, item: Option<u32>, iteration: Option<u32>) -> String {
+    let item = item.map_or_else(String::new, |item| format!("[{item}]"));
+    let iteration = iteration.map_or_else(String::new, |iteration| format!("@{iteration}"));
+    format!("{task}{item}{iteration}")
 }
 
 /// Sink that keeps events as lines.
@@ -302,6 +304,6 @@ impl RunReport {
 }
 
 fn line_node(line: &serde_json::Value) -> Option<String> {
-    let item = line["item"].as_u64().and_then(|item| u32::try_from(item).ok());
-    Some(node_name(line["task"].as_str()?, item))
+    let number = |key: &str| line[key].as_u64().and_then(|number| u32::try_from(number).ok());
+    Some(node_name(line["task"].as_str()?, number("item"), number("iteration")))
 }

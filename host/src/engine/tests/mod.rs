@@ -6,6 +6,7 @@ mod fixture;
 mod flow;
 mod skipping;
 mod for_each;
+mod repeating;
 mod retries;
 mod resources;
 mod caching;

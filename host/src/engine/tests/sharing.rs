@@ -10,6 +10,7 @@ use crate::state::{
     Certainty, Entry, Error, Ledger, Loss, NodeId, Outcome, Reply, Settlement, Token, Version, Want,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -54,6 +55,10 @@ impl Ledger for Paused {
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.ledger.fetch(nodes).await
+    }
+
+    async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
+        self.ledger.fetch_iteration(node, iteration).await
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {

@@ -30,6 +30,7 @@ fn section_of(table: &str) -> (Page, &'static str) {
         "IMPORT" => (manifest("[components.NAME.imports]"), "[components.c.imports.i]\nKEY"),
         "TASK" => (manifest("[tasks.NAME]"), "[tasks.t]\nKEY"),
         "OUTPUT" => (manifest("output and outputs"), "[tasks.t]\ncommand = \"c\"\noutput = { KEY }"),
+        "REPEAT" => (manifest("repeat"), "[tasks.t]\nrepeat = { KEY }"),
         "RETRY" => (manifest("retry"), "[defaults.retry]\nKEY"),
         "LIMITS" => (manifest("limits"), "[defaults.limits]\nKEY"),
         "GRANTS" => (Page::of("grants").section("All grants"), "[components.c.grants]\nKEY"),

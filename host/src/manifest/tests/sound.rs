@@ -3,8 +3,8 @@
 use super::HEAD;
 use super::parsed;
 use crate::manifest::{
-    Backoff, CachePolicy, Expr, Grants, Manifest, OnError, Policy, Reference, Retry, RetryClass, Scope, Task,
-    UriSource,
+    Backoff, CachePolicy, Expr, Grants, Manifest, OnError, Policy, Reference, Repeat, Retry, RetryClass,
+    Scope, Task, UriSource,
 };
 use crate::model::{Datum, Effort, Limits, Name, Path, Random, Size};
 use std::fmt::Write as _;
@@ -132,6 +132,16 @@ fn task_keys_override_the_defaults() {
     assert_eq!((b.retry.attempts.get(), b.retry.jitter, b.cache), (2, false, CachePolicy::Always));
     assert_eq!((b.resources["gpu"].value, a.cache), (1, CachePolicy::Never));
     assert_eq!((a.max_lost_hosts, b.max_lost_hosts), (1000, 7));
+}
+
+#[test]
+fn repeat_has_a_bound_of_its_own() {
+    let repeat =
+        |keys: &str| task(&format!("repeat = {{ feed = \"x\", until = \"a[0].b\"{keys} }}")).repeat.unwrap();
+    let Repeat { feed, until, max, .. } = repeat("");
+    assert_eq!((feed.value.as_str(), until.value.to_string().as_str(), max), ("x", ".a[0].b", 100));
+    assert_eq!(repeat(", max = 1000000").max, 1_000_000);
+    assert!(task("").repeat.is_none());
 }
 
 #[test]

@@ -231,6 +231,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         rank: 0,
         class: 0,
         indexed: Vec::new(),
+        is_repeated: false,
         is_included: true,
     });
     RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }

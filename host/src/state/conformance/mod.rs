@@ -7,6 +7,7 @@ mod buckets;
 mod closing;
 mod elements;
 mod flows;
+mod iterations;
 mod journal;
 mod leases;
 mod order;
@@ -21,6 +22,7 @@ pub use closing::*;
 pub use elements::*;
 pub use fixture::{Fixture, Harness, Host};
 pub use flows::*;
+pub use iterations::*;
 pub use journal::*;
 pub use leases::*;
 pub use order::*;
@@ -66,6 +68,15 @@ macro_rules! state_conformance {
             elements_of_elements_are_claimed_by_their_path
             elements_of_elements_wait_for_the_same_path
             element_awaits_an_element
+            node_is_claimed_again_after_each_iteration
+            iteration_is_retried_on_its_own
+            iteration_of_a_lost_claim_is_fenced
+            resumed_run_goes_on_after_the_last_iteration
+            iterations_are_kept_as_results_are
+            elements_have_iterations_of_their_own
+            elements_of_elements_have_iterations_of_their_own
+            iterations_are_read_by_name
+            other_nodes_have_no_iterations
             host_resources_bound_the_claims_of_that_host
             shared_resources_are_counted_across_hosts
             blocked_node_is_reported_once

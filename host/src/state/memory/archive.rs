@@ -32,7 +32,7 @@ impl Archive for MemoryBackend {
         let run = self.find(run)?;
         let (life, journal) = (run.life(), run.journal());
         let view = |name: &String| NodeView {
-            end: life.entry(name).map_or(End::Open, end_of),
+            end: life.entry(name).as_ref().map_or(End::Open, end_of),
             note: journal.notes.get(name).cloned(),
         };
         Ok(names.iter().map(view).collect())

@@ -101,12 +101,13 @@ impl Machine {
             node.takeovers = node.takeovers.saturating_add(1);
         }
         let (attempt, takeovers) = (node.attempt, node.takeovers);
+        let iteration = u32::try_from(self.iterations(id).len()).unwrap_or(u32::MAX);
         self.take_resources(id, stage);
         let from = expired_claim.and_then(|token| self.leases.lose(token)).map(|held| held.host);
         let until = caller.now.saturating_add(caller.lease);
         let token =
             self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_expired: false });
-        Some(Claim { node: id, token, attempt, takeovers, from, stage })
+        Some(Claim { node: id, token, attempt, iteration, takeovers, from, stage })
     }
 
     /// Admission: returns the first resource that is short for a class.

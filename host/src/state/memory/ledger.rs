@@ -1,7 +1,7 @@
 //! The ledger of one host over a run in memory: lock, clock and wake-ups around the machine.
 //! Decisions are left to `machine.rs` and `life.rs`.
 
-use crate::model::{Clock, RunStatus};
+use crate::model::{Clock, RunStatus, to_usize};
 use crate::state::memory::journal::RunJournal;
 use crate::state::memory::leases::Held;
 use crate::state::memory::life::{Life, Plan};
@@ -11,6 +11,7 @@ use crate::state::{
     Opened, Reply, Settlement, Token, Version, Want,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,8 +103,9 @@ impl Run {
         let view = |held: Held| {
             let node = life.machine.node_mut(held.node)?;
             let (attempt, takeovers) = (node.attempt, node.takeovers);
+            let iteration = u32::try_from(life.machine.iterations(held.node).len()).unwrap_or(u32::MAX);
             let lease = held.until.saturating_sub(now);
-            Some(ClaimView { node: held.node, host: held.host, attempt, takeovers, lease })
+            Some(ClaimView { node: held.node, host: held.host, attempt, iteration, takeovers, lease })
         };
         held.into_iter().filter_map(view).collect()
     }
@@ -249,6 +251,10 @@ impl Ledger for MemoryLedger {
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let life = self.run.life();
         Ok(nodes.iter().map(|node| life.machine.entry(*node)).collect())
+    }
+
+    async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
+        Ok(self.run.life().machine.iterations(node).get(to_usize(iteration)).cloned())
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {

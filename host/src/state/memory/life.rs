@@ -1,10 +1,13 @@
 //! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
-use crate::model::{Digest, IndexPath, TaskIdx, TaskName};
+use crate::model::{Digest, IndexPath, TaskIdx, TaskName, to_usize};
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::{Below, Branch};
-use crate::state::{CLOSING, Entry, Error, ErrorKind, Mode, NodeId, OpenKind, OpenRequest, split_node_name};
+use crate::state::{
+    CLOSING, Entry, Error, ErrorKind, Mode, NodeId, OpenKind, OpenRequest, split_iteration_name,
+    split_node_name,
+};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,18 +84,22 @@ impl Life {
         OpenKind::Resumed { kept: u32::try_from(self.machine.stored().len()).unwrap_or(u32::MAX) }
     }
 
-    /// Returns the result stored under the name of a node, if there is one.
+    /// Returns the result stored under the name of a node or an iteration, if there is one.
     pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
         match self.entry(name)? {
-            Entry::Done(bytes) => Some(bytes.clone()),
+            Entry::Done(bytes) => Some(bytes),
             Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
         }
     }
 
-    /// Returns the entry under the name of a node; none for an unknown task.
-    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+    /// Returns the entry under the name of a node or an iteration; none for an unknown task.
+    pub(crate) fn entry(&self, name: &str) -> Option<Entry> {
+        if let Some((name, iteration)) = split_iteration_name(name) {
+            let iterations = self.machine.iterations(self.node(name)?);
+            return iterations.get(to_usize(iteration)).cloned().map(Entry::Done);
+        }
         let node = self.node(name)?;
-        Some(self.machine.tasks.get(node.task.index())?.entry(&node.at))
+        Some(self.machine.tasks.get(node.task.index())?.entry(&node.at).clone())
     }
 
     fn node(&self, name: &str) -> Option<NodeId> {
@@ -149,5 +156,5 @@ fn results(branch: &Branch) -> Branch {
         Entry::Done(bytes) => Entry::Done(bytes.clone()),
         Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
     };
-    Branch::new(entry, below)
+    Branch { iterations: branch.iterations.clone(), ..Branch::new(entry, below) }
 }

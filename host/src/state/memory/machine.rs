@@ -9,6 +9,7 @@ use crate::state::{
     Blocked, Claim, Entry, Error, HostId, Milestone, NodeId, Progress, RunShape, Settlement, Stop, TaskShape,
     Token, Verdict, Version, Want,
 };
+use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,6 +225,12 @@ impl Machine {
     /// Returns the stored state of a node.
     pub(crate) fn entry(&self, node: NodeId) -> Entry {
         self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(&node.at).clone())
+    }
+
+    /// Returns the stored iterations of a node, in order.
+    pub(crate) fn iterations(&self, node: NodeId) -> &[Bytes] {
+        let task = self.tasks.get(node.task.index());
+        task.and_then(|task| task.iterations.get(&node.at)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the run's progress.

@@ -28,6 +28,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
             rank: pick(random, 3).into(),
             class: u16::try_from(pick(random, 3)).unwrap(),
             indexed: [vec![], vec![], vec![], vec![1], vec![1, 1]][to_usize(pick(random, 5))].clone(),
+            is_repeated: pick(random, 3) == 0,
             is_included: true,
         })
         .collect();
@@ -65,6 +66,8 @@ struct World {
     now: Duration,
     held: Vec<(Claim, HostId)>,
     ended: HashMap<NodeId, u32>,
+    /// Committed iterations.
+    iterated: HashMap<NodeId, u32>,
     conditions: Conditions,
     /// What the numbers of elements begin with.
     items: u32,
@@ -105,6 +108,9 @@ impl World {
                 outcome,
                 Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_) | Outcome::Passed
             );
+            if matches!(outcome, Outcome::Iterated(_)) && verdict == Verdict::Committed {
+                *self.iterated.entry(claim.node).or_default() += 1;
+            }
             if ends && verdict == Verdict::Committed {
                 *self.ended.entry(claim.node).or_default() += 1;
             }
@@ -133,6 +139,7 @@ impl World {
             assert!(!is_closing || self.machine.is_ended(upstream), "the closing before {upstream:?}");
         }
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
+        assert_eq!(claim.iteration, self.iterated.get(&node).copied().unwrap_or(0), "{node:?}");
         assert!(self.machine.used[0] <= 2, "shared resource exceeded");
     }
 
@@ -160,8 +167,13 @@ impl World {
                 Outcome::Await(vec![NodeId::of_task(other)])
             }
             (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
+            (Stage::Ready, 5..=7) if self.repeats(claim.node) => Outcome::Iterated(b"more"[..].into()),
             _ => Outcome::Done(b"yes"[..].into()),
         }
+    }
+
+    fn repeats(&self, node: NodeId) -> bool {
+        self.shape.tasks.get(node.task.index()).is_some_and(|task| task.repeats(&node.at))
     }
 
     fn finish(&mut self) {
@@ -188,6 +200,7 @@ fn world(seed: u64, policy: FailurePolicy, conditions: Conditions) -> World {
         now: Duration::ZERO,
         held: Vec::new(),
         ended: HashMap::new(),
+        iterated: HashMap::new(),
         conditions,
         items,
     }

@@ -6,6 +6,7 @@ use crate::state::memory::leases::Held;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Phase;
 use crate::state::{Entry, Milestone, NodeId, Outcome, Settlement, Stage, Stop, Token, Verdict};
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,7 @@ impl Machine {
                 self.enqueue(node);
             }
             Outcome::Await(nodes) => self.wait(node, nodes),
+            Outcome::Iterated(bytes) => self.iterate(node, bytes),
             Outcome::Expand { items, max_parallel } => self.expand(node, items, max_parallel),
         }
         Verdict::Committed
@@ -94,6 +96,17 @@ impl Machine {
             node.phase = Phase::Claimed;
         }
         self.take_resources(held.node, held.stage);
+    }
+
+    // Stores an iteration of a node, and queues the node for the next one.
+    fn iterate(&mut self, node: NodeId, bytes: Bytes) {
+        if let Some(task) = self.tasks.get_mut(node.task.index()) {
+            task.iterations.entry(node.at).or_default().push(bytes);
+        }
+        if let Some(node) = self.node_mut(node) {
+            node.attempt = 1;
+        }
+        self.enqueue(node);
     }
 
     // Makes a node wait for further nodes. Ended ones do not count, but taint it unless they are done.

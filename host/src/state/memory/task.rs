@@ -5,6 +5,7 @@ use crate::model::IndexPath;
 use crate::state::memory::elements::Elements;
 use crate::state::memory::queue::Position;
 use crate::state::{Entry, Token};
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -69,6 +70,8 @@ pub(crate) struct Branch {
     pub(crate) entry: Entry,
     /// Its elements; none before there is anything to know of them.
     pub(crate) below: Option<Box<Below>>,
+    /// Results of the iterations of the task's nodes, in order; only in the task itself.
+    pub(crate) iterations: FxHashMap<IndexPath, Vec<Bytes>>,
 }
 
 /// The elements of a branch.
@@ -84,13 +87,13 @@ pub(crate) struct Below {
 
 impl Branch {
     /// Creates a branch with the state stored by an earlier life of the run.
-    pub(crate) const fn new(entry: Entry, below: Option<Box<Below>>) -> Self {
+    pub(crate) fn new(entry: Entry, below: Option<Box<Below>>) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
-        Self { node: Node::new(phase), entry, below }
+        Self { node: Node::new(phase), entry, below, iterations: FxHashMap::default() }
     }
 
     /// Creates a branch of which nothing is known.
-    pub(crate) const fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::new(Entry::Open, None)
     }
 

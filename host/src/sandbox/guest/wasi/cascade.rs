@@ -74,6 +74,10 @@ impl context::Host for State {
             .field(attempt.task.as_str().as_bytes())
             .number(attempt.item.map_or(u64::MAX, u64::from))
             .number(attempt.epoch);
+        // Each iteration has a key of its own.
+        if let Some(iteration) = attempt.iteration {
+            key.number(u64::from(iteration));
+        }
         Ok(context::Attempt {
             run: attempt.run.to_string(),
             task: attempt.task.to_string(),

@@ -26,6 +26,8 @@ pub(crate) struct Claims {
 #[derive(Debug)]
 struct Held {
     node: NodeId,
+    /// The node's current iteration.
+    iteration: u32,
     stage: Stage,
     /// End of the lease by this host's clock.
     until: Instant,
@@ -69,9 +71,9 @@ impl Claims {
         (self.prefix, first)
     }
 
-    /// Returns the node that a token holds.
-    pub(crate) fn node(&self, token: Token) -> Option<NodeId> {
-        self.held.get(&token).map(|held| held.node)
+    /// Returns the node that a token holds, and its current iteration.
+    pub(crate) fn node(&self, token: Token) -> Option<(NodeId, u32)> {
+        self.held.get(&token).map(|held| (held.node, held.iteration))
     }
 
     /// Returns all tokens held, oldest first: nodes that are left to other hosts are queued in this order.
@@ -102,7 +104,8 @@ impl Claims {
 
     /// Records a claim whose lease lasts until `until`.
     pub(crate) fn record_claim(&mut self, claim: &Claim, until: Instant) {
-        let held = Held { node: claim.node, stage: claim.stage, until, is_doubtful: false };
+        let Claim { node, iteration, stage, .. } = *claim;
+        let held = Held { node, iteration, stage, until, is_doubtful: false };
         self.held.insert(claim.token, held);
     }
 

@@ -13,13 +13,14 @@ pub(crate) const DONE: u8 = 3;
 pub(crate) const FLAG_LAPSED: u8 = 4;
 
 /// Kinds of a task: included in the run, with edges that begin at its elements, with stored elements, with a shared
-/// resource, the node that closes the run, and with edges that lead to its elements.
+/// resource, the node that closes the run, with edges that lead to its elements, and with iterations.
 pub(crate) const KIND_WANTED: u8 = 1;
 pub(crate) const KIND_LEADS: u8 = 2;
 pub(crate) const KIND_KEPT: u8 = 4;
 pub(crate) const KIND_SHARES: u8 = 8;
 pub(crate) const KIND_CLOSING: u8 = 16;
 pub(crate) const KIND_FOLLOWS: u8 = 32;
+pub(crate) const KIND_REPEATS: u8 = 64;
 
 /// What a node waits for.
 pub(crate) const ON_ENDED: u8 = 0;
@@ -103,7 +104,7 @@ mod tests {
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
             RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
-            KIND_FOLLOWS ON_ENDED ON_EXPANDED
+            KIND_FOLLOWS KIND_REPEATS ON_ENDED ON_EXPANDED
             IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
@@ -133,6 +134,7 @@ mod tests {
             rank: 0,
             class: 0,
             indexed: Vec::new(),
+            is_repeated: false,
             is_included: true,
         }
     }
@@ -188,10 +190,11 @@ mod tests {
             Outcome::Passed,
             Outcome::Release,
             Outcome::Await(vec![]),
+            Outcome::Iterated("x".into()),
             Outcome::Expand { items: 1, max_parallel: None },
         ];
-        let letters =
-            "return {AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_EXPAND}";
+        let letters = "return {AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, \
+             AS_EXPAND}";
         assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what).0));
         let amounts = amounts_text(&[3, 0, u32::MAX]);
         let read = lua.numbers("return amounts(ARGV[1])", &[amounts.as_bytes()]).await;
@@ -212,7 +215,7 @@ mod tests {
         for (name, stage) in stages {
             let text = format!(
                 "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
-                 {{{{token_of('0000002a', 7), 5, '2 8', 2, 1, 'h', {name}, 9}}}}, {{{{5, '', 1}}}}, \
+                 {{{{token_of('0000002a', 7), 5, '2 8', 2, 1, 'h', {name}, 9, 3}}}}, {{{{5, '', 1}}}}, \
                  'running', 'failure', 4, 8, 6, 7}})"
             );
             let reply = read_reply(&lua.bytes(&text).await).unwrap();
@@ -220,7 +223,8 @@ mod tests {
             let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
             assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));
             assert_eq!(claim.node, NodeId::element(TaskIdx::new(5), 2).child(8));
-            assert_eq!((claim.attempt, claim.takeovers, &claim.from), (2, 1, &Some(HostId("h".into()))));
+            assert_eq!((claim.attempt, claim.iteration, claim.takeovers), (2, 3, 1));
+            assert_eq!(claim.from, Some(HostId("h".into())));
             let node = NodeId::of_task(TaskIdx::new(5));
             assert_eq!(reply.blocked, [Blocked { node, resource: 1 }]);
         }

@@ -1,13 +1,14 @@
 //! The layout of a plan's shape for the scripts: fixed-width records, edges, classes, and fingerprints by name.
 //! Reading what a run has stored before is left to `open.rs`.
 
-use crate::model::TaskIdx;
+use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::formats::{
     CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT, KIND_LEADS,
-    KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
+    KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
 };
 use crate::state::{
-    Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape, split_node_name,
+    Dependent, Milestone, NodeId, ResourceScope, ResourceShape, RunShape, TaskShape, split_iteration_name,
+    split_node_name,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +25,8 @@ pub(crate) struct Kept {
     pub(crate) tasks: HashSet<TaskIdx>,
     /// Tasks with results of elements.
     pub(crate) elements: HashSet<TaskIdx>,
+    /// The number of stored iterations of each node that has some, counted from the first one without a gap.
+    pub(crate) iterations: HashMap<NodeId, u32>,
     /// Result fields that are no longer valid.
     pub(crate) stale: Vec<String>,
     /// Hosts that lost the task in a row, without a settlement between.
@@ -58,8 +61,8 @@ pub(crate) struct Layout {
     pub(crate) props: Vec<u8>,
     /// Resource requirements of classes, as MessagePack.
     pub(crate) classes: Vec<Vec<u8>>,
-    /// Names and edges of tasks with elements: fields of `coord` with their values.
-    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    /// Names and edges of tasks with elements, and numbers of iterations: fields of `coord` with their values.
+    pub(crate) fields: Vec<(Vec<u8>, Vec<u8>)>,
     /// Wanted tasks.
     pub(crate) total: u32,
     /// Wanted tasks without a result.
@@ -124,6 +127,10 @@ impl Layout {
             );
         }
         layout.queue_roots(&roots);
+        layout.fields.extend(kept.iterations.iter().map(|(node, count)| {
+            let field = [b"v:".as_slice(), &node_key(node)].concat();
+            (field, count.to_string().into_bytes())
+        }));
         layout
     }
 
@@ -146,12 +153,12 @@ impl Layout {
         if task.depth() == 0 {
             return;
         }
-        self.fields.push((format!("p:{}", idx.get()), name_parts(task).join("\0").into_bytes()));
+        self.fields.push((format!("p:{}", idx.get()).into_bytes(), name_parts(task).join("\0").into_bytes()));
         let leads: Vec<Dependent> = task.dependents.iter().copied().filter(|edge| is_lead(*edge)).collect();
         for (field, edges) in [("e", &leads[..]), ("i", sources)] {
             if !edges.is_empty() {
-                self.fields
-                    .push((format!("{field}:{}", idx.get()), edges.iter().copied().flat_map(lead).collect()));
+                let field = format!("{field}:{}", idx.get()).into_bytes();
+                self.fields.push((field, edges.iter().copied().flat_map(lead).collect()));
             }
         }
     }
@@ -205,8 +212,20 @@ fn kind(shape: &RunShape, task: &TaskShape) -> u8 {
     let resources = requirements.filter_map(|(resource, _)| shape.resources.get(*resource));
     let shares = resources.into_iter().any(|resource| resource.scope == ResourceScope::Shared);
     let leads = task.dependents.iter().copied().any(is_lead);
-    let flags = [(task.is_included, KIND_WANTED), (leads, KIND_LEADS), (shares, KIND_SHARES)];
+    let flags = [
+        (task.is_included, KIND_WANTED),
+        (leads, KIND_LEADS),
+        (shares, KIND_SHARES),
+        (task.is_repeated, KIND_REPEATS),
+    ];
     flags.into_iter().map(|(is_set, flag)| u8::from(is_set) * flag).sum()
+}
+
+/// Encodes a node as scripts do: its task, the length of its path, and its indexes.
+fn node_key(node: &NodeId) -> Vec<u8> {
+    let path: Vec<u8> = node.at.as_slice().iter().flat_map(|index| index.to_be_bytes()).collect();
+    let len = u8::try_from(path.len()).unwrap_or(u8::MAX);
+    [node.task.get().to_be_bytes().as_slice(), &[len], &path].concat()
 }
 
 /// Returns whether an edge is one between elements, or one that waits for an expansion. The others are in `edges`.
@@ -331,10 +350,20 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         }
     };
     let mut kept = Kept::default();
+    let mut iterations: HashMap<NodeId, Vec<(u32, &String)>> = HashMap::new();
     // Elements are stored with indexes in their names; they are valid if their task is.
     for field in fields {
-        let (name, indexes) = split_node_name(field).unwrap_or_else(|| (field.clone(), Vec::new()));
+        let iteration = split_iteration_name(field);
+        let node = iteration.map_or(field.as_str(), |(node, _)| node);
+        let (name, indexes) = split_node_name(node).unwrap_or_else(|| (node.to_owned(), Vec::new()));
         match names.get(name.as_str()).filter(|(_, task)| holds(task)) {
+            Some((task, _)) if let Some((_, number)) = iteration => {
+                let indexes: Vec<u32> = indexes.into_iter().map(|(_, index)| index).collect();
+                if let Some(at) = IndexPath::new(&indexes) {
+                    iterations.entry(NodeId { task: *task, at }).or_default().push((number, field));
+                }
+                false
+            }
             Some((idx, _)) if !indexes.is_empty() => kept.elements.insert(*idx),
             Some((idx, _)) => kept.tasks.insert(*idx),
             None => {
@@ -346,5 +375,47 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
             }
         };
     }
+    for (node, mut stored) in iterations {
+        stored.sort_unstable();
+        let whole = (0..).zip(&stored).take_while(|(at, (number, _))| at == number).count();
+        // What follows a gap would be computed again, and is not to be counted twice.
+        kept.stale.extend(stored.split_off(whole).into_iter().map(|(_, field)| field.clone()));
+        if whole > 0 {
+            kept.iterations.insert(node, u32::try_from(whole).unwrap_or(u32::MAX));
+        }
+    }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, TaskName};
+
+    #[test]
+    fn iterations_after_a_gap_are_dropped() {
+        let task = TaskShape {
+            name: TaskName::new("a/t").unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            indexed: vec![1],
+            is_repeated: true,
+            is_included: true,
+        };
+        let shape =
+            RunShape { tasks: vec![task], classes: vec![vec![]], resources: Vec::new(), has_closing: false };
+        let fields =
+            ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@10", "a[2]/t", "foreign@0"].map(str::to_owned);
+        let kept = kept(&shape, &fields, &Stored::Same);
+        let node = NodeId::element(TaskIdx::new(0), 1);
+        assert_eq!(kept.iterations, HashMap::from([(node, 2)]));
+        let stale: HashSet<&str> = kept.stale.iter().map(String::as_str).collect();
+        assert_eq!(stale, HashSet::from(["a[1]/t@3", "a[2]/t@10"]));
+        assert_eq!((kept.tasks.len(), kept.elements.len()), (0, 1));
+        let field = [b"v:".as_slice(), &[0, 0, 0, 0, 4, 0, 0, 0, 1]].concat();
+        assert!(Layout::new(&shape, &kept).fields.contains(&(field, b"2".to_vec())));
+    }
 }

@@ -6,6 +6,7 @@ use crate::state::redis::run::lease_renewal;
 use crate::state::redis::run::session::{LEAVE_TIMEOUT, Run};
 use crate::state::{Entry, Error, Ledger, Loss, NodeId, Notice, Reply, Settlement, Token, Version, Want};
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
@@ -37,6 +38,10 @@ impl Ledger for RedisLedger {
 
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         self.run.fetch(nodes).await
+    }
+
+    async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
+        self.run.fetch_iteration(node, iteration).await
     }
 
     fn keep_leases(&self) -> Result<UnboundedReceiver<Loss>, Error> {

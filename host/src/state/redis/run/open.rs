@@ -281,7 +281,7 @@ impl Open<'_> {
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .arg((2 * layout.fields.len()).to_string())
-            .args(layout.fields.iter().flat_map(|(field, value)| [field.as_bytes(), value.as_slice()]))
+            .args(layout.fields.iter().flat_map(|(field, value)| [field.as_slice(), value.as_slice()]))
             .args(&kept.stale);
         let answers = self.link.ask(&self.doing("beginning"), Request::write([command])).await?;
         let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();

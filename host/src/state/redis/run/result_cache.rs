@@ -11,25 +11,28 @@ const MAX_BYTES: usize = 16 << 20;
 /// Approximate overhead of an entry in bytes.
 const ENTRY_OVERHEAD: usize = 100;
 
+/// A node, or one of its iterations.
+pub(crate) type Key = (NodeId, Option<u32>);
+
 /// The newest results, up to a number of bytes.
 #[derive(Debug, Default)]
 pub(crate) struct ResultCache {
-    results: HashMap<NodeId, Bytes>,
-    // Oldest first; each node is committed once per life.
-    order: VecDeque<NodeId>,
+    results: HashMap<Key, Bytes>,
+    // Oldest first; each is committed once per life.
+    order: VecDeque<Key>,
     bytes: usize,
 }
 
 impl ResultCache {
     /// Adds a result and evicts the oldest ones. A result larger than the whole cache is not added.
-    pub(crate) fn insert(&mut self, node: NodeId, result: Bytes) {
+    pub(crate) fn insert(&mut self, key: Key, result: Bytes) {
         let size = result.len() + ENTRY_OVERHEAD;
-        if size > MAX_BYTES || self.results.contains_key(&node) {
+        if size > MAX_BYTES || self.results.contains_key(&key) {
             return;
         }
         self.bytes += size;
-        self.results.insert(node, result);
-        self.order.push_back(node);
+        self.results.insert(key, result);
+        self.order.push_back(key);
         while self.bytes > MAX_BYTES
             && let Some(oldest) = self.order.pop_front()
         {
@@ -39,8 +42,8 @@ impl ResultCache {
     }
 
     /// Returns a result, if it is still cached.
-    pub(crate) fn get(&self, node: NodeId) -> Option<Bytes> {
-        self.results.get(&node).cloned()
+    pub(crate) fn get(&self, key: Key) -> Option<Bytes> {
+        self.results.get(&key).cloned()
     }
 
     /// Removes all results, because their life has ended.
@@ -54,8 +57,8 @@ mod tests {
     use super::*;
     use crate::model::TaskIdx;
 
-    fn node(idx: u32) -> NodeId {
-        NodeId::of_task(TaskIdx::new(idx))
+    fn node(idx: u32) -> Key {
+        (NodeId::of_task(TaskIdx::new(idx)), None)
     }
 
     #[test]

@@ -9,13 +9,13 @@ use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
 use crate::state::redis::run::wakeups::Wakeups;
 use crate::state::redis::run::wire::{
-    Committed, Step, amounts_text, outcome, read_reason, read_reply, read_token, shortest_delay, token_text,
-    with_result,
+    Committed, Step, Stored, amounts_text, outcome, read_reason, read_reply, read_token, shortest_delay,
+    token_text, with_result,
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
-    Entry, Error, ErrorKind, MAX_SLOTLESS_CLAIMS, NodeId, Notice, OpenRequest, Reply, Settlement, Token,
-    Verdict, Want,
+    Entry, Error, ErrorKind, MAX_SLOTLESS_CLAIMS, NodeId, Notice, OpenRequest, Outcome, Reply, Settlement,
+    Token, Verdict, Want,
 };
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -162,7 +162,7 @@ impl Run {
         let mut fenced = 0;
         // The first round sends the batch. Further rounds only claim, because `batch` was taken.
         for _ in 0..MAX_LIVES {
-            let tokens: Vec<(Token, Option<Bytes>)> = batch.iter().map(with_result).collect();
+            let tokens: Vec<(Token, Option<Stored>)> = batch.iter().map(with_result).collect();
             let delay = shortest_delay(&batch);
             let command = self.commit_command(std::mem::take(&mut batch), &want);
             let sent = Instant::now();
@@ -213,15 +213,19 @@ impl Run {
             .arg(state.answered.to_string())
             .arg(state.results.to_string());
         for Settlement { token, outcome: result } in batch {
-            let node = state.claims.node(token);
-            let name = node.and_then(|node| self.request.shape.name_of(node)).unwrap_or_default();
+            let shape = &self.request.shape;
+            let name = state.claims.node(token).and_then(|(node, iteration)| match &result {
+                Outcome::Iterated(_) => shape.iteration_name(node, iteration),
+                _ => shape.name_of(node), // no other settlement is of an iteration
+            });
+            let name = name.unwrap_or_default();
             let (kind, payload) = outcome(result);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
         command
     }
 
-    fn committed(&self, tokens: Vec<(Token, Option<Bytes>)>, done: Committed, sent: Instant) -> Reply {
+    fn committed(&self, tokens: Vec<(Token, Option<Stored>)>, done: Committed, sent: Instant) -> Reply {
         let Committed { settled, claims, blocked, progress, version, results } = done;
         let until = self.held_until(sent);
         let mut state = self.state();
@@ -231,8 +235,14 @@ impl Run {
         for ((token, result), answer) in tokens.into_iter().zip(settled) {
             let node = state.claims.node(token);
             let verdict = state.claims.record_settled(token, answer);
-            if let (Verdict::Committed, Some(node), Some(result)) = (verdict, node, result) {
-                state.cache.insert(node, result);
+            match (verdict, node, result) {
+                (Verdict::Committed, Some((node, _)), Some(Stored::Node(result))) => {
+                    state.cache.insert((node, None), result);
+                }
+                (Verdict::Committed, Some((node, iteration)), Some(Stored::Iteration(result))) => {
+                    state.cache.insert((node, Some(iteration)), result);
+                }
+                _ => {} // nothing was stored
             }
             verdicts.push(verdict);
         }
@@ -368,13 +378,23 @@ impl Run {
     pub(crate) async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let mut entries: Vec<Option<Entry>> = {
             let state = self.state();
-            nodes.iter().map(|node| state.cache.get(*node).map(Entry::Done)).collect()
+            nodes.iter().map(|node| state.cache.get((*node, None)).map(Entry::Done)).collect()
         };
         let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
         let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
         let mut read = self.read(&absent).await?.into_iter();
         entries.iter_mut().filter(|entry| entry.is_none()).for_each(|entry| *entry = read.next());
         Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
+    }
+
+    pub(crate) async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
+        if let Some(result) = self.state().cache.get((node, Some(iteration))) {
+            return Ok(Some(result));
+        }
+        let name = self.request.shape.iteration_name(node, iteration).unwrap_or_default();
+        let command = Command::new("HGET").arg(self.keys.key("results")).arg(name);
+        let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
+        Ok(answers.into_iter().next().and_then(Answer::bytes))
     }
 
     /// Reads the stored state of each node from the server, in order.

@@ -60,6 +60,7 @@ struct ClaimReply<'a> {
     from: &'a str,
     stage: u8,
     items: u32,
+    iteration: u32,
 }
 
 /// Decodes the reply of a commit; none if it is damaged.
@@ -92,6 +93,7 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
         node: node(reply.idx, reply.at)?,
         token: read_token(reply.token)?,
         attempt: reply.attempt,
+        iteration: reply.iteration,
         takeovers: reply.takeovers,
         from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
         stage: match reply.stage {
@@ -168,6 +170,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
             let nodes: Vec<String> = nodes.iter().map(node_text).collect();
             ("A", nodes.join(",").into())
         }
+        Outcome::Iterated(bytes) => ("I", bytes),
         Outcome::Expand { items, max_parallel } => {
             let max = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
             ("E", format!("{items} {max}").into())
@@ -175,10 +178,20 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
     }
 }
 
+/// A result that a settlement stores.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// That of the node.
+    Node(Bytes),
+    /// That of the node's current iteration.
+    Iteration(Bytes),
+}
+
 /// Returns the token of a settlement, and the result if it has one.
-pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Bytes>) {
+pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
     let result = match &settlement.outcome {
-        Outcome::Done(result) => Some(result.clone()),
+        Outcome::Done(result) => Some(Stored::Node(result.clone())),
+        Outcome::Iterated(result) => Some(Stored::Iteration(result.clone())),
         Outcome::Skipped(_)
         | Outcome::Failed(_)
         | Outcome::Retry(_)
@@ -200,6 +213,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         | Outcome::Passed
         | Outcome::Release
         | Outcome::Await(_)
+        | Outcome::Iterated(_)
         | Outcome::Expand { .. } => None,
     });
     delays.min().map(|delay| Instant::now() + delay)

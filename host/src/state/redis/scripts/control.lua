@@ -32,15 +32,15 @@ local function cancel()
   conclude()
 end
 
--- Lists at most `max` claims: task, indexes, stage, attempt, takeovers, remaining lease, host.
+-- Lists at most `max` claims: task, indexes, stage, attempt, takeovers, iterations, remaining lease, host.
 local function list_claims(max)
   local reported = {}
   each_lease(function(token, due)
     local h = #reported < max and claim_of(token)
     local n = h and task(h.idx) and node_of(h)
     if n then
-      reported[#reported + 1] = {h.idx, path_text(h.path), h.stage, n.attempt, n.takeovers, math.max(due - now, 0),
-        h.host}
+      reported[#reported + 1] = {h.idx, path_text(h.path), h.stage, n.attempt, n.takeovers,
+        iterations_of(h.idx, h.path), math.max(due - now, 0), h.host}
     end
   end)
   return reported

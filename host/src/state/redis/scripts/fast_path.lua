@@ -214,7 +214,7 @@ if command == 'commit' then
   local function claim(idx, path, text, attempt, takeovers)
     local i = #claims + 1
     local token = token_of(ARGV[6], ARGV[7] + i - 1)
-    claims[i] = {token, idx, text, attempt, takeovers, '', IS_READY, 0}
+    claims[i] = {token, idx, text, attempt, takeovers, '', IS_READY, 0, 0}
     holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, IS_READY, 0, 0, #path) .. path .. me
     dues[i * 2 - 1], dues[i * 2] = string.format('%.0f', now + lease), 'l' .. token
   end

@@ -7,8 +7,9 @@ local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 -- Flags of a node.
 local FLAG_TAINTED, FLAG_REPORTED, FLAG_LAPSED, FLAG_WAITED, FLAG_SPLIT = 1, 2, 4, 8, 16
 -- Kinds of a task, which never change. A task leads if nodes of others wait for its elements or its expansion, and
--- follows if its elements wait for those of others.
-local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOWS = 1, 2, 4, 8, 16, 32
+-- follows if its elements wait for those of others. Its nodes may be computed in iterations.
+local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOWS, KIND_REPEATS =
+  1, 2, 4, 8, 16, 32, 64
 -- What a node waits for: the end of another, or that it was expanded.
 local ON_ENDED, ON_EXPANDED = 0, 1
 -- Stages of a claim.
@@ -16,8 +17,8 @@ local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
 -- Scopes of resources.
 local OWN, SHARED, ELASTIC = 0, 1, 2
 -- Settlements, and the answers to them.
-local AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_EXPAND =
-  'D', 'S', 'F', 'R', 'P', 'B', 'A', 'E'
+local AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND =
+  'D', 'S', 'F', 'R', 'P', 'B', 'A', 'I', 'E'
 local COMMITTED, NOT_HELD = 'C', 'N'
 -- Pending propagation: edges to follow, or stored elements to skip.
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1

@@ -30,7 +30,8 @@ local function claim(prefix, first, idx, path)
   run.live = run.live + 1
   out.due['l' .. token] = now + lease
   local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
-  claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items}
+  claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
+    iterations_of(idx, path)}
   return true
 end
 

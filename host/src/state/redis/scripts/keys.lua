@@ -2,6 +2,6 @@
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS =
   unpack(KEYS)
--- Layout 3 has edges between elements, and elements of elements, which hosts of earlier layouts do not know.
+-- Layout 3 has edges between elements, elements of elements, and iterations, which earlier hosts do not know.
 local LAYOUT = '3'
 

@@ -67,6 +67,7 @@ local function task(idx)
     lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
     wanted = has(kind, KIND_WANTED), leads = has(kind, KIND_LEADS), kept = has(kind, KIND_KEPT),
     shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING), follows = has(kind, KIND_FOLLOWS),
+    repeats = has(kind, KIND_REPEATS),
     depth = depth}
   tasks[idx], page.tasks[idx % PAGE] = t, t
   return t
@@ -115,6 +116,17 @@ local function node(idx, path, is_new)
   return n
 end
 
+-- The numbers of stored iterations, by node.
+local iterations = {}
+
+-- Returns how many iterations of a node are stored.
+local function iterations_of(idx, path)
+  if not task(idx).repeats then return 0 end
+  local key = key_of(idx, path)
+  if not iterations[key] then iterations[key] = tonumber(call('HGET', COORD, 'v:' .. key) or 0) end
+  return iterations[key]
+end
+
 -- Whether the nodes at this path are expanded when they are claimed.
 local function is_expandable(t, path) return #path < t.depth * INDEX_BYTES end
 
@@ -161,17 +173,18 @@ local function element_waits(t, idx, path)
   return count
 end
 
-local names = {}
+-- The segments of names of tasks with elements, by task.
+local segments = {}
 
 -- Returns the name of an element, under which its result is stored.
 local function name_of(idx, path)
-  if not names[idx] then
+  if not segments[idx] then
     local parts = {}
     for part in ((call('HGET', COORD, 'p:' .. idx) or '') .. '\0'):gmatch('(.-)%z') do parts[#parts + 1] = part end
-    names[idx] = parts
+    segments[idx] = parts
   end
   local name = {}
-  for i, part in ipairs(names[idx]) do
+  for i, part in ipairs(segments[idx]) do
     name[#name + 1] = part
     local at = (i - 1) * INDEX_BYTES + 1
     if at < #path then name[#name + 1] = string.format('[%d]', (unpack_bytes(INDEX, path, at))) end

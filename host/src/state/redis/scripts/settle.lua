@@ -81,7 +81,7 @@ local function may_have_ended(source, path)
 end
 
 -- Counts what an element waits for and has come before the node around it was expanded.
-local function count_sources(t, idx, path, s, item)
+local function count_sources(idx, path, s, item)
   local waits, left, tainted = 0, 0, false
   for _, source in ipairs(edges_of('i:', idx)) do
     if source.bytes == #path then
@@ -130,7 +130,7 @@ local function scan(idx, path)
     local has_ended = t.kept and element_phase(idx, element)
     if not has_ended and waits == 0 then return end
     s.cursor = item + 1
-    if has_ended then s.ended = s.ended + 1 else count_sources(t, idx, element, s, item) end
+    if has_ended then s.ended = s.ended + 1 else count_sources(idx, element, s, item) end
   end
 end
 
@@ -189,6 +189,7 @@ local function end_node(idx, path, phase, stores_nothing)
     change_running(idx, path, -1)
   end
   local is_done = phase == DONE
+  if t.repeats and iterations_of(idx, path) > 0 then out.forget[#out.forget + 1] = 'v:' .. key_of(idx, path) end
   if path == '' then
     t.phase, t.dirty = phase, true
     -- The closing node is not a task, and is not counted.
@@ -287,6 +288,15 @@ local function dequeue(h, token)
   end
 end
 
+-- Counts an iteration of a node, which is queued for the next one.
+local function iterate(h, n)
+  local key = key_of(h.idx, h.path)
+  iterations[key] = iterations_of(h.idx, h.path) + 1
+  out.keep['v:' .. key] = iterations[key]
+  n.attempt = 1
+  line_up(h.idx, h.path)
+end
+
 -- Returns a node to be handed out again: at once, later, after others, or after its elements.
 local function return_node(h, n, kind, payload)
   if kind == AS_RETRY then
@@ -337,6 +347,10 @@ local function settle(token, kind, name, payload)
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload
     finish(h, BROKEN)
+  elseif kind == AS_ITERATED then
+    out.results[#out.results + 1] = name
+    out.results[#out.results + 1] = payload
+    if n then iterate(h, n) end
   elseif kind == AS_PASSED then
     finish(h, DONE, AS_PASSED)
   elseif n then

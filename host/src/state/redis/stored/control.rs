@@ -85,18 +85,19 @@ impl ControlRequest<'_> {
     }
 }
 
-/// Reads a claim of the script's reply: task, indexes, stage, attempt, takeovers, lease, host.
+/// Reads a claim of the script's reply: task, indexes, stage, attempt, takeovers, iteration, lease, host.
 fn claim(answer: Answer) -> Option<ClaimView> {
     let mut parts = answer.list();
     let host = String::from_utf8(parts.pop()?.bytes()?.into()).ok()?;
     let task = u32::try_from(parts.first()?.number()?).ok()?;
     let at = parts.get(1).cloned()?.bytes()?;
     let numbers: Vec<i64> = parts.iter().skip(2).filter_map(Answer::number).collect();
-    let [_stage, attempt, takeovers, lease] = numbers.try_into().ok()?;
+    let [_stage, attempt, takeovers, iteration, lease] = numbers.try_into().ok()?;
     Some(ClaimView {
         node: node(task, std::str::from_utf8(&at).ok()?)?,
         host: HostId(host.into()),
         attempt: u32::try_from(attempt).ok()?,
+        iteration: u32::try_from(iteration).ok()?,
         takeovers: u32::try_from(takeovers).ok()?,
         lease: Duration::from_millis(u64::try_from(lease).ok()?),
     })

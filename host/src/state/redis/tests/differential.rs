@@ -82,9 +82,11 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         task.indexed =
             [vec![], vec![], vec![], vec![1], vec![1, 1]][usize::try_from(random.below(5)).unwrap()].clone();
         task.is_included = random.below(12) > 0;
+        task.is_repeated = random.below(4) == 0;
         if is_plain(seed) {
             task.class = if seed % 4 == 1 { 0 } else { 3 };
             task.indexed.clear();
+            task.is_repeated = random.below(20) == 0;
             // Chains of lists: their elements take the fast path too.
             if seed % 8 > 4 && random.below(3) > 0 {
                 task.indexed = vec![1];
@@ -113,6 +115,8 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     if is_plain(seed) && is_plain_call && random.below(8) > 0 {
         return Outcome::Done(b"yes"[..].into());
     }
+    let task = bench.shape.tasks.get(claim.node.task.index());
+    let repeats = task.is_some_and(|task| task.repeats(&claim.node.at));
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
         (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
@@ -131,6 +135,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
             Outcome::Await(vec![NodeId::of_task(TaskIdx::new(pick(random, claim.node.task.get())))])
         }
         (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
+        (Stage::Ready, 5..=7) if repeats => Outcome::Iterated(b"more"[..].into()),
         _ => Outcome::Done(b"yes"[..].into()),
     }
 }
@@ -140,7 +145,9 @@ fn comparable(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
     let claims: Vec<_> = reply
         .claims
         .iter()
-        .map(|claim| (claim.node, claim.attempt, claim.takeovers, claim.from.clone(), claim.stage))
+        .map(|claim| {
+            (claim.node, claim.attempt, claim.iteration, claim.takeovers, claim.from.clone(), claim.stage)
+        })
         .collect();
     let mut blocked: Vec<_> = reply.blocked.iter().map(|blocked| (blocked.node, blocked.resource)).collect();
     blocked.sort_unstable();
@@ -161,6 +168,7 @@ struct Pair {
 #[derive(Debug, Default)]
 struct Seen {
     delayed: u32,
+    iterated: u32,
     taken_over: u32,
     late: u32,
     renewed: u32,
@@ -320,6 +328,9 @@ impl<'a> Twins<'a> {
                 if matches!(outcome, Outcome::Retry(delay) if delay > Duration::ZERO) {
                     self.sides.seen.delayed += 1;
                 }
+                if matches!(outcome, Outcome::Iterated(_)) {
+                    self.sides.seen.iterated += 1;
+                }
                 self.pairs[who].settled.push((one.token, two.token));
                 batch.push((one.token, two.token, outcome));
             }
@@ -385,7 +396,7 @@ fn scripts_answer_as_the_machine_in_memory_does() {
     for seed in 0..SEEDS {
         Twins::new(&mut sides, seed).run();
     }
-    let Seen { delayed, taken_over, late, renewed, lost, left } = sides.seen;
-    let seen = [delayed, taken_over, late, renewed, lost, left];
+    let Seen { delayed, iterated, taken_over, late, renewed, lost, left } = sides.seen;
+    let seen = [delayed, iterated, taken_over, late, renewed, lost, left];
     assert!(seen.iter().all(|times| *times > 20), "too little of something happened: {:?}", sides.seen);
 }

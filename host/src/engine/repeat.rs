@@ -1,0 +1,96 @@
+//! Iterations of a task that repeats: what the next one is called with, or how the task ends instead.
+//! `job` calls and settles; the ledger stores iterations and hands their node out again.
+
+use crate::engine::context::Context;
+use crate::engine::resolve::converted;
+use crate::engine::unresolved::Unresolved;
+use crate::model::{FailureClass, Path};
+use crate::plan::{Repeat, Task};
+use crate::state::{Claim, Error};
+use crate::value::{Type, ValueFault, pick};
+use bytes::Bytes;
+
+/// What becomes of a claimed node, once its arguments are known.
+pub(crate) enum Next {
+    /// It is called with these arguments.
+    Call(Vec<Bytes>),
+    /// It is done: its last iteration has this result.
+    Done(Bytes),
+    /// It has failed.
+    Failed(FailureClass, String),
+}
+
+/// Decides about a node by its last iteration. `args` are those of the first one.
+pub(crate) async fn next(
+    ctx: &Context,
+    (task, repeat): (&Task, &Repeat),
+    claim: &Claim,
+    mut args: Vec<Bytes>,
+) -> Result<Next, Error> {
+    let Some(last) = claim.iteration.checked_sub(1) else {
+        return Ok(Next::Call(args));
+    };
+    let Some(value) = ctx.ledger.fetch_iteration(claim.node, last).await? else {
+        return Ok(Next::Failed(
+            FailureClass::Lost,
+            format!("the state has lost the result of iteration {last}"),
+        ));
+    };
+    Ok(match fed(task, repeat, &value) {
+        Ok(Fed::Last) => Next::Done(value),
+        Ok(Fed::Next(_)) if claim.iteration >= repeat.max => Next::Failed(
+            FailureClass::Limit,
+            format!(
+                "`{}` is not true after {} iterations, which `max` allows; raise `max` and resume the run to go on",
+                shown(&repeat.until),
+                repeat.max
+            ),
+        ),
+        Ok(Fed::Next(fed)) => {
+            args.get_mut(repeat.param).into_iter().for_each(|arg| *arg = fed.clone());
+            Next::Call(args)
+        }
+        Err((class, message)) => Next::Failed(class, format!("after iteration {last}: {message}")),
+    })
+}
+
+/// What follows an iteration.
+pub(crate) enum Fed {
+    /// Nothing: it was the last.
+    Last,
+    /// Another one, with this value of the parameter.
+    Next(Bytes),
+}
+
+/// Decides by the result of an iteration what follows it.
+pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (FailureClass, String)> {
+    let ty = task.value.as_ref().unwrap_or(&Type::Bool); // the plan has checked that there is a value
+    let malformed =
+        |fault: ValueFault| (FailureClass::Input, format!("its stored result is malformed: {fault}"));
+    match pick(ty, value, &repeat.until).map_err(malformed)?.as_deref() {
+        Some([TRUE]) => return Ok(Fed::Last),
+        Some(_) => {}
+        None => {
+            return Err((
+                FailureClass::Input,
+                format!("its result has nothing at `{}`", shown(&repeat.until)),
+            ));
+        }
+    }
+    converted(value, &repeat.conversion, task.limits).map(Fed::Next).map_err(|unresolved| match unresolved {
+        Unresolved::Limit(message) => (FailureClass::Limit, message),
+        Unresolved::Input(message) => (FailureClass::Input, message),
+        // A conversion needs no other task.
+        Unresolved::Needs(_) | Unresolved::Skip(_) => {
+            (FailureClass::Input, "it cannot be converted".to_owned())
+        }
+    })
+}
+
+/// Formats a path as the manifest writes it.
+fn shown(path: &Path) -> String {
+    path.to_string().trim_start_matches('.').to_owned()
+}
+
+/// MessagePack's `true`.
+const TRUE: u8 = 0xc3;
