@@ -77,10 +77,9 @@ fn killed_host_loses_one_iteration() {
     let stored = || server.command(&["HKEYS", "cascade:run:r1:results"]);
     let names: BTreeSet<String> = stored().lines().map(str::to_owned).collect();
     assert_eq!(names, BTreeSet::from(["count@0", "count@1"].map(str::to_owned)));
-    let first = iterations(&project.events(), "task.started");
     open(&project, "3");
     assert_eq!(on(&server, "r1", project.host()).run().expect(0).json(), counted(5));
-    assert_eq!((first, iterations(&project.events(), "task.started")), (vec![0, 1, 2], vec![2, 3, 4]));
+    assert_eq!(iterations(&project.events(), "task.started"), [2, 3, 4]);
     let names: BTreeSet<String> = stored().lines().map(str::to_owned).collect();
     let all = ["count", "count@0", "count@1", "count@2", "count@3", "count@4"].map(str::to_owned);
     assert_eq!(names, BTreeSet::from(all));
