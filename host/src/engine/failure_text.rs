@@ -24,9 +24,9 @@ pub(crate) fn shown_error(
 }
 
 /// Returns the message of a part's failure as that of its task, such as `element 3 failed: …`.
-pub(crate) fn failure_of(part: &str, number: u32, message: &str) -> String {
+pub(crate) fn failure_of(part: &str, message: &str) -> String {
     let MessageParts { before, own_words, after } = message_parts(message);
-    format!("{before}{part} {number} failed: {own_words}{after}")
+    format!("{before}{part} failed: {own_words}{after}")
 }
 
 /// Returns the message for a returned error, given as JSON. An error of several lines is quoted as such.

@@ -390,8 +390,10 @@ impl Job<'_> {
         }
         let record = FailureRecord {
             class,
-            message: iteration
-                .map_or_else(|| message.clone(), |number| failure_of("iteration", number, &message)),
+            message: iteration.map_or_else(
+                || message.clone(),
+                |number| failure_of(&format!("iteration {number}"), &message),
+            ),
             attempt: self.claim.attempt,
             item: self.claim.node.at.last(),
             error: error.map(|error| error.to_vec()),
@@ -454,11 +456,16 @@ impl Job<'_> {
         })
     }
 
+    /// Fails as an element did. Only the innermost elements are named: a node around them passes the message on.
     fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
+        let (node, depth) = (self.claim.node.child(item), self.task.depth());
+        let name = self.ctx.shape.name_of(node).filter(|_| depth > 1);
+        let element = name.map_or_else(|| format!("element {item}"), |name| format!("element `{name}`"));
         match FailureRecord::decode(record) {
+            Some(record) if node.at.level() < depth => self.failed(record.class, &record.message, None),
             // The backtrace was emitted with the element.
-            Some(record) => self.failed(record.class, &failure_of("element", item, &record.message), None),
-            None => self.failed(FailureClass::Error, &format!("element {item} failed"), None),
+            Some(record) => self.failed(record.class, &failure_of(&element, &record.message), None),
+            None => self.failed(FailureClass::Error, &format!("{element} failed"), None),
         }
     }
 
