@@ -8,6 +8,7 @@ use crate::engine::closed::Closed;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
+use crate::engine::list_cache::ListCache;
 use crate::engine::single_flight::SingleFlight;
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::Verification;
@@ -56,6 +57,8 @@ pub(crate) enum SlotRequest {
 pub(crate) struct SharedCaches {
     /// Expansions of `for-each` tasks. Each critical section is one lookup.
     expansions: Mutex<HashMap<NodeId, Arc<ExpansionCell>>>,
+    /// Elements of pipelines that run over lists.
+    pub(crate) lists: ListCache,
     /// Nodes for which `task.ready` was emitted before they started. Each critical section is one lookup.
     ready_emitted: Mutex<HashSet<NodeId>>,
     /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
@@ -79,6 +82,7 @@ impl SharedCaches {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             expansions: Mutex::default(),
+            lists: ListCache::default(),
             ready_emitted: Mutex::default(),
             root_causes: Mutex::default(),
             begun: Begun::default(),

@@ -43,6 +43,15 @@ impl Elements {
         Self { items, len, product: Vec::new() }
     }
 
+    /// Returns the bytes that the lists take.
+    pub(crate) fn size(&self) -> usize {
+        let list = |source: &ItemSource| match source {
+            ItemSource::List(items) => items.size(),
+            ItemSource::Elements(..) => 0,
+        };
+        self.items.iter().map(|source| list(source) + size_of::<ItemSource>()).sum()
+    }
+
     /// Returns the number of elements.
     pub(crate) const fn len(&self) -> u32 {
         self.len

@@ -7,10 +7,11 @@ use crate::engine::unresolved::Unresolved;
 use crate::model::TaskIdx;
 use crate::plan::{Binding, FanOut, Plan, Task};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Elements of a node, with the arguments that are the same for all of them.
 pub(crate) struct Expansion {
-    elements: Elements,
+    elements: Arc<Elements>,
     /// Per argument, its value if it is the same for all elements. Empty if the elements are expanded themselves.
     shared: Vec<Option<Bytes>>,
 }
@@ -33,11 +34,11 @@ impl Expansion {
     /// Finds the elements of a whole task in whole lists, also where they flow from other tasks.
     pub(crate) fn of_whole_lists(scope: &Scope<'_>, at: TaskIdx, task: &Task) -> Result<Self, Unresolved> {
         let shared = shared(scope, task, task.depth())?;
-        Ok(Self { elements: scope.whole_lists(FanOut::Task(at))?, shared })
+        Ok(Self { elements: Arc::new(scope.whole_lists(FanOut::Task(at))?), shared })
     }
 
     /// Returns the number of elements.
-    pub(crate) const fn len(&self) -> u32 {
+    pub(crate) fn len(&self) -> u32 {
         self.elements.len()
     }
 

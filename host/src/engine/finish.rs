@@ -1,6 +1,7 @@
 //! Outputs of a run, computed from the entries of its ledger at the end.
 //! `closing` decides what a faulty output means for the run; the command line prints outputs.
 
+use crate::engine::list_cache::ListCache;
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::unresolved::Unresolved;
 use crate::events::FailureFact;
@@ -74,9 +75,10 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let plan = bound.plan();
     let nodes: Vec<NodeId> = shown.tasks.iter().copied().map(NodeId::of_task).collect();
     let mut known: Known = nodes.iter().copied().zip(ledger.fetch(&nodes).await?).collect();
+    let lists = ListCache::default();
     // A value says what it needs; which elements it needs is known once their number is.
     loop {
-        let scope = Scope::outermost(bound, &known, Limits::default());
+        let scope = Scope::outermost(bound, (&known, &lists), Limits::default());
         let bindings = shown.declared_outputs(plan).map(|output| &output.binding);
         let bindings = bindings.chain(shown.records(plan).map(|(_, record, _)| record));
         let needs = bindings.filter_map(|binding| match scope.resolve(binding) {
@@ -91,7 +93,7 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
         let entries = ledger.fetch(&nodes).await?;
         known.extend(nodes.into_iter().zip(entries));
     }
-    let scope = Scope::outermost(bound, &known, Limits::default());
+    let scope = Scope::outermost(bound, (&known, &lists), Limits::default());
     let value = |binding: &Binding, ty: &Type| match scope.resolve(binding) {
         Ok(bytes) => checked_value(ty, bytes),
         Err(Unresolved::Skip(reason)) => skipped(binding, &known, reason),

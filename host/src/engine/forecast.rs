@@ -6,6 +6,7 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::keys;
 use crate::engine::keys::CacheTarget;
+use crate::engine::list_cache::ListCache;
 use crate::engine::repeat::{Fed, fed};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::shape::ranks;
@@ -83,8 +84,14 @@ pub async fn forecast(
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
     let known = stored.into_iter().map(|(task, value)| (NodeId::of_task(task), Entry::Done(value))).collect();
-    let mut forecaster =
-        Forecaster { bound, cache, known, undecided: HashSet::new(), digests: Digests::default() };
+    let mut forecaster = Forecaster {
+        bound,
+        cache,
+        known,
+        lists: ListCache::default(),
+        undecided: HashSet::new(),
+        digests: Digests::default(),
+    };
     let mut fates = HashMap::new();
     for idx in bound.plan().order() {
         let is_included = is_included.get(idx.index()).copied().unwrap_or(false);
@@ -103,6 +110,7 @@ struct Forecaster<'a> {
     bound: &'a Bound,
     cache: Option<&'a dyn Cache>,
     known: Known,
+    lists: ListCache,
     /// Tasks for which it is unknown whether they are skipped.
     undecided: HashSet<TaskIdx>,
     digests: Digests,
@@ -159,7 +167,7 @@ impl Forecaster<'_> {
     }
 
     fn scope(&self, task: &Task) -> Scope<'_> {
-        Scope::outermost(self.bound, &self.known, task.limits)
+        Scope::outermost(self.bound, (&self.known, &self.lists), task.limits)
     }
 
     fn skipped(&mut self, idx: TaskIdx, reason: SkipReason) -> Fate {

@@ -154,7 +154,15 @@ impl Job<'_> {
     /// Returns the scope of a node of the task.
     fn scope<'s>(&'s self, known: &'s Known, node: NodeId, items: &'s [Vec<Bytes>]) -> Scope<'s> {
         let around = self.task.around.get(..node.at.level()).unwrap_or(&self.task.around);
-        Scope { bound: &self.ctx.bound, known, at: node.at, around, items, limits: self.task.limits }
+        Scope {
+            bound: &self.ctx.bound,
+            known,
+            lists: &self.ctx.shared.lists,
+            at: node.at,
+            around,
+            items,
+            limits: self.task.limits,
+        }
     }
 
     /// Skips the node. `known` holds the entries by which that was decided.

@@ -22,6 +22,7 @@ mod root_cause;
 mod pruning;
 mod elements;
 mod unresolved;
+mod list_cache;
 mod expansion;
 mod repeat;
 mod begun;

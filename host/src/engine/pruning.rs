@@ -73,6 +73,7 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::list_cache::ListCache;
     use crate::engine::resolve::Known;
     use crate::model::{Limits, TaskIdx};
     use crate::plan::Bound;
@@ -93,7 +94,8 @@ mod tests {
         };
         let known: Known =
             known.iter().map(|(task, text)| (NodeId::of_task(TaskIdx::new(*task)), entry(text))).collect();
-        let scope = Scope::outermost(bound, &known, Limits::default());
+        let lists = ListCache::default();
+        let scope = Scope::outermost(bound, (&known, &lists), Limits::default());
         let task = bound.plan().task(TaskIdx::new(task)).unwrap();
         is_needed(&scope, task.needed_if.as_ref().unwrap())
     }

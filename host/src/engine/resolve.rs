@@ -2,6 +2,7 @@
 //! Pure: fetching entries and waiting is left to `job`.
 
 use crate::engine::elements::{Elements, ItemSource};
+use crate::engine::list_cache::ListCache;
 use crate::engine::unresolved::{Unresolved, all};
 use crate::model::{IndexPath, Limits, Path, Size, SkipReason, TaskIdx, to_usize};
 use crate::plan::{Binding, Bound, FanOut, ForEach, ListsRef};
@@ -26,6 +27,7 @@ pub(crate) type Known = HashMap<NodeId, Entry>;
 pub(crate) struct Scope<'a> {
     pub(crate) bound: &'a Bound,
     pub(crate) known: &'a Known,
+    pub(crate) lists: &'a ListCache,
     /// The indexes of the node for which values are resolved.
     pub(crate) at: IndexPath,
     /// The pipelines around it that run once per element, outermost first.
@@ -38,8 +40,12 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// Creates the scope of whole tasks and of outputs.
-    pub(crate) const fn outermost(bound: &'a Bound, known: &'a Known, limits: Limits) -> Self {
-        Self { bound, known, at: IndexPath::root(), around: &[], items: &[], limits }
+    pub(crate) const fn outermost(
+        bound: &'a Bound,
+        (known, lists): (&'a Known, &'a ListCache),
+        limits: Limits,
+    ) -> Self {
+        Self { bound, known, lists, at: IndexPath::root(), around: &[], items: &[], limits }
     }
 
     /// Returns the value of a binding.
@@ -199,7 +205,17 @@ impl<'a> Scope<'a> {
     }
 
     /// Returns the elements of a task or a pipeline: those of its lists, or those that it flows from.
-    pub(crate) fn elements(&self, of: FanOut) -> Result<Elements, Unresolved> {
+    pub(crate) fn elements(&self, of: FanOut) -> Result<Arc<Elements>, Unresolved> {
+        match of {
+            FanOut::Task(_) => self.find_elements(of).map(Arc::new), // the expansion of the task keeps them
+            FanOut::Pipeline(pipeline) => {
+                let around = self.bound.plan().lists(of).map_or(0, |lists| lists.around.len());
+                self.lists.elements(pipeline, self.at.prefix(around), || self.find_elements(of))
+            }
+        }
+    }
+
+    fn find_elements(&self, of: FanOut) -> Result<Elements, Unresolved> {
         let lists = self.bound.plan().lists(of);
         let Some(ListsRef { lists, flow: Some(flow), .. }) = lists else {
             return self.whole_lists(of);

@@ -198,6 +198,15 @@ impl Items {
         }
     }
 
+    /// Returns the bytes of the list and of its positions.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match &self.positions {
+            Positions::Marks { marks, .. } => self.value.len() + size_of_val(&**marks),
+            Positions::Bytes(_) | Positions::Range { .. } => self.value.len(),
+        }
+    }
+
     /// Returns whether the list is empty.
     #[cfg(feature = "internals")]
     #[must_use]

@@ -14,7 +14,7 @@ use crate::manifest::section::SCOPES;
 use crate::manifest::task::{CONDITION, ON_ERROR};
 use crate::manifest::tests::{HEAD, parsed};
 use crate::manifest::value::{KINDS, MAX_DEPTH};
-use crate::model::{Limits, MAX_FILE_NAME, MAX_PATH, show_duration};
+use crate::model::{IndexPath, Limits, MAX_FILE_NAME, MAX_PATH, show_duration};
 
 /// Returns the manual's section for the keys of a table, and a text with `KEY` in that table.
 fn section_of(table: &str) -> (Page, &'static str) {
@@ -151,10 +151,8 @@ fn defaults_and_bounds_match_the_code() {
     row("limits", "fuel").says("not counted");
     Page::of("manifest").section("Top level").row("name").says(&count(MAX_TITLE));
     Page::of("manifest").section("The file").line("nesting of values").says(&count(MAX_DEPTH));
-    Page::of("manifest")
-        .section("Pipelines as tasks")
-        .line("in a fan-out")
-        .says(&count(crate::model::IndexPath::MAX_LEN));
+    let depth = format!("at most {} levels deep", IndexPath::MAX_LEN);
+    Page::of("manifest").section("Pipelines as tasks").says(&depth);
     Page::of("grants").section("keyvalue").says(&count(MAX_BUCKET));
     for bound in [MAX_PATH, MAX_FILE_NAME, MAX_ENTRIES] {
         Page::of("manifest").section("command").says(&count(bound));

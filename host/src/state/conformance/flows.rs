@@ -3,7 +3,7 @@
 
 use crate::model::{SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, stages, task, value};
-use crate::state::{Claim, Entry, NodeId, Outcome, Stage};
+use crate::state::{Claim, Entry, NodeId, Outcome, Stage, TaskShape};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -225,6 +225,33 @@ pub async fn elements_of_elements_wait_for_the_same_path(harness: &dyn Harness) 
     host.settle(&other, expand(2)).await;
     let ready = host.done(&of(&next, inner(0, 1))).await;
     assert_eq!(nodes(&ready), [inner(1, 1)]);
+}
+
+/// An element that waits for two others becomes ready with the second one, also if a node that waits for its expansion is
+/// expanded in the same commit.
+pub async fn element_is_ready_whatever_else_a_commit_does(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[], &[], &[], &[]]).await;
+    let lists = |task: &mut TaskShape| task.indexed = vec![1];
+    let nested = |task: &mut TaskShape| task.indexed = vec![1, 1];
+    let mut bench = bench.with(0, lists).with(1, lists).with(2, nested).with(3, nested);
+    let [third, fourth] = [TaskIdx::new(2), TaskIdx::new(3)];
+    for (upstream, dependent, level) in [(FIRST, third, 1), (SECOND, third, 1), (third, fourth, 2)] {
+        bench.shape.connect_elements(upstream, dependent, level);
+    }
+    bench.shape.connect_elements(FIRST, fourth, 1);
+    let mut host = bench.open().await;
+    host.slots = 9;
+    let both = host.claim().await;
+    let first = host.settle(&both[0], expand(3)).await.claims;
+    let second = host.settle(&both[1], expand(3)).await.claims;
+    let whole = only(host.settle(&of(&second, task(2)), expand(3)).await.claims);
+    assert_eq!(whole.node, task(3));
+    assert_eq!(host.done(&of(&first, element(0, 0))).await, []);
+    let batch =
+        vec![(whole.token, expand(3)), (of(&first, element(0, 1)).token, Outcome::Done(b"x"[..].into()))];
+    assert_eq!(host.commit(batch).await.claims, []);
+    assert_eq!(nodes(&host.done(&of(&second, element(1, 1))).await), [element(2, 1)]);
+    assert_eq!(nodes(&host.done(&of(&second, element(1, 0))).await), [element(2, 0)]);
 }
 
 /// An element may await an element.

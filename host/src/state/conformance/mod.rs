@@ -64,9 +64,11 @@ macro_rules! state_conformance {
             only_the_element_after_a_failed_one_is_tainted
             task_is_tainted_if_its_source_was_never_expanded
             ready_elements_are_bounded_too
+            expanded_elements_are_bounded
             resumed_run_keeps_elements_that_others_wait_for
             elements_of_elements_are_claimed_by_their_path
             elements_of_elements_wait_for_the_same_path
+            element_is_ready_whatever_else_a_commit_does
             element_awaits_an_element
             node_is_claimed_again_after_each_iteration
             iteration_is_retried_on_its_own

@@ -130,13 +130,19 @@ end
 -- Whether the nodes at this path are expanded when they are claimed.
 local function is_expandable(t, path) return #path < t.depth * INDEX_BYTES end
 
+-- Whether a node is expanded, and all nodes around it are. An element without a record is not, and gets none by this.
+local function is_split(idx, path)
+  local n
+  if path == '' then n = task(idx) else n = element_record(key_of(idx, path)) end
+  return n and n.split and (path == '' or is_split(idx, (split_last(path))))
+end
+
 -- Returns the elements of an expanded node.
 local function split_of(idx, path)
   local key = key_of(idx, path)
   local s = splits[key]
   if s then return s end
-  local n = node(idx, path)
-  if not n or not n.split then return nil end
+  if not is_split(idx, path) then return nil end
   local raw = call('HGET', COORD, 's:' .. key)
   local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
   s = {idx = idx, path = path, items = items, max = max, cursor = cursor, ended = ended, running = running,

@@ -38,6 +38,11 @@ const fn is_plain(seed: u64) -> bool {
     seed % 2 == 1
 }
 
+/// Graphs of lists, and of lists within lists, that wait for the elements of each other and mostly have results.
+const fn is_nested(seed: u64) -> bool {
+    seed % 8 == 6
+}
+
 struct Memory;
 
 #[async_trait]
@@ -93,10 +98,16 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
             }
         }
     }
+    if is_nested(seed) {
+        for task in &mut bench.shape.tasks {
+            (task.class, task.is_included, task.is_repeated) = (0, true, false);
+            task.indexed = [vec![1], vec![1, 1]][usize::try_from(random.below(2)).unwrap()].clone();
+        }
+    }
     let count = bench.shape.tasks.len();
     for at in 1..count {
         for upstream in 0..at {
-            if random.below(4) == 0 {
+            if random.below(if is_nested(seed) { 2 } else { 4 }) == 0 {
                 let common = bench.shape.tasks[at].depth().min(bench.shape.tasks[upstream].depth());
                 let level = pick(&mut random, u32::try_from(common).unwrap() + 1).to_be_bytes()[3];
                 let [at, upstream] = [at, upstream].map(|task| TaskIdx::new(u32::try_from(task).unwrap()));
@@ -112,7 +123,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     let is_expandable =
         bench.shape.tasks.get(claim.node.task.index()).is_some_and(|task| task.is_expandable(&claim.node.at));
     let is_plain_call = claim.stage != Stage::Closing && !(is_expandable && claim.stage == Stage::Ready);
-    if is_plain(seed) && is_plain_call && random.below(8) > 0 {
+    if (is_plain(seed) || is_nested(seed)) && is_plain_call && random.below(8) > 0 {
         return Outcome::Done(b"yes"[..].into());
     }
     let task = bench.shape.tasks.get(claim.node.task.index());
