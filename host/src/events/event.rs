@@ -20,12 +20,30 @@ pub struct Event {
 /// Subject of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Name of the task.
+    /// Name of the task. In a pipeline that runs once per element, it has the indexes of the elements: `clean[3]/count`.
     pub task: TaskName,
     /// Position of the element, if the task is a `for-each`.
     pub item: Option<u32>,
     /// Number of the attempt, if the fact is about one.
     pub attempt: Option<u32>,
+}
+
+impl Subject {
+    /// Returns whether the subject is one of several nodes of its task: an element of the task, or in an element of a
+    /// pipeline around it.
+    #[must_use]
+    pub fn is_element(&self) -> bool {
+        self.item.is_some() || self.task.has_indexes()
+    }
+
+    /// Returns the name of the node: `count`, `count[7]`, or `clean[3]/count[7]`.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        match self.item {
+            Some(item) => format!("{}[{item}]", self.task),
+            None => self.task.to_string(),
+        }
+    }
 }
 
 /// A fact about a run or one of its tasks.

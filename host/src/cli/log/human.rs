@@ -47,7 +47,7 @@ impl Sink for Human {
 
 /// Formats one fact as a line with its newline; further lines are indented. `counts` already includes the fact.
 pub(crate) fn line(event: &Event, counts: &RunCounts, style: Style) -> String {
-    let subject = event.subject.as_ref().map(show_subject).unwrap_or_default();
+    let subject = event.subject.as_ref().map(Subject::node_name).unwrap_or_default();
     if let Fact::TaskLog { text, .. } = &event.fact {
         let prefix = style.paint(Ink::Faint, &format!("{subject} |"));
         return format!("{prefix} {}\n", escape_control(text));
@@ -96,8 +96,10 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
             Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`"))
         }
         Fact::TaskFinished { duration_ms, output_bytes, .. } => {
-            let text = format!("{}, {}", show_millis(*duration_ms), show_bytes(*output_bytes));
-            Rendering::new(Ink::Good, "finished", text)
+            // A task in a pipeline that runs once per element stores nothing itself: its elements do.
+            let size = Some(*output_bytes).filter(|bytes| *bytes > 0);
+            let size = size.map_or_else(String::new, |bytes| format!(", {}", show_bytes(bytes)));
+            Rendering::new(Ink::Good, "finished", show_millis(*duration_ms) + &size)
         }
         Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
         Fact::TaskStored => Rendering::new(Ink::Calm, "stored", ""),
@@ -161,13 +163,6 @@ fn summary(counts: &RunCounts, status: RunStatus, millis: f64) -> String {
     };
     let duration = show_millis(millis);
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
-}
-
-fn show_subject(subject: &Subject) -> String {
-    match subject.item {
-        Some(item) => format!("{}[{item}]", subject.task),
-        None => subject.task.to_string(),
-    }
 }
 
 fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {

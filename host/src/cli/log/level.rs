@@ -2,12 +2,12 @@
 //! The layout of the lines is in `human` and `json`.
 
 use crate::config::LogLevel;
-use crate::events::{Event, Fact};
+use crate::events::{Event, Fact, Subject};
 
-/// Returns the level of a fact. Elements of a `for-each` are logged as steps of their task, at debug, unless
-/// something went wrong.
+/// Returns the level of a fact. Elements of a `for-each`, of a task or a pipeline, are logged as steps of their task, at
+/// debug, unless something went wrong.
 pub(crate) fn level_of(event: &Event) -> LogLevel {
-    let is_element = event.subject.as_ref().is_some_and(|subject| subject.item.is_some());
+    let is_element = event.subject.as_ref().is_some_and(Subject::is_element);
     let done = if is_element { LogLevel::Debug } else { LogLevel::Info };
     match &event.fact {
         Fact::TaskFailed(_) | Fact::OutputFailed { .. } => LogLevel::Error,
