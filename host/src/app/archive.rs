@@ -1,11 +1,11 @@
-//! Reads stored runs: the list, one run in detail, a guest's log; and removes a run.
+//! Reads stored runs: the list, and one run in detail; and removes a run.
 //! The layout is in `cli/print`.
 
 use crate::app::Error;
-use crate::app::node_name::{Found, find, no_run, plan_record, range, stored_name};
-use crate::model::{FailureClass, RunId, RunStatus, SkipReason, own_words};
+use crate::app::node_name::{Named, Names, no_run};
+use crate::model::{FailureClass, RunId, RunStatus, SkipReason, TaskIdx, own_words, to_usize};
 use crate::state::{
-    Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,
+    Backend, CLOSING, ClaimView, End, FailureRecord, NodeId, NodeView, Note, Phase, Removal, RunSummary,
 };
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ pub(crate) struct OutputsFailed(pub Option<FailureRecord>);
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskDetails {
-    /// `task` or `task[i]`.
+    /// The name of the node, such as `task` or `task[i]`.
     pub name: String,
     /// The state of the node.
     pub state: TaskState,
@@ -53,6 +53,8 @@ pub(crate) enum TaskState {
     Done(u64),
     /// Has a result of this size in bytes, which came from the cache.
     Cached(u64),
+    /// All elements of the pipelines around it have ended well. It has no result: they have.
+    Passed,
     /// Skipped.
     Skipped(SkipReason),
     /// Failed; `None` if the record cannot be read.
@@ -76,93 +78,49 @@ pub(crate) async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<R
 pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
     let missing = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(missing)?;
-    let tasks = task_names(backend, run).await?;
-    let mut elements = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
-    let has_more = elements.len() > MAX_FAILED_ELEMENTS;
-    elements.truncate(MAX_FAILED_ELEMENTS);
-    let mut claims = claims(backend, run, &tasks).await?;
+    let names = Names::of(backend, run).await?;
+    let failed = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
+    let has_more = failed.len() > MAX_FAILED_ELEMENTS;
+    let mut claims = claims(&names).await?;
+    let tasks = (0..).map(TaskIdx::new).take(names.record.task_names().count());
+    let mut nodes: Vec<NodeId> = tasks.map(NodeId::of_task).collect();
+    for name in failed.iter().take(MAX_FAILED_ELEMENTS) {
+        // A name that is none was stored by another program.
+        if let Ok(Named::Node(node)) = names.resolve(name).await {
+            nodes.push(node);
+        }
+    }
     // Claimed elements are shown besides the failed ones: `nodes` returns only the requested names.
-    elements.extend(claims.keys().filter(|name| item_part(name).is_some()).cloned());
-    elements.sort_by_cached_key(|name| item_part(name));
-    elements.dedup();
-    let of_task = |task: &String| {
-        let elements = elements.iter().filter(|name| task_part(name) == task).cloned();
-        std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
-    };
-    let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
-    let with_closing: Vec<String> = names.iter().cloned().chain([CLOSING.to_owned()]).collect();
+    nodes.extend(claims.keys());
+    nodes.sort_unstable();
+    nodes.dedup();
+    let node_names: Vec<String> = nodes.iter().map(|node| names.node_name(*node)).collect();
+    let with_closing: Vec<String> = node_names.iter().cloned().chain([CLOSING.to_owned()]).collect();
     let mut views = backend.nodes(run, &with_closing).await.map_err(missing)?;
     let closing = views.pop().map(|view| view.end);
     let outputs = match closing {
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
-    let nodes = names.into_iter().zip(views).map(|(name, view)| {
-        let claim = claims.remove(&name);
-        task_details(name, view, &summary).with_claim(claim)
+    let has_all =
+        summary.counts.open == 0 && to_usize(summary.counts.total()) == names.record.task_names().count();
+    let nodes = nodes.into_iter().zip(node_names).zip(views).map(|((node, name), view)| {
+        let details = task_details(name, view, &summary);
+        let passes = node.at.level() < names.pipelines_around(node.task).len();
+        let details = if passes { details.of_elements(has_all) } else { details };
+        details.with_claim(claims.remove(&node))
     });
     let nodes = nodes.collect();
     Ok(RunDetails { run: summary, nodes, has_more, outputs })
 }
 
-/// Returns the current claims by node name.
-async fn claims(
-    backend: &dyn Backend,
-    run: &RunId,
-    tasks: &[String],
-) -> Result<HashMap<String, ClaimView>, Error> {
-    let claims = backend.claims(run, MAX_CLAIMS).await.map_err(|error| no_run(run, error))?;
-    let named = claims.into_iter().filter_map(|claim| {
-        let task = tasks.get(claim.node.task.index())?;
-        let name = format!("{task}{}", claim.node.at);
-        Some((name, claim))
-    });
-    Ok(named.collect())
-}
-
-/// The guest output of a task or element.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TaskLog {
-    /// The pieces, oldest first.
-    pub parts: Vec<LogPart>,
-    /// The reason for an empty log, unless the guest ran and wrote nothing.
-    pub note: Option<String>,
-}
-
-/// Reads the guest output of a task or element. Fails if there is no such node, or if it has not run.
-pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
-    let missing = |error| no_run(run, error);
-    let name = stored_name(name);
-    let parts = backend.log(run, &name).await.map_err(missing)?;
-    if !parts.is_empty() {
-        return Ok(TaskLog { parts, note: None });
-    }
-    let Found { view, elements } = find(backend, run, &name).await?;
-    let note = match elements {
-        Some(count) => Some(format!("the task runs once per element: {}", range(&name, count))),
-        None => {
-            empty_log_note(&task_details(name.clone(), view, &backend.run(run).await.map_err(missing)?), run)?
-        }
-    };
-    Ok(TaskLog { parts, note })
-}
-
-/// Returns the known reason why a task or element has no log. Fails if it has not run.
-fn empty_log_note(details: &TaskDetails, run: &RunId) -> Result<Option<String>, Error> {
-    match &details.state {
-        TaskState::Cached(_) => {
-            Ok(Some("its result came from the cache, which stores no guest output".to_owned()))
-        }
-        TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
-            message: format!("`{}` of run `{run}` has not run: {}", details.name, without_result(details)),
-            help: format!("`cascade-host show {run}` shows every task"),
-        }),
-        TaskState::Done(_)
-        | TaskState::Failed(_)
-        | TaskState::Running
-        | TaskState::Retrying
-        | TaskState::Stopped => Ok(None),
-    }
+/// Returns the current claims by node.
+async fn claims(names: &Names<'_>) -> Result<HashMap<NodeId, ClaimView>, Error> {
+    let claims = names.backend.claims(names.run, MAX_CLAIMS).await;
+    let claims = claims.map_err(|error| no_run(names.run, error))?.into_iter();
+    // The node that closes the run is no task.
+    let of_tasks = claims.filter(|claim| names.record.node_name(claim.node.task, &claim.node.at).is_some());
+    Ok(of_tasks.map(|claim| (claim.node, claim)).collect())
 }
 
 /// Explains why a task or element has no result.
@@ -177,6 +135,7 @@ pub(crate) fn without_result(details: &TaskDetails) -> String {
         TaskState::Running => "a host works on it".to_owned(),
         TaskState::Retrying => "its next attempt is pending".to_owned(),
         TaskState::Stopped => "it started, and no host works on it any more".to_owned(),
+        TaskState::Passed => "its elements have the results".to_owned(),
         TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => "it has not started".to_owned(),
     }
 }
@@ -184,11 +143,6 @@ pub(crate) fn without_result(details: &TaskDetails) -> String {
 /// Removes a run.
 pub(crate) async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Removal) -> Result<(), Error> {
     backend.remove(run, removal).await.map_err(|error| no_run(run, error))
-}
-
-async fn task_names(backend: &dyn Backend, run: &RunId) -> Result<Vec<String>, Error> {
-    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
-    Ok(record.task_names().map(str::to_owned).collect())
 }
 
 impl TaskDetails {
@@ -200,6 +154,7 @@ impl TaskDetails {
                     TaskState::Running
                 }
                 ended @ (TaskState::Done(_)
+                | TaskState::Passed
                 | TaskState::Cached(_)
                 | TaskState::Skipped(_)
                 | TaskState::Failed(_)) => ended,
@@ -207,14 +162,17 @@ impl TaskDetails {
         }
         Self { claim, ..self }
     }
-}
 
-fn task_part(name: &str) -> &str {
-    name.split_once('[').map_or(name, |(task, _)| task)
-}
-
-fn item_part(name: &str) -> Option<u32> {
-    name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+    /// Returns the details of a node whose elements are those of a pipeline. Such a node stores nothing when it ends well: its
+    /// last note says so, or that no task of the run is open.
+    fn of_elements(mut self, has_all: bool) -> Self {
+        let has_ended = has_all || self.note.as_ref().is_some_and(|note| note.phase == Phase::Done);
+        self.state = match self.state {
+            TaskState::Open | TaskState::Running | TaskState::Stopped if has_ended => TaskState::Passed,
+            state => state, // ended otherwise, or has not ended
+        };
+        self
+    }
 }
 
 /// Derives the details of a node from what is stored of it.
@@ -295,9 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn element_name_has_a_task_and_an_index() {
-        assert_eq!((task_part("count[10]"), item_part("count[10]")), ("count", Some(10)));
-        assert_eq!((task_part("count"), item_part("count")), ("count", None));
+    fn task_of_a_pipeline_that_runs_per_element_passes_without_a_result() {
+        let run = run(RunStatus::Running, &["h1"]);
+        let details = |end: End, phase| {
+            let note = Some(Note::new(HostId("h1".into()), phase));
+            task_details("clean/sum".into(), NodeView { end, note }, &run)
+        };
+        let state = |end, phase, has_all| details(end, phase).of_elements(has_all).state;
+        assert_eq!(state(End::Open, Phase::Done, false), TaskState::Passed);
+        assert_eq!(state(End::Open, Phase::Ready, false), TaskState::Running);
+        assert_eq!(state(End::Open, Phase::Ready, true), TaskState::Passed);
+        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, true), TaskState::Failed(None));
     }
 
     #[test]

@@ -27,7 +27,9 @@ mod discretion;
 mod bound;
 mod sources;
 mod recipe;
+mod nesting;
 mod record;
+mod assembly;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -41,13 +43,13 @@ mod builtin_tests;
 #[cfg(test)]
 mod digests;
 
+pub use assembly::{Assembly, NotPut};
 pub use bound::{BindRequest, Bound, Supplied, bind, fit};
 pub use callee::Interface;
 pub use command::is_program;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
-pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
     Binding, CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, Input, InputKind,
