@@ -128,3 +128,16 @@ pub(crate) async fn count(
     let count = |outermost: &Assembly<'_, NodeId>| outermost.within(&around, at).count(pipeline);
     assemble(backend, run, record, count).await.map(Count::from)
 }
+
+/// Returns the indexes of all elements of nested pipelines, in order. None of a pipeline that was skipped.
+pub(crate) fn places(
+    place: &Assembly<'_, NodeId>,
+    pipelines: &[usize],
+) -> Result<Vec<IndexPath>, NotPut<NodeId>> {
+    let Some((first, inner)) = pipelines.split_first() else { return Ok(vec![place.at()]) };
+    let Some(count) = place.count(*first)? else { return Ok(Vec::new()) };
+    let inner = place.elements(*first, (0..).take(count)).map(|element| places(&element, inner));
+    // All are looked at, so that what is missing is asked for at once.
+    let inner: Vec<_> = inner.collect();
+    inner.into_iter().collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect())
+}

@@ -3,7 +3,7 @@
 
 use crate::app::Error;
 use crate::app::archive::{task_details, without_result};
-use crate::app::assembled::{Count, assemble};
+use crate::app::assembled::{Count, assemble, places};
 use crate::app::name_fault;
 use crate::app::node_name::{Named, Names, no_run, stored_name};
 use crate::model::{IndexPath, RunId, TaskIdx};
@@ -80,16 +80,6 @@ async fn all_results(names: &Names<'_>) -> Result<Stored, Error> {
     let results = stored.into_iter().zip(values);
     let results = results.filter_map(|(name, value)| Some(StoredResult { name, value: value? })).collect();
     Ok(Stored { results, left_out })
-}
-
-/// Returns the indexes of all elements of nested pipelines, in order. None of a pipeline that was skipped.
-fn places(place: &Assembly<'_, NodeId>, pipelines: &[usize]) -> Result<Vec<IndexPath>, NotPut<NodeId>> {
-    let Some((first, inner)) = pipelines.split_first() else { return Ok(vec![place.at()]) };
-    let Some(count) = place.count(*first)? else { return Ok(Vec::new()) };
-    let inner = place.elements(*first, (0..).take(count)).map(|element| places(&element, inner));
-    // All are looked at, so that what is missing is asked for at once.
-    let inner: Vec<_> = inner.collect();
-    inner.into_iter().collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect())
 }
 
 /// An output of an element of a pipeline: its value, none if it was skipped.

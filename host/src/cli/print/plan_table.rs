@@ -2,8 +2,8 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::style::{Ink, Style, escape_control};
-use crate::model::TaskName;
 use serde::Serialize;
 
 /// Version of the JSON form.
@@ -20,17 +20,6 @@ pub(crate) struct PlanTable {
     tasks: Vec<PlanRow>,
     /// The pipelines that tasks include, each before those in it.
     pipelines: Vec<PipelineRow>,
-}
-
-/// A pipeline that a task includes.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PipelineRow {
-    /// Full name of the task.
-    pub(crate) name: String,
-    /// The included manifest.
-    pub(crate) manifest: String,
-    /// Full names of its tasks.
-    pub(crate) tasks: Vec<String>,
 }
 
 /// A task of the plan.
@@ -54,6 +43,8 @@ pub(crate) struct PlanRow {
     pub(crate) after: Vec<String>,
     /// The lists of its `for-each`.
     pub(crate) for_each: Vec<ForEachRow>,
+    /// The pipelines around it that run once per element, outermost first.
+    pub(crate) elements_of: Vec<String>,
     /// Whether its result may be shared.
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
@@ -140,15 +131,6 @@ pub(crate) enum Fate {
     Skip,
     /// The forecast depends on results that do not exist yet.
     Unknown,
-}
-
-/// An item of a `for-each`.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct ForEachRow {
-    /// The item's name.
-    pub(crate) item: String,
-    /// The source of the list: `task split`, `param files`.
-    pub(crate) over: String,
 }
 
 /// Whether a task gives the same output for the same inputs on every host.
@@ -239,19 +221,6 @@ struct Columns {
     name: usize,
 }
 
-impl PipelineRow {
-    /// Renders a line, indented by the nesting.
-    fn render(&self, out: &mut String) {
-        let nesting = self.name.matches(TaskName::SEPARATOR).count();
-        let tasks = match self.tasks.len() {
-            1 => "1 task".to_owned(),
-            several => format!("{several} tasks"),
-        };
-        let line = format!("{}  {tasks} of {}", self.name, self.manifest);
-        put_line(out, 2 + 2 * nesting, &escape_control(&line));
-    }
-}
-
 impl PlanRow {
     fn render(&self, out: &mut String, columns: &Columns, style: Style) {
         let indent = columns.number + 2;
@@ -285,9 +254,10 @@ impl PlanRow {
             None => vec![format!("calls {}, {}", self.call, self.purity.text())],
         };
         if !self.for_each.is_empty() {
-            let lists: Vec<String> =
-                self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
-            lines.push(format!("for each {}", lists.join(", ")));
+            lines.push(for_each(&self.for_each));
+        }
+        if !self.elements_of.is_empty() {
+            lines.push(format!("once per element of {}", self.elements_of.join(", ")));
         }
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
         let mut grants = self.grants.clone();
@@ -365,6 +335,7 @@ mod tests {
             needs: Vec::new(),
             after: Vec::new(),
             for_each: Vec::new(),
+            elements_of: Vec::new(),
             purity: Purity::Pure,
             grants: Vec::new(),
             manifest: None,
@@ -390,6 +361,7 @@ mod tests {
             )
         };
         let fetch = PlanRow {
+            elements_of: vec!["clean".into()],
             purity: Purity::Impure(vec!["http".into(), "read".into()]),
             grants: vec![
                 "http https://api.example.com/v1/".into(),
@@ -449,9 +421,14 @@ mod tests {
             name: name.into(),
             manifest: manifest.into(),
             tasks: tasks.iter().map(|task| (*task).to_owned()).collect(),
+            for_each: Vec::new(),
         };
+        let rows = ForEachRow { item: "rows".into(), over: "task load".into() };
         vec![
-            row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"]),
+            PipelineRow {
+                for_each: vec![rows],
+                ..row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"])
+            },
             row("clean/deep", "lib/deep.toml", &["clean/deep/count"]),
         ]
     }
