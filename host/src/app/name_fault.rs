@@ -5,6 +5,7 @@ use crate::app::Error;
 use crate::model::{RunId, TaskName, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state::split_node_name;
+use std::cmp::Reverse;
 
 /// Returns the error of a name that is neither a task nor a pipeline.
 pub(crate) fn unknown(run: &RunId, record: &PlanRecord, name: &str) -> Error {
@@ -19,7 +20,7 @@ pub(crate) fn unknown(run: &RunId, record: &PlanRecord, name: &str) -> Error {
     let mut help = format!("{meant}its tasks are {tasks}; {ELEMENT}");
     let all = record.task_names().filter_map(|task| Some((task, record.indexed(record.task(task)?))));
     let nested = all.filter(|(task, indexed)| indexed.first().is_some_and(|at| *at < segment_count(task)));
-    if let Some((task, indexed)) = nested.max_by_key(|(_, indexed)| indexed.len()) {
+    if let Some((task, indexed)) = nested.min_by_key(|(_, indexed)| Reverse(indexed.len())) {
         help.push_str(&format!(", and a node of `{task}` is `{}`", form(task, &indexed)));
     }
     Error::Missing { message: format!("run `{run}` has no task `{name}`"), help }
@@ -128,4 +129,72 @@ pub(crate) fn segments(name: &str, count: u8) -> &str {
 /// Returns the number of segments of a name.
 pub(crate) fn segment_count(name: &str) -> u8 {
     u8::try_from(name.split(TaskName::SEPARATOR).count()).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `clean/twice` with elements of its own in those of `clean`.
+    const TWICE: (&str, &[u8]) = ("clean/twice", &[1, 2]);
+    const SUM: (&str, &[u8]) = ("clean/sum", &[1]);
+
+    fn text(error: Error) -> String {
+        match error {
+            Error::Missing { message, help } => format!("{message}; {help}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn run() -> RunId {
+        RunId::new("r1").unwrap()
+    }
+
+    #[test]
+    fn forms_have_an_index_behind_each_segment_with_elements() {
+        for (bare, indexed, expected) in [
+            ("count", &[][..], "count"),
+            ("count", &[1], "count[i]"),
+            ("clean/twice", &[1, 2], "clean[i]/twice[i]"),
+            ("a/b/c/d", &[1, 3], "a[i]/b/c[i]/d"),
+        ] {
+            assert_eq!(form(bare, indexed), expected);
+        }
+        assert_eq!(["a/b/c"; 4].map(|name| segments(name, 2)), ["a/b"; 4]);
+        assert_eq!((segments("a/b", 1), segments("a/b", 2), segments("a/b", 9)), ("a", "a/b", "a/b"));
+        assert_eq!((segment_count("a"), segment_count("a/b/c")), (1, 3));
+    }
+
+    #[test]
+    fn superfluous_indexes_say_how_often_the_task_runs() {
+        let says = |name: &str, task, help: &str| {
+            let text = text(superfluous(&run(), name, task));
+            assert_eq!(text, format!("run `r1` has no element `{name}`; {help}"));
+        };
+        says("quiet[0]", ("quiet", &[]), "`quiet` is not a `for-each` task: it runs once, as `quiet`");
+        says("each[0][1]", ("each", &[1]), "`each` runs once per element, as `each[i]`");
+        says(
+            "clean[1]/sum[2]",
+            SUM,
+            "`clean/sum` is not a `for-each` task: it runs once per element of `clean`, as `clean[i]/sum`",
+        );
+        says(
+            "clean[1]/twice[2][3]",
+            TWICE,
+            "`clean/twice` runs once per element of `clean`, as `clean[i]/twice[i]`",
+        );
+    }
+
+    #[test]
+    fn missing_indexes_say_where_they_belong_and_how_many_there_are() {
+        let says = |known, help: &str| {
+            let text = text(per_element(&run(), "clean/twice[1]", (TWICE.0, TWICE.1, "clean"), known));
+            let message = "`clean/twice[1]` of run `r1` runs once per element of `clean`";
+            assert_eq!(text, format!("{message}; name one, as `clean[i]/twice[i]`{help}"));
+        };
+        says(None, "");
+        says(Some(("clean".to_owned(), 0)), "; `clean` ran over an empty list and has no elements");
+        says(Some(("clean".to_owned(), 1)), "; `clean` has one element, `clean[0]`");
+        says(Some(("clean".to_owned(), 3)), "; `clean` has 3 elements, `clean[0]` to `clean[2]`");
+    }
 }

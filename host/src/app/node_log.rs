@@ -135,3 +135,15 @@ async fn empty_log_note(names: &Names<'_>, name: &str, view: NodeView) -> Result
         | TaskState::Stopped => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn manual_states_the_bound_of_this_file() {
+        let max = u32::try_from(MAX_NODES).unwrap();
+        Page::of("events").section("Stored logs").says(&format!("at most {} elements", count(max)));
+    }
+}

@@ -55,7 +55,7 @@ impl Plan {
 
 /// Returns the elements of a pipeline, given the values of the plan's inputs; none if it runs once.
 pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option<ElementsRecord> {
-    let ListsRef { lists, product, flow, around } = plan.lists(FanOut::Pipeline(pipeline))?;
+    let ListsRef { lists, product, flow, around, .. } = plan.lists(FanOut::Pipeline(pipeline))?;
     if lists.is_empty() {
         return None;
     }
