@@ -102,12 +102,11 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
-    let has_all =
-        summary.counts.open == 0 && to_usize(summary.counts.total()) == names.record.task_names().count();
+    let tasks = names.record.task_names().count();
     let nodes = nodes.into_iter().zip(node_names).zip(views).map(|((node, name), view)| {
         let details = task_details(name, view, &summary);
         let passes = node.at.level() < names.pipelines_around(node.task).len();
-        let details = if passes { details.of_elements(has_all) } else { details };
+        let details = if passes { details.of_elements(&summary, tasks) } else { details };
         details.with_claim(claims.remove(&node))
     });
     let nodes = nodes.collect();
@@ -164,8 +163,9 @@ impl TaskDetails {
     }
 
     /// Returns the details of a node whose elements are those of a pipeline. Such a node stores nothing when it ends well: its
-    /// last note says so, or that no task of the run is open.
-    fn of_elements(mut self, has_all: bool) -> Self {
+    /// last note says so, or that the run has all of the plan's tasks and none is open.
+    fn of_elements(mut self, run: &RunSummary, tasks: usize) -> Self {
+        let has_all = run.counts.open == 0 && to_usize(run.counts.total()) == tasks;
         let has_ended = has_all || self.note.as_ref().is_some_and(|note| note.phase == Phase::Done);
         self.state = match self.state {
             TaskState::Open | TaskState::Running | TaskState::Stopped if has_ended => TaskState::Passed,
@@ -254,16 +254,17 @@ mod tests {
 
     #[test]
     fn task_of_a_pipeline_that_runs_per_element_passes_without_a_result() {
-        let run = run(RunStatus::Running, &["h1"]);
-        let details = |end: End, phase| {
+        let mut run = run(RunStatus::Running, &["h1"]);
+        run.counts.open = 1;
+        let state = |end: End, phase, run: &RunSummary| {
             let note = Some(Note::new(HostId("h1".into()), phase));
-            task_details("clean/sum".into(), NodeView { end, note }, &run)
+            task_details("clean/sum".into(), NodeView { end, note }, run).of_elements(run, 1).state
         };
-        let state = |end, phase, has_all| details(end, phase).of_elements(has_all).state;
-        assert_eq!(state(End::Open, Phase::Done, false), TaskState::Passed);
-        assert_eq!(state(End::Open, Phase::Ready, false), TaskState::Running);
-        assert_eq!(state(End::Open, Phase::Ready, true), TaskState::Passed);
-        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, true), TaskState::Failed(None));
+        assert_eq!(state(End::Open, Phase::Done, &run), TaskState::Passed);
+        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Running);
+        run.counts = Counts { done: 1, ..Counts::default() };
+        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Passed);
+        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, &run), TaskState::Failed(None));
     }
 
     #[test]

@@ -31,11 +31,11 @@ const ELEMENT: &str = "an element of a `for-each` task is `task[i]`, counted fro
 
 /// Returns a name with the indexes of another one, if they have a place in it.
 fn with_indexes_of(meant: &str, written: &str, record: &PlanRecord) -> String {
-    let indexed = record.task(meant).map_or_else(Vec::new, |task| record.indexed(task));
-    let indexes = split_node_name(written).map_or_else(Vec::new, |(_, indexes)| indexes);
-    let places: Vec<u8> = indexes.iter().map(|(place, _)| *place).collect();
-    let name = TaskName::new(meant).ok().filter(|_| indexed.starts_with(&places));
-    name.map_or_else(|| meant.to_owned(), |name| name.with_indexes(&mut indexes.into_iter()).to_string())
+    let places = record.task(meant).map_or_else(Vec::new, |task| record.indexed(task));
+    let given = split_node_name(written).map_or_else(Vec::new, |(_, indexes)| indexes);
+    let fits = given.len() <= places.len() && given.iter().zip(&places).all(|((at, _), place)| at == place);
+    let name = TaskName::new(meant).ok().filter(|_| fits);
+    name.map_or_else(|| meant.to_owned(), |name| name.with_indexes(&mut given.into_iter()).to_string())
 }
 
 /// Returns the error of a pipeline where a task is asked for.
@@ -115,7 +115,9 @@ pub(crate) fn form(bare: &str, indexed: &[u8]) -> String {
             form.push(TaskName::SEPARATOR);
         }
         form.push_str(segment);
-        form.push_str(&"[i]".repeat(indexed.iter().filter(|place| **place == before).count()));
+        if indexed.contains(&before) {
+            form.push_str("[i]");
+        }
     }
     form
 }

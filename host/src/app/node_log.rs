@@ -43,23 +43,23 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
         return Ok(TaskLog { logs: vec![NodeLog { name, parts }], ..TaskLog::default() });
     }
     let names = Names::of(backend, run).await?;
-    let node = match names.resolve(&name).await? {
+    let target = match names.resolve(&name).await? {
         Named::Node(node) => node,
         Named::Pipeline { pipeline, at } => {
             return Err(name_fault::is_pipeline(run, &name, &names.tasks_in(pipeline, &at)));
         }
     };
-    let view = names.find(node, &name).await?;
+    let view = names.find(target, &name).await?;
     let mut elements = Elements::default();
-    elements.add(&names, node).await?;
+    elements.add(&names, target).await?;
     let Elements { nodes, is_cut, known } = elements;
     let Some(range) = known else {
-        let bare = names.node_name(NodeId::of_task(node.task));
-        let form = name_fault::form(&bare, &names.record.indexed(node.task));
+        let bare = names.node_name(NodeId::of_task(target.task));
+        let form = name_fault::form(&bare, &names.record.indexed(target.task));
         let of_elements =
             format!("its elements are not all known, and each has a log of its own, as `{form}`");
-        let note = empty_log_note(&names, &name, view).await?;
-        let note = note.or_else(|| (nodes.as_slice() != [node]).then_some(of_elements));
+        let reason = empty_log_note(&names, &name, view).await?;
+        let note = reason.or_else(|| (nodes.as_slice() != [target]).then_some(of_elements));
         return Ok(TaskLog { note, ..TaskLog::default() });
     };
     let mut logs = Vec::new();
@@ -70,10 +70,14 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
             logs.push(NodeLog { name, parts });
         }
     }
-    let is_empty = logs.is_empty();
-    let note = is_empty.then(|| format!("the task runs once per element, and none wrote anything: {range}"));
+    let is_silent = logs.is_empty();
     let left_out = is_cut.then(|| format!("only the logs of the first {MAX_NODES} elements are read"));
-    Ok(TaskLog { logs, is_of_elements: true, note, left_out })
+    Ok(TaskLog {
+        logs,
+        is_of_elements: true,
+        note: is_silent.then(|| format!("the task runs once per element, and none wrote anything: {range}")),
+        left_out,
+    })
 }
 
 /// The innermost nodes under a node.

@@ -108,8 +108,9 @@ impl<'a> Names<'a> {
     ) -> Result<Error, Error> {
         let place = indexed.get(level).copied().unwrap_or_default();
         let around = name_fault::segments(bare, place);
-        let at = Parts::of(name).map(|parts| parts.indexes.iter().map(|(_, index)| *index).collect());
-        let at = IndexPath::new(&at.unwrap_or_else(Vec::new)).unwrap_or_default().prefix(level);
+        let at =
+            Parts::of(name).map(|parts| parts.indexes.iter().map(|(_, index)| *index).collect::<Vec<u32>>());
+        let at = IndexPath::new(&at.unwrap_or_default()).unwrap_or_default().prefix(level);
         let pipeline = self.record.pipeline(around);
         let count = match pipeline {
             Some(pipeline) => self.count_of(pipeline, &at).await?,
@@ -224,8 +225,8 @@ impl<'a> Names<'a> {
     /// Returns the name of a pipeline in the elements that have these indexes.
     pub(crate) fn pipeline_name(&self, pipeline: &str, at: &IndexPath) -> String {
         let position = self.record.pipeline(pipeline);
-        let indexed = position.map_or_else(Vec::new, |at| self.record.indexed_of_pipeline(at));
-        let mut indexes = indexed.into_iter().zip(at.as_slice().iter().copied());
+        let places = position.map_or_else(Vec::new, |at| self.record.indexed_of_pipeline(at));
+        let mut indexes = places.into_iter().zip(at.as_slice().iter().copied());
         TaskName::new(pipeline)
             .map_or_else(|_| pipeline.to_owned(), |name| name.with_indexes(&mut indexes).to_string())
     }

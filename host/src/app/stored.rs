@@ -108,14 +108,13 @@ async fn of_pipeline(
             names.check_index(index, count, (&name, &names.pipeline_name(bare, &outside)))?;
         }
         match count {
-            Count::Known(_) => {}
             Count::Skipped => return Err(name_fault::without_outputs(names.run, &name, "it was skipped")),
             Count::Incomplete => return Err(name_fault::not_yet(names.run, &name, &name)),
             Count::NotStored if is_list => {
                 let reason = "how many elements it has is not stored";
                 return Err(name_fault::without_outputs(names.run, &name, reason));
             }
-            Count::NotStored => {}
+            Count::Known(_) | Count::NotStored => {}
         }
     }
     let inside = names.record.inside(pipeline);

@@ -92,6 +92,10 @@ impl<'r, E: Clone> Assembly<'r, E> {
     /// Puts a value together; none if a task that it needs was skipped.
     pub fn put(&self, recipe: &Recipe) -> Result<Option<Bytes>, NotPut<E>> {
         let put = |recipe: &Recipe| self.put(recipe);
+        let list = |is_bytes: bool, parts: Vec<Bytes>| {
+            let element = if is_bytes { Type::U8 } else { Type::String };
+            compose_list(&element, &parts).map_err(|_| NotPut::NotStored)
+        };
         match recipe {
             Recipe::Literal(bytes) => Ok(Some(bytes.clone().into())),
             Recipe::NotStored | Recipe::Range(..) => Err(NotPut::NotStored), // a range is no value
@@ -103,7 +107,9 @@ impl<'r, E: Clone> Assembly<'r, E> {
             Recipe::Part { of, part, default } => {
                 Ok(or_default(put(of)?.and_then(|whole| at(&whole, part)), default.as_deref()))
             }
-            Recipe::List { is_bytes, parts } => all(parts.iter().map(put))?.map(list(*is_bytes)).transpose(),
+            Recipe::List { is_bytes, parts } => {
+                all(parts.iter().map(put))?.map(|parts| list(*is_bytes, parts)).transpose()
+            }
             Recipe::Tuple(parts) => Ok(all(parts.iter().map(put))?.map(|parts| compose_tuple(&parts))),
             Recipe::Map(pairs) => {
                 let map = |pairs: Vec<Bytes>| compose_map(&pairs).map_err(|_| NotPut::NotStored);
@@ -130,7 +136,7 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 let Some(count) = place.count(pipeline)? else { return Ok(None) };
                 let items = (0..).take(count);
                 let values = all(place.elements(pipeline, items).map(|element| element.put(value)))?;
-                values.map(list(*is_bytes)).transpose()
+                values.map(|values| list(*is_bytes, values)).transpose()
             }
             Recipe::Item { level, item, part } => {
                 let whole = self.item(usize::from(*level), to_usize(*item))?;
@@ -221,12 +227,6 @@ impl<'r, E: Clone> Assembly<'r, E> {
         }
         list.get(position).map(Some).ok_or(NotPut::NotStored)
     }
-}
-
-/// Returns how to compose a list.
-fn list<E>(is_bytes: bool) -> impl Fn(Vec<Bytes>) -> Result<Bytes, NotPut<E>> {
-    let element = if is_bytes { Type::U8 } else { Type::String };
-    move |parts| compose_list(&element, &parts).map_err(|_| NotPut::NotStored)
 }
 
 /// Locates the elements of a stored list, whose type is not stored.
@@ -339,16 +339,27 @@ mod tests {
         }
     }
 
+    /// How the lists of a pipeline are combined.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Combined {
+        Zip,
+        Product,
+    }
+
     /// Puts a value together in a place of `clean`, whose two lists are the results of the tasks 0 and 1.
     fn put(
         recipe: &Recipe,
-        product: bool,
+        combined: Combined,
         at: Option<u32>,
         results: &Results<'_, &'static str>,
     ) -> Result<Option<Bytes>, NotPut<&'static str>> {
         let list = |task| Recipe::Task { task, part: Vec::new(), default: None, level: 0 };
         let lengths = [0, 1].map(|task| Length::Of(list(task))).to_vec();
-        let elements = ElementsRecord { lists: [0, 1].map(list).to_vec(), product, lengths };
+        let elements = ElementsRecord {
+            lists: [0, 1].map(list).to_vec(),
+            product: combined == Combined::Product,
+            lengths,
+        };
         let record = PlanRecord::of_pipelines(vec![PipelineRecord::sample("clean", Some(elements))]);
         let outermost = Assembly::new(&record, results);
         match at {
@@ -364,7 +375,7 @@ mod tests {
     #[test]
     fn skipped_tasks_need_defaults() {
         let skipped = |_: TaskIdx, _: IndexPath| Ok(None);
-        let put = |recipe: &Recipe| put(recipe, false, None, &skipped);
+        let put = |recipe: &Recipe| put(recipe, Combined::Zip, None, &skipped);
         assert_eq!(put(&task(None)), Ok(None));
         assert_eq!(put(&task(Some(b"\x01"))), Ok(Some(Bytes::from_static(b"\x01"))));
         let list =
@@ -374,6 +385,7 @@ mod tests {
     }
 
     /// The lists `["a", "b"]` and bytes; the result of the task 2 is ten more than its index.
+    #[expect(clippy::unnecessary_wraps, reason = "other results fail")]
     fn result(task: TaskIdx, at: IndexPath) -> Result<Option<Bytes>, &'static str> {
         Ok(Some(match task.get() {
             0 => stored("list<string>", r#"["a", "b"]"#).1,
@@ -390,14 +402,14 @@ mod tests {
     fn values_of_all_elements_make_a_list() {
         let pair = Recipe::Tuple(vec![item(0), item(1), task(None)]);
         let each = |is_bytes, value| Recipe::Each { pipeline: 0, is_bytes, value: Box::new(value) };
-        let found = put(&each(false, pair.clone()), false, None, &result).unwrap().unwrap();
+        let found = put(&each(false, pair.clone()), Combined::Zip, None, &result).unwrap().unwrap();
         assert_eq!(&*found, b"\x92\x93\xa1a\x07\x0a\x93\xa1b\x08\x0b");
-        let found = put(&each(true, item(1)), true, None, &result).unwrap().unwrap();
+        let found = put(&each(true, item(1)), Combined::Product, None, &result).unwrap().unwrap();
         assert_eq!(&*found, b"\xc4\x04\x07\x08\x07\x08");
         // The same within an element of the pipeline: the list is around it.
-        let found = put(&each(true, item(1)), true, Some(1), &result).unwrap().unwrap();
+        let found = put(&each(true, item(1)), Combined::Product, Some(1), &result).unwrap().unwrap();
         assert_eq!(&*found, b"\xc4\x04\x07\x08\x07\x08");
-        let third = put(&pair, true, Some(2), &result).unwrap().unwrap();
+        let third = put(&pair, Combined::Product, Some(2), &result).unwrap().unwrap();
         assert_eq!(&*third, b"\x93\xa1b\x07\x0c");
     }
 
@@ -413,7 +425,7 @@ mod tests {
         };
         let value = Recipe::Tuple(vec![Recipe::NotStored, task(None)]);
         let each = Recipe::Each { pipeline: 0, is_bytes: false, value: Box::new(value) };
-        assert_eq!(put(&each, false, None, &results), Err(NotPut::Missing("open")));
+        assert_eq!(put(&each, Combined::Zip, None, &results), Err(NotPut::Missing("open")));
         assert_eq!(*asked.borrow(), [Some(0), Some(1)]);
     }
 
@@ -423,10 +435,10 @@ mod tests {
             1 => Err("open"),
             _ => result(task, at),
         };
-        assert_eq!(put(&item(0), false, Some(1), &results), Ok(Some(Bytes::from_static(b"\xa1b"))));
-        assert_eq!(put(&item(1), false, Some(1), &results), Err(NotPut::Missing("open")));
+        assert_eq!(put(&item(0), Combined::Zip, Some(1), &results), Ok(Some(Bytes::from_static(b"\xa1b"))));
+        assert_eq!(put(&item(1), Combined::Zip, Some(1), &results), Err(NotPut::Missing("open")));
         let each = Recipe::Each { pipeline: 0, is_bytes: false, value: Box::new(task(None)) };
-        assert_eq!(put(&each, false, None, &results), Ok(Some(Bytes::from_static(b"\x92\x0a\x0b"))));
-        assert_eq!(put(&each, true, None, &results), Err(NotPut::Missing("open")));
+        assert_eq!(put(&each, Combined::Zip, None, &results), Ok(Some(Bytes::from_static(b"\x92\x0a\x0b"))));
+        assert_eq!(put(&each, Combined::Product, None, &results), Err(NotPut::Missing("open")));
     }
 }

@@ -284,24 +284,22 @@ impl fmt::Display for Difference {
 }
 
 #[cfg(test)]
-impl PlanRecord {
-    /// Returns a plan of these pipelines.
-    pub(crate) fn of_pipelines(pipelines: Vec<PipelineRecord>) -> Self {
-        Self::new(std::iter::empty(), BTreeMap::new()).with_pipelines(pipelines)
-    }
-}
-
-#[cfg(test)]
-impl PipelineRecord {
-    /// Returns a pipeline without arguments and outputs.
-    pub(crate) fn sample(name: &str, elements: Option<ElementsRecord>) -> Self {
-        Self::new(name.to_owned(), Vec::new(), Vec::new(), elements)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
+
+    impl PlanRecord {
+        /// Returns a plan of these pipelines.
+        pub(crate) fn of_pipelines(pipelines: Vec<PipelineRecord>) -> Self {
+            Self::new(std::iter::empty(), BTreeMap::new()).with_pipelines(pipelines)
+        }
+    }
+
+    impl PipelineRecord {
+        /// Returns a pipeline without arguments and outputs.
+        pub(crate) fn sample(name: &str, elements: Option<ElementsRecord>) -> Self {
+            Self::new(name.to_owned(), Vec::new(), Vec::new(), elements)
+        }
+    }
 
     fn record(tasks: &[(&str, &[(&str, &str)])]) -> PlanRecord {
         let digest = |value: &str| Digest::of_bytes(value.as_bytes());
