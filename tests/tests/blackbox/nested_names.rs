@@ -214,7 +214,7 @@ fn logs_of_a_task_are_those_of_all_its_elements_in_order() {
         (&third["task"], &third["item"], &third["text"]),
         (&json!("clean[0]/say"), &json!(1), &json!("b"))
     );
-    let silent = logs(&["clean/sum"]).says(["none wrote anything: `clean` has 3 elements"]);
+    let silent = logs(&["clean/sum"]).says(["no log of one is stored: `clean` has 3 elements"]);
     assert!(silent.stdout.is_empty());
 }
 
