@@ -75,7 +75,8 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
     Ok(TaskLog {
         logs,
         is_of_elements: true,
-        note: is_silent.then(|| format!("the task runs once per element, and no log of one is stored: {range}")),
+        note: is_silent
+            .then(|| format!("the task runs once per element, and no log of one is stored: {range}")),
         left_out,
     })
 }
