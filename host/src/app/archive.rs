@@ -1,13 +1,12 @@
-//! Reads stored runs: the list, one run in detail, a guest's log; and removes a run.
+//! Reads stored runs: the list, and one run in detail; and removes a run.
 //! The layout is in `cli/print`.
 
 use crate::app::Error;
 use crate::app::iterations::count_iterations;
-use crate::app::node_name::{Found, find, no_run, plan_record, range, stored_name};
-use crate::model::{FailureClass, RunId, RunStatus, SkipReason, own_words};
+use crate::app::node_name::{Named, Names, no_run};
+use crate::model::{FailureClass, RunId, RunStatus, SkipReason, TaskIdx, own_words, to_usize};
 use crate::state::{
-    Backend, CLOSING, ClaimView, End, FailureRecord, LogPart, NodeView, Note, Phase, Removal, RunSummary,
-    split_iteration_name,
+    Backend, CLOSING, ClaimView, End, FailureRecord, NodeId, NodeView, Note, Phase, Removal, RunSummary,
 };
 use std::collections::HashMap;
 
@@ -38,7 +37,7 @@ pub(crate) struct OutputsFailed(pub Option<FailureRecord>);
 /// A task, or an element that has failed or that a host holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskDetails {
-    /// `task` or `task[i]`.
+    /// The name of the node, such as `task` or `task[i]`.
     pub name: String,
     /// The state of the node.
     pub state: TaskState,
@@ -66,6 +65,8 @@ pub(crate) enum TaskState {
     Done(u64),
     /// Has a result of this size in bytes, which came from the cache.
     Cached(u64),
+    /// All elements of the pipelines around it have ended well. It has no result: they have.
+    Passed,
     /// Skipped.
     Skipped(SkipReason),
     /// Failed; `None` if the record cannot be read.
@@ -89,123 +90,69 @@ pub(crate) async fn list_runs(backend: &dyn Backend, max: usize) -> Result<Vec<R
 pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDetails, Error> {
     let missing = |error| no_run(run, error);
     let summary = backend.run(run).await.map_err(missing)?;
-    let record = plan_record(backend, run, NEWER).await?;
-    let tasks: Vec<String> = record.task_names().map(str::to_owned).collect();
-    let mut elements = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
-    let has_more = elements.len() > MAX_FAILED_ELEMENTS;
-    elements.truncate(MAX_FAILED_ELEMENTS);
-    let mut claims = claims(backend, run, &tasks).await?;
+    let names = Names::of(backend, run).await?;
+    let failed = backend.failed_elements(run, MAX_FAILED_ELEMENTS + 1).await.map_err(missing)?;
+    let has_more = failed.len() > MAX_FAILED_ELEMENTS;
+    let mut claims = claims(&names).await?;
+    let tasks = (0..).map(TaskIdx::new).take(names.record.task_names().count());
+    let mut nodes: Vec<NodeId> = tasks.map(NodeId::of_task).collect();
+    for name in failed.iter().take(MAX_FAILED_ELEMENTS) {
+        // A name that is none was stored by another program.
+        if let Ok(Named::Node(node)) = names.resolve(name).await {
+            nodes.push(node);
+        }
+    }
     // Claimed elements are shown besides the failed ones: `nodes` returns only the requested names.
-    elements.extend(claims.keys().filter(|name| item_part(name).is_some()).cloned());
-    elements.sort_by_cached_key(|name| item_part(name));
-    elements.dedup();
-    let of_task = |task: &String| {
-        let elements = elements.iter().filter(|name| task_part(name) == task).cloned();
-        std::iter::once(task.clone()).chain(elements).collect::<Vec<_>>()
-    };
-    let names: Vec<String> = tasks.iter().flat_map(of_task).collect();
-    let with_closing: Vec<String> = names.iter().cloned().chain([CLOSING.to_owned()]).collect();
+    nodes.extend(claims.keys());
+    nodes.sort_unstable();
+    nodes.dedup();
+    let node_names: Vec<String> = nodes.iter().map(|node| names.node_name(*node)).collect();
+    let with_closing: Vec<String> = node_names.iter().cloned().chain([CLOSING.to_owned()]).collect();
     let mut views = backend.nodes(run, &with_closing).await.map_err(missing)?;
     let closing = views.pop().map(|view| view.end);
     let outputs = match closing {
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
-    let mut nodes = Vec::with_capacity(names.len());
-    for (name, view) in names.into_iter().zip(views) {
-        let claim = claims.remove(&name);
-        let iterations = match record.max_iterations(task_part(&name)) {
-            Some(max) => Some(Iterations {
-                stored: stored_iterations(backend, run, &name, claim.as_ref()).await?,
-                max,
-            }),
-            None => None,
-        };
-        nodes.push(TaskDetails { iterations, ..task_details(name, view, &summary).with_claim(claim) });
+    let tasks = names.record.task_names().count();
+    let mut details = Vec::with_capacity(nodes.len());
+    for ((node, name), view) in nodes.into_iter().zip(node_names).zip(views) {
+        let claim = claims.remove(&node);
+        let iterations = iterations(&names, node, claim.as_ref()).await?;
+        let found = task_details(name, view, &summary);
+        let passes = node.at.level() < names.pipelines_around(node.task).len();
+        let found = if passes { found.of_elements(&summary, tasks) } else { found };
+        details.push(TaskDetails { iterations, ..found.with_claim(claim) });
     }
-    Ok(RunDetails { run: summary, nodes, has_more, outputs })
+    Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
 }
 
-/// Advice for a run whose plan this version cannot read.
-const NEWER: &str = "Use the version of cascade-host that created the run.";
-
-/// Returns the number of stored iterations of a node, which its claim tells too.
-async fn stored_iterations(
-    backend: &dyn Backend,
-    run: &RunId,
-    name: &str,
+/// Returns how far a node is, if it repeats. A node around elements does not.
+async fn iterations(
+    names: &Names<'_>,
+    node: NodeId,
     claim: Option<&ClaimView>,
-) -> Result<u32, Error> {
-    match claim {
-        Some(claim) => Ok(claim.iteration),
-        None => count_iterations(backend, run, name).await.map_err(|error| no_run(run, error)),
-    }
-}
-
-/// Returns the current claims by node name.
-async fn claims(
-    backend: &dyn Backend,
-    run: &RunId,
-    tasks: &[String],
-) -> Result<HashMap<String, ClaimView>, Error> {
-    let claims = backend.claims(run, MAX_CLAIMS).await.map_err(|error| no_run(run, error))?;
-    let named = claims.into_iter().filter_map(|claim| {
-        let task = tasks.get(claim.node.task.index())?;
-        let name = format!("{task}{}", claim.node.at);
-        Some((name, claim))
-    });
-    Ok(named.collect())
-}
-
-/// The guest output of a task or element.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TaskLog {
-    /// The pieces, oldest first.
-    pub parts: Vec<LogPart>,
-    /// The reason for an empty log, unless the guest ran and wrote nothing.
-    pub note: Option<String>,
-}
-
-/// Reads the guest output of a task or element. Fails if there is no such node, or if it has not run.
-pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
-    let missing = |error| no_run(run, error);
-    let name = stored_name(name);
-    let parts = backend.log(run, &name).await.map_err(missing)?;
-    if !parts.is_empty() {
-        return Ok(TaskLog { parts, note: None });
-    }
-    let Found { view, elements } = find(backend, run, &name).await?;
-    if let Some((node, _)) = split_iteration_name(&name) {
-        return Err(Error::Missing {
-            message: format!("the iterations of `{node}` share one log"),
-            help: format!("`cascade-host logs {run} {node}` prints it"),
-        });
-    }
-    let note = match elements {
-        Some(count) => Some(format!("the task runs once per element: {}", range(&name, count))),
+) -> Result<Option<Iterations>, Error> {
+    let task = names.node_name(NodeId::of_task(node.task));
+    let is_innermost = node.at.level() == names.record.indexed(node.task).len();
+    let Some(max) = names.record.max_iterations(&task).filter(|_| is_innermost) else { return Ok(None) };
+    let stored = match claim {
+        Some(claim) => claim.iteration,
         None => {
-            empty_log_note(&task_details(name.clone(), view, &backend.run(run).await.map_err(missing)?), run)?
+            let counted = count_iterations(names.backend, names.run, &names.node_name(node)).await;
+            counted.map_err(|error| no_run(names.run, error))?
         }
     };
-    Ok(TaskLog { parts, note })
+    Ok(Some(Iterations { stored, max }))
 }
 
-/// Returns the known reason why a task or element has no log. Fails if it has not run.
-fn empty_log_note(details: &TaskDetails, run: &RunId) -> Result<Option<String>, Error> {
-    match &details.state {
-        TaskState::Cached(_) => {
-            Ok(Some("its result came from the cache, which stores no guest output".to_owned()))
-        }
-        TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
-            message: format!("`{}` of run `{run}` has not run: {}", details.name, without_result(details)),
-            help: format!("`cascade-host show {run}` shows every task"),
-        }),
-        TaskState::Done(_)
-        | TaskState::Failed(_)
-        | TaskState::Running
-        | TaskState::Retrying
-        | TaskState::Stopped => Ok(None),
-    }
+/// Returns the current claims by node.
+async fn claims(names: &Names<'_>) -> Result<HashMap<NodeId, ClaimView>, Error> {
+    let claims = names.backend.claims(names.run, MAX_CLAIMS).await;
+    let claims = claims.map_err(|error| no_run(names.run, error))?.into_iter();
+    // The node that closes the run is no task.
+    let of_tasks = claims.filter(|claim| names.record.node_name(claim.node.task, &claim.node.at).is_some());
+    Ok(of_tasks.map(|claim| (claim.node, claim)).collect())
 }
 
 /// Explains why a task or element has no result.
@@ -220,6 +167,7 @@ pub(crate) fn without_result(details: &TaskDetails) -> String {
         TaskState::Running => "a host works on it".to_owned(),
         TaskState::Retrying => "its next attempt is pending".to_owned(),
         TaskState::Stopped => "it started, and no host works on it any more".to_owned(),
+        TaskState::Passed => "its elements have the results".to_owned(),
         TaskState::Open | TaskState::Done(_) | TaskState::Cached(_) => "it has not started".to_owned(),
     }
 }
@@ -238,6 +186,7 @@ impl TaskDetails {
                     TaskState::Running
                 }
                 ended @ (TaskState::Done(_)
+                | TaskState::Passed
                 | TaskState::Cached(_)
                 | TaskState::Skipped(_)
                 | TaskState::Failed(_)) => ended,
@@ -245,14 +194,18 @@ impl TaskDetails {
         }
         Self { claim, ..self }
     }
-}
 
-fn task_part(name: &str) -> &str {
-    name.split_once('[').map_or(name, |(task, _)| task)
-}
-
-fn item_part(name: &str) -> Option<u32> {
-    name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+    /// Returns the details of a node whose elements are those of a pipeline. Such a node stores nothing when it ends well: its
+    /// last note says so, or that the run has all of the plan's tasks and none is open.
+    fn of_elements(mut self, run: &RunSummary, tasks: usize) -> Self {
+        let has_all = run.counts.open == 0 && to_usize(run.counts.total()) == tasks;
+        let has_ended = has_all || self.note.as_ref().is_some_and(|note| note.phase == Phase::Done);
+        self.state = match self.state {
+            TaskState::Open | TaskState::Running | TaskState::Stopped if has_ended => TaskState::Passed,
+            state => state, // ended otherwise, or has not ended
+        };
+        self
+    }
 }
 
 /// Derives the details of a node from what is stored of it.
@@ -333,9 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn element_name_has_a_task_and_an_index() {
-        assert_eq!((task_part("count[10]"), item_part("count[10]")), ("count", Some(10)));
-        assert_eq!((task_part("count"), item_part("count")), ("count", None));
+    fn task_of_a_pipeline_that_runs_per_element_passes_without_a_result() {
+        let mut run = run(RunStatus::Running, &["h1"]);
+        run.counts.open = 1;
+        let state = |end: End, phase, run: &RunSummary| {
+            let note = Some(Note::new(HostId("h1".into()), phase));
+            task_details("clean/sum".into(), NodeView { end, note }, run).of_elements(run, 1).state
+        };
+        assert_eq!(state(End::Open, Phase::Done, &run), TaskState::Passed);
+        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Running);
+        run.counts = Counts { done: 1, ..Counts::default() };
+        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Passed);
+        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, &run), TaskState::Failed(None));
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Forecasts what a run would do with each task, from stored results and the cache, without changing either.
 //! `engine` decides the fate of each task; `cli` formats it.
 
+use crate::app::assembled::{assemble, places};
 use crate::app::{Error, Session};
 use crate::cache::Cache;
 use crate::engine;
 use crate::engine::Fate;
 use crate::model::TaskIdx;
-use crate::plan::PlanRecord;
+use crate::plan::{Assembly, PlanRecord};
 use crate::state;
-use crate::state::{Backend, ErrorKind};
+use crate::state::{Backend, ErrorKind, NodeId};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The forecast for one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +37,11 @@ pub(crate) async fn forecast(
     backend: &dyn Backend,
     cache: Option<&dyn Cache>,
 ) -> Result<Forecast, Error> {
-    let (stored, differences) = stored(session, backend).await?;
-    let fates = engine::forecast(&session.bound, &session.targets.is_included, stored, cache).await?;
+    let Stored { results, in_pipelines, differences } = stored(session, backend).await?;
+    let fates = engine::forecast(&session.bound, &session.targets.is_included, results, cache).await?;
     let secrets = session.secrets();
     let tasks = fates.into_iter().map(|(task, fate)| match fate {
+        _ if in_pipelines.contains(&task) => Planned { task, fate: Fate::Stored },
         Fate::Fails(message) => Planned { task, fate: Fate::Fails(secrets.hide(&message).into_owned()) },
         fate => Planned { task, fate }, // no other fate quotes a value
     });
@@ -47,7 +49,22 @@ pub(crate) async fn forecast(
     Ok(Forecast { tasks, differences })
 }
 
-type Stored = (HashMap<TaskIdx, Bytes>, Vec<String>);
+/// What a resumed run would keep.
+#[derive(Default)]
+struct Stored {
+    /// Results of tasks.
+    results: HashMap<TaskIdx, Bytes>,
+    /// Tasks in pipelines that run once per element, whose elements all have results.
+    in_pipelines: HashSet<TaskIdx>,
+    /// Differences to the stored plan: then nothing else is known.
+    differences: Vec<String>,
+}
+
+impl Stored {
+    fn of_other_plan(differences: Vec<String>) -> Self {
+        Self { differences, ..Self::default() }
+    }
+}
 
 /// Returns the results that a resumed run would keep, or how its plan differs.
 async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, state::Error> {
@@ -57,15 +74,40 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
         Err(error) => return Err(error),
     };
     let Some(record) = record else {
-        return Ok((HashMap::new(), vec!["the stored plan is damaged or of another version".to_owned()]));
+        let difference = "the stored plan is damaged or of another version".to_owned();
+        return Ok(Stored::of_other_plan(vec![difference]));
     };
     let differences: Vec<String> =
         session.bound.differences(&record).iter().map(ToString::to_string).collect();
     if !differences.is_empty() {
-        return Ok((HashMap::new(), differences));
+        return Ok(Stored::of_other_plan(differences));
     }
     let names: Vec<String> = session.bound.plan().tasks().iter().map(|task| task.name.to_string()).collect();
     let results = backend.results(&session.run, &names).await?;
-    let stored = (0..).map(TaskIdx::new).zip(results).filter_map(|(idx, result)| Some((idx, result?)));
-    Ok((stored.collect(), Vec::new()))
+    let results = (0..).map(TaskIdx::new).zip(results).filter_map(|(idx, result)| Some((idx, result?)));
+    let in_pipelines = in_pipelines(session, backend, &record).await?;
+    Ok(Stored { results: results.collect(), in_pipelines, differences: Vec::new() })
+}
+
+/// Returns the tasks in pipelines that run once per element, whose elements all have results.
+async fn in_pipelines(
+    session: &Session,
+    backend: &dyn Backend,
+    record: &PlanRecord,
+) -> Result<HashSet<TaskIdx>, state::Error> {
+    let tasks = (0..).map(TaskIdx::new).zip(session.bound.plan().tasks());
+    let tasks: Vec<_> = tasks.filter(|(_, task)| !task.around.is_empty()).collect();
+    let all = |outermost: &Assembly<'_, NodeId>| -> Vec<_> {
+        tasks.iter().map(|(_, task)| places(outermost, &task.around)).collect()
+    };
+    let all = assemble(backend, &session.run, record, all).await?;
+    let mut stored = HashSet::new();
+    for ((idx, _), places) in tasks.iter().zip(all) {
+        let Ok(places) = places else { continue }; // not all elements are known
+        let names = places.iter().filter_map(|at| record.node_name(*idx, at)).collect::<Vec<_>>();
+        if backend.results(&session.run, &names).await?.iter().all(Option::is_some) {
+            stored.insert(*idx);
+        }
+    }
+    Ok(stored)
 }

@@ -1,15 +1,23 @@
-//! Counts the stored iterations of a node, of which a backend has names only.
-//! `archive` and `node_name` show the counts.
+//! Counts the stored iterations of a node, of which a backend has names only, and explains which are missing.
+//! `archive` shows the counts.
 
+use crate::app::Error;
+use crate::app::name_fault;
+use crate::app::node_name::{Named, Names, no_run};
 use crate::manifest::MAX_ITERATIONS;
 use crate::model::RunId;
-use crate::state::{Backend, End, Error};
+use crate::state;
+use crate::state::{Backend, End, NodeId};
 
 /// Number of names to ask for in one request.
 const PROBES: u32 = 32;
 
 /// Returns the number of stored iterations of a node. They have no gaps, so a few requests find the last one.
-pub(crate) async fn count_iterations(backend: &dyn Backend, run: &RunId, node: &str) -> Result<u32, Error> {
+pub(crate) async fn count_iterations(
+    backend: &dyn Backend,
+    run: &RunId,
+    node: &str,
+) -> Result<u32, state::Error> {
     // All below `low` are stored, and none from `high` on.
     let (mut low, mut high) = (0, MAX_ITERATIONS);
     while low < high {
@@ -26,4 +34,29 @@ pub(crate) async fn count_iterations(backend: &dyn Backend, run: &RunId, node: &
         }
     }
     Ok(low)
+}
+
+/// Returns the error of an iteration that is not stored. Fails if there is no such node.
+pub(crate) async fn missing(names: &Names<'_>, name: &str, iteration: u32) -> Result<Error, Error> {
+    let run = names.run;
+    let node = match names.resolve(name).await? {
+        Named::Node(node) => node,
+        Named::Pipeline { pipeline, at } => {
+            return Ok(name_fault::is_pipeline(run, name, &names.tasks_in(pipeline, &at)));
+        }
+    };
+    drop(names.find(node, name).await?);
+    let message = format!("run `{run}` has no iteration {iteration} of `{name}`");
+    let task = names.node_name(NodeId::of_task(node.task));
+    if names.record.max_iterations(&task).is_none() {
+        let help = format!("`{task}` does not repeat: it runs once, as `{name}`");
+        return Ok(Error::Missing { message, help });
+    }
+    let stored = count_iterations(names.backend, run, name).await.map_err(|error| no_run(run, error))?;
+    let help = match stored {
+        0 => format!("no iteration of `{name}` is stored; `show {run}` shows its progress"),
+        1 => format!("one iteration of `{name}` is stored, `{name}@0`"),
+        _ => format!("{stored} iterations of `{name}` are stored, `{name}@0` to `{name}@{}`", stored - 1),
+    };
+    Ok(Error::Missing { message, help })
 }

@@ -13,7 +13,8 @@ const MAX_EVENTS: usize = 1024;
 /// Maximum bytes of queued guest output, over all nodes: guests may write faster than a backend stores.
 const MAX_LINES: usize = 4 << 20;
 
-/// Elements from this index on get a note only if they fail: a list of a million must not fill the backend.
+/// Elements from this index on get a note only if they fail: a list of a million must not fill the backend. Of elements of
+/// elements, those get one whose positions, counted from 1, have at most this product: about ten times as many.
 const MAX_NOTED: u32 = 10_000;
 
 /// Maximum length of a failure in a note, in characters; the whole message is in the failure's record.
@@ -144,7 +145,7 @@ impl JournalBuffer {
     }
 
     fn line(&mut self, at: Timestamp, subject: &Subject, stream: &str, text: &str) {
-        let parts = self.lines.entry(name_of(subject)).or_default();
+        let parts = self.lines.entry(subject.node_name()).or_default();
         let cost = text.len() + LINE_COST;
         if self.line_bytes + cost > MAX_LINES {
             // A single gap marks any number of dropped lines.
@@ -163,7 +164,7 @@ impl JournalBuffer {
     }
 
     fn update(&mut self, event: &Event, subject: &Subject) {
-        let name = name_of(subject);
+        let name = subject.node_name();
         let live = self.live.remove(&name);
         let Some(note) = self.next_note(event, subject, live) else {
             return;
@@ -171,7 +172,7 @@ impl JournalBuffer {
         if matches!(note.phase, Phase::Ready | Phase::Running) {
             self.live.insert(name.clone(), note.clone());
         }
-        if subject.item.is_none_or(|item| item < MAX_NOTED) || note.phase == Phase::Failed {
+        if is_noted(subject) || note.phase == Phase::Failed {
             self.notes.insert(name, note);
         }
     }
@@ -208,7 +209,7 @@ impl JournalBuffer {
             }
             // The new claim holder writes the note now; this host must not overwrite it.
             Fact::TaskLeaseLost => {
-                self.notes.remove(&name_of(subject));
+                self.notes.remove(&subject.node_name());
                 None
             }
             // The ledger stores the reason, and nothing ran.
@@ -224,18 +225,19 @@ impl JournalBuffer {
             | Fact::OutputFailed { .. }
             | Fact::StateReconnected
             | Fact::Warning { .. } => {
-                self.live.extend(live.map(|live| (name_of(subject), live)));
+                self.live.extend(live.map(|live| (subject.node_name(), live)));
                 None
             }
         }
     }
 }
 
-fn name_of(subject: &Subject) -> String {
-    match subject.item {
-        Some(item) => format!("{}[{item}]", subject.task),
-        None => subject.task.to_string(),
-    }
+/// Returns whether a node gets a note before it fails: elements of elements count as if they were numbered in one row.
+fn is_noted(subject: &Subject) -> bool {
+    let own = subject.item.into_iter();
+    let mut positions = subject.task.indexes().chain(own).map(|index| u64::from(index) + 1);
+    let product = positions.try_fold(1_u64, u64::checked_mul);
+    product.is_some_and(|product| product <= u64::from(MAX_NOTED))
 }
 
 fn summary(failure: &FailureFact) -> (FailureClass, String) {
@@ -359,6 +361,25 @@ mod tests {
         let batch = pending.take().unwrap();
         assert_eq!(batch.notes.len(), 1);
         assert_eq!(batch.notes[0].0, format!("count[{}]", MAX_NOTED + 1));
+    }
+
+    #[test]
+    fn notes_are_bounded_over_elements_of_elements() {
+        let mut pending = pending();
+        let mut note = |name: &str, item| {
+            let mut event = event(0, item, 1, finished());
+            event.subject.as_mut().unwrap().task = TaskName::of_node(name).unwrap();
+            pending.note(&event);
+        };
+        note("clean[3]/count", None);
+        note("clean[99]/count", Some(99));
+        note("clean[100]/count", Some(99));
+        note("clean[10000]/count", None);
+        note("clean[4294967295]/inner[4294967295]/count", Some(u32::MAX));
+        let batch = pending.take().unwrap();
+        let mut names: Vec<&str> = batch.notes.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["clean[3]/count", "clean[99]/count[99]"]);
     }
 
     #[test]

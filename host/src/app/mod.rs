@@ -25,7 +25,10 @@ mod runtime;
 mod run;
 mod forecast;
 mod iterations;
+mod assembled;
+mod name_fault;
 mod node_name;
+mod node_log;
 mod stored;
 mod archive;
 mod control;
@@ -34,7 +37,7 @@ mod doctor;
 #[cfg(test)]
 pub(crate) use archive::Iterations;
 pub(crate) use archive::{
-    OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_log, read_run, remove_run,
+    OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
 pub(crate) use build::{
@@ -52,10 +55,11 @@ pub(crate) use imports::Supply;
 pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
 pub(crate) use input_files::{InputFiles, InputFilesRequest};
+pub(crate) use node_log::{NodeLog, read_log};
 pub(crate) use params::{Params, to_datum};
 pub(crate) use run::{Report, RunRequest, run};
 pub(crate) use runtime::runtime_for_guests;
 pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
-pub(crate) use stored::{StoredResult, stored_results};
+pub(crate) use stored::{Stored, StoredResult, stored_results};
 pub(crate) use wit_files::read_wit;

@@ -1,99 +1,48 @@
-//! Looks up the task and element names of users in a stored run, and lists the existing names on a mismatch.
-//! `archive` and `stored` interpret the stored data.
+//! Looks up the names of tasks, pipelines and elements that users type in a stored run, and lists the existing ones on a
+//! mismatch.
+//! `archive`, `node_log` and `stored` interpret the stored data.
 
 use crate::app::Error;
-use crate::app::iterations::count_iterations;
-use crate::model::{RunId, TaskName, nearest, shortlist};
+use crate::app::assembled::{Count, count};
+use crate::app::name_fault;
+use crate::model::{IndexPath, RunId, TaskIdx, TaskName};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::{Backend, End, ErrorKind, NodeView, split_iteration_name};
-use crate::value::wire::Reader;
+use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, split_iteration_name, split_node_name};
+use crate::value::wire::{Kind, Reader};
+use bytes::Bytes;
 
-/// A task or an element of a stored run.
-pub(crate) struct Found {
-    /// The stored state of the node.
-    pub(crate) view: NodeView,
-    /// Number of elements of a `for-each` task whose list is complete.
-    pub(crate) elements: Option<usize>,
+/// A stored run, whose names are looked up.
+pub(crate) struct Names<'a> {
+    pub(crate) backend: &'a dyn Backend,
+    pub(crate) run: &'a RunId,
+    pub(crate) record: PlanRecord,
 }
 
-/// Returns the stored form of `task` or `task[i]`, and any other text unchanged.
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A node.
+    Node(NodeId),
+    /// A pipeline, or its elements within other elements, or one element.
+    Pipeline {
+        /// Its position in the plan.
+        pipeline: usize,
+        /// The indexes.
+        at: IndexPath,
+    },
+}
+
+/// Returns the stored form of the name of a node or an iteration, and any other text unchanged.
 pub(crate) fn stored_name(name: &str) -> String {
-    match parts(name) {
-        Some((task, Some(item))) => format!("{task}[{item}]"),
-        Some((_, None)) | None => name.to_owned(),
+    if let Some((node, iteration)) = split_iteration_name(name) {
+        return format!("{}@{iteration}", stored_name(node));
     }
-}
-
-/// Finds a name, in the form of [`stored_name`], in a stored run. Fails if the run has no such task or element.
-pub(crate) async fn find(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Found, Error> {
-    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
-    let known = |task: &str| record.task_names().any(|known| known == task);
-    if let Some((node, iteration)) = split_iteration_name(name)
-        && let Some((task, _)) = parts(node).filter(|(task, _)| known(task))
-    {
-        return find_iteration(backend, run, (task, node, iteration), &record).await;
-    }
-    let Some((task, item)) = parts(name).filter(|(task, _)| known(task)) else {
-        return Err(match record.pipeline(name) {
-            Some(_) => is_pipeline(run, name, &record),
-            None => no_task(run, name, &record),
-        });
-    };
-    let views = backend.nodes(run, &[name.to_owned()]).await.map_err(|error| no_run(run, error))?;
-    let view = views.into_iter().next().unwrap_or(NodeView { end: End::Open, note: None });
-    let has_started = view.end != End::Open || view.note.is_some();
-    if item.is_some() && has_started {
-        return Ok(Found { view, elements: None });
-    }
-    let elements =
-        if record.is_for_each(task) { elements(backend, run, task).await? } else { Elements::None };
-    match (item, elements) {
-        (None, Elements::Known(count)) => Ok(Found { view, elements: Some(count) }),
-        (None, Elements::None | Elements::Unknown) => Ok(Found { view, elements: None }),
-        (Some(item), Elements::Known(count)) if u64::try_from(count).is_ok_and(|count| item < count) => {
-            Ok(Found { view, elements: None })
-        }
-        (Some(item), elements) => Err(no_element(run, (task, item), elements)),
-    }
-}
-
-/// Finds an iteration of a node. Fails if it is not stored.
-async fn find_iteration(
-    backend: &dyn Backend,
-    run: &RunId,
-    (task, node, iteration): (&str, &str, u32),
-    record: &PlanRecord,
-) -> Result<Found, Error> {
-    let message = format!("run `{run}` has no iteration {iteration} of `{node}`");
-    if record.max_iterations(task).is_none() {
-        let help = format!("`{task}` does not repeat: it runs once, as `{task}`");
-        return Err(Error::Missing { message, help });
-    }
-    let stored = count_iterations(backend, run, node).await.map_err(|error| no_run(run, error))?;
-    let help = match stored {
-        0 => format!("no iteration of `{node}` is stored; `show {run}` shows its progress"),
-        1 => format!("one iteration of `{node}` is stored, `{node}@0`"),
-        _ => format!("{stored} iterations of `{node}` are stored, `{node}@0` to `{node}@{}`", stored - 1),
-    };
-    if iteration >= stored {
-        return Err(Error::Missing { message, help });
-    }
-    let views =
-        backend.nodes(run, &[format!("{node}@{iteration}")]).await.map_err(|error| no_run(run, error))?;
-    let view = views.into_iter().next().unwrap_or(NodeView { end: End::Open, note: None });
-    Ok(Found { view, elements: None })
-}
-
-/// The number of elements of a task.
-#[derive(Clone, Copy)]
-enum Elements {
-    /// Not a `for-each` task.
-    None,
-    /// The length of the complete list.
-    Known(usize),
-    /// The list is not complete.
-    Unknown,
+    let stored = Parts::of(name).and_then(|parts| {
+        let task = TaskName::new(&parts.name).ok()?;
+        Some(task.with_indexes(&mut parts.indexes.iter().copied()).to_string())
+    });
+    stored.unwrap_or_else(|| name.to_owned())
 }
 
 /// Reads the stored plan of a run.
@@ -105,71 +54,213 @@ pub(crate) async fn plan_record(backend: &dyn Backend, run: &RunId, help: &str) 
     })
 }
 
-/// Describes the elements of a task: their number, and the first and last name.
-pub(crate) fn range(task: &str, count: usize) -> String {
-    match count {
-        0 => format!("`{task}` ran over an empty list and has no elements"),
-        1 => format!("`{task}` has one element, `{task}[0]`"),
-        _ => format!("`{task}` has {count} elements, `{task}[0]` to `{task}[{}]`", count - 1),
+/// Advice for a run whose plan this version cannot read.
+pub(crate) const NEWER: &str = "Use the version of cascade-host that created the run.";
+
+impl<'a> Names<'a> {
+    /// Reads the plan of a run.
+    pub(crate) async fn of(backend: &'a dyn Backend, run: &'a RunId) -> Result<Self, Error> {
+        Ok(Self { backend, run, record: plan_record(backend, run, NEWER).await? })
+    }
+
+    /// Returns what a name stands for. Whether there are elements with its indexes is not looked up.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<Named, Error> {
+        let Some(Parts { name: bare, indexes }) = Parts::of(name) else {
+            return Err(name_fault::unknown(self.run, &self.record, name));
+        };
+        let (places, at): (Vec<u8>, Vec<u32>) = indexes.into_iter().unzip();
+        let at = IndexPath::new(&at);
+        let (named, indexed) = match self.record.task(&bare) {
+            Some(task) => (at.map(|at| Named::Node(NodeId { task, at })), self.record.indexed(task)),
+            None => match self.record.pipeline(&bare) {
+                Some(pipeline) => {
+                    let named = at.map(|at| Named::Pipeline { pipeline, at });
+                    (named, self.record.indexed_of_pipeline(pipeline))
+                }
+                None => return Err(name_fault::unknown(self.run, &self.record, name)),
+            },
+        };
+        match named.filter(|_| indexed.starts_with(&places)) {
+            Some(named) => Ok(named),
+            None => Err(self.misplaced(name, (&bare, &indexed), &places).await?),
+        }
+    }
+
+    /// Returns the error of a name with an index where none belongs, or without one where one is needed.
+    async fn misplaced(
+        &self,
+        name: &str,
+        (bare, indexed): (&str, &[u8]),
+        places: &[u8],
+    ) -> Result<Error, Error> {
+        let missing = (0..).zip(indexed).find(|(level, place)| places.get(*level) != Some(place));
+        match missing {
+            Some((level, place)) if places.get(level).is_some_and(|given| given > place) => {
+                self.per_element(name, (bare, indexed), level).await
+            }
+            _ => Ok(name_fault::superfluous(self.run, name, (bare, indexed))),
+        }
+    }
+
+    /// Returns the error of a name that needs an index behind the element of this level, from 0.
+    pub(crate) async fn per_element(
+        &self,
+        name: &str,
+        (bare, indexed): (&str, &[u8]),
+        level: usize,
+    ) -> Result<Error, Error> {
+        let place = indexed.get(level).copied().unwrap_or_default();
+        let around = name_fault::segments(bare, place);
+        let at =
+            Parts::of(name).map(|parts| parts.indexes.iter().map(|(_, index)| *index).collect::<Vec<u32>>());
+        let at = IndexPath::new(&at.unwrap_or_default()).unwrap_or_default().prefix(level);
+        let pipeline = self.record.pipeline(around);
+        let count = match pipeline {
+            Some(pipeline) => self.count_of(pipeline, &at).await?,
+            None => Count::NotStored,
+        };
+        let known = match count {
+            Count::Known(count) => Some((self.pipeline_name(around, &at), count)),
+            Count::Skipped | Count::Incomplete | Count::NotStored => None,
+        };
+        Ok(name_fault::per_element(self.run, name, (bare, indexed, around), known))
+    }
+
+    /// Finds a node. Fails if the run has no such element.
+    pub(crate) async fn find(&self, node: NodeId, name: &str) -> Result<NodeView, Error> {
+        let view = self.view(node).await?;
+        if view.end == End::Open && view.note.is_none() {
+            self.check_indexes(node, name).await?;
+        }
+        Ok(view)
+    }
+
+    /// Returns the stored state of a node. One that was skipped with what is around it is skipped, too.
+    async fn view(&self, node: NodeId) -> Result<NodeView, Error> {
+        let nodes = std::iter::successors(Some(node), |node| node.parent());
+        let names: Vec<String> = nodes.map(|node| self.node_name(node)).collect();
+        let views = self.backend.nodes(self.run, &names).await.map_err(|error| no_run(self.run, error))?;
+        let mut views = views.into_iter();
+        let mut own = views.next().unwrap_or(NodeView { end: End::Open, note: None });
+        if own.end == End::Open
+            && let Some(skip) = views.map(|view| view.end).find(|end| matches!(end, End::Skipped(_)))
+        {
+            own.end = skip;
+        }
+        Ok(own)
+    }
+
+    /// Fails if one of the indexes of a node is not below the number of elements there.
+    async fn check_indexes(&self, node: NodeId, name: &str) -> Result<(), Error> {
+        for (level, index) in node.at.as_slice().iter().enumerate() {
+            let (of, count) = self.elements_of(NodeId { at: node.at.prefix(level), ..node }).await?;
+            self.check_index(*index, count, (name, &of))?;
+        }
+        Ok(())
+    }
+
+    /// Fails if an index of a name is not below the number of elements of `of`.
+    pub(crate) fn check_index(
+        &self,
+        index: u32,
+        count: Count,
+        (name, of): (&str, &str),
+    ) -> Result<(), Error> {
+        match count {
+            Count::Known(count) if u32::try_from(count).is_ok_and(|count| index >= count) => {
+                Err(name_fault::out_of_range(self.run, name, &name_fault::range(of, count)))
+            }
+            Count::Incomplete | Count::Skipped => Err(name_fault::not_yet(self.run, name, of)),
+            Count::Known(_) | Count::NotStored => Ok(()),
+        }
+    }
+
+    /// Returns the number of elements of a pipeline within the elements around it that have these indexes.
+    pub(crate) async fn count_of(&self, pipeline: usize, at: &IndexPath) -> Result<Count, Error> {
+        let count = count(self.backend, self.run, &self.record, (pipeline, at)).await;
+        count.map_err(|error| no_run(self.run, error))
+    }
+
+    /// Returns the length of the list that a node of a `for-each` task has as its result.
+    pub(crate) async fn list_len(&self, node: NodeId) -> Result<Count, Error> {
+        let list = self.backend.results(self.run, &[self.node_name(node)]).await;
+        let list = list.map_err(|error| no_run(self.run, error))?.into_iter().next().flatten();
+        let len = |list: Bytes| match Reader::new(&list).peek().ok()? {
+            Kind::Bin => Some(Reader::new(&list).bin().ok()?.len()),
+            _ => Reader::new(&list).array_len().ok(), // or no list, which only others can have stored
+        };
+        Ok(list.and_then(len).map_or(Count::Incomplete, Count::Known))
+    }
+
+    /// Returns what the elements of a node are elements of, and their number.
+    pub(crate) async fn elements_of(&self, node: NodeId) -> Result<(String, Count), Error> {
+        let around = self.pipelines_around(node.task);
+        match around.get(node.at.level()) {
+            Some(pipeline) => {
+                let name = self.record.pipelines().get(*pipeline).map_or("", |found| found.name.as_str());
+                Ok((self.pipeline_name(name, &node.at), self.count_of(*pipeline, &node.at).await?))
+            }
+            None => Ok((self.node_name(node), self.list_len(node).await?)),
+        }
+    }
+
+    /// Returns the pipelines around a task that run once per element, outermost first.
+    pub(crate) fn pipelines_around(&self, task: TaskIdx) -> Vec<usize> {
+        let name = self.node_name(NodeId::of_task(task));
+        let all = self.record.pipelines().iter().enumerate();
+        let around = all.filter(|(_, found)| found.elements.is_some() && found.contains(&name));
+        around.map(|(position, _)| position).collect()
+    }
+
+    /// Returns the names of the tasks in a pipeline, within the elements that have these indexes.
+    pub(crate) fn tasks_in(&self, pipeline: usize, at: &IndexPath) -> Vec<String> {
+        let Some(pipeline) = self.record.pipelines().get(pipeline) else { return Vec::new() };
+        let inside = self.record.task_names().filter(|task| pipeline.contains(task));
+        let tasks = inside.filter_map(|task| self.record.task(task));
+        tasks.map(|task| self.node_name(NodeId { task, at: *at })).collect()
+    }
+
+    /// Returns the name of a node.
+    pub(crate) fn node_name(&self, node: NodeId) -> String {
+        self.record.node_name(node.task, &node.at).unwrap_or_default()
+    }
+
+    /// Returns the name of a pipeline in the elements that have these indexes.
+    pub(crate) fn pipeline_name(&self, pipeline: &str, at: &IndexPath) -> String {
+        let position = self.record.pipeline(pipeline);
+        let places = position.map_or_else(Vec::new, |at| self.record.indexed_of_pipeline(at));
+        let mut indexes = places.into_iter().zip(at.as_slice().iter().copied());
+        TaskName::new(pipeline)
+            .map_or_else(|_| pipeline.to_owned(), |name| name.with_indexes(&mut indexes).to_string())
     }
 }
 
-/// Splits a name into task and element index. Returns `None` for a text that cannot be the name of a node.
-fn parts(name: &str) -> Option<(&str, Option<u64>)> {
-    let Some((task, rest)) = name.split_once('[') else {
-        return Some((name, None));
-    };
-    let digits = rest.strip_suffix(']')?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // No list is as long as the largest of these numbers.
-    is_number.then(|| (task, Some(digits.parse().unwrap_or(u64::MAX))))
+/// A name taken apart.
+struct Parts {
+    /// The name of a task or a pipeline.
+    name: String,
+    /// The indexes, each with the number of segments before it.
+    indexes: Vec<(u8, u32)>,
 }
 
-/// Counts the elements of a `for-each` task.
-async fn elements(backend: &dyn Backend, run: &RunId, task: &str) -> Result<Elements, Error> {
-    let list = backend.results(run, &[task.to_owned()]).await.map_err(|error| no_run(run, error))?;
-    let count = list.into_iter().next().flatten().and_then(|list| Reader::new(&list).array_len().ok());
-    Ok(count.map_or(Elements::Unknown, Elements::Known))
-}
-
-/// Returns the error of a pipeline where a task is asked for.
-fn is_pipeline(run: &RunId, name: &str, record: &PlanRecord) -> Error {
-    let inside =
-        |task: &&str| task.strip_prefix(name).is_some_and(|rest| rest.starts_with(TaskName::SEPARATOR));
-    let tasks = shortlist(name, record.task_names().filter(inside));
-    Error::Missing {
-        message: format!("`{name}` of run `{run}` is a pipeline, which runs nothing itself"),
-        help: format!("its tasks are {tasks}"),
+impl Parts {
+    /// Takes a name apart. None for a text that cannot be one.
+    fn of(text: &str) -> Option<Self> {
+        let (name, indexes) = split_node_name(text).or_else(|| split_node_name(&clamped(text)))?;
+        Some(Self { name, indexes })
     }
 }
 
-fn no_task(run: &RunId, name: &str, record: &PlanRecord) -> Error {
-    let (task, _) = parts(name).unwrap_or((name, None));
-    let pipelines = record.pipelines().iter().map(|pipeline| pipeline.name.as_str());
-    let meant = nearest(task, pipelines.chain(record.task_names()));
-    let meant = meant
-        .filter(|meant| *meant != task)
-        .map_or_else(String::new, |meant| format!("did you mean `{meant}`? "));
-    let tasks = shortlist(task, record.task_names());
-    Error::Missing {
-        message: format!("run `{run}` has no task `{name}`"),
-        help: format!(
-            "{meant}its tasks are {tasks}; an element of a `for-each` task is `task[i]`, counted from 0"
-        ),
-    }
-}
-
-fn no_element(run: &RunId, (task, item): (&str, u64), elements: Elements) -> Error {
-    let absent = format!("task `{task}` of run `{run}` has no element {item}");
-    let (message, help) = match elements {
-        Elements::None => (absent, format!("`{task}` is not a `for-each` task: it runs once, as `{task}`")),
-        Elements::Known(count) => (absent, range(task, count)),
-        Elements::Unknown => (
-            format!("run `{run}` has no record of `{task}[{item}]`"),
-            format!("the list of `{task}` is not complete; `show {run}` shows its progress"),
-        ),
-    };
-    Error::Missing { message, help }
+/// Replaces indexes that no list reaches by one that is still a number.
+fn clamped(text: &str) -> String {
+    let mut parts = text.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| match part.split_once(']') {
+        Some((digits, rest)) if digits.len() > 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{name}[{}]{rest}", digits.parse().unwrap_or(u32::MAX))
+        }
+        _ => format!("{name}[{part}"),
+    })
 }
 
 /// Converts a backend error; a missing run gets a hint to the right backend.
@@ -191,14 +282,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_has_a_task_and_an_optional_index() {
-        assert_eq!(parts("count[10]"), Some(("count", Some(10))));
-        assert_eq!(parts("count"), Some(("count", None)));
-        assert_eq!(parts("count[99999999999999999999]"), Some(("count", Some(u64::MAX))));
-        for name in ["count[]", "count[-1]", "count[1", "count[1]]", "count[ 1]", "count[+1]"] {
-            assert_eq!(parts(name), None, "{name}");
+    fn names_are_taken_apart_and_normalized() {
+        for (name, task, indexes) in [
+            ("count[10]", "count", &[(1, 10)][..]),
+            ("count", "count", &[]),
+            ("clean[3]/count", "clean/count", &[(1, 3)]),
+            ("clean[3]/count[007]", "clean/count", &[(1, 3), (2, 7)]),
+            ("count[0000000000012]", "count", &[(1, 12)]),
+            ("count[99999999999999999999]", "count", &[(1, u32::MAX)]),
+        ] {
+            let parts = Parts::of(name).unwrap();
+            assert_eq!((parts.name.as_str(), parts.indexes.as_slice()), (task, indexes), "{name}");
         }
-        assert_eq!(stored_name("count[007]"), "count[7]");
-        assert_eq!(stored_name("count[x]"), "count[x]");
+        for name in
+            ["count[]", "count[-1]", "count[1", "count[1]]", "count[ 1]", "count[+1]", "a[x]/b", "a]/b[1]x"]
+        {
+            assert!(Parts::of(name).is_none(), "{name}");
+            assert_eq!(stored_name(name), name);
+        }
+        assert_eq!(stored_name("clean[03]/count[007]"), "clean[3]/count[7]");
+        assert_eq!(stored_name("a//b[01]"), "a//b[01]");
+        assert_eq!(stored_name("clean[03]/solve@7"), "clean[3]/solve@7");
+        assert_eq!(stored_name("solve@07"), "solve@07");
     }
 }

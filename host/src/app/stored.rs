@@ -3,109 +3,212 @@
 
 use crate::app::Error;
 use crate::app::archive::{task_details, without_result};
-use crate::app::node_name::{find, no_run, plan_record, stored_name};
-use crate::model::{RunId, SkipReason, TaskIdx};
-use crate::plan::{NotPut, PipelineRecord};
-use crate::state::{Backend, End};
-use crate::value::compose_record;
+use crate::app::assembled::{Count, assemble, places};
+use crate::app::iterations;
+use crate::app::name_fault;
+use crate::app::node_name::{Named, Names, no_run, stored_name};
+use crate::model::{IndexPath, RunId, TaskIdx};
+use crate::plan::{Assembly, NotPut, PipelineRecord};
+use crate::state::{Backend, NodeId, split_iteration_name};
+use crate::value::{Type, compose_list, compose_record};
 use bytes::Bytes;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Stored results, and what they lack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The results.
+    pub results: Vec<StoredResult>,
+    /// What is left out, each with the reason.
+    pub left_out: Vec<String>,
+}
 
 /// A stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredResult {
-    /// `task`, `task[i]` or the name of a pipeline.
+    /// Name of the node, or of a pipeline.
     pub name: String,
     /// The value as MessagePack.
     pub value: Bytes,
-    /// Outputs of a pipeline that the value lacks, each with the reason.
-    pub without: Vec<String>,
 }
 
 /// Returns stored results of a run: of one task or element, of every task that has one, or the outputs of a pipeline, put
-/// together from the results of its tasks.
+/// together from the results of its tasks. Those of a pipeline that runs over lists are a list.
 pub(crate) async fn stored_results(
     backend: &dyn Backend,
     run: &RunId,
-    task: Option<&str>,
-) -> Result<Vec<StoredResult>, Error> {
-    let names = match task {
-        Some(task) => vec![stored_name(task)],
-        None => {
-            let help = "Name a task: its result is readable without the plan.";
-            plan_record(backend, run, help).await?.task_names().map(str::to_owned).collect()
-        }
+    name: Option<&str>,
+) -> Result<Stored, Error> {
+    let Some(name) = name.map(stored_name) else {
+        return all_results(&Names::of(backend, run).await?).await;
     };
-    let values = backend.results(run, &names).await.map_err(|error| no_run(run, error))?;
-    if let (Some(_), [None], Some(name)) = (task, &*values, names.first())
-        && let Some(stored) = of_pipeline(backend, run, name).await?
-    {
-        return Ok(vec![stored]);
+    // The result of a node is readable without the plan.
+    let values = backend.results(run, std::slice::from_ref(&name)).await;
+    if let Some(value) = values.map_err(|error| no_run(run, error))?.into_iter().next().flatten() {
+        return Ok(Stored { results: vec![StoredResult { name, value }], left_out: Vec::new() });
     }
-    let stored = names.iter().zip(values);
-    let stored: Vec<StoredResult> = stored
-        .filter_map(|(name, value)| {
-            Some(StoredResult { name: name.clone(), value: value?, without: Vec::new() })
-        })
-        .collect();
-    match (task, names.first()) {
-        (Some(_), Some(name)) if stored.is_empty() => Err(no_result(backend, run, name).await?),
-        _ => Ok(stored), // the requested result, or all that exist
+    let names = Names::of(backend, run).await?;
+    if let Some((node, iteration)) = split_iteration_name(&name) {
+        return Err(iterations::missing(&names, node, iteration).await?);
+    }
+    match names.resolve(&name).await? {
+        Named::Node(node) => Err(no_result(&names, node, &name).await?),
+        Named::Pipeline { pipeline, at } => of_pipeline(&names, (pipeline, at), name).await,
     }
 }
 
-/// Puts the outputs of a pipeline together; `None` if there is no pipeline of this name.
-async fn of_pipeline(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Option<StoredResult>, Error> {
-    let record = plan_record(backend, run, "Use the version of cascade-host that created the run.").await?;
-    let Some(PipelineRecord { outputs, .. }) = record.pipeline(name) else { return Ok(None) };
-    let mut needed: Vec<TaskIdx> = Vec::new();
-    outputs.iter().for_each(|(_, recipe)| recipe.each_task(&mut |task| needed.push(task)));
-    needed.sort_unstable();
-    needed.dedup();
-    let names: Vec<String> = record.task_names().map(str::to_owned).collect();
-    let name_of = |task: TaskIdx| names.get(task.index()).cloned().unwrap_or_default();
-    let needed_names: Vec<String> = needed.iter().map(|task| name_of(*task)).collect();
-    let missing = |error| no_run(run, error);
-    let values = backend.results(run, &needed_names).await.map_err(missing)?;
-    let views = backend.nodes(run, &needed_names).await.map_err(missing)?;
-    let results: HashMap<TaskIdx, (Option<Bytes>, End)> =
-        needed.into_iter().zip(values.into_iter().zip(views.into_iter().map(|view| view.end))).collect();
-    let result = |task: TaskIdx| match results.get(&task) {
-        Some((Some(value), _)) => Ok(Some(value.clone())),
-        Some((None, End::Skipped(reason))) if *reason != SkipReason::UpstreamFailed => Ok(None),
-        Some((None, _)) | None => Err(task),
+/// Returns the results of every task, of each element of pipelines around it.
+async fn all_results(names: &Names<'_>) -> Result<Stored, Error> {
+    let missing = |error| no_run(names.run, error);
+    let tasks = (0..).map(TaskIdx::new).take(names.record.task_names().count());
+    let tasks: Vec<(TaskIdx, Vec<usize>)> = tasks.map(|task| (task, names.pipelines_around(task))).collect();
+    let places = |outermost: &Assembly<'_, NodeId>| {
+        let places = tasks.iter().map(|(_, around)| places(outermost, around));
+        places.collect::<Vec<_>>()
     };
-    let mut fields: Vec<(Arc<str>, Bytes)> = Vec::with_capacity(outputs.len());
-    let mut without: Vec<String> = Vec::new();
-    for (output, recipe) in outputs {
-        match recipe.put(&result) {
-            Ok(Some(value)) => fields.push((output.as_str().into(), value)),
-            Ok(None) => without.push(format!("`{output}` was skipped")),
-            Err(NotPut::Missing(task)) => {
-                return Err(no_result(backend, run, &name_of(task)).await?);
-            }
+    let places = assemble(names.backend, names.run, &names.record, places).await.map_err(missing)?;
+    let mut nodes: Vec<NodeId> = Vec::with_capacity(tasks.len());
+    let mut left_out = Vec::new();
+    for ((task, _), places) in tasks.iter().zip(places) {
+        match places {
+            Ok(places) => nodes.extend(places.into_iter().map(|at| NodeId { task: *task, at })),
             Err(NotPut::NotStored) => {
-                without
-                    .push(format!("`{output}` depends on more than results, which are all that is stored"));
+                let name = names.node_name(NodeId::of_task(*task));
+                left_out.push(format!("the results of `{name}`: how many elements it has is not stored"));
             }
+            Err(NotPut::Missing(_)) => {} // nothing has run yet
         }
     }
-    if fields.is_empty() {
-        let reasons = if without.is_empty() { "it has no outputs".to_owned() } else { without.join(", ") };
-        return Err(Error::Missing {
-            message: format!("the pipeline `{name}` of run `{run}` has no outputs to show: {reasons}"),
-            help: format!("`cascade-host output {run}` shows the results of its tasks"),
-        });
+    let stored: Vec<String> = nodes.into_iter().map(|node| names.node_name(node)).collect();
+    let values = names.backend.results(names.run, &stored).await.map_err(missing)?;
+    let results = stored.into_iter().zip(values);
+    let results = results.filter_map(|(name, value)| Some(StoredResult { name, value: value? })).collect();
+    Ok(Stored { results, left_out })
+}
+
+/// An output of an element of a pipeline: its value, none if it was skipped.
+type Put = Result<Option<Bytes>, NotPut<NodeId>>;
+
+/// Puts the outputs of a pipeline together: of one element, or of all within the elements around it.
+async fn of_pipeline(
+    names: &Names<'_>,
+    (pipeline, at): (usize, IndexPath),
+    name: String,
+) -> Result<Stored, Error> {
+    let Some(PipelineRecord { name: bare, outputs, elements, .. }) = names.record.pipelines().get(pipeline)
+    else {
+        return Ok(Stored::default()); // was found by its name
+    };
+    let indexed = names.record.indexed_of_pipeline(pipeline);
+    let around = indexed.len() - usize::from(elements.is_some()).min(indexed.len());
+    if at.level() < around {
+        return Err(names.per_element(&name, (bare, &indexed), at.level()).await?);
     }
-    Ok(Some(StoredResult { name: name.to_owned(), value: compose_record(&fields), without }))
+    let is_list = elements.is_some() && at.level() == around;
+    if elements.is_some() {
+        let (outside, index) = if is_list { (at, None) } else { (at.prefix(around), at.last()) };
+        let count = names.count_of(pipeline, &outside).await?;
+        if let Some(index) = index {
+            names.check_index(index, count, (&name, &names.pipeline_name(bare, &outside)))?;
+        }
+        match count {
+            Count::Skipped => return Err(name_fault::without_outputs(names.run, &name, "it was skipped")),
+            Count::Incomplete => return Err(name_fault::not_yet(names.run, &name, &name)),
+            Count::NotStored if is_list => {
+                let reason = "how many elements it has is not stored";
+                return Err(name_fault::without_outputs(names.run, &name, reason));
+            }
+            Count::Known(_) | Count::NotStored => {}
+        }
+    }
+    let inside = names.record.inside(pipeline);
+    let put = |outermost: &Assembly<'_, NodeId>| {
+        let place = outermost.within(&inside, &at);
+        let put = |place: Assembly<'_, NodeId>| -> Vec<Put> {
+            outputs.iter().map(|(_, recipe)| place.put(recipe)).collect()
+        };
+        match is_list.then(|| place.count(pipeline)) {
+            Some(Ok(Some(count))) => place.elements(pipeline, (0..).take(count)).map(put).collect(),
+            Some(Ok(None) | Err(_)) => Vec::new(), // was asked for before
+            None => vec![put(place)],
+        }
+    };
+    let values = assemble(names.backend, names.run, &names.record, put).await;
+    let values: Vec<Vec<Put>> = values.map_err(|error| no_run(names.run, error))?;
+    let mut parts = Parts::new(outputs.iter().map(|(name, _)| name.as_str()).collect());
+    for (item, values) in (0..).zip(values) {
+        let element = is_list.then(|| names.pipeline_name(bare, &at.child(item)));
+        if let Err(node) = parts.add(element.as_deref(), values) {
+            return Err(no_result(names, node, &names.node_name(node)).await?);
+        }
+    }
+    let Parts { records, left_out, is_empty, .. } = parts;
+    let left_out: Vec<String> = left_out.into_iter().flatten().collect();
+    if is_empty && !(is_list && records.is_empty()) {
+        let reason = if left_out.is_empty() { "it has no outputs".to_owned() } else { left_out.join(", ") };
+        return Err(name_fault::without_outputs(names.run, &name, &reason));
+    }
+    let value = match records.as_slice() {
+        [record] if !is_list => record.clone(),
+        // A record is no byte, so that the type of the elements makes no difference.
+        records => compose_list(&Type::String, records).unwrap_or_default(),
+    };
+    let left_out = left_out.into_iter().map(|reason| format!("left out of `{name}`: {reason}")).collect();
+    Ok(Stored { results: vec![StoredResult { name, value }], left_out })
+}
+
+/// The records of the outputs of elements, one after the other.
+struct Parts<'n> {
+    outputs: Vec<&'n str>,
+    records: Vec<Bytes>,
+    /// By output, the first reason why a record lacks it.
+    left_out: Vec<Option<String>>,
+    /// Whether no record has an output.
+    is_empty: bool,
+}
+
+impl<'n> Parts<'n> {
+    fn new(outputs: Vec<&'n str>) -> Self {
+        Self { left_out: vec![None; outputs.len()], outputs, records: Vec::new(), is_empty: true }
+    }
+
+    /// Adds the record of an element. Fails with the node whose result is missing.
+    fn add(&mut self, element: Option<&str>, values: Vec<Put>) -> Result<(), NodeId> {
+        let mut fields: Vec<(Arc<str>, Bytes)> = Vec::with_capacity(values.len());
+        for ((output, reason), value) in self.outputs.iter().zip(&mut self.left_out).zip(values) {
+            let why = match value {
+                Ok(Some(value)) => {
+                    fields.push(((*output).into(), value));
+                    continue;
+                }
+                Ok(None) => match element {
+                    Some(element) => format!("`{output}` was skipped in `{element}`"),
+                    None => format!("`{output}` was skipped"),
+                },
+                Err(NotPut::Missing(node)) => return Err(node),
+                Err(NotPut::NotStored) => {
+                    format!("`{output}` depends on more than results, which are all that is stored")
+                }
+            };
+            reason.get_or_insert(why);
+        }
+        self.is_empty = self.is_empty && fields.is_empty();
+        self.records.push(compose_record(&fields));
+        Ok(())
+    }
 }
 
 /// Returns the error that explains why a task or element has no result.
-async fn no_result(backend: &dyn Backend, run: &RunId, name: &str) -> Result<Error, Error> {
-    let view = find(backend, run, name).await?.view;
-    let summary = backend.run(run).await.map_err(|error| no_run(run, error))?;
+async fn no_result(names: &Names<'_>, node: NodeId, name: &str) -> Result<Error, Error> {
+    let view = names.find(node, name).await?;
+    let around = names.pipelines_around(node.task).len();
+    if node.at.level() < around {
+        let bare = names.node_name(NodeId::of_task(node.task));
+        return names.per_element(name, (&bare, &names.record.indexed(node.task)), node.at.level()).await;
+    }
+    let summary = names.backend.run(names.run).await.map_err(|error| no_run(names.run, error))?;
     let details = task_details(name.to_owned(), view, &summary);
+    let run = names.run;
     Ok(Error::Missing {
         message: format!("run `{run}` has no result of `{name}`: {}", without_result(&details)),
         help: format!("`cascade-host output {run}` shows the existing results"),

@@ -3,7 +3,7 @@
 
 use crate::app::Refusal;
 use crate::engine::Shown;
-use crate::model::{TaskIdx, nearest, shortlist};
+use crate::model::{TaskIdx, TaskName, nearest, shortlist};
 use crate::plan::Plan;
 use std::collections::HashMap;
 
@@ -84,10 +84,14 @@ fn refuse(unknown: &[&String], plan: &Plan) -> Refusal {
     let shown: Vec<String> = unknown.iter().map(|name| format!("`--target {name}`")).collect();
     let verb = if unknown.len() == 1 { "names" } else { "name" };
     let refusal = Refusal::new(format!("{} {verb} no task of this manifest", shown.join(" and ")));
-    let refusal = unknown.iter().fold(refusal, |refusal, name| match name.split_once('[') {
-        Some((task, _)) if tasks().any(|known| known == task) => refusal
+    let task_of = |name: &str| {
+        let node = TaskName::of_node(name).filter(TaskName::has_indexes)?.without_indexes();
+        tasks().find(|known| *known == node.as_str())
+    };
+    let refusal = unknown.iter().fold(refusal, |refusal, name| match task_of(name) {
+        Some(task) => refusal
             .note(format!("`{name}` is an element, and elements run with their task: `--target {task}`")),
-        _ => match nearest(name, tasks()) {
+        None => match nearest(name, tasks()) {
             Some(meant) => refusal.note(format!("did you mean `{meant}` by `{name}`?")),
             None => refusal, // nothing resembles it
         },

@@ -2,7 +2,7 @@
 //! The ledger in `state` hands out nodes by it.
 
 use crate::engine::finish::Shown;
-use crate::model::{Name, Size, TaskIdx, TaskName};
+use crate::model::{Name, Size, TaskIdx};
 use crate::plan::{Bound, FanOut, Plan, Task};
 use crate::state::{Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::{HashMap, HashSet};
@@ -32,7 +32,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             dependents: Vec::new(),
             rank,
             class: classes.class_of(needs(task, plan)),
-            indexed: indexed(plan, task),
+            indexed: plan.indexed(task),
             is_repeated: task.repeat.is_some(),
             is_included: *is_included,
         })
@@ -55,14 +55,6 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
         }
     }
     shape
-}
-
-/// Returns, per level of a task's elements, how many segments of its name stand before the index.
-fn indexed(plan: &Plan, task: &Task) -> Vec<u8> {
-    let segments = |name: &TaskName| u8::try_from(name.segments().count()).unwrap_or(u8::MAX);
-    let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
-    let own = task.is_for_each().then(|| segments(&task.name));
-    around.map(|pipeline| segments(&pipeline.name)).chain(own).collect()
 }
 
 /// Returns the ranks of all tasks: priority first, then the longest remaining path. Tasks whose elements flow from one

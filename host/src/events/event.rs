@@ -20,7 +20,7 @@ pub struct Event {
 /// Subject of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// Name of the task.
+    /// Name of the task. In a pipeline that runs once per element, it has the indexes of the elements: `clean[3]/count`.
     pub task: TaskName,
     /// Position of the element, if the task is a `for-each`.
     pub item: Option<u32>,
@@ -31,10 +31,26 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Returns whether the subject is a part of its task: an element of a `for-each`, or an iteration.
+    /// Returns whether the subject is a part of its task: one of its elements, or an iteration.
     #[must_use]
-    pub const fn is_part(&self) -> bool {
-        self.item.is_some() || self.iteration.is_some()
+    pub fn is_part(&self) -> bool {
+        self.is_element() || self.iteration.is_some()
+    }
+
+    /// Returns whether the subject is one of several nodes of its task: an element of the task, or in an element of a
+    /// pipeline around it.
+    #[must_use]
+    pub fn is_element(&self) -> bool {
+        self.item.is_some() || self.task.has_indexes()
+    }
+
+    /// Returns the name of the node: `count`, `count[7]`, or `clean[3]/count[7]`.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        match self.item {
+            Some(item) => format!("{}[{item}]", self.task),
+            None => self.task.to_string(),
+        }
     }
 }
 

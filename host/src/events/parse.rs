@@ -23,7 +23,7 @@ pub fn from_json_line(line: &[u8]) -> Option<ReceivedEvent> {
     let subject = match line.get::<String>("task") {
         None => None,
         Some(task) => Some(Subject {
-            task: TaskName::new(&task).ok()?,
+            task: TaskName::of_node(&task)?,
             item: line.get("item"),
             iteration: line.get("iteration"),
             attempt: line.get("attempt"),
@@ -94,23 +94,26 @@ pub(crate) mod tests {
     #[test]
     fn every_fact_survives_a_round_trip() {
         for fact in facts() {
-            let subject = Subject {
-                task: TaskName::new("t").unwrap(),
-                item: Some(4),
-                iteration: Some(9),
-                attempt: Some(2),
-            };
-            let event = Event { at: Timestamp::from_millis(5), subject: Some(subject), fact };
-            let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);
-            assert_eq!(from_json_line(&line), Some(ReceivedEvent { host: "h1".into(), event }));
+            for (name, item) in [("t", Some(4)), ("t[3]/u", None), ("t[3]/u", Some(4))] {
+                let task = TaskName::of_node(name).unwrap();
+                let subject = Subject { task, item, iteration: Some(9), attempt: Some(2) };
+                let event =
+                    Event { at: Timestamp::from_millis(5), subject: Some(subject), fact: fact.clone() };
+                let line = to_json_line(&RunId::new("r1").unwrap(), "h1", &event);
+                assert_eq!(from_json_line(&line), Some(ReceivedEvent { host: "h1".into(), event }));
+            }
         }
     }
 
     #[test]
     fn unknown_lines_are_skipped() {
-        for line in
-            ["", "{}", "[]", r#"{"v":1,"ts":"2026-11-24T02:15:00.123Z","host":"h","event":"task.sung"}"#]
-        {
+        for line in [
+            "",
+            "{}",
+            "[]",
+            r#"{"v":1,"ts":"2026-11-24T02:15:00.123Z","host":"h","event":"task.sung"}"#,
+            r#"{"v":1,"ts":"2026-11-24T02:15:00.123Z","host":"h","event":"task.ready","task":"a[x]"}"#,
+        ] {
             assert_eq!(from_json_line(line.as_bytes()), None, "{line}");
         }
     }

@@ -1,8 +1,8 @@
 //! The full name of a task: its own name, after those of the pipelines that it lies in, as in `clean/split`.
 //! `name` has the grammar of one segment.
 
-use crate::model::Name;
 use crate::model::name::NameFault;
+use crate::model::{IndexPath, Name};
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +25,9 @@ pub enum TaskNameFault {
 impl TaskName {
     /// Maximum length in bytes. Stored names have a length of one byte.
     pub(crate) const MAX_LEN: usize = 255;
+
+    /// Maximum length of the name of a node in bytes: of a full name with as many indexes as there may be.
+    const MAX_NODE_LEN: usize = Self::MAX_LEN + IndexPath::MAX_LEN * "[4294967295]".len();
 
     /// The character between two segments. No name contains it.
     pub(crate) const SEPARATOR: char = '/';
@@ -76,11 +79,54 @@ impl TaskName {
         Self(text.into())
     }
 
+    /// Parses the name of a node: a full name with indexes behind some of its segments. None for any other text.
+    #[must_use]
+    pub fn of_node(text: &str) -> Option<Self> {
+        let is_name = |part: &str| {
+            let (segment, indexes) = part.split_at(part.find('[').unwrap_or(part.len()));
+            Name::new(segment).is_ok() && are_indexes(indexes)
+        };
+        let is_short = text.len() <= Self::MAX_NODE_LEN;
+        (is_short && text.split(Self::SEPARATOR).all(is_name)).then(|| Self(Arc::from(text)))
+    }
+
+    /// Returns whether the name has indexes, which only names of nodes have.
+    #[must_use]
+    pub fn has_indexes(&self) -> bool {
+        self.0.contains('[')
+    }
+
+    /// Returns the indexes in the name of a node, outermost first.
+    pub fn indexes(&self) -> impl Iterator<Item = u32> {
+        self.0.split('[').skip(1).filter_map(|part| part.split_once(']')?.0.parse().ok())
+    }
+
+    /// Returns the name of the task of a node.
+    #[must_use]
+    pub fn without_indexes(&self) -> Self {
+        if !self.has_indexes() {
+            return self.clone();
+        }
+        let parts = self.segments().map(|part| part.find('[').and_then(|at| part.get(..at)).unwrap_or(part));
+        Self(parts.collect::<Vec<_>>().join("/").into())
+    }
+
     /// Returns the text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns whether a text is indexes in brackets, such as `[3][7]`, or empty.
+fn are_indexes(mut text: &str) -> bool {
+    while let Some((index, rest)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        if index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) {
+            return false;
+        }
+        text = rest;
+    }
+    text.is_empty()
 }
 
 impl From<Name> for TaskName {
@@ -133,6 +179,24 @@ mod tests {
         assert!(matches!(name.join(&segment), Err(TaskNameFault::Long(_))));
         assert_eq!(TaskName::new(name.as_str()), Ok(name.clone()));
         assert!(TaskName::new(&format!("{name}x")).is_err());
+    }
+
+    #[test]
+    fn names_of_nodes_are_those_of_tasks_with_indexes() {
+        for (good, task) in [("a", "a"), ("clean[3]/count", "clean/count"), ("a[0]/b/c[1][22]", "a/b/c")] {
+            let name = TaskName::of_node(good).unwrap();
+            assert_eq!((name.as_str(), name.without_indexes().as_str()), (good, task));
+            assert_eq!(name.has_indexes(), good != task);
+            assert_eq!(name.indexes().count(), good.matches('[').count());
+        }
+        let long = format!("{}[1]", "x".repeat(64));
+        for bad in
+            ["", "a[", "a[]", "a[x]", "a[1", "a]", "a[1]b", "[1]", "a[1]/", "a[-1]", "a[1]]", &long[..66]]
+        {
+            assert_eq!(TaskName::of_node(bad), None, "{bad}");
+        }
+        assert!(TaskName::of_node(&long).is_some());
+        assert_eq!(TaskName::of_node(&format!("a{}", "[1]".repeat(400))), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::plan::identity::{builtin_identity, output_digest};
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Code, ComponentFunction, Difference, Function, Input, OnError, Pipeline, PipelineRecord, Plan,
-    PlanRecord, Repeat, Supplied, Task, fit, recipe, sources,
+    PlanRecord, Repeat, Supplied, Task, fit, nesting, recipe, sources,
 };
 use crate::value::{Command, CommandOutput, Export};
 use bytes::Bytes;
@@ -147,7 +147,9 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let names = sources::names(plan, request.folder);
     let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
     let record = PlanRecord::new(tasks, sources::digests(&read, &names));
-    let record = record.with_pipelines(parts.pipelines()).with_repeats(repeats(plan)).encode().into();
+    let indexed = plan.tasks().iter().map(|task| plan.indexed(task)).collect();
+    let record = record.with_pipelines(parts.pipelines(&inputs)).with_repeats(repeats(plan));
+    let record = record.with_indexed(indexed).encode().into();
     Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
 }
 
@@ -313,13 +315,14 @@ impl Parts<'_> {
         keys
     }
 
-    fn pipelines(&self) -> Vec<PipelineRecord> {
+    fn pipelines(&self, inputs: &[Bytes]) -> Vec<PipelineRecord> {
         let pipelines = self.plan.pipelines().iter().enumerate();
         let record = |(position, pipeline): (usize, &Pipeline)| {
             let args = pipeline.arguments.iter();
             let args = args.map(|(name, value)| (name.to_string(), self.binding_digest(value)));
             let outputs = recipe::outputs(self.plan, position);
-            PipelineRecord::new(pipeline.name.to_string(), args.collect(), outputs)
+            let elements = nesting::elements(self.plan, inputs, position);
+            PipelineRecord::new(pipeline.name.to_string(), args.collect(), outputs, elements)
         };
         pipelines.map(record).collect()
     }

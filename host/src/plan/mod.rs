@@ -31,7 +31,9 @@ mod fit;
 mod bound;
 mod sources;
 mod recipe;
+mod nesting;
 mod record;
+mod assembly;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod builtin_tests;
 #[cfg(test)]
 mod digests;
 
+pub use assembly::{Assembly, NotPut};
 pub use bound::{BindRequest, Bound, bind};
 pub use callee::Interface;
 pub use command::is_program;
@@ -53,7 +56,6 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use elements::ListsRef;
 pub use fit::{Supplied, fit};
-pub use recipe::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
     CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, NeededClause, NeededIf, Output,

@@ -1,15 +1,10 @@
 //! How an output of a pipeline is put together from stored results, in a form that is stored with a run.
-//! `record` stores it; the application reads the results.
+//! `record` stores it; `assembly` puts the value together.
 
-use crate::model::{Path, Step, TaskIdx, to_usize};
+use crate::model::{Path, Step};
 use crate::plan::{Binding, Plan};
-use crate::value::wire::Reader;
-use crate::value::{
-    Type, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple, type_at,
-};
-use bytes::Bytes;
+use crate::value::{Type, type_at};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Maximum length of a literal that is stored with a run.
 const MAX_LITERAL: usize = 64 << 10;
@@ -27,6 +22,9 @@ pub enum Recipe {
         part: Vec<Wire>,
         /// The value if the task was skipped or its result has no such part.
         default: Option<Vec<u8>>,
+        /// The number of indexes that its node shares with that of the value.
+        #[serde(default)]
+        level: u8,
     },
     /// A part of another value.
     Part {
@@ -65,6 +63,26 @@ pub enum Recipe {
     },
     /// A value that is not stored, such as a param.
     NotStored,
+    /// The values of all elements of a pipeline, as a list.
+    Each {
+        /// The pipeline, by its position.
+        pipeline: u32,
+        /// Whether the values are bytes.
+        is_bytes: bool,
+        /// The value of one element.
+        value: Box<Recipe>,
+    },
+    /// A part of the current item of a pipeline that runs over lists.
+    Item {
+        /// The number of pipelines around the value that run over lists, down to this one.
+        level: u8,
+        /// The position of the item.
+        item: u32,
+        /// The part.
+        part: Vec<Wire>,
+    },
+    /// The numbers of a range, as a list that a pipeline runs over: the first, and one past the last.
+    Range(Box<Recipe>, Box<Recipe>),
 }
 
 /// A step into a stored value.
@@ -78,139 +96,95 @@ pub enum Wire {
     Present,
 }
 
-/// The reason why a value cannot be put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotPut<E> {
-    /// The result of a task is missing.
-    Missing(E),
-    /// The value depends on something that is not stored, or a stored value has another form.
-    NotStored,
-}
-
 impl Recipe {
-    /// Returns how to put a value together.
-    pub(crate) fn of(binding: &Binding) -> Self {
-        let all = |parts: &[Binding]| parts.iter().map(Self::of).collect();
+    /// Returns how to put a value together that lies in elements of the pipelines `around`, outermost first.
+    pub(crate) fn of(plan: &Plan, around: &[usize], binding: &Binding) -> Self {
+        let of = |part: &Binding| Self::of(plan, around, part);
+        let all = |parts: &[Binding]| parts.iter().map(of).collect();
         match binding {
             Binding::Constant(bytes) if bytes.len() <= MAX_LITERAL => Self::Literal(bytes.to_vec()),
-            Binding::Task { task, path, ty, conversion, default } if conversion.is_identity() => {
-                let default = default.as_ref().map(|bytes| bytes.to_vec());
-                wire(ty, path).map_or(Self::NotStored, |part| Self::Task { task: task.get(), part, default })
-            }
-            Binding::Part { value, ty, path, conversion, default } if conversion.is_identity() => {
-                let default = default.as_ref().map(|bytes| bytes.to_vec());
-                let of = Box::new(Self::of(value));
-                wire(ty, path).map_or(Self::NotStored, |part| Self::Part { of, part, default })
+            // Converted values are not stored.
+            Binding::Task { conversion, .. }
+            | Binding::Part { conversion, .. }
+            | Binding::Item { conversion, .. }
+                if conversion.is_identity() =>
+            {
+                Self::unconverted(plan, around, binding)
             }
             Binding::List(element, parts) => Self::List { is_bytes: *element == Type::U8, parts: all(parts) },
             Binding::Tuple(parts) => Self::Tuple(all(parts)),
             Binding::Map(pairs) => Self::Map(all(pairs)),
             Binding::Record(fields) => {
-                Self::Record(fields.iter().map(|(name, part)| (name.to_string(), Self::of(part))).collect())
+                Self::Record(fields.iter().map(|(name, part)| (name.to_string(), of(part))).collect())
             }
-            Binding::Case(name, part) => Self::Case(name.to_string(), Box::new(Self::of(part))),
-            Binding::Wrapped(part) => Self::Wrapped(Box::new(Self::of(part))),
+            Binding::Case(name, part) => Self::Case(name.to_string(), Box::new(of(part))),
+            Binding::Wrapped(part) => Self::Wrapped(Box::new(of(part))),
             Binding::Select { selector, ty: _, cases, default } => Self::Select {
-                selector: Box::new(Self::of(selector)),
-                cases: cases.iter().map(|(name, case)| (name.clone(), Self::of(case))).collect(),
+                selector: Box::new(of(selector)),
+                cases: cases.iter().map(|(name, case)| (name.clone(), of(case))).collect(),
                 default: default.as_ref().map(|bytes| bytes.to_vec()),
             },
-            // Inputs are read anew for every run, and converted values are not stored.
+            Binding::Each { pipeline, element, value, lists: _ } => {
+                let around = plan.inside(*pipeline);
+                Self::Each {
+                    pipeline: u32::try_from(*pipeline).unwrap_or(u32::MAX),
+                    is_bytes: *element == Type::U8,
+                    value: Box::new(Self::of(plan, &around, value)),
+                }
+            }
+            Binding::Range { from, to } => Self::Range(Box::new(of(&from.0)), Box::new(of(&to.0))),
+            // Inputs are read anew for every run.
             Binding::Constant(_)
             | Binding::Task { .. }
             | Binding::Part { .. }
-            | Binding::Input { .. }
-            | Binding::Range { .. }
-            | Binding::Each { .. }
-            | Binding::Item { .. } => Self::NotStored,
+            | Binding::Item { .. }
+            | Binding::Input { .. } => Self::NotStored,
         }
     }
 
-    /// Calls `visit` with every task whose result the value may need.
-    pub fn each_task(&self, visit: &mut dyn FnMut(TaskIdx)) {
-        match self {
-            Self::Literal(_) | Self::NotStored => {}
-            Self::Task { task, .. } => visit(TaskIdx::new(*task)),
-            Self::Part { of, .. } | Self::Case(_, of) | Self::Wrapped(of) => of.each_task(visit),
-            Self::List { parts, .. } | Self::Tuple(parts) | Self::Map(parts) => {
-                parts.iter().for_each(|part| part.each_task(visit));
-            }
-            Self::Record(fields) => fields.iter().for_each(|(_, part)| part.each_task(visit)),
-            Self::Select { selector, cases, .. } => {
-                selector.each_task(visit);
-                cases.iter().for_each(|(_, case)| case.each_task(visit));
-            }
-        }
-    }
-
-    /// Puts the value together. `result` returns the result of a task; none if the task was skipped.
-    pub fn put<E>(
-        &self,
-        result: &dyn Fn(TaskIdx) -> Result<Option<Bytes>, E>,
-    ) -> Result<Option<Bytes>, NotPut<E>> {
-        let put = |recipe: &Self| recipe.put(result);
-        match self {
-            Self::Literal(bytes) => Ok(Some(bytes.clone().into())),
-            Self::NotStored => Err(NotPut::NotStored),
-            Self::Task { task, part, default } => {
-                let whole = result(TaskIdx::new(*task)).map_err(NotPut::Missing)?;
-                Ok(or_default(whole.and_then(|whole| at(&whole, part)), default.as_deref()))
-            }
-            Self::Part { of, part, default } => {
-                Ok(or_default(put(of)?.and_then(|whole| at(&whole, part)), default.as_deref()))
-            }
-            Self::List { is_bytes, parts } => {
-                let element = if *is_bytes { Type::U8 } else { Type::String };
-                let list = |parts: Vec<Bytes>| compose_list(&element, &parts).map_err(|_| NotPut::NotStored);
-                all(parts.iter().map(put))?.map(list).transpose()
-            }
-            Self::Tuple(parts) => Ok(all(parts.iter().map(put))?.map(|parts| compose_tuple(&parts))),
-            Self::Map(pairs) => {
-                let map = |pairs: Vec<Bytes>| compose_map(&pairs).map_err(|_| NotPut::NotStored);
-                all(pairs.iter().map(put))?.map(map).transpose()
-            }
-            Self::Record(fields) => {
-                let parts = all(fields.iter().map(|(_, part)| put(part)))?;
-                let names = || fields.iter().map(|(name, _)| Arc::from(name.as_str()));
-                Ok(parts.map(|parts| compose_record(&names().zip(parts).collect::<Vec<_>>())))
-            }
-            Self::Case(name, part) => Ok(put(part)?.map(|part| compose_case(name, &part))),
-            Self::Wrapped(part) => Ok(put(part)?.map(|part| compose_some(&part))),
-            Self::Select { selector, cases, default } => {
-                let default = || default.clone().map(Bytes::from);
-                let Some(chosen) = put(selector)? else { return Ok(default()) };
-                let Ok(chosen) = Reader::new(&chosen).str() else { return Err(NotPut::NotStored) };
-                match cases.iter().find(|(name, _)| name == chosen) {
-                    Some((_, case)) => put(case),
-                    None => Ok(default()),
-                }
-            }
+    /// Returns how to put a value together as it was before it is converted to the type of its target. A list has the same
+    /// number of elements before and after.
+    pub(crate) fn unconverted(plan: &Plan, around: &[usize], binding: &Binding) -> Self {
+        let or_not_stored = |part: Option<Vec<Wire>>, recipe: &dyn Fn(Vec<Wire>) -> Self| {
+            part.map_or(Self::NotStored, recipe) // a path that does not suit its type was refused before
+        };
+        let stored = |default: &Option<bytes::Bytes>| default.as_ref().map(|bytes| bytes.to_vec());
+        match binding {
+            Binding::Task { task, path, ty, default, .. } => or_not_stored(wire(ty, path), &|part| {
+                let level = narrow(plan.common_level(*task, around));
+                Self::Task { task: task.get(), part, default: stored(default), level }
+            }),
+            Binding::Part { value, ty, path, default, .. } => or_not_stored(wire(ty, path), &|part| {
+                let of = Box::new(Self::of(plan, around, value));
+                Self::Part { of, part, default: stored(default) }
+            }),
+            Binding::Item { level, item, path, ty, .. } => or_not_stored(wire(ty, path), &|part| {
+                Self::Item { level: narrow(*level), item: u32::try_from(*item).unwrap_or(u32::MAX), part }
+            }),
+            other => Self::of(plan, around, other),
         }
     }
 }
 
-/// Returns the recipe of each output of a pipeline.
+/// Returns a level as it is stored; levels are at most [`crate::model::IndexPath::MAX_LEN`].
+fn narrow(level: usize) -> u8 {
+    u8::try_from(level).unwrap_or(u8::MAX)
+}
+
+/// Returns the recipe of each output of a pipeline, of one element if it runs over lists.
 pub(crate) fn outputs(plan: &Plan, pipeline: usize) -> Vec<(String, Recipe)> {
-    let output = plan.pipelines().get(pipeline).and_then(|pipeline| pipeline.output.as_ref());
-    match output.map(|(value, _)| &**value) {
+    let around = plan.inside(pipeline);
+    let record = plan.pipelines().get(pipeline).and_then(|pipeline| pipeline.record.as_ref());
+    match record.map(|(value, _)| &**value) {
         Some(Binding::Record(fields)) => {
-            fields.iter().map(|(name, part)| (name.to_string(), Recipe::of(part))).collect()
+            fields.iter().map(|(name, part)| (name.to_string(), Recipe::of(plan, &around, part))).collect()
         }
         _ => Vec::new(), // has no outputs
     }
 }
 
-fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
-    value.or_else(|| default.map(Bytes::copy_from_slice))
-}
-
-/// Returns all values; none if one of them was skipped.
-fn all<E>(values: impl Iterator<Item = Result<Option<Bytes>, E>>) -> Result<Option<Vec<Bytes>>, E> {
-    values.collect::<Result<Vec<Option<Bytes>>, E>>().map(|values| values.into_iter().collect())
-}
-
 /// Returns the steps into stored values of a type.
-fn wire(ty: &Type, path: &Path) -> Option<Vec<Wire>> {
+pub(crate) fn wire(ty: &Type, path: &Path) -> Option<Vec<Wire>> {
     let mut ty = ty.clone();
     let mut steps = Vec::with_capacity(path.steps().len());
     for step in path.steps() {
@@ -224,93 +198,4 @@ fn wire(ty: &Type, path: &Path) -> Option<Vec<Wire>> {
         ty = inner;
     }
     Some(steps)
-}
-
-/// Returns a part of a stored value; none if it has no such part.
-fn at(value: &Bytes, part: &[Wire]) -> Option<Bytes> {
-    let mut reader = Reader::new(value);
-    for step in part {
-        match step {
-            Wire::Present => {
-                let start = reader.position();
-                if reader.take_nil().ok()? {
-                    return None;
-                }
-                reader.seek(start);
-            }
-            Wire::Element(index) => {
-                let index = to_usize(*index);
-                if index >= reader.array_len().ok()? {
-                    return None;
-                }
-                (0..index).try_for_each(|_| reader.skip().ok())?;
-            }
-            Wire::Key(name) => {
-                let len = reader.map_len().ok()?;
-                let found = (0..len).find_map(|_| match reader.str() {
-                    Ok(key) if key == name => Some(Some(())),
-                    Ok(_) => reader.skip().err().map(|_| None),
-                    Err(_) => Some(None),
-                });
-                found??;
-            }
-        }
-    }
-    let start = reader.position();
-    reader.skip().ok()?;
-    Some(value.slice(start..reader.position()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Datum;
-    use crate::value::encode;
-
-    fn stored(ty: &str, json: &str) -> (Type, Bytes) {
-        let ty = Type::parse(ty).unwrap();
-        let datum: Datum = serde_json::from_str(json).unwrap();
-        let bytes = encode(&ty, &datum).unwrap();
-        (ty, bytes)
-    }
-
-    #[test]
-    fn parts_of_stored_values_are_those_of_their_types() {
-        for (ty, json, path, expected) in [
-            (
-                "record { a: u8, b: list<string> }",
-                r#"{"a": 1, "b": ["x", "y"]}"#,
-                "b[1]",
-                Some(("string", "\"y\"")),
-            ),
-            ("list<u32>", "[7]", "[1]", None),
-            ("option<u8>", "null", "some", None),
-            ("option<u8>", "3", "some", Some(("u8", "3"))),
-            ("option<option<u8>>", "[null]", "some", Some(("option<u8>", "null"))),
-            ("result<u8, string>", r#"{"ok": 4}"#, "ok", Some(("u8", "4"))),
-            ("result<u8, string>", r#"{"err": "e"}"#, "ok", None),
-        ] {
-            let (ty, bytes) = stored(ty, json);
-            let part = wire(&ty, &Path::parse(path).unwrap()).unwrap();
-            let expected = expected.map(|(ty, json)| stored(ty, json).1);
-            assert_eq!(at(&bytes, &part), expected, "{json} {path}");
-        }
-    }
-
-    #[test]
-    fn skipped_tasks_need_defaults() {
-        let task = |default: Option<&[u8]>| Recipe::Task {
-            task: 0,
-            part: Vec::new(),
-            default: default.map(<[u8]>::to_vec),
-        };
-        let skipped = |_: TaskIdx| Ok::<_, ()>(None);
-        assert_eq!(task(None).put(&skipped), Ok(None));
-        assert_eq!(task(Some(b"\x01")).put(&skipped), Ok(Some(Bytes::from_static(b"\x01"))));
-        let list =
-            Recipe::List { is_bytes: false, parts: vec![task(Some(b"\x01")), Recipe::Literal(vec![2])] };
-        assert_eq!(list.put(&skipped), Ok(Some(Bytes::from_static(b"\x92\x01\x02"))));
-        assert_eq!(Recipe::NotStored.put(&skipped), Err(NotPut::NotStored));
-        assert_eq!(task(None).put(&|_| Err("failed")), Err(NotPut::Missing("failed")));
-    }
 }

@@ -2,15 +2,17 @@
 //! value.
 //! The state backend and the user decide whether a difference is accepted.
 
-use crate::model::{Digest, TaskName};
+use crate::model::{Digest, IndexPath, TaskIdx, TaskName};
+use crate::plan::nesting::ElementsRecord;
 use crate::plan::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`.
-const VERSION: u32 = 3;
+/// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
+/// `indexed` and no pipelines that run over lists.
+const VERSION: u32 = 4;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct PlanRecord {
     /// The maximum number of iterations of each task that repeats.
     #[serde(default)]
     repeats: BTreeMap<String, u32>,
+    /// By task, where indexes stand in the names of its nodes: behind how many segments, outermost first.
+    #[serde(default)]
+    indexed: Vec<Vec<u8>>,
 }
 
 /// A pipeline, whose including task is no task of the plan.
@@ -35,14 +40,28 @@ pub struct PipelineRecord {
     pub name: String,
     /// Digests of its arguments, by name of the param.
     args: BTreeMap<String, u64>,
-    /// Its outputs.
+    /// Its outputs, of one element if it runs over lists.
     pub outputs: Vec<(String, Recipe)>,
+    /// Its elements; none if it runs once.
+    #[serde(default)]
+    pub elements: Option<ElementsRecord>,
 }
 
 impl PipelineRecord {
-    pub(crate) fn new(name: String, args: Vec<(String, Digest)>, outputs: Vec<(String, Recipe)>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        args: Vec<(String, Digest)>,
+        outputs: Vec<(String, Recipe)>,
+        elements: Option<ElementsRecord>,
+    ) -> Self {
         let args = args.into_iter().map(|(param, digest)| (param, fold(&digest))).collect();
-        Self { name, args, outputs }
+        Self { name, args, outputs, elements }
+    }
+
+    /// Returns whether a task or a pipeline lies in this one.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        is_in(name, &self.name)
     }
 }
 
@@ -75,7 +94,13 @@ impl PlanRecord {
             .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
             .collect();
         let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
-        Self { v: VERSION, tasks, read, pipelines: Vec::new(), repeats: BTreeMap::new() }
+        Self { v: VERSION, tasks, read, pipelines: Vec::new(), repeats: BTreeMap::new(), indexed: Vec::new() }
+    }
+
+    /// Adds where indexes stand in the names of nodes, by task.
+    #[must_use]
+    pub(crate) fn with_indexed(self, indexed: Vec<Vec<u8>>) -> Self {
+        Self { indexed, ..self }
     }
 
     /// Adds the pipelines.
@@ -113,10 +138,10 @@ impl PlanRecord {
         &self.pipelines
     }
 
-    /// Returns the pipeline of a name.
+    /// Returns the position of the pipeline of a name.
     #[must_use]
-    pub fn pipeline(&self, name: &str) -> Option<&PipelineRecord> {
-        self.pipelines.iter().find(|pipeline| pipeline.name == name)
+    pub fn pipeline(&self, name: &str) -> Option<usize> {
+        self.pipelines.iter().position(|pipeline| pipeline.name == name)
     }
 
     /// Returns the names of the tasks, in the plan's order.
@@ -124,11 +149,49 @@ impl PlanRecord {
         self.tasks.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Returns whether a task runs once per element of a list.
+    /// Returns the task of a name.
     #[must_use]
-    pub fn is_for_each(&self, task: &str) -> bool {
-        let keys = self.tasks.iter().find(|(name, _)| name == task).map(|(_, keys)| keys);
-        keys.is_some_and(|keys| keys.keys().any(|key| key.starts_with("for-each.")))
+    pub fn task(&self, name: &str) -> Option<TaskIdx> {
+        let position = self.tasks.iter().position(|(task, _)| task == name)?;
+        u32::try_from(position).ok().map(TaskIdx::new)
+    }
+
+    /// Returns, per level of a task's elements, how many segments of its name stand before the index.
+    #[must_use]
+    pub fn indexed(&self, task: TaskIdx) -> Vec<u8> {
+        if let Some(indexed) = self.indexed.get(task.index()) {
+            return indexed.clone();
+        }
+        // An earlier version stored the plan, and had no elements but those of tasks.
+        let Some((name, keys)) = self.tasks.get(task.index()) else { return Vec::new() };
+        let is_for_each = keys.keys().any(|key| key.starts_with("for-each."));
+        is_for_each.then(|| segments(name)).into_iter().collect()
+    }
+
+    /// Returns the same for the elements of a pipeline.
+    #[must_use]
+    pub fn indexed_of_pipeline(&self, pipeline: usize) -> Vec<u8> {
+        let names = self.inside(pipeline).into_iter().filter_map(|around| self.pipelines.get(around));
+        names.map(|around| segments(&around.name)).collect()
+    }
+
+    /// Returns the pipelines that run once per element around what lies in this one, outermost first: those around it, and
+    /// itself if it runs over lists.
+    #[must_use]
+    pub fn inside(&self, pipeline: usize) -> Vec<usize> {
+        let Some(own) = self.pipelines.get(pipeline) else { return Vec::new() };
+        let is_around = |other: &PipelineRecord| other.contains(&own.name) || other.name == own.name;
+        let all = self.pipelines.iter().enumerate();
+        let around = all.filter(|(_, other)| other.elements.is_some() && is_around(other));
+        around.map(|(position, _)| position).collect()
+    }
+
+    /// Returns the name of a node; none for a task outside the plan.
+    #[must_use]
+    pub fn node_name(&self, task: TaskIdx, at: &IndexPath) -> Option<String> {
+        let (name, _) = self.tasks.get(task.index())?;
+        let mut indexes = self.indexed(task).into_iter().zip(at.as_slice().iter().copied());
+        Some(TaskName::new(name).ok()?.with_indexes(&mut indexes).to_string())
     }
 
     /// Returns the maximum number of iterations of a task; none if it does not repeat.
@@ -191,6 +254,10 @@ impl PlanRecord {
     }
 }
 
+fn segments(name: &str) -> u8 {
+    u8::try_from(name.split(TaskName::SEPARATOR).count()).unwrap_or(u8::MAX)
+}
+
 /// Returns whether a task lies in a pipeline.
 fn is_in(task: &str, pipeline: &str) -> bool {
     task.strip_prefix(pipeline).is_some_and(|rest| rest.starts_with(TaskName::SEPARATOR))
@@ -235,6 +302,20 @@ impl fmt::Display for Difference {
 mod tests {
     use super::*;
 
+    impl PlanRecord {
+        /// Returns a plan of these pipelines.
+        pub(crate) fn of_pipelines(pipelines: Vec<PipelineRecord>) -> Self {
+            Self::new(std::iter::empty(), BTreeMap::new()).with_pipelines(pipelines)
+        }
+    }
+
+    impl PipelineRecord {
+        /// Returns a pipeline without arguments and outputs.
+        pub(crate) fn sample(name: &str, elements: Option<ElementsRecord>) -> Self {
+            Self::new(name.to_owned(), Vec::new(), Vec::new(), elements)
+        }
+    }
+
     fn record(tasks: &[(&str, &[(&str, &str)])]) -> PlanRecord {
         let digest = |value: &str| Digest::of_bytes(value.as_bytes());
         let tasks = tasks.iter().map(|(name, keys)| {
@@ -269,9 +350,38 @@ mod tests {
         assert_eq!(PlanRecord::decode(&later.encode()), None);
         let second = rmp_serde::to_vec(&(2, &now.tasks, &now.read)).unwrap();
         assert_eq!(PlanRecord::decode(&second).unwrap().read, now.read);
+        let task = BTreeMap::from([("Task", (1, [(); 0], None::<Vec<u8>>))]);
+        let pipeline = ("p", BTreeMap::<String, u64>::new(), [("o", task)]);
+        let third = rmp_serde::to_vec(&(3, &now.tasks, &now.read, [pipeline])).unwrap();
+        let third = PlanRecord::decode(&third).unwrap();
+        let output = Recipe::Task { task: 1, part: Vec::new(), default: None, level: 0 };
+        assert_eq!(third.pipelines[0].outputs, [("o".to_owned(), output)]);
+        assert_eq!(third.pipelines[0].elements, None);
         let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
         let earlier = PlanRecord::decode(&earlier).unwrap();
         assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));
         assert!(now.differences(&earlier).is_empty() && !now.has_changed("param `p`", &earlier));
+    }
+    #[test]
+    fn nodes_have_indexes_behind_what_runs_per_element() {
+        let elements = || Some(ElementsRecord { lists: Vec::new(), product: false, lengths: Vec::new() });
+        let pipelines = vec![
+            PipelineRecord::sample("a", elements()),
+            PipelineRecord::sample("a/b", None),
+            PipelineRecord::sample("a/b/c", elements()),
+            PipelineRecord::sample("a/bb", elements()),
+        ];
+        let tasks: &[(&str, &[(&str, &str)])] = &[("a/b/c/t", &[]), ("u", &[("for-each.x", "")]), ("v", &[])];
+        let now = record(tasks).with_pipelines(pipelines).with_indexed(vec![vec![1, 3, 4]]);
+        assert_eq!([0, 1, 2, 3].map(|pipeline| now.indexed_of_pipeline(pipeline).len()), [1, 1, 2, 2]);
+        let name = |task: &str, at: &[u32]| {
+            now.node_name(now.task(task).unwrap(), &IndexPath::new(at).unwrap()).unwrap()
+        };
+        assert_eq!(name("a/b/c/t", &[]), "a/b/c/t");
+        assert_eq!(name("a/b/c/t", &[5, 6]), "a[5]/b/c[6]/t");
+        assert_eq!(name("a/b/c/t", &[5, 6, 7]), "a[5]/b/c[6]/t[7]");
+        // As an earlier version stored them.
+        assert_eq!(name("u", &[8]), "u[8]");
+        assert_eq!((name("v", &[]), now.task("w")), ("v".to_owned(), None));
     }
 }

@@ -34,6 +34,7 @@ mod maps;
 mod modules;
 mod mistakes;
 mod unknown_names;
+mod nested_names;
 mod network;
 mod outages;
 mod outputs;

@@ -50,9 +50,9 @@ fn unknown_task_or_element_lists_the_existing_ones() {
     for (name, text) in [("each[1]", "b\nb\n"), ("each[01]", "b\nb\n"), ("quiet", ""), ("bad", "")] {
         assert_eq!(run_command(&server, &["logs", "r1", name]).expect(0).text(), text, "{name}");
     }
-    run_command(&server, &["logs", "r1", "each"])
-        .expect(0)
-        .says(["`each` has 3 elements, `each[0]` to `each[2]`"]);
+    let of_all = "each[0] | a\neach[0] | a\neach[1] | b\neach[1] | b\neach[2] | c\neach[2] | c\n";
+    assert_eq!(run_command(&server, &["logs", "r1", "each"]).expect(0).text(), of_all);
+    run_command(&server, &["logs", "r1", "none"]).expect(0).says(["`none` ran over an empty list"]);
     assert_eq!(run_command(&server, &["output", "r1", "each[2]"]).expect(0).json(), json!("c"));
     for words in
         [&["show", "r2"][..], &["logs", "r2", "each"], &["output", "r2"], &["cancel", "r2"], &["watch", "r2"]]

@@ -1,8 +1,8 @@
-//! `logs`: prints the output of a task's guest.
+//! `logs`: prints the output of a task's guest, or of the guests of all its elements.
 //! The state backend decides how much of it is kept.
 
 use crate::app;
-use crate::app::{Backends, Error, Refusal};
+use crate::app::{Backends, Error, NodeLog, Refusal};
 use crate::cli::args::LogsArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
@@ -23,23 +23,38 @@ pub(crate) fn logs(ctx: &Context, arguments: &LogsArguments) -> Result<Exit, Err
     if let Some(note) = &log.note {
         ctx.console.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
     }
-    let parts = log.parts;
+    if let Some(left_out) = &log.left_out {
+        ctx.console.note("incomplete", left_out);
+    }
+    let naming = if log.is_of_elements { Naming::EachLine } else { Naming::None };
     if arguments.json {
-        let text =
-            json(&parts).map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;
+        let text = json(&log.logs, naming);
+        let text = text.map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;
         return print_json(&text);
     }
-    if parts.contains(&LogPart::Gap) {
+    if log.logs.iter().any(|log| log.parts.contains(&LogPart::Gap)) {
         ctx.console.note("incomplete", "parts of the log are missing: `--json` shows where");
     }
-    print(text(&parts, stdout_reader()).as_bytes())
+    print(text(&log.logs, naming, stdout_reader()).as_bytes())
+}
+
+/// Whether lines name the nodes that wrote them.
+#[derive(Clone, Copy)]
+enum Naming {
+    /// The log is of one node.
+    None,
+    /// The logs are of elements.
+    EachLine,
 }
 
 /// Joins the lines. For a terminal, control characters are escaped.
-fn text(parts: &[LogPart], reader: Reader) -> String {
+fn text(logs: &[NodeLog], naming: Naming, reader: Reader) -> String {
     let mut text = String::new();
-    for part in parts {
+    for (log, part) in logs.iter().flat_map(|log| log.parts.iter().map(move |part| (log, part))) {
         if let LogPart::Line(line) = part {
+            if let Naming::EachLine = naming {
+                text.push_str(&format!("{} | ", log.name));
+            }
             match reader {
                 Reader::Person => text.push_str(&escape_control(&line.text)),
                 Reader::Program => text.push_str(&line.text),
@@ -54,21 +69,56 @@ fn text(parts: &[LogPart], reader: Reader) -> String {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Line<'a> {
-    Line { ts: String, attempt: u32, stream: &'a str, text: &'a str },
-    Gap { gap: bool },
+    Line {
+        ts: String,
+        attempt: u32,
+        stream: &'a str,
+        text: &'a str,
+        #[serde(flatten)]
+        node: Option<Node<'a>>,
+    },
+    Gap {
+        gap: bool,
+        #[serde(flatten)]
+        node: Option<Node<'a>>,
+    },
 }
 
-fn json(parts: &[LogPart]) -> serde_json::Result<Vec<u8>> {
+/// The element that wrote a line, as in events.
+#[derive(Serialize)]
+struct Node<'a> {
+    task: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<u32>,
+}
+
+impl<'a> Node<'a> {
+    /// Splits the name of a node: `clean[3]/count[7]` is the element 7 of the task `clean[3]/count`.
+    fn of(name: &'a str) -> Self {
+        let parts = name.strip_suffix(']').and_then(|front| front.rsplit_once('['));
+        match parts.and_then(|(task, item)| Some((task, item.parse().ok()?))) {
+            Some((task, item)) => Self { task, item: Some(item) },
+            None => Self { task: name, item: None },
+        }
+    }
+}
+
+fn json(logs: &[NodeLog], naming: Naming) -> serde_json::Result<Vec<u8>> {
     let mut text = Vec::new();
-    for part in parts {
+    for (log, part) in logs.iter().flat_map(|log| log.parts.iter().map(move |part| (log, part))) {
+        let node = match naming {
+            Naming::None => None,
+            Naming::EachLine => Some(Node::of(&log.name)),
+        };
         let line = match part {
             LogPart::Line(line) => Line::Line {
                 ts: line.at.to_string(),
                 attempt: line.attempt,
                 stream: &line.stream,
                 text: &line.text,
+                node,
             },
-            LogPart::Gap => Line::Gap { gap: true },
+            LogPart::Gap => Line::Gap { gap: true, node },
         };
         serde_json::to_writer(&mut text, &line)?;
         text.push(b'\n');
@@ -82,21 +132,35 @@ mod tests {
     use crate::model::Timestamp;
     use crate::state::LogLine;
 
-    fn parts() -> Vec<LogPart> {
+    fn logs(name: &str) -> Vec<NodeLog> {
         let at = Timestamp::from_millis(0);
         let line = |text: &str| LogLine { at, attempt: 2, stream: "stderr".into(), text: text.into() };
-        vec![LogPart::Line(line("a\u{1b}[2J")), LogPart::Gap, LogPart::Line(line("b"))]
+        let parts = vec![LogPart::Line(line("a\u{1b}[2J")), LogPart::Gap, LogPart::Line(line("b"))];
+        vec![NodeLog { name: name.into(), parts }]
     }
 
     #[test]
     fn terminals_get_escaped_text_and_programs_get_it_unchanged() {
-        assert_eq!(text(&parts(), Reader::Program), "a\u{1b}[2J\nb\n");
-        assert_eq!(text(&parts(), Reader::Person), "a\\u{1b}[2J\nb\n");
+        let logs = logs("t");
+        assert_eq!(text(&logs, Naming::None, Reader::Program), "a\u{1b}[2J\nb\n");
+        assert_eq!(text(&logs, Naming::None, Reader::Person), "a\\u{1b}[2J\nb\n");
+    }
+
+    #[test]
+    fn lines_of_elements_name_them() {
+        let logs = [logs("clean[3]/say"), logs("clean[4]/say[7]")].concat();
+        let shown = text(&logs, Naming::EachLine, Reader::Program);
+        assert_eq!(shown.lines().nth(1), Some("clean[3]/say | b"));
+        assert_eq!(shown.lines().nth(3), Some("clean[4]/say[7] | b"));
+        let shown = String::from_utf8(json(&logs, Naming::EachLine).unwrap()).unwrap();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[1], r#"{"gap":true,"task":"clean[3]/say"}"#);
+        assert!(lines[5].ends_with(r#""text":"b","task":"clean[4]/say","item":7}"#), "{}", lines[5]);
     }
 
     #[test]
     fn json_lines_mark_gaps() {
-        let shown = String::from_utf8(json(&parts()).unwrap()).unwrap();
+        let shown = String::from_utf8(json(&logs("t"), Naming::None).unwrap()).unwrap();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(
             lines[0],

@@ -2,7 +2,7 @@
 //! Types are not stored, so values are shown by their MessagePack markers alone (`print/untyped`).
 
 use crate::app;
-use crate::app::{Backends, Error, Refusal, StoredResult};
+use crate::app::{Backends, Error, Refusal, Stored, StoredResult};
 use crate::cli::args::OutputArguments;
 use crate::cli::context::Context;
 use crate::cli::print::{Format, OutputFault, escape_control_json, outputs};
@@ -21,13 +21,10 @@ pub(crate) fn output(ctx: &Context, arguments: &OutputArguments) -> Result<Exit,
         app::stored_results(state.backend.as_ref(), &arguments.run, task),
     )?;
     let (format, layout) = (arguments.format.format, stdout_reader().into());
+    let Stored { results, left_out } = results;
+    left_out.iter().for_each(|reason| ctx.console.note("output-left-out", reason));
     let bytes = match (task, &*results) {
-        (Some(_), [StoredResult { name, value, without }]) => {
-            for reason in without {
-                ctx.console.note("output-left-out", &format!("left out of `{name}`: {reason}"));
-            }
-            outputs::render_one(name, value, format, layout)
-        }
+        (Some(_), [StoredResult { name, value }]) => outputs::render_one(name, value, format, layout),
         (Some(_) | None, _) => {
             let results: Vec<_> = results.into_iter().map(|result| (result.name, result.value)).collect();
             outputs::render_stored(&results, format, layout)

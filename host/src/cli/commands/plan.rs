@@ -2,7 +2,7 @@
 //! `app` makes the forecast; `print/plan_table` lays out the table.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error, Forecast, Planned, Refusal, Session, SessionRequest};
+use crate::app::{Backends, Builds, Error, Forecast, Refusal, Session, SessionRequest};
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
@@ -38,11 +38,8 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
         let list = differences.iter().map(|difference| format!("\n  {difference}"));
         ctx.console.note("other-plan", &(message + &list.collect::<String>()));
     }
-    let rows = (1..).zip(&tasks).filter_map(|(order, Planned { task, fate })| {
-        let task = session.bound.plan().task(*task)?;
-        Some(plan_row::row(order, task, fate, &session))
-    });
-    let pipelines = session.pipelines().map(plan_row::pipeline).collect();
+    let rows = (1..).zip(&tasks).filter_map(|(order, planned)| plan_row::row(order, planned, &session));
+    let pipelines = session.pipelines().map(|pipeline| plan_row::pipeline(pipeline, &session)).collect();
     let table = PlanTable::new(session.manifests.root().name.as_str(), rows.collect(), pipelines);
     let text = if arguments.json {
         let json = table.to_json();

@@ -97,7 +97,10 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
         }
         Fact::TaskFinished { duration_ms, output_bytes, iterations, .. } => {
             let iterations = iterations.map_or_else(String::new, |number| count(number, "iteration") + ", ");
-            let text = format!("{iterations}{}, {}", show_millis(*duration_ms), show_bytes(*output_bytes));
+            // A task in a pipeline that runs once per element stores nothing itself: its elements do.
+            let size = Some(*output_bytes).filter(|bytes| *bytes > 0);
+            let size = size.map_or_else(String::new, |bytes| format!(", {}", show_bytes(bytes)));
+            let text = format!("{iterations}{}{size}", show_millis(*duration_ms));
             Rendering::new(Ink::Good, "finished", text)
         }
         Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
@@ -164,12 +167,6 @@ fn summary(counts: &RunCounts, status: RunStatus, millis: f64) -> String {
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
 }
 
-fn show_subject(subject: &Subject) -> String {
-    let item = subject.item.map_or_else(String::new, |item| format!("[{item}]"));
-    let iteration = subject.iteration.map_or_else(String::new, |iteration| format!("@{iteration}"));
-    format!("{}{item}{iteration}", subject.task)
-}
-
 fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {
     let cause = cause.map_or_else(|| "a task that it needs".to_owned(), |cause| format!("`{cause}`"));
     match reason {
@@ -205,6 +202,11 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
             format!("{}.{tenths} {unit}", bytes / size)
         }
     }
+}
+
+fn show_subject(subject: &Subject) -> String {
+    let iteration = subject.iteration.map_or_else(String::new, |iteration| format!("@{iteration}"));
+    subject.node_name() + &iteration
 }
 
 #[cfg(test)]

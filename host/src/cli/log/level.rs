@@ -4,8 +4,8 @@
 use crate::config::LogLevel;
 use crate::events::{Event, Fact, Subject};
 
-/// Returns the level of a fact. Elements of a `for-each` and iterations are logged as steps of their task, at debug, unless
-/// something went wrong.
+/// Returns the level of a fact. Elements of a `for-each`, of a task or a pipeline, and iterations are logged as steps of
+/// their task, at debug, unless something went wrong.
 pub(crate) fn level_of(event: &Event) -> LogLevel {
     let is_part = event.subject.as_ref().is_some_and(Subject::is_part);
     let done = if is_part { LogLevel::Debug } else { LogLevel::Info };

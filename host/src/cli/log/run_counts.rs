@@ -6,7 +6,8 @@ use crate::model::TaskName;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
-/// Counts of tasks. Elements of a `for-each` and iterations count only as running.
+/// Counts of tasks. Elements of a `for-each` and iterations count only as running: a task has ended once all of them have,
+/// also one in a pipeline that runs once per element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RunCounts {
     /// Number of tasks in the run, once it has begun.
@@ -23,8 +24,8 @@ pub(crate) struct RunCounts {
     kept: u32,
     /// Results stored before this session, as counted by single events.
     stored: u32,
-    /// Running tasks, each with its running elements, or `None` for the task itself.
-    running: IndexMap<TaskName, HashSet<Option<u32>>>,
+    /// Running tasks by name without indexes, each with its running nodes.
+    running: IndexMap<TaskName, HashSet<(TaskName, Option<u32>)>>,
 }
 
 impl RunCounts {
@@ -83,8 +84,8 @@ impl RunCounts {
     fn count_end(&mut self, event: &Event, count: impl FnOnce(&mut Self) -> &mut u32) {
         self.mark_ended(event.subject.as_ref());
         let is_part = event.subject.as_ref().is_some_and(|subject| match event.fact {
-            Fact::TaskFailed(_) => subject.item.is_some(), // a failed iteration ends its task
-            _ => subject.is_part(),                        // no other end of an iteration does
+            Fact::TaskFailed(_) => subject.is_element(), // a failed iteration ends its task
+            _ => subject.is_part(),                      // no other end of an iteration does
         });
         if !is_part {
             *count(self) += 1;
@@ -93,17 +94,18 @@ impl RunCounts {
 
     fn mark_started(&mut self, subject: Option<&Subject>) {
         if let Some(subject) = subject {
-            self.running.entry(subject.task.clone()).or_default().insert(subject.item);
+            let calls = self.running.entry(subject.task.without_indexes()).or_default();
+            calls.insert((subject.task.clone(), subject.item));
         }
     }
 
     fn mark_ended(&mut self, subject: Option<&Subject>) {
-        if let Some(subject) = subject
-            && let Some(calls) = self.running.get_mut(&subject.task)
-        {
-            calls.remove(&subject.item);
+        let Some(subject) = subject else { return };
+        let task = subject.task.without_indexes();
+        if let Some(calls) = self.running.get_mut(&task) {
+            calls.remove(&(subject.task.clone(), subject.item));
             if calls.is_empty() {
-                self.running.shift_remove(&subject.task);
+                self.running.shift_remove(&task);
             }
         }
     }
@@ -151,6 +153,24 @@ mod tests {
         let failure = FailureFact { class: FailureClass::Trap, error: "boom".into() };
         counts.record(&iteration("other", 3, Fact::TaskFailed(failure)));
         assert_eq!((counts.done, counts.cached, counts.failed), (1, 0, 1));
+    }
+
+    #[test]
+    fn tasks_of_a_pipeline_that_runs_per_element_count_once() {
+        let mut counts = RunCounts::default();
+        counts.record(&run(Fact::RunStarted { name: "n".into(), tasks: 2 }));
+        for pipeline in ["clean[0]", "clean[1]"] {
+            counts.record(&element(&format!("{pipeline}/twice"), 0, Fact::TaskStarted));
+            counts.record(&element(&format!("{pipeline}/twice"), 1, Fact::TaskStarted));
+            counts.record(&task(&format!("{pipeline}/sum"), Fact::TaskStarted));
+        }
+        assert_eq!(counts.running(9), "clean/twice ×4, clean/sum ×2");
+        counts.record(&element("clean[0]/twice", 0, finished()));
+        counts.record(&task("clean[0]/sum", finished()));
+        counts.record(&task("clean[1]/sum", finished()));
+        assert_eq!((counts.running(9), counts.ended_count()), ("clean/twice ×3".to_owned(), 0));
+        counts.record(&task("clean/sum", finished()));
+        assert_eq!((counts.done, counts.total), (1, 2));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(crate) mod error_chain;
 pub(crate) mod outputs;
 mod command_row;
 pub(crate) mod plan_row;
+mod pipeline_row;
 mod plan_table;
 mod repeat_row;
 mod runs_table;

@@ -1,16 +1,15 @@
 //! Describes a task of a plan and its forecast, in the words of the table.
 //! The layout of the table is in `plan_table`.
 
-use crate::app::{Missing, Needs, Session, Supply};
+use crate::app::{Missing, Needs, Planned, Session, Supply};
 use crate::cli::print::command_row::command_row;
-use crate::cli::print::plan_table::{
-    Fate as Shown, ForEachRow, MissingRow, PipelineRow, PlanRow, Purity, SupplyRow, Weight,
-};
+use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow};
+use crate::cli::print::plan_table::{Fate as Shown, MissingRow, PlanRow, Purity, SupplyRow, Weight};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
-use crate::plan::{Code, Function, Pipeline, Task};
+use crate::plan::{Code, Function, Pipeline, Plan, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,25 +24,29 @@ const MAX_LOST_HOSTS: u32 = 3;
 const MAX_NAMED: usize = 4;
 
 /// Builds one row of the table.
-pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> PlanRow {
+pub(crate) fn row(order: u32, Planned { task: idx, fate }: &Planned, session: &Session) -> Option<PlanRow> {
     let plan = session.bound.plan();
-    let name =
-        |task: &TaskIdx| plan.task(*task).map_or_else(|| task.to_string(), |task| task.name.to_string());
+    let task = plan.task(*idx)?;
+    let name = |task: &TaskIdx| task_name(plan, *task);
+    let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
+    let elements_of: Vec<String> = around.map(|pipeline| pipeline.name.to_string()).collect();
     let function = plan.function_of(task);
     let component = function.and_then(Function::component);
-    let (fate, why) = describe(fate, &|tasks| list(tasks, &name));
+    let (fate, why) = describe(fate, &elements_of, &|tasks| list(tasks, &name));
     let Needs { unused, missing } = session.needs(task);
-    PlanRow {
+    Some(PlanRow {
         order,
         name: task.name.to_string(),
         call: function.map_or_else(String::new, call),
         command: component.and_then(|component| command_row(task, component, &session.manifests)),
         fate,
         why,
-        needs: task.waits_for.iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
+        // A task that flows from another needs it, too, though it does not wait for all of it.
+        needs: plan.upstream(*idx).iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
         after: task.after.iter().map(name).collect(),
         for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
         repeat: task.repeat.as_deref().map(RepeatRow::new),
+        elements_of,
         purity: component.map_or(Purity::Pure, |component| purity(&component.grants)),
         grants: component.map_or_else(Vec::new, |component| grants(&component.grants, session)),
         manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
@@ -52,15 +55,21 @@ pub(crate) fn row(order: u32, task: &Task, fate: &Fate, session: &Session) -> Pl
         outside: component.map_or_else(Vec::new, |component| outside(&component.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
         missing_grants: missing.into_iter().map(missing_row).collect(),
-    }
+    })
+}
+
+fn task_name(plan: &Plan, task: TaskIdx) -> String {
+    plan.task(task).map_or_else(|| task.to_string(), |task| task.name.to_string())
 }
 
 /// Builds the row of a pipeline with its tasks.
-pub(crate) fn pipeline((pipeline, tasks): (&Pipeline, Vec<&TaskName>)) -> PipelineRow {
+pub(crate) fn pipeline((pipeline, tasks): (&Pipeline, Vec<&TaskName>), session: &Session) -> PipelineRow {
+    let name = |task: &TaskIdx| task_name(session.bound.plan(), *task);
     PipelineRow {
         name: pipeline.name.to_string(),
         manifest: pipeline.manifest.clone(),
         tasks: tasks.into_iter().map(ToString::to_string).collect(),
+        for_each: pipeline.for_each.iter().map(|list| for_each(list, &name)).collect(),
     }
 }
 
@@ -81,12 +90,12 @@ fn missing_row(missing: Missing) -> MissingRow {
     MissingRow { grant: grant.key(), without: grant.row().without.text(), weight, imports, toml }
 }
 
-fn describe(fate: &Fate, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+fn describe(fate: &Fate, elements_of: &[String], names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
     match fate {
         Fate::Stored => (Shown::Stored, "an earlier session of this run stored its result".to_owned()),
         Fate::Cached => (Shown::Cached, "the cache has the result of this call".to_owned()),
         Fate::Skipped(reason) => (Shown::Skip, describe_skip(*reason)),
-        Fate::Runs(reason) => describe_run(reason, names),
+        Fate::Runs(reason) => describe_run(reason, elements_of, names),
         Fate::Fails(message) => (Shown::Run, format!("and fails: {message}")),
         Fate::DependsOn(tasks) => {
             (Shown::Unknown, format!("whether it runs depends on the results of {}", names(tasks)))
@@ -104,7 +113,11 @@ fn describe_skip(reason: SkipReason) -> String {
     format!("{reason}: {why}")
 }
 
-fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown, String) {
+fn describe_run(
+    reason: &Reason,
+    elements_of: &[String],
+    names: &dyn Fn(&[TaskIdx]) -> String,
+) -> (Shown, String) {
     match reason {
         Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
         Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
@@ -120,7 +133,8 @@ fn describe_run(reason: &Reason, names: &dyn Fn(&[TaskIdx]) -> String) -> (Shown
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }
         Reason::EachElement => {
-            (Shown::Unknown, "it runs once per element of its pipeline, which has not run".to_owned())
+            let pipeline = elements_of.last().map_or("its pipeline", String::as_str);
+            (Shown::Unknown, format!("its inputs are unknown until the elements of `{pipeline}` are known"))
         }
         Reason::InputsRun(tasks) => {
             (Shown::Unknown, format!("its inputs are unknown until {} has run", names(tasks)))
@@ -153,8 +167,11 @@ fn call(function: &Function) -> String {
 fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
     let mut tasks = Vec::new();
     list.list.each_task(&mut |task| tasks.push(format!("task {}", name(&task))));
-    let over =
-        if tasks.is_empty() { "a list of the manifest or its params".to_owned() } else { tasks.join(", ") };
+    let over = match &*tasks {
+        [] if list.list.uses_items(1) => "a list of each element of its pipeline".to_owned(),
+        [] => "a list of the manifest or its params".to_owned(),
+        tasks => tasks.join(", "),
+    };
     ForEachRow { item: list.item.clone(), over }
 }
 

@@ -2,9 +2,9 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
-use crate::model::TaskName;
 use serde::Serialize;
 
 /// Version of the JSON form.
@@ -21,17 +21,6 @@ pub(crate) struct PlanTable {
     tasks: Vec<PlanRow>,
     /// The pipelines that tasks include, each before those in it.
     pipelines: Vec<PipelineRow>,
-}
-
-/// A pipeline that a task includes.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PipelineRow {
-    /// Full name of the task.
-    pub(crate) name: String,
-    /// The included manifest.
-    pub(crate) manifest: String,
-    /// Full names of its tasks.
-    pub(crate) tasks: Vec<String>,
 }
 
 /// A task of the plan.
@@ -58,6 +47,8 @@ pub(crate) struct PlanRow {
     /// Its `repeat`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repeat: Option<RepeatRow>,
+    /// The pipelines around it that run once per element, outermost first.
+    pub(crate) elements_of: Vec<String>,
     /// Whether its result may be shared.
     pub(crate) purity: Purity,
     /// The grants, as the manifest writes them: `read data`.
@@ -144,15 +135,6 @@ pub(crate) enum Fate {
     Skip,
     /// The forecast depends on results that do not exist yet.
     Unknown,
-}
-
-/// An item of a `for-each`.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct ForEachRow {
-    /// The item's name.
-    pub(crate) item: String,
-    /// The source of the list: `task split`, `param files`.
-    pub(crate) over: String,
 }
 
 /// Whether a task gives the same output for the same inputs on every host.
@@ -243,19 +225,6 @@ struct Columns {
     name: usize,
 }
 
-impl PipelineRow {
-    /// Renders a line, indented by the nesting.
-    fn render(&self, out: &mut String) {
-        let nesting = self.name.matches(TaskName::SEPARATOR).count();
-        let tasks = match self.tasks.len() {
-            1 => "1 task".to_owned(),
-            several => format!("{several} tasks"),
-        };
-        let line = format!("{}  {tasks} of {}", self.name, self.manifest);
-        put_line(out, 2 + 2 * nesting, &escape_control(&line));
-    }
-}
-
 impl PlanRow {
     fn render(&self, out: &mut String, columns: &Columns, style: Style) {
         let indent = columns.number + 2;
@@ -289,9 +258,10 @@ impl PlanRow {
             None => vec![format!("calls {}, {}", self.call, self.purity.text())],
         };
         if !self.for_each.is_empty() {
-            let lists: Vec<String> =
-                self.for_each.iter().map(|list| format!("{} of {}", list.item, list.over)).collect();
-            lines.push(format!("for each {}", lists.join(", ")));
+            lines.push(for_each(&self.for_each));
+        }
+        if !self.elements_of.is_empty() {
+            lines.push(format!("once per element of {}", self.elements_of.join(", ")));
         }
         lines.extend(self.repeat.as_ref().map(RepeatRow::text));
         let imports: Vec<String> = self.imports.iter().map(SupplyRow::text).collect();
@@ -371,6 +341,7 @@ mod tests {
             after: Vec::new(),
             for_each: Vec::new(),
             repeat: None,
+            elements_of: Vec::new(),
             purity: Purity::Pure,
             grants: Vec::new(),
             manifest: None,
@@ -396,6 +367,7 @@ mod tests {
             )
         };
         let fetch = PlanRow {
+            elements_of: vec!["clean".into()],
             purity: Purity::Impure(vec!["http".into(), "read".into()]),
             grants: vec![
                 "http https://api.example.com/v1/".into(),
@@ -455,9 +427,14 @@ mod tests {
             name: name.into(),
             manifest: manifest.into(),
             tasks: tasks.iter().map(|task| (*task).to_owned()).collect(),
+            for_each: Vec::new(),
         };
+        let rows = ForEachRow { item: "rows".into(), over: "task load".into() };
         vec![
-            row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"]),
+            PipelineRow {
+                for_each: vec![rows],
+                ..row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"])
+            },
             row("clean/deep", "lib/deep.toml", &["clean/deep/count"]),
         ]
     }

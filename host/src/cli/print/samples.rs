@@ -38,6 +38,6 @@ pub(crate) fn iteration(name: &str, iteration: u32, fact: Fact) -> Event {
 }
 
 fn about(name: &str, item: Option<u32>, fact: Fact) -> Event {
-    let subject = Subject { task: TaskName::new(name).unwrap(), item, iteration: None, attempt: Some(1) };
+    let subject = Subject { task: TaskName::of_node(name).unwrap(), item, iteration: None, attempt: Some(1) };
     Event { at: Timestamp::from_millis(0), subject: Some(subject), fact }
 }

@@ -170,7 +170,7 @@ impl From<&TaskDetails> for TaskRow {
 
 const fn word(state: &TaskState) -> &'static str {
     match state {
-        TaskState::Done(_) => "done",
+        TaskState::Done(_) | TaskState::Passed => "done",
         TaskState::Cached(_) => "cached",
         TaskState::Skipped(_) => "skipped",
         TaskState::Failed(_) => "failed",
@@ -198,7 +198,7 @@ fn failure(details: &TaskDetails) -> Option<FailureRow> {
         TaskState::Failed(Some(record)) => {
             Some(FailureRow { class: record.class, message: record.message.clone() })
         }
-        TaskState::Done(_) | TaskState::Cached(_) | TaskState::Skipped(_) => None,
+        TaskState::Done(_) | TaskState::Passed | TaskState::Cached(_) | TaskState::Skipped(_) => None,
         TaskState::Failed(None)
         | TaskState::Running
         | TaskState::Retrying

@@ -1,0 +1,444 @@
+//! Assembly of values from stored results, by the recipes of a stored plan.
+//! `recipe` and `nesting` say how; the application reads the results.
+
+use crate::model::{IndexPath, TaskIdx, to_usize};
+use crate::plan::nesting::{ElementsRecord, Length};
+use crate::plan::recipe::{Recipe, Wire};
+use crate::plan::{PipelineRecord, PlanRecord};
+use crate::value::wire::{Kind, Reader};
+use crate::value::{
+    Items, Type, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple, range,
+    split,
+};
+use bytes::Bytes;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The reason why a value cannot be put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotPut<E> {
+    /// The result of a node is missing.
+    Missing(E),
+    /// The value depends on something that is not stored, or a stored value has another form.
+    NotStored,
+}
+
+/// Returns the result of a node; none if it was skipped.
+pub type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, E> + 'r;
+
+/// A place in a run that values are put together for: the outermost one, or an element of pipelines.
+pub struct Assembly<'r, E> {
+    pipelines: &'r [PipelineRecord],
+    results: &'r Results<'r, E>,
+    at: IndexPath,
+    /// Per level, the lists of the pipeline and the item lists' combination.
+    around: Vec<Rc<Lists<'r, E>>>,
+}
+
+/// The lists of a pipeline in one place. One that is not there is missed only by what reads it.
+struct Lists<'r, E> {
+    record: &'r ElementsRecord,
+    items: Vec<Result<Option<Items>, NotPut<E>>>,
+    /// The lengths of lists that are combined in all ways.
+    lengths: Vec<Result<Option<usize>, NotPut<E>>>,
+}
+
+impl<'r, E: Clone> Assembly<'r, E> {
+    /// Creates the outermost place of a run.
+    #[must_use]
+    pub fn new(record: &'r PlanRecord, results: &'r Results<'r, E>) -> Self {
+        Self { pipelines: record.pipelines(), results, at: IndexPath::root(), around: Vec::new() }
+    }
+
+    /// Returns the number of elements of a pipeline that lies in this place; none if what it runs over was skipped.
+    pub fn count(&self, pipeline: usize) -> Result<Option<usize>, NotPut<E>> {
+        let Some(elements) = self.elements_record(pipeline) else { return Err(NotPut::NotStored) };
+        let lengths = elements.lengths.iter().map(|length| self.length(length));
+        if elements.product {
+            let lengths = all(lengths)?;
+            return Ok(lengths.map(|lengths| lengths.into_iter().fold(1, usize::saturating_mul)));
+        }
+        // Zipped lists have one length: the first that is known will do.
+        let lengths: Vec<_> = lengths.collect();
+        let known = lengths.iter().position(|length| matches!(length, Ok(Some(_))));
+        let missing = lengths.iter().position(|length| matches!(length, Err(NotPut::Missing(_))));
+        let mut lengths = lengths;
+        match known.or(missing) {
+            Some(at) => lengths.swap_remove(at),
+            None => lengths.pop().unwrap_or(Err(NotPut::NotStored)),
+        }
+    }
+
+    /// Returns elements of a pipeline that lies in this place.
+    pub fn elements(&self, pipeline: usize, items: impl Iterator<Item = u32>) -> impl Iterator<Item = Self> {
+        let lists = self.lists(pipeline);
+        items.map(move |item| self.element(lists.clone(), item))
+    }
+
+    /// Returns the place within these pipelines, outermost first, that has these indexes. Further pipelines do not count.
+    #[must_use]
+    pub fn within(&self, pipelines: &[usize], at: &IndexPath) -> Self {
+        let outermost = self.around_level(self.at.level());
+        let levels = pipelines.iter().zip(at.as_slice());
+        levels.fold(outermost, |place, (pipeline, item)| place.element(place.lists(*pipeline), *item))
+    }
+
+    /// Returns the indexes of the elements around this place, outermost first.
+    #[must_use]
+    pub const fn at(&self) -> IndexPath {
+        self.at
+    }
+
+    /// Puts a value together; none if a task that it needs was skipped.
+    pub fn put(&self, recipe: &Recipe) -> Result<Option<Bytes>, NotPut<E>> {
+        let put = |recipe: &Recipe| self.put(recipe);
+        let list = |is_bytes: bool, parts: Vec<Bytes>| {
+            let element = if is_bytes { Type::U8 } else { Type::String };
+            compose_list(&element, &parts).map_err(|_| NotPut::NotStored)
+        };
+        match recipe {
+            Recipe::Literal(bytes) => Ok(Some(bytes.clone().into())),
+            Recipe::NotStored | Recipe::Range(..) => Err(NotPut::NotStored), // a range is no value
+            Recipe::Task { task, part, default, level } => {
+                let node = self.at.prefix(usize::from(*level));
+                let whole = (self.results)(TaskIdx::new(*task), node).map_err(NotPut::Missing)?;
+                Ok(or_default(whole.and_then(|whole| at(&whole, part)), default.as_deref()))
+            }
+            Recipe::Part { of, part, default } => {
+                Ok(or_default(put(of)?.and_then(|whole| at(&whole, part)), default.as_deref()))
+            }
+            Recipe::List { is_bytes, parts } => {
+                all(parts.iter().map(put))?.map(|parts| list(*is_bytes, parts)).transpose()
+            }
+            Recipe::Tuple(parts) => Ok(all(parts.iter().map(put))?.map(|parts| compose_tuple(&parts))),
+            Recipe::Map(pairs) => {
+                let map = |pairs: Vec<Bytes>| compose_map(&pairs).map_err(|_| NotPut::NotStored);
+                all(pairs.iter().map(put))?.map(map).transpose()
+            }
+            Recipe::Record(fields) => {
+                let parts = all(fields.iter().map(|(_, part)| put(part)))?;
+                let names = || fields.iter().map(|(name, _)| Arc::from(name.as_str()));
+                Ok(parts.map(|parts| compose_record(&names().zip(parts).collect::<Vec<_>>())))
+            }
+            Recipe::Case(name, part) => Ok(put(part)?.map(|part| compose_case(name, &part))),
+            Recipe::Wrapped(part) => Ok(put(part)?.map(|part| compose_some(&part))),
+            Recipe::Select { selector, cases, default } => {
+                let default = || default.clone().map(Bytes::from);
+                let Some(chosen) = put(selector)? else { return Ok(default()) };
+                let Ok(chosen) = Reader::new(&chosen).str() else { return Err(NotPut::NotStored) };
+                match cases.iter().find(|(name, _)| name == chosen) {
+                    Some((_, case)) => put(case),
+                    None => Ok(default()),
+                }
+            }
+            Recipe::Each { pipeline, is_bytes, value } => {
+                let (pipeline, place) = (to_usize(*pipeline), self.around_of(to_usize(*pipeline)));
+                let Some(count) = place.count(pipeline)? else { return Ok(None) };
+                let items = (0..).take(count);
+                let values = all(place.elements(pipeline, items).map(|element| element.put(value)))?;
+                values.map(|values| list(*is_bytes, values)).transpose()
+            }
+            Recipe::Item { level, item, part } => {
+                let whole = self.item(usize::from(*level), to_usize(*item))?;
+                Ok(whole.and_then(|whole| at(&whole, part)))
+            }
+        }
+    }
+
+    fn element(&self, lists: Option<Rc<Lists<'r, E>>>, item: u32) -> Self {
+        Self {
+            pipelines: self.pipelines,
+            results: self.results,
+            at: self.at.child(item),
+            around: self.around.iter().cloned().chain(lists).collect(),
+        }
+    }
+
+    fn lists(&self, pipeline: usize) -> Option<Rc<Lists<'r, E>>> {
+        let record = self.elements_record(pipeline)?;
+        let items = record.lists.iter().map(|list| self.list(list)).collect();
+        let lengths = record.lengths.iter().filter(|_| record.product);
+        let lengths = lengths.map(|length| self.length(length)).collect();
+        Some(Rc::new(Lists { record, items, lengths }))
+    }
+
+    fn elements_record(&self, pipeline: usize) -> Option<&'r ElementsRecord> {
+        self.pipelines.get(pipeline)?.elements.as_ref()
+    }
+
+    /// Returns the place around the elements of a pipeline: this one, or one around it.
+    fn around_of(&self, pipeline: usize) -> Self {
+        let name = self.pipelines.get(pipeline).map_or("", |pipeline| pipeline.name.as_str());
+        let around = self.pipelines.iter().filter(|other| other.elements.is_some() && other.contains(name));
+        self.around_level(around.count())
+    }
+
+    /// Returns this place, or the one around it with this number of indexes.
+    fn around_level(&self, level: usize) -> Self {
+        Self {
+            pipelines: self.pipelines,
+            results: self.results,
+            at: self.at.prefix(level),
+            around: self.around.iter().take(level).cloned().collect(),
+        }
+    }
+
+    fn length(&self, length: &Length) -> Result<Option<usize>, NotPut<E>> {
+        match length {
+            Length::Known(length) => Ok(Some(to_usize(*length))),
+            Length::Of(recipe) => self.list(recipe).map(|list| list.map(|items| items.len())),
+            Length::OfPipeline(pipeline) => self.around_of(to_usize(*pipeline)).count(to_usize(*pipeline)),
+        }
+    }
+
+    fn list(&self, recipe: &Recipe) -> Result<Option<Items>, NotPut<E>> {
+        if let Recipe::Range(from, to) = recipe {
+            let ends = all([from, to].into_iter().map(|end| self.put(end)))?;
+            let number = |end: &Bytes| u32::try_from(Reader::new(end).int().ok()?).ok();
+            let numbers = ends.map(|ends| ends.iter().map(number).collect::<Option<Vec<u32>>>());
+            return match numbers.as_ref().map(|numbers| numbers.as_deref()) {
+                None => Ok(None),
+                Some(Some([from, to])) => Ok(Some(range(*from, *to))),
+                Some(_) => Err(NotPut::NotStored),
+            };
+        }
+        let value = self.put(recipe)?;
+        value.map(|value| items(&value).ok_or(NotPut::NotStored)).transpose()
+    }
+
+    /// Returns the value of an item of the pipeline at this level, from 1.
+    fn item(&self, level: usize, item: usize) -> Result<Option<Bytes>, NotPut<E>> {
+        let at = level.checked_sub(1);
+        let (Some(lists), Some(index)) =
+            (at.and_then(|at| self.around.get(at)), at.and_then(|at| self.at.as_slice().get(at)))
+        else {
+            return Err(NotPut::NotStored);
+        };
+        let Some(list) = lists.items.get(item) else { return Err(NotPut::NotStored) };
+        let Some(list) = list.as_ref().map_err(NotPut::clone)? else { return Ok(None) };
+        let mut position = to_usize(*index);
+        if lists.record.product {
+            // The later lists are faster: as many elements in a row have the same value of this one.
+            for length in lists.lengths.iter().skip(item + 1) {
+                let Some(length) = length.clone()? else { return Ok(None) };
+                position /= length.max(1);
+            }
+            position %= list.len().max(1);
+        }
+        list.get(position).map(Some).ok_or(NotPut::NotStored)
+    }
+}
+
+/// Locates the elements of a stored list, whose type is not stored.
+fn items(value: &Bytes) -> Option<Items> {
+    let element = match Reader::new(value).peek().ok()? {
+        Kind::Bin => Type::U8,
+        _ => Type::String, // of an array, or of what `split` refuses
+    };
+    split(&Type::List(Arc::new(element)), value).ok()
+}
+
+fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
+    value.or_else(|| default.map(Bytes::copy_from_slice))
+}
+
+/// Returns all values; none if one of them was skipped. Looks at every value, so that all that is missing is asked for at
+/// once; a missing one outweighs one that is not stored.
+fn all<T, E>(
+    values: impl Iterator<Item = Result<Option<T>, NotPut<E>>>,
+) -> Result<Option<Vec<T>>, NotPut<E>> {
+    let (mut found, mut reason) = (Some(Vec::new()), None);
+    for value in values {
+        match value {
+            Ok(Some(value)) => {
+                if let Some(found) = &mut found {
+                    found.push(value);
+                }
+            }
+            Ok(None) => found = None,
+            Err(NotPut::NotStored) => reason = reason.or(Some(NotPut::NotStored)),
+            Err(missing) => {
+                if !matches!(reason, Some(NotPut::Missing(_))) {
+                    reason = Some(missing);
+                }
+            }
+        }
+    }
+    reason.map_or(Ok(found), Err)
+}
+
+/// Returns a part of a stored value; none if it has no such part.
+fn at(value: &Bytes, part: &[Wire]) -> Option<Bytes> {
+    let mut reader = Reader::new(value);
+    for step in part {
+        match step {
+            Wire::Present => {
+                let start = reader.position();
+                if reader.take_nil().ok()? {
+                    return None;
+                }
+                reader.seek(start);
+            }
+            Wire::Element(index) => {
+                let index = to_usize(*index);
+                if index >= reader.array_len().ok()? {
+                    return None;
+                }
+                (0..index).try_for_each(|_| reader.skip().ok())?;
+            }
+            Wire::Key(name) => {
+                let len = reader.map_len().ok()?;
+                let found = (0..len).find_map(|_| match reader.str() {
+                    Ok(key) if key == name => Some(Some(())),
+                    Ok(_) => reader.skip().err().map(|_| None),
+                    Err(_) => Some(None),
+                });
+                found??;
+            }
+        }
+    }
+    let start = reader.position();
+    reader.skip().ok()?;
+    Some(value.slice(start..reader.position()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Datum, Path};
+    use crate::plan::recipe::wire;
+    use crate::value::encode;
+
+    fn stored(ty: &str, json: &str) -> (Type, Bytes) {
+        let ty = Type::parse(ty).unwrap();
+        let datum: Datum = serde_json::from_str(json).unwrap();
+        let bytes = encode(&ty, &datum).unwrap();
+        (ty, bytes)
+    }
+
+    #[test]
+    fn parts_of_stored_values_are_those_of_their_types() {
+        for (ty, json, path, expected) in [
+            (
+                "record { a: u8, b: list<string> }",
+                r#"{"a": 1, "b": ["x", "y"]}"#,
+                "b[1]",
+                Some(("string", "\"y\"")),
+            ),
+            ("list<u32>", "[7]", "[1]", None),
+            ("option<u8>", "null", "some", None),
+            ("option<u8>", "3", "some", Some(("u8", "3"))),
+            ("option<option<u8>>", "[null]", "some", Some(("option<u8>", "null"))),
+            ("result<u8, string>", r#"{"ok": 4}"#, "ok", Some(("u8", "4"))),
+            ("result<u8, string>", r#"{"err": "e"}"#, "ok", None),
+        ] {
+            let (ty, bytes) = stored(ty, json);
+            let part = wire(&ty, &Path::parse(path).unwrap()).unwrap();
+            let expected = expected.map(|(ty, json)| stored(ty, json).1);
+            assert_eq!(at(&bytes, &part), expected, "{json} {path}");
+        }
+    }
+
+    /// How the lists of a pipeline are combined.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Combined {
+        Zip,
+        Product,
+    }
+
+    /// Puts a value together in a place of `clean`, whose two lists are the results of the tasks 0 and 1.
+    fn put(
+        recipe: &Recipe,
+        combined: Combined,
+        at: Option<u32>,
+        results: &Results<'_, &'static str>,
+    ) -> Result<Option<Bytes>, NotPut<&'static str>> {
+        let list = |task| Recipe::Task { task, part: Vec::new(), default: None, level: 0 };
+        let lengths = [0, 1].map(|task| Length::Of(list(task))).to_vec();
+        let elements = ElementsRecord {
+            lists: [0, 1].map(list).to_vec(),
+            product: combined == Combined::Product,
+            lengths,
+        };
+        let record = PlanRecord::of_pipelines(vec![PipelineRecord::sample("clean", Some(elements))]);
+        let outermost = Assembly::new(&record, results);
+        match at {
+            None => outermost.put(recipe),
+            Some(item) => outermost.elements(0, std::iter::once(item)).next().unwrap().put(recipe),
+        }
+    }
+
+    fn task(default: Option<&[u8]>) -> Recipe {
+        Recipe::Task { task: 2, part: Vec::new(), default: default.map(<[u8]>::to_vec), level: 1 }
+    }
+
+    #[test]
+    fn skipped_tasks_need_defaults() {
+        let skipped = |_: TaskIdx, _: IndexPath| Ok(None);
+        let put = |recipe: &Recipe| put(recipe, Combined::Zip, None, &skipped);
+        assert_eq!(put(&task(None)), Ok(None));
+        assert_eq!(put(&task(Some(b"\x01"))), Ok(Some(Bytes::from_static(b"\x01"))));
+        let list =
+            Recipe::List { is_bytes: false, parts: vec![task(Some(b"\x01")), Recipe::Literal(vec![2])] };
+        assert_eq!(put(&list), Ok(Some(Bytes::from_static(b"\x92\x01\x02"))));
+        assert_eq!(put(&Recipe::NotStored), Err(NotPut::NotStored));
+    }
+
+    /// The lists `["a", "b"]` and bytes; the result of the task 2 is ten more than its index.
+    #[expect(clippy::unnecessary_wraps, reason = "other results fail")]
+    fn result(task: TaskIdx, at: IndexPath) -> Result<Option<Bytes>, &'static str> {
+        Ok(Some(match task.get() {
+            0 => stored("list<string>", r#"["a", "b"]"#).1,
+            1 => stored("list<u8>", "[7, 8]").1,
+            _ => vec![u8::try_from(at.last().unwrap()).unwrap() + 10].into(),
+        }))
+    }
+
+    fn item(item: u32) -> Recipe {
+        Recipe::Item { level: 1, item, part: Vec::new() }
+    }
+
+    #[test]
+    fn values_of_all_elements_make_a_list() {
+        let pair = Recipe::Tuple(vec![item(0), item(1), task(None)]);
+        let each = |is_bytes, value| Recipe::Each { pipeline: 0, is_bytes, value: Box::new(value) };
+        let found = put(&each(false, pair.clone()), Combined::Zip, None, &result).unwrap().unwrap();
+        assert_eq!(&*found, b"\x92\x93\xa1a\x07\x0a\x93\xa1b\x08\x0b");
+        let found = put(&each(true, item(1)), Combined::Product, None, &result).unwrap().unwrap();
+        assert_eq!(&*found, b"\xc4\x04\x07\x08\x07\x08");
+        // The same within an element of the pipeline: the list is around it.
+        let found = put(&each(true, item(1)), Combined::Product, Some(1), &result).unwrap().unwrap();
+        assert_eq!(&*found, b"\xc4\x04\x07\x08\x07\x08");
+        let third = put(&pair, Combined::Product, Some(2), &result).unwrap().unwrap();
+        assert_eq!(&*third, b"\x93\xa1b\x07\x0c");
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_asked_for_at_once() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let results = |task: TaskIdx, at: IndexPath| match task.get() {
+            2 => {
+                asked.borrow_mut().push(at.last());
+                Err("open")
+            }
+            _ => result(task, at),
+        };
+        let value = Recipe::Tuple(vec![Recipe::NotStored, task(None)]);
+        let each = Recipe::Each { pipeline: 0, is_bytes: false, value: Box::new(value) };
+        assert_eq!(put(&each, Combined::Zip, None, &results), Err(NotPut::Missing("open")));
+        assert_eq!(*asked.borrow(), [Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn lists_that_are_not_stored_are_missed_only_by_what_reads_them() {
+        let results = |task: TaskIdx, at: IndexPath| match task.get() {
+            1 => Err("open"),
+            _ => result(task, at),
+        };
+        assert_eq!(put(&item(0), Combined::Zip, Some(1), &results), Ok(Some(Bytes::from_static(b"\xa1b"))));
+        assert_eq!(put(&item(1), Combined::Zip, Some(1), &results), Err(NotPut::Missing("open")));
+        let each = Recipe::Each { pipeline: 0, is_bytes: false, value: Box::new(task(None)) };
+        assert_eq!(put(&each, Combined::Zip, None, &results), Ok(Some(Bytes::from_static(b"\x92\x0a\x0b"))));
+        assert_eq!(put(&each, Combined::Product, None, &results), Err(NotPut::Missing("open")));
+    }
+}

@@ -1,0 +1,128 @@
+//! Nested fan-outs: where indexes stand in the names of nodes, and how many elements a pipeline has, as far as a plan and
+//! its inputs tell.
+//! `record` stores both with a run; `engine` finds the elements themselves.
+
+use crate::model::TaskName;
+use crate::plan::recipe::Recipe;
+use crate::plan::{Binding, FanOut, ForEach, ListsRef, Plan, Task};
+use crate::value::wire::Reader;
+use crate::value::{Type, pick, split};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Maximum size of a list that is converted to count its elements, in bytes.
+const MAX_CONVERTED: usize = 64 << 20;
+
+/// The elements of a pipeline that runs over lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementsRecord {
+    /// The list of each item.
+    pub lists: Vec<Recipe>,
+    /// Whether the lists are combined in all ways, the last one fastest, instead of zipped.
+    pub product: bool,
+    /// The lengths of the lists that say how many elements there are. They are combined in the same way.
+    pub lengths: Vec<Length>,
+}
+
+/// The length of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Length {
+    /// Known from the plan and its inputs.
+    Known(u32),
+    /// That of a value.
+    Of(Recipe),
+    /// The number of elements of a pipeline, by its position.
+    OfPipeline(u32),
+}
+
+impl Plan {
+    /// Returns, per level of a task's elements, how many segments of its name stand before the index.
+    #[must_use]
+    pub fn indexed(&self, task: &Task) -> Vec<u8> {
+        let segments = |name: &TaskName| u8::try_from(name.segments().count()).unwrap_or(u8::MAX);
+        let around = task.around.iter().filter_map(|pipeline| self.pipelines().get(*pipeline));
+        let own = task.is_for_each().then(|| segments(&task.name));
+        around.map(|pipeline| segments(&pipeline.name)).chain(own).collect()
+    }
+
+    /// Returns the pipelines that run once per element around what lies in this one, outermost first.
+    pub(crate) fn inside(&self, pipeline: usize) -> Vec<usize> {
+        let Some(found) = self.pipelines().get(pipeline) else { return Vec::new() };
+        let own = (!found.for_each.is_empty()).then_some(pipeline);
+        found.around.iter().copied().chain(own).collect()
+    }
+}
+
+/// Returns the elements of a pipeline, given the values of the plan's inputs; none if it runs once.
+pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option<ElementsRecord> {
+    let ListsRef { lists, product, flow, around, .. } = plan.lists(FanOut::Pipeline(pipeline))?;
+    if lists.is_empty() {
+        return None;
+    }
+    // The lists at the start of a flow say how many elements there are.
+    let root = flow.map_or(FanOut::Pipeline(pipeline), |flow| flow.root);
+    let counted = plan.lists(root).map_or(lists, |root| root.lists);
+    let known = Known { plan, inputs };
+    Some(ElementsRecord {
+        lists: lists.iter().map(|list| Recipe::of(plan, around, &list.list)).collect(),
+        product,
+        lengths: counted.iter().map(|list| known.length(around, list)).collect(),
+    })
+}
+
+/// What is known of values before the run.
+struct Known<'p> {
+    plan: &'p Plan,
+    inputs: &'p [Bytes],
+}
+
+impl Known<'_> {
+    fn length(&self, around: &[usize], list: &ForEach) -> Length {
+        if let Some(length) = self.known_length(&list.list, &list.ty) {
+            return Length::Known(length);
+        }
+        match whole(&list.list) {
+            Binding::Each { pipeline, .. } => {
+                Length::OfPipeline(u32::try_from(*pipeline).unwrap_or(u32::MAX))
+            }
+            _ => Length::Of(Recipe::unconverted(self.plan, around, &list.list)), // is stored, or unknown
+        }
+    }
+
+    fn known_length(&self, list: &Binding, ty: &Type) -> Option<u32> {
+        let length = match list {
+            Binding::Range { from, to } => {
+                let end = |end: &Binding| Reader::new(&self.value(end)?).int().ok();
+                return u32::try_from(end(&to.0)?.checked_sub(end(&from.0)?)?).ok();
+            }
+            Binding::List(_, parts) => parts.len(),
+            _ => split(ty, &self.value(list)?).ok()?.len(), // any other list is one value
+        };
+        u32::try_from(length).ok()
+    }
+
+    /// Returns a value that depends on nothing but the manifest and the inputs.
+    fn value(&self, binding: &Binding) -> Option<Bytes> {
+        match binding {
+            Binding::Constant(bytes) => Some(bytes.clone()),
+            Binding::Input { input, path, conversion } => {
+                let ty = &self.plan.inputs().get(*input)?.ty;
+                let part = pick(ty, self.inputs.get(*input)?, path).ok()??;
+                conversion.apply(&part, MAX_CONVERTED).ok()
+            }
+            Binding::Part { value, ty, path, conversion, .. } => {
+                let part = pick(ty, &self.value(value)?, path).ok()??;
+                conversion.apply(&part, MAX_CONVERTED).ok()
+            }
+            _ => None, // depends on results, or is put together of parts
+        }
+    }
+}
+
+/// Returns the value that crosses a border as a whole.
+fn whole(binding: &Binding) -> &Binding {
+    match binding {
+        Binding::Part { value, path, .. } if path.steps().is_empty() => whole(value),
+        other => other,
+    }
+}
