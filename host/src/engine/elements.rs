@@ -2,7 +2,7 @@
 //! `resolve` finds them and reads the values.
 
 use crate::engine::unresolved::Unresolved;
-use crate::plan::{FanOut, ForEach};
+use crate::plan::{Binding, FanOut, ForEach};
 use crate::value::{Conversion, Items};
 
 /// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
@@ -71,7 +71,8 @@ fn common_len(names: &[ForEach], lens: &[usize]) -> Result<u32, Unresolved> {
             sizes.join(", ")
         )));
     }
-    bounded(Some(first), "the list has")
+    let is_range = names.first().is_some_and(|list| matches!(list.list, Binding::Range { .. }));
+    bounded(Some(first), if is_range { "the range has" } else { "the list has" })
 }
 
 /// Returns the number of all combinations, and for each list how often a value is repeated in a row, and its length.

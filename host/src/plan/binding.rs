@@ -96,7 +96,10 @@ fn end_of_range(scope: &mut Scope<'_>, end: &Spanned<Expr>) -> Option<(Binding, 
     };
     if !ty.is_integer() {
         let fault = Fault::spanned(end.span.clone(), "a range runs over integers");
-        scope.fault(fault.note(format!("this has the type `{ty}`")));
+        let fault = fault.note(format!("this has the type `{ty}`"));
+        scope.fault(
+            fault.help("an end is an integer, or a reference to a value of an integer type, as a param"),
+        );
         return None;
     }
     let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty })?;
