@@ -15,6 +15,7 @@ mod events_file;
 mod examples;
 mod faults;
 mod special_files;
+mod flows;
 mod for_each;
 mod gates;
 mod user_input;
