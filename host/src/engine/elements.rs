@@ -77,7 +77,8 @@ fn common_len(names: &[ForEach], lens: &[usize]) -> Result<u32, Unresolved> {
 
 /// Returns the number of all combinations, and for each list how often a value is repeated in a row, and its length.
 fn product(lens: &[usize]) -> Result<(u32, Vec<(u32, u32)>), Unresolved> {
-    let total = lens.iter().try_fold(1_usize, |product, len| product.checked_mul(*len));
+    let all = lens.iter().try_fold(1_usize, |product, len| product.checked_mul(*len));
+    let total = if lens.contains(&0) { Some(0) } else { all };
     let total = bounded(total, "the lists combine to")?;
     let mut repeats = 1_u32;
     let mut places: Vec<(u32, u32)> = Vec::with_capacity(lens.len());
