@@ -102,8 +102,12 @@ fn end_of_range(scope: &mut Scope<'_>, end: &Spanned<Expr>) -> Option<(Binding, 
         );
         return None;
     }
-    let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty })?;
-    Some((binding, ty))
+    let before = scope.faults.list.len();
+    let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty });
+    if let (Expr::Literal(_), Some(fault)) = (&end.value, scope.faults.list.get_mut(before)) {
+        fault.helps.push(format!("a range runs over numbers from 0 to {}", u32::MAX));
+    }
+    Some((binding?, ty))
 }
 
 /// Types a selector: a string, or an enum that has every named case.
