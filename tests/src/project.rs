@@ -46,7 +46,8 @@ impl Project {
         self.write_to(name, &format!("{head}{body}"));
     }
 
-    fn write_to(&self, name: &str, manifest: &str) {
+    /// Writes exactly this manifest to another file.
+    pub fn write_to(&self, name: &str, manifest: &str) {
         let mut text = manifest.to_owned();
         while let Some((before, rest)) = text.split_once("{guest:") {
             let (name, after) = rest.split_once('}').expect("`{guest:NAME}` is closed");

@@ -109,15 +109,12 @@ impl Session {
 
     /// Returns the outputs that the run may have, with their types.
     #[must_use]
-    pub(crate) fn outputs(&self) -> Vec<(&str, &Type)> {
+    pub(crate) fn outputs(&self) -> Vec<(String, Type)> {
         let plan = self.bound.plan();
         let shown = &self.targets.shown;
         let declared = plan.outputs().iter().zip(&shown.declared).filter(|(_, is_shown)| **is_shown);
-        let declared = declared.map(|(output, _)| (output.name.as_str(), &output.ty));
-        let extra = shown.tasks.iter().filter_map(|task| plan.task(*task));
-        let records = shown.records(plan).map(|(pipeline, _, ty)| (pipeline.name.as_str(), ty));
-        let extra = extra.filter_map(|task| Some((task.name.as_str(), task.output.as_ref()?)));
-        declared.chain(records).chain(extra).collect()
+        let declared = declared.map(|(output, _)| (output.name.clone(), output.ty.clone()));
+        declared.chain(shown.named(plan).into_iter().map(|(name, _, ty)| (name, ty))).collect()
     }
 
     /// Returns the pipelines with tasks of this run, each with the names of these tasks.

@@ -2,7 +2,7 @@
 //! `resolve` finds them and reads the values.
 
 use crate::engine::unresolved::Unresolved;
-use crate::plan::{FanOut, ForEach};
+use crate::plan::{Binding, FanOut, ForEach};
 use crate::value::{Conversion, Items};
 
 /// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
@@ -80,12 +80,14 @@ fn common_len(names: &[ForEach], lens: &[usize]) -> Result<u32, Unresolved> {
             sizes.join(", ")
         )));
     }
-    bounded(Some(first), "the list has")
+    let is_range = names.first().is_some_and(|list| matches!(list.list, Binding::Range { .. }));
+    bounded(Some(first), if is_range { "the range has" } else { "the list has" })
 }
 
 /// Returns the number of all combinations, and for each list how often a value is repeated in a row, and its length.
 fn product(lens: &[usize]) -> Result<(u32, Vec<(u32, u32)>), Unresolved> {
-    let total = lens.iter().try_fold(1_usize, |product, len| product.checked_mul(*len));
+    let all = lens.iter().try_fold(1_usize, |product, len| product.checked_mul(*len));
+    let total = if lens.contains(&0) { Some(0) } else { all };
     let total = bounded(total, "the lists combine to")?;
     let mut repeats = 1_u32;
     let mut places: Vec<(u32, u32)> = Vec::with_capacity(lens.len());

@@ -6,7 +6,7 @@ use crate::engine::resolve::{Known, Scope};
 use crate::engine::unresolved::Unresolved;
 use crate::events::FailureFact;
 use crate::model::{FailureClass, Limits, SkipReason, TaskIdx};
-use crate::plan::{Binding, Bound, Output, Pipeline, Plan};
+use crate::plan::{Binding, Bound, FanOut, Output, Plan};
 use crate::state::{Entry, Error, Ledger, NodeId};
 use crate::value::{Type, check};
 use bytes::Bytes;
@@ -53,16 +53,17 @@ impl Shown {
         self.tasks.is_empty() && self.pipelines.is_empty() && !self.declared.contains(&true)
     }
 
-    /// Returns the shown pipelines, each with its record and its type.
-    pub(crate) fn records<'p>(
-        &self,
-        plan: &'p Plan,
-    ) -> impl Iterator<Item = (&'p Pipeline, &'p Binding, &'p Type)> {
-        let pipelines = self.pipelines.iter().filter_map(|position| plan.pipelines().get(*position));
-        pipelines.filter_map(|pipeline| {
-            let (record, ty) = pipeline.output.as_ref()?;
-            Some((pipeline, &**record, ty))
-        })
+    /// Returns the values of the shown pipelines and tasks, each with its name and its type.
+    pub(crate) fn named(&self, plan: &Plan) -> Vec<(String, Binding, Type)> {
+        let pipelines = self.pipelines.iter().filter_map(|position| {
+            let (value, ty) = plan.output(FanOut::Pipeline(*position))?;
+            Some((plan.pipelines().get(*position)?.name.to_string(), value, ty))
+        });
+        let tasks = self.tasks.iter().filter_map(|task| {
+            let (value, ty) = plan.output(FanOut::Task(*task))?;
+            Some((plan.task(*task)?.name.to_string(), value, ty))
+        });
+        pipelines.chain(tasks).collect()
     }
 
     fn declared_outputs<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Output> {
@@ -73,14 +74,13 @@ impl Shown {
 /// Returns the outputs that a run shows, by name: those of the manifest in its order, then those of pipelines and tasks.
 pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
     let plan = bound.plan();
-    let nodes: Vec<NodeId> = shown.tasks.iter().copied().map(NodeId::of_task).collect();
-    let mut known: Known = nodes.iter().copied().zip(ledger.fetch(&nodes).await?).collect();
-    let lists = ListCache::default();
+    let named = shown.named(plan);
+    let (mut known, lists) = (Known::new(), ListCache::default());
     // A value says what it needs; which elements it needs is known once their number is.
     loop {
         let scope = Scope::outermost(bound, (&known, &lists), Limits::default());
         let bindings = shown.declared_outputs(plan).map(|output| &output.binding);
-        let bindings = bindings.chain(shown.records(plan).map(|(_, record, _)| record));
+        let bindings = bindings.chain(named.iter().map(|(_, value, _)| value));
         let needs = bindings.filter_map(|binding| match scope.resolve(binding) {
             Err(Unresolved::Needs(nodes)) => Some(nodes),
             Ok(_) | Err(_) => None,
@@ -103,19 +103,8 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     };
     let declared = shown.declared_outputs(plan);
     let declared = declared.map(|output| (output.name.clone(), value(&output.binding, &output.ty)));
-    let records = shown.records(plan);
-    let records = records.map(|(pipeline, record, ty)| (pipeline.name.to_string(), value(record, ty)));
-    let of_tasks = shown.tasks.iter().filter_map(|idx| {
-        let task = plan.task(*idx)?;
-        let ty = task.output.as_ref()?;
-        let value = match known.get(&NodeId::of_task(*idx))? {
-            Entry::Done(bytes) => checked_value(ty, bytes.clone()),
-            Entry::Skipped(reason) => OutputValue::Skipped(*reason),
-            Entry::Open | Entry::Failed(_) => unfinished(),
-        };
-        Some((task.name.to_string(), value))
-    });
-    Ok(declared.chain(records).chain(of_tasks).collect())
+    let named = named.iter().map(|(name, binding, ty)| (name.clone(), value(binding, ty)));
+    Ok(declared.chain(named).collect())
 }
 
 /// Checks a stored value against its type, because others may have written to the store.

@@ -2,7 +2,7 @@
 //! `draft` and `value` pass in the names that occur.
 
 use crate::manifest::{Action, LeftOut, Manifest};
-use crate::model::{Fault, Name, Span, Spanned, TaskIdx};
+use crate::model::{Fault, Name, Path, Span, Spanned, TaskIdx};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
@@ -43,7 +43,25 @@ impl<'a> Names<'a> {
         let (manifest, left_out) = (self.manifest, self.left_out);
         let known =
             Known { noun: "task", section: "tasks", names: &manifest.tasks, left_out: &left_out.tasks };
+        if let Some(help) = self.inside(&name.value) {
+            let message = format!("there is no task `{}`", name.value);
+            self.fault(Fault::spanned(name.span.clone(), message).help(help));
+            return None;
+        }
         self.look_up(&known, &name.value, &name.span).and_then(task_index)
+    }
+
+    /// Returns how to refer to what lies inside of a task, if a name of the command line is written: `t[0]`, or `t/inner`.
+    fn inside(&self, written: &str) -> Option<String> {
+        let (task, inside) = written.split_at_checked(written.find(['[', '/'])?)?;
+        let (position, ..) = self.manifest.tasks.get_full(task)?;
+        if inside.starts_with('[') {
+            let path = Path::parse(inside.split('/').next()?).ok()?;
+            return Some(format!("for an element write `{{ task = \"{task}\", path = \"{path}\" }}`"));
+        }
+        self.is_pipeline(task_index(position)?).then(|| {
+            format!("`{task}` stands for all its tasks; read one of its outputs with `path` beside `task = \"{task}\"`")
+        })
     }
 
     /// Returns whether a task includes a manifest.

@@ -178,7 +178,7 @@ fn items_are_valid_only_in_args_of_their_task() {
             "chnk: `for-each` of task `a` has no item `chnk` (did you mean `chunk`?) (its items are chunk)",
             "chunk: task `b` has no `for-each` (add `for-each.chunk = …`, a list that the task runs over)",
             "i: a list of `for-each` cannot refer to an item (lists are evaluated before items exist; use `item` in `args`)",
-            "i: `when` cannot refer to an item (to choose for each element, use `select` in `args`) (the condition is evaluated once per task)",
+            "i: `when` cannot refer to an item (to choose for each element, use `select` in `args`; in an included manifest, `when` may read a param) (the condition is evaluated once per task)",
             "i: an output cannot refer to an item (refer to the whole list with `{ task = … }`)",
         ]
     );

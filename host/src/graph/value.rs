@@ -107,7 +107,7 @@ impl Reader<'_, '_> {
                 .help("lists are evaluated before items exist; use `item` in `args`"),
             Site::When => fault_at("`when` cannot refer to an item")
                 .note("the condition is evaluated once per task")
-                .help("to choose for each element, use `select` in `args`"),
+                .help("to choose for each element, use `select` in `args`; in an included manifest, `when` may read a param"),
             Site::Output => fault_at("an output cannot refer to an item")
                 .help("refer to the whole list with `{ task = … }`"),
         };

@@ -131,6 +131,11 @@ fn reject_unknown_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_,
             Fault::spanned(entry.key, message)
                 .related(kind.key.clone(), "first here")
                 .help("keep one of the two")
+        } else if entry.name == "range" {
+            let message = format!("a `{}` reference cannot have the key `range`", kind.name);
+            let form = format!("`{{ range = {{ {} = … }} }}`", kind.name);
+            Fault::spanned(entry.key, message)
+                .help(format!("for a range up to this value write {form}, in `for-each`"))
         } else {
             let known: Vec<&str> = companions.iter().chain(form.allowed).copied().collect();
             let message = format!("unknown key `{}` in a `{}` reference", entry.name, kind.name);

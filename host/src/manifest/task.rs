@@ -41,16 +41,8 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
     if lists.iter().flatten().any(Option::is_none) {
         unread.push(Unread::ForEach);
     }
-    let product = table.optional(reader, "product", |reader, slot| match for_each_slot {
-        Some(_) => boolean(reader, slot),
-        None => reader.fault(
-            Fault::spanned(
-                slot.key.clone(),
-                "`product` combines the lists of a `for-each`, and the task has none",
-            )
-            .help("remove it, or write the lists as `for-each.NAME = …`"),
-        ),
-    });
+    let product =
+        table.optional(reader, "product", |reader, slot| product(reader, slot, for_each_slot.is_some()));
     let repeat = table.slot("repeat").filter(|_| !is_pipeline);
     let repeat = repeat.and_then(|slot| repeat::repeat(reader, &slot, for_each_slot.as_ref()));
     let on_error = table.slot("on-error").filter(|_| !is_pipeline);
@@ -149,6 +141,9 @@ fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>
 
 pub(crate) const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
 
+/// Help for what is no list.
+const LISTS: &str = "write a list, `{ range = 10 }`, or a reference to a list, as `{ task = \"…\" }`";
+
 /// Reads the items of a `for-each` and their lists; `None` for an item without a valid name.
 fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spanned<Expr>)>> {
     let help = "write `for-each.NAME = { task = \"…\" }`, and `{ item = \"NAME\" }` in `args`";
@@ -161,6 +156,19 @@ fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spann
         }
         // No other kind has items.
         _ => vec![reader.fault(slot.mismatch("a table of item names and lists").help(help))],
+    }
+}
+
+/// Reads `product`.
+fn product(reader: &mut Reader<'_>, slot: &Slot<'_>, has_lists: bool) -> Option<bool> {
+    let help = "write `product = true`, and the lists as `for-each.NAME = …`";
+    match slot.value {
+        _ if !has_lists => {
+            let message = "`product` combines the lists of a `for-each`, and the task has none";
+            reader.fault(Fault::spanned(slot.key.clone(), message).help(format!("remove it, or {help}")))
+        }
+        DeValue::Boolean(_) | DeValue::String(_) => boolean(reader, slot),
+        _ => reader.fault(slot.mismatch("`true` or `false`").help(help)), // looks like lists
     }
 }
 
@@ -177,9 +185,18 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
             return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
         }
         let fault = Fault::spanned(slot.span.clone(), "`for-each` runs over a list, not over a string");
-        reader
-            .fault::<()>(fault.help(format!("for the output of a task write `{{ task = \"{written}\" }}`")));
+        let help = format!("for the output of a task write `{{ task = \"{written}\" }}`");
+        let help = if Name::new(&written.to_string()).is_ok() { help } else { LISTS.to_owned() };
+        reader.fault::<()>(fault.help(help));
         return Some((key_name(reader, slot)?, faulty(slot)));
+    }
+    if slot.name == "range"
+        && let DeValue::Integer(written) = slot.value
+    {
+        let help =
+            format!("write `for-each.x = {{ range = {written} }}`, and `{{ item = \"x\" }}` in `args`");
+        let message = "`for-each` needs an item name before the range";
+        return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
     }
     let name = key_name(reader, slot);
     let list = match range(slot) {
@@ -190,7 +207,16 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         && !matches!(datum, Datum::Array(_))
     {
         let message = format!("`for-each` runs over a list, not over {}", datum.kind());
-        reader.fault::<()>(Fault::spanned(slot.span.clone(), message));
+        let help = match datum {
+            Datum::Int(number @ 0..) => {
+                format!("for the numbers from 0 to before {number} write `{{ range = {number} }}`")
+            }
+            Datum::Bool(_) if slot.name == "product" => {
+                "write it beside `for-each`, not inside of it".to_owned()
+            }
+            _ => LISTS.to_owned(), // is meant in another way
+        };
+        reader.fault::<()>(Fault::spanned(slot.span.clone(), message).help(help));
         return Some((name?, faulty(slot)));
     }
     Some((name?, list))
@@ -212,7 +238,10 @@ fn range_of(reader: &mut Reader<'_>, table: &DeTable<'_>, bound: &Slot<'_>) -> E
     let help =
         "write `{ range = 10 }`, `{ range = [1, 11] }`, or references to integers in place of the numbers";
     let mut number = |slot: &Slot<'_>| match slot.value {
-        DeValue::Integer(_) | DeValue::Table(_) => value(reader, slot),
+        DeValue::Integer(_) => value(reader, slot),
+        DeValue::Table(table) if Slot::entries(table).any(|entry| KINDS.contains(&entry.name)) => {
+            value(reader, slot)
+        }
         _ => {
             reader.fault::<()>(slot.mismatch("an integer, or a reference to one").help(help));
             faulty(slot)
@@ -231,6 +260,15 @@ fn range_of(reader: &mut Reader<'_>, table: &DeTable<'_>, bound: &Slot<'_>) -> E
                 );
                 return Expr::Faulty(Vec::new());
             };
+            if let (Expr::Literal(Datum::Int(first)), Expr::Literal(Datum::Int(end))) =
+                (&from.value, &to.value)
+                && first > end
+            {
+                let message = format!("the range ends at {end}, before {first}");
+                let help = "the second number is one past the last; equal numbers are an empty range";
+                reader.fault::<()>(Fault::spanned(bound.span.clone(), message).help(help));
+                return Expr::Faulty(Vec::new());
+            }
             (from, to)
         }
         _ => (Spanned::new(Expr::Literal(Datum::Int(0)), bound.span.clone()), number(bound)),

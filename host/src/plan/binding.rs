@@ -96,11 +96,18 @@ fn end_of_range(scope: &mut Scope<'_>, end: &Spanned<Expr>) -> Option<(Binding, 
     };
     if !ty.is_integer() {
         let fault = Fault::spanned(end.span.clone(), "a range runs over integers");
-        scope.fault(fault.note(format!("this has the type `{ty}`")));
+        let fault = fault.note(format!("this has the type `{ty}`"));
+        scope.fault(
+            fault.help("an end is an integer, or a reference to a value of an integer type, as a param"),
+        );
         return None;
     }
-    let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty })?;
-    Some((binding, ty))
+    let before = scope.faults.list.len();
+    let binding = bind(scope, end, &Target { name: "an end of the range", ty: &ty });
+    if let (Expr::Literal(_), Some(fault)) = (&end.value, scope.faults.list.get_mut(before)) {
+        fault.helps.push(format!("a range runs over numbers from 0 to {}", u32::MAX));
+    }
+    Some((binding?, ty))
 }
 
 /// Types a selector: a string, or an enum that has every named case.

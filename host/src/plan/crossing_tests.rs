@@ -115,7 +115,7 @@ fn records_of_outputs_leave_out_tasks_without_a_result() {
     let reads = format!("{INCLUDE}[tasks.x]\ncall = \"c.text\"\nargs.t = {{ task = \"in\" }}\n");
     assert_eq!(
         faults(&reads, "[tasks.b]\ncall = \"c.nothing\"\n"),
-        "m:9:10: the outputs of pipeline `in` are none"
+        "m:9:10: the output of pipeline `in` is empty"
     );
 }
 

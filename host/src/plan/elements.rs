@@ -2,9 +2,11 @@
 //! `graph` finds the flows, and the ledger follows them.
 
 use crate::graph::{FanOut, Flow};
-use crate::model::TaskIdx;
-use crate::plan::{ForEach, Plan};
+use crate::model::{Path, TaskIdx};
+use crate::plan::{Binding, ForEach, Plan};
+use crate::value::{Type, assign};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 /// The lists that a task or a pipeline runs over.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,32 @@ impl Plan {
     pub fn common_level(&self, task: TaskIdx, around: &[usize]) -> usize {
         let own = self.task(task).map_or(&[][..], |task| &task.around);
         own.iter().zip(around).take_while(|(own, other)| own == other).count()
+    }
+
+    /// Returns the output of a task or a pipeline, and its type. What lies in pipelines that run once per element has a list
+    /// of outputs, and a list of lists if it lies in several. None for what has no output.
+    #[must_use]
+    pub fn output(&self, of: FanOut) -> Option<(Binding, Type)> {
+        let around = &self.lists(of)?.around;
+        let (value, ty) = match of {
+            FanOut::Task(task) => {
+                let ty = self.task(task)?.output.clone()?;
+                let conversion = assign(&ty, &ty).ok()?;
+                let value =
+                    Binding::Task { task, path: Path::root(), ty: ty.clone(), conversion, default: None };
+                (value, ty)
+            }
+            FanOut::Pipeline(pipeline) => {
+                let (value, ty) = self.pipelines.get(pipeline)?.output.as_ref()?;
+                (Binding::clone(value), ty.clone())
+            }
+        };
+        Some(around.iter().rev().fold((value, ty), |(value, element), pipeline| {
+            let lists = self.lists(FanOut::Pipeline(*pipeline)).map_or(&[][..], |found| found.lists);
+            let lists = lists.iter().map(|list| list.list.clone()).collect();
+            let ty = Type::List(Arc::new(element.clone()));
+            (Binding::Each { pipeline: *pipeline, lists, element, value: Arc::new(value) }, ty)
+        }))
     }
 
     /// Returns the tasks whose elements a task waits for, each with the number of indexes: those that it or a pipeline

@@ -2,7 +2,7 @@
 //! Serves `for-each`, `when`, selectors and outputs; arguments are typed by their parameters in `binding`.
 
 use crate::graph::Expr;
-use crate::model::{Datum, Fault, Path, Span, Spanned};
+use crate::model::{Datum, Fault, Path, Span, Spanned, Step};
 use crate::plan::scope::Scope;
 use crate::value::{Field, Type, assign, type_at};
 use std::sync::Arc;
@@ -32,13 +32,31 @@ pub(crate) fn part_type(scope: &mut Scope<'_>, ty: &Type, path: &Path, span: &Sp
     match type_at(ty, path) {
         Ok(part) => Some(part.ty),
         Err(fault) => {
-            scope.fault(
-                Fault::spanned(span.clone(), format!("no such part: {fault}"))
-                    .note(format!("the value has the type `{ty}`")),
-            );
+            let fault = Fault::spanned(span.clone(), format!("no such part: {fault}"))
+                .note(format!("the value has the type `{ty}`"));
+            scope.fault(match of_each(ty, path) {
+                Some(help) => fault.help(help),
+                None => fault,
+            });
             None
         }
     }
+}
+
+/// Returns how to write a path that was meant to reach into every element of a list.
+fn of_each(ty: &Type, path: &Path) -> Option<String> {
+    let steps = path.steps();
+    let place = steps.iter().position(|step| matches!(step, Step::Field(_)))?;
+    (place..steps.len()).find_map(|place| {
+        let (before, after) = steps.split_at_checked(place)?;
+        let (before, after) = (Path::from_steps(before), Path::from_steps(after));
+        let Type::List(element) = type_at(ty, &before).ok()?.ty else { return None };
+        type_at(&element, &after).ok()?;
+        let first = before.followed_by(&Path::from_steps(&[Step::Index(0)])).followed_by(&after);
+        let after = after.to_string();
+        let after = after.trim_start_matches('.');
+        Some(format!("the task `std.map-path` takes `{after}` of every element, and the path `{first}` that of the first"))
+    })
 }
 
 /// Reason why an expression has no natural type.

@@ -9,6 +9,9 @@ use crate::plan::scope::Scope;
 pub(crate) fn advice(scope: &Scope<'_>, span: &Span, written: &Datum) -> Option<String> {
     match written {
         Datum::Text(name) => named(scope, span, name),
+        Datum::Table(entries) if matches!(&entries[..], [(key, Datum::Int(_) | Datum::Array(_))] if key == "range") => {
+            Some("a range stands in `for-each` alone, as `for-each.x = { range = 10 }`; write `{ item = \"x\" }` here".to_owned())
+        }
         Datum::Table(entries) => entries.iter().find_map(|(key, value)| {
             let (kind, Datum::Text(name)) = (nearest(key, KINDS)?, value) else {
                 return None;

@@ -136,7 +136,7 @@ impl Scope<'_> {
             Crossed::Known(ty, value) => Some((ty, value)),
             Crossed::Nothing => {
                 let name = self.crossing_name(crossing);
-                let fault = Fault::spanned(span.clone(), format!("{name} are none"));
+                let fault = Fault::spanned(span.clone(), format!("{name} is empty"));
                 self.fault(fault.note("its tasks return nothing, or their results are consumed in it"));
                 None
             }
@@ -161,7 +161,7 @@ impl Scope<'_> {
                 format!("output `{name}` of pipeline `{}`", own_name(*pipeline))
             }
             Border::Record { pipeline } | Border::List { pipeline } => {
-                format!("the outputs of pipeline `{}`", own_name(*pipeline))
+                format!("the output of pipeline `{}`", own_name(*pipeline))
             }
         }
     }

@@ -69,7 +69,9 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     };
     let session = Session::new(checked, &request)?;
     let choice = arguments.output.as_deref();
-    outputs::check(&session.outputs(), choice, arguments.format.format).map_err(output::error)?;
+    let shown = session.outputs();
+    let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
+    outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
