@@ -422,6 +422,7 @@ impl Job<'_> {
         };
         let mut list = ListBuilder::new(element, to_usize(items));
         let (mut skipped, mut missing): (Option<SkipReason>, Option<u32>) = (None, None);
+        let mut has_done = false;
         let mut first = 0;
         // Results are fetched in chunks and appended, so that the peak is one list and one chunk.
         while first < items {
@@ -429,7 +430,7 @@ impl Job<'_> {
             let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
                 match entry {
-                    Entry::Done(_) if !is_list => {}
+                    Entry::Done(_) if !is_list => has_done = true,
                     Entry::Done(value) => {
                         if let Err(fault) = list.push(&value) {
                             return Ok(self.failed(FailureClass::Input, &fault.to_string(), None));
@@ -440,12 +441,14 @@ impl Job<'_> {
                     Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
                     Entry::Failed(record) => return Ok(self.element_failed(item, &record)),
                     // An element that was expanded itself, and has ended well, stores nothing.
-                    Entry::Open if !is_list && around.at.level() + 1 < self.task.depth() => {}
+                    Entry::Open if !is_list && around.at.level() + 1 < self.task.depth() => has_done = true,
                     Entry::Open => missing = missing.or(Some(item)),
                 }
             }
             first = end;
         }
+        // The elements of a pipeline stand for themselves: one that its condition skips does not skip the others.
+        let skipped = skipped.filter(|reason| !has_done || *reason == SkipReason::UpstreamFailed);
         Ok(match (missing, skipped) {
             // After a failure that stops the run, elements are missing that would have followed.
             (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
