@@ -209,7 +209,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         let message = format!("`for-each` runs over a list, not over {}", datum.kind());
         let help = match datum {
             Datum::Int(number @ 0..) => {
-                format!("for the numbers from 0 to before {number} write `{{ range = {number} }}`")
+                format!("for the {number} numbers from 0, write `{{ range = {number} }}`")
             }
             Datum::Bool(_) if slot.name == "product" => {
                 "write it beside `for-each`, not inside of it".to_owned()

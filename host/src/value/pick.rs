@@ -262,7 +262,7 @@ pub fn split(ty: &Type, value: &Bytes) -> Result<Items, ValueFault> {
     Ok(Items { value: value.clone(), positions })
 }
 
-/// Returns the numbers from `first` to before `end` as the elements of a `list<u32>`, of which none is stored.
+/// Returns the numbers from `first` up to, but not including, `end` as the elements of a `list<u32>`, of which none is stored.
 #[must_use]
 pub fn range(first: u32, end: u32) -> Items {
     let len = to_usize(end.saturating_sub(first));
