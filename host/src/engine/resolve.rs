@@ -161,9 +161,27 @@ impl<'a> Scope<'a> {
     /// Returns the output of another task.
     pub(crate) fn output(&self, task: TaskIdx) -> Result<Bytes, Unresolved> {
         let node = self.node(task);
-        self.known
-            .get(&node)
-            .map_or_else(|| Err(Unresolved::Needs(vec![node])), |entry| value_of(node, entry))
+        match self.known.get(&node) {
+            None => Err(Unresolved::Needs(vec![node])),
+            Some(Entry::Open) => Err(self.without_elements(node)),
+            Some(entry) => value_of(node, entry),
+        }
+    }
+
+    /// Returns why an open node has no value: a task that was skipped or has failed as a whole, or in an element of a pipeline
+    /// around it, has no elements there that could end.
+    fn without_elements(&self, node: NodeId) -> Unresolved {
+        for level in (0..node.at.level()).rev() {
+            let around = NodeId { task: node.task, at: node.at.prefix(level) };
+            match self.known.get(&around) {
+                None => return Unresolved::Needs(vec![around]),
+                Some(Entry::Open | Entry::Done(_)) => {}
+                Some(entry @ (Entry::Failed(_) | Entry::Skipped(_))) => {
+                    return value_of(around, entry).err().unwrap_or(Unresolved::Needs(vec![node]));
+                }
+            }
+        }
+        Unresolved::Needs(vec![node])
     }
 
     /// Returns the values of all elements of a pipeline as a list.

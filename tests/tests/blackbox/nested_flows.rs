@@ -298,3 +298,52 @@ fn condition_and_defaults_are_judged_for_each_element() {
     let finished = found(&project.events(), "task.finished");
     assert!(finished.contains("after[1]") && !finished.contains("after[0]"), "{finished:?}");
 }
+
+#[test]
+fn parts_of_a_pipeline_that_was_skipped_as_a_whole_are_skipped_too() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        r#"
+        [tasks.bad]
+        call = "g.maybe-fail"
+        args.x = 1
+        [tasks.never]
+        manifest = "middle.toml"
+        for-each.ns = [[1], [2]]
+        args.ns = { item = "ns" }
+        when = { value = false }
+        [tasks.lost]
+        manifest = "middle.toml"
+        for-each.ns = [[1], [2]]
+        args.ns = { item = "ns" }
+        after = ["bad"]
+        [tasks.copes]
+        call = "g.sum"
+        args.xs = { task = "never", path = "[1].flat", default = [3, 4] }
+        [tasks.deep]
+        call = "g.double"
+        args.x = { task = "never", path = "[1].leaf[0].sum", default = 4 }
+        [tasks.cannot]
+        call = "g.sum"
+        args.xs = { task = "lost", path = "[1].flat", default = [3, 4] }
+        [outputs]
+        never = { task = "never" }
+        lost = { task = "lost" }
+        copes = { task = "copes" }
+        deep = { task = "deep" }
+        cannot = { task = "cannot" }
+        "#,
+    );
+    project.include("middle.toml", MIDDLE);
+    project.include("leaf.toml", LEAF);
+    for uri in ["memory:", &*server.uri()] {
+        let host = project.host().args(["--state", uri, "--run-id", "r1", "--keep-going"]);
+        let finished = host.run().expect(1);
+        assert_eq!(finished.json(), json!({ "copes": 7, "deep": 8 }), "{uri}");
+        finished.says([
+            "output `never` is left out",
+            "output `lost` is left out",
+            "output `cannot` is left out",
+        ]);
+    }
+}
