@@ -24,7 +24,7 @@ pub enum NotPut<E> {
 }
 
 /// Returns the result of a node; none if it was skipped.
-pub type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, E> + 'r;
+pub(crate) type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, E> + 'r;
 
 /// A place in a run that values are put together for: the outermost one, or an element of pipelines.
 pub struct Assembly<'r, E> {

@@ -15,8 +15,7 @@ fn pairs(lists: &str) -> Project {
 }
 
 /// Returns the manifest's keys for `echo-tuple`, with a number and a text.
-fn tuple(product: bool, numbers: &str, texts: &str) -> String {
-    let product = if product { "product = true\n" } else { "" };
+fn tuple(product: &str, numbers: &str, texts: &str) -> String {
     format!(
         "for-each.n = {numbers}\nfor-each.t = {texts}\n{product}\
          args.value = [{{ item = \"n\" }}, {{ item = \"t\" }}, true]\n"
@@ -25,12 +24,12 @@ fn tuple(product: bool, numbers: &str, texts: &str) -> String {
 
 #[test]
 fn product_has_all_combinations_with_the_last_list_fastest() {
-    let project = pairs(&tuple(true, "[1, 2]", "[\"a\", \"b\", \"c\"]"));
+    let project = pairs(&tuple("product = true\n", "[1, 2]", "[\"a\", \"b\", \"c\"]"));
     let expected = [(1, "a"), (1, "b"), (1, "c"), (2, "a"), (2, "b"), (2, "c")];
     let expected = expected.map(|(number, text)| json!([number, text, true]));
     assert_eq!(project.run().expect(0).json(), json!({ "pairs": expected }));
     // The same lists in pairs have different lengths.
-    pairs(&tuple(false, "[1, 2]", "[\"a\", \"b\", \"c\"]")).run().expect(1).says(["`n` has 2", "`t` has 3"]);
+    pairs(&tuple("", "[1, 2]", "[\"a\", \"b\", \"c\"]")).run().expect(1).says(["`n` has 2", "`t` has 3"]);
 }
 
 #[test]

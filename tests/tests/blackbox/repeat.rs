@@ -227,7 +227,7 @@ fn progress_results_and_logs_are_shown() {
     assert_eq!(output("count@1").expect(0).json(), json!({ "count": 2, "words": [], "done": false }));
     assert_eq!(output("count").expect(0).json()["count"], 4);
     output("count@4").expect(4).says(["no iteration 4 of `count`", "4 iterations", "`count@0` to `count@3`"]);
-    output("other@0").expect(4).says(["no task `other@0`"]);
+    output("other@0").expect(4).says(["no task `other`"]);
     let log = || ask(&server, "logs", "r1").args(["count"]).run().expect(0).text();
     wait_until("the log has every line", || log() == "step 1\nstep 2\nstep 3\nstep 4\n");
     ask(&server, "logs", "r1").args(["count@1"]).run().expect(4).says(["share one log"]);
