@@ -8,11 +8,12 @@ use crate::graph::instances::{Allocated, Allocation, Instance, allocate};
 use crate::graph::pruning::Needed;
 use crate::graph::template::{Template, template};
 use crate::graph::{
-    Crossing, Expr, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle, flows,
-    order, pruning, resources, uses, waiting,
+    Crossing, Expr, FanOut, Flow, Graph, Manifests, Node, Pipeline, Place, Resolved, border, cut, cycle,
+    flows, order, pruning, resources, uses, waiting,
 };
 use crate::manifest::{Loaded, Manifest};
 use crate::model::{Spanned, TaskIdx};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Resolves the names of a manifest and of those that it includes, and orders the tasks.
@@ -105,7 +106,13 @@ fn build(
             let after = after(&draft.after);
             let around = draft.body.around.iter().filter_map(|pipeline| pipelines.get(*pipeline));
             let flows = flow.is_some() || around.clone().any(|pipeline| pipeline.flow.is_some());
-            let direct = if flows { without_flows(&draft, flow.as_ref(), around) } else { links.direct };
+            let direct = if flows {
+                let around = around.map(|pipeline| (&pipeline.for_each, pipeline.flow.as_ref()));
+                let own = (&draft.body.for_each, flow.as_ref());
+                without_flows(&draft, around.chain([own]), &pipelines)
+            } else {
+                links.direct
+            };
             let waits_for = waits_for(direct, &after, conditions.waits(index));
             Node {
                 name,
@@ -198,26 +205,38 @@ fn waits_for(direct: Vec<TaskIdx>, after: &[TaskIdx], deciders: &[TaskIdx]) -> V
     waits_for
 }
 
-/// Returns the tasks that are read elsewhere than by lists that flow, whatever a `select` chooses.
-fn without_flows<'p>(
-    draft: &Draft,
-    flow: Option<&Flow>,
-    around: impl Iterator<Item = &'p Pipeline>,
+/// Lists that something runs over, and how its elements flow.
+type FlowingLists<'a> = (&'a Vec<(String, Spanned<Expr>)>, Option<&'a Flow>);
+
+/// Returns the tasks that are read as a whole, whatever a `select` chooses: elsewhere than by lists that flow, or by values
+/// from outside that a pipeline, from which elements flow, passes on in each of its elements.
+fn without_flows<'a>(
+    draft: &'a Draft,
+    lists: impl Iterator<Item = FlowingLists<'a>>,
+    pipelines: &[Pipeline],
 ) -> Vec<TaskIdx> {
     let body = &draft.body;
     let mut direct = Vec::new();
-    let mut read = |value: &Expr| {
+    let mut read = |value: &Expr, inside: &Range<usize>| {
         uses::each_use(value, None, &mut |read, gates| {
-            if gates.is_empty() {
+            if gates.is_empty() && !inside.contains(&read.index()) {
                 direct.push(read);
             }
         });
     };
-    body.args.iter().for_each(|(_, arg)| read(&arg.value));
-    body.conditions.iter().for_each(|condition| read(&condition.subject.value));
-    whole_lists(&body.for_each, flow).for_each(&mut read);
-    for pipeline in around {
-        whole_lists(&pipeline.for_each, pipeline.flow.as_ref()).for_each(&mut read);
+    body.args.iter().for_each(|(_, arg)| read(&arg.value, &(0..0)));
+    body.conditions.iter().for_each(|condition| read(&condition.subject.value, &(0..0)));
+    for (lists, flow) in lists {
+        whole_lists(lists, flow).for_each(|list| read(list, &(0..0)));
+        for source in flow.into_iter().flat_map(Flow::distinct_sources) {
+            let FanOut::Pipeline(source) = source else { continue };
+            let Some((record, inside)) =
+                pipelines.get(source).and_then(|found| Some((found.record.as_ref()?, &found.tasks)))
+            else {
+                continue;
+            };
+            read(&record.value.value, inside);
+        }
     }
     direct
 }

@@ -102,16 +102,22 @@ impl Plan {
                 match source {
                     FanOut::Task(source) => sources.push((source, level)),
                     FanOut::Pipeline(pipeline) => {
-                        let record = self.pipelines.get(pipeline).and_then(|found| found.record.as_ref());
-                        record.into_iter().for_each(|(record, _)| {
-                            record.each_task(&mut |read| sources.push((read, level)));
+                        // What it passes on from outside lies in fewer of its elements, or in none.
+                        let Some(found) = self.pipelines.get(pipeline) else { continue };
+                        let inside: Vec<usize> = found.around.iter().copied().chain([pipeline]).collect();
+                        let record = found.record.iter();
+                        record.for_each(|(record, _)| {
+                            record.each_task(&mut |read| {
+                                sources.push((read, self.common_level(read, &inside)))
+                            });
                         });
                     }
                 }
             }
         }
         let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
-        sources.extend(inside.filter(|(_, level)| *level > 0));
+        sources.extend(inside);
+        sources.retain(|(_, level)| *level > 0);
         sources.sort_unstable();
         sources.dedup();
         sources

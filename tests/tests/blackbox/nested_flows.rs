@@ -347,3 +347,45 @@ fn parts_of_a_pipeline_that_was_skipped_as_a_whole_are_skipped_too() {
         ]);
     }
 }
+
+#[test]
+fn elements_pass_on_what_comes_from_outside() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        r#"
+        [tasks.outside]
+        call = "g.double"
+        args.x = 5
+        [tasks.texts]
+        call = "g.echo-string"
+        for-each.text = ["a", "b"]
+        args.value = { item = "text" }
+        [tasks.one]
+        manifest = "pass.toml"
+        for-each.text = { task = "texts" }
+        args = { text = { item = "text" }, number = { task = "outside" } }
+        [tasks.two]
+        manifest = "pass.toml"
+        for-each.one = { task = "one" }
+        args = { text = { item = "one", path = "text" }, number = { item = "one", path = "number" } }
+        [tasks.last]
+        call = "g.double"
+        for-each.two = { task = "two" }
+        args.x = { item = "two", path = "number" }
+        [outputs]
+        two = { task = "two" }
+        last = { task = "last" }
+        "#,
+    );
+    // No task makes what each element gives.
+    let unread = "[tasks.unread]\ncall = \"g.nothing\"\n[outputs]\ntext = { param = \"text\" }\nnumber = { param = \"number\" }\n";
+    project.include(
+        "pass.toml",
+        &format!("[params.text]\ntype = \"string\"\n[params.number]\ntype = \"u32\"\n{unread}"),
+    );
+    let two = ["a", "b"].map(|text| json!({ "text": text, "number": 10 }));
+    for (uri, jobs) in [("memory:", "1"), ("memory:", "4"), (&*server.uri(), "1"), (&*server.uri(), "4")] {
+        let host = project.host().args(["--state", uri, "--run-id", "r1", "--fresh", "-j", jobs]);
+        assert_eq!(host.run().expect(0).json(), json!({ "two": two, "last": [20, 20] }), "{uri}, -j {jobs}");
+    }
+}
