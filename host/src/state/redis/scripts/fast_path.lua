@@ -52,7 +52,7 @@ if command == 'commit' then
     local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
     if is_scanning ~= 0 then return nil end
     s = {idx = idx, order = t[9], class = t[8], items = items, max = max, cursor = cursor, ended = ended,
-      running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}, takings = 0}
+      running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}}
     if placed > 0 then
       s.member = raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed)
       local _, place_seq = unpack_bytes(ENTRY, s.member, 4)
@@ -188,26 +188,37 @@ if command == 'commit' then
 
   local function ready_key(s, item) return 'A' .. pack(NODE, s.idx, INDEX_BYTES) .. pack(INDEX, item) end
 
-  -- Takes the next element of a list; nil if it has a record, which the general path reads.
-  local function take_element(s)
-    local item = next(s.added)
-    for other in pairs(s.added) do if other < item then item = other end end
+  -- Lists the elements of a list that became ready now, and as many as may be taken of those that were ready before.
+  -- Both are in order. None are added any more once the first is taken.
+  local function list_ready(s, slots)
+    s.fresh, s.next_fresh, s.waiting, s.next_waiting = {}, 1, {}, 1
+    for item in pairs(s.added) do s.fresh[#s.fresh + 1] = item end
+    table.sort(s.fresh)
     if s.ready > s.additions then
       local low, high = ready_key(s, 0), ready_key(s, 4294967295)
-      for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.takings + 1)) do
-        local other = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
-        if not s.taken[other] and (not item or other < item) then item = other end
+      for i, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, slots)) do
+        s.waiting[i] = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
       end
     end
-    if not item then
-      item, s.cursor = s.cursor, s.cursor + 1
-    elseif s.added[item] then
+  end
+
+  -- Takes the next element of a list; nil if it has a record, which the general path reads.
+  local function take_element(s, slots)
+    if not s.fresh then list_ready(s, slots) end
+    local item, waiting = s.fresh[s.next_fresh], s.waiting[s.next_waiting]
+    if item and not (waiting and waiting < item) then
+      s.next_fresh = s.next_fresh + 1
       s.added[item], s.additions, s.ready = nil, s.additions - 1, s.ready - 1
-    else
-      if call('HEXISTS', COORD, 'n:' .. ready_key(s, item):sub(2)) == 1 then return nil end
-      s.taken[item], s.takings, s.ready = true, s.takings + 1, s.ready - 1
+      return item
     end
-    return item
+    if waiting then
+      if call('HEXISTS', COORD, 'n:' .. ready_key(s, waiting):sub(2)) == 1 then return nil end
+      s.next_waiting = s.next_waiting + 1
+      s.taken[waiting], s.ready = true, s.ready - 1
+      return waiting
+    end
+    s.cursor = s.cursor + 1
+    return s.cursor - 1
   end
 
   -- Claims a node for this host.
@@ -253,7 +264,7 @@ if command == 'commit' then
         if s.member and (not best or is_before({s.order, s.seq}, {best.order, best.seq})) then best = s end
       end
       if best and (not e or is_before({best.order, best.seq}, e)) then
-        local item = take_element(best)
+        local item = take_element(best, slots)
         if not item then return false end
         claim(best.idx, pack(INDEX, item), string.format('%d', item), 1, 0)
         best.running = best.running + 1
