@@ -2,6 +2,7 @@
 //! Pure: `records` reads the data, and the tests here use made-up runs.
 
 use crate::graph::Task;
+use crate::names;
 use crate::records::{Event, Ledger, Log, Stored};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -57,7 +58,11 @@ impl Account {
             ("failure", &expected.failed, &found.failed),
         ] {
             let names: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
-            for name in names {
+            // Elements of what was skipped as a whole count for nothing: how many had begun depends on the time.
+            let is_moot = |name: &String| {
+                names::around(name).iter().skip(1).any(|whole| self.expected.skipped.contains_key(whole))
+            };
+            for name in names.into_iter().filter(|name| !is_moot(name)) {
                 let shown = |value: Option<&Vec<u8>>| {
                     value.map_or("nothing".to_owned(), |value| value.escape_ascii().to_string())
                 };
@@ -70,8 +75,8 @@ impl Account {
         differences
     }
 
-    /// Each node is committed once in an epoch. A commit that the server lost does not count if its host had ended
-    /// before the node was committed again: no host was left to know of it.
+    /// Each node with a result is committed once in an epoch. A commit that the server lost does not count if its host had
+    /// ended before the node was committed again: no host was left to know of it.
     fn double_commits(&self) -> Vec<String> {
         let mut last: HashMap<&str, &str> = HashMap::new();
         for event in self.logs.iter().flat_map(|log| &log.events).filter(|event| is_commit(event)) {
@@ -96,20 +101,28 @@ impl Account {
                 }
             }
         }
-        let often = total.into_iter().filter(|(_, count)| *count > epochs);
+        // What lies in elements, and has elements itself, has no result: a run that is resumed ends it again.
+        let nested: BTreeSet<&str> =
+            self.tasks.iter().filter(|task| task.is_nested).map(|task| task.name.as_str()).collect();
+        let has_none =
+            |node: &str| nested.contains(&*names::task_of(node)) && !self.found.results.contains_key(node);
+        let often = total.into_iter().filter(|(node, count)| *count > epochs && !has_none(node));
         complaints.extend(often.map(|(node, count)| format!("{node} {count} times in {epochs} epochs")));
         complaints
     }
 
-    /// No task starts before its dependencies end: by event order on one host, by the clock across hosts.
+    /// No node starts before those end that it needs: by event order on one host, by the clock across hosts.
     fn early_starts(&self) -> Vec<String> {
         let needs: HashMap<&str, &[String]> =
             self.tasks.iter().map(|task| (task.name.as_str(), task.needs.as_slice())).collect();
-        let mut first: HashMap<&str, &str> = HashMap::new();
+        // By node: the first start of it, or of an element of it.
+        let mut first: HashMap<String, &str> = HashMap::new();
         for event in self.logs.iter().flat_map(|log| &log.events).filter(|event| event.kind == "task.started")
         {
-            let at = first.entry(task_of(&event.node)).or_insert(&event.at);
-            *at = (*at).min(&event.at);
+            for node in names::around(&event.node) {
+                let at = first.entry(node).or_insert(&event.at);
+                *at = (*at).min(&event.at);
+            }
         }
         let mut complaints = Vec::new();
         for log in &self.logs {
@@ -119,11 +132,11 @@ impl Account {
                     ends.map(|(idx, event)| (event.node.as_str(), idx)).collect();
                 for (idx, event) in part.iter().enumerate().filter(|(_, event)| event.kind == "task.started")
                 {
-                    let task = task_of(&event.node);
-                    for need in needs.get(task).copied().unwrap_or_default() {
+                    let task = names::task_of(&event.node);
+                    for need in needs.get(&*task).copied().unwrap_or_default() {
+                        let need = names::filled(need, &event.node);
                         let is_before = ends.get(need.as_str()).is_some_and(|end| *end > idx);
-                        let is_early =
-                            first.get(need.as_str()).is_some_and(|first| event.at.as_str() < *first);
+                        let is_early = first.get(&need).is_some_and(|first| event.at.as_str() < *first);
                         if is_before || is_early {
                             complaints.push(format!("{} before {need} on {}", event.node, log.host));
                         }
@@ -162,7 +175,9 @@ impl Account {
             let name = &task.name;
             let ends = [&found.results, &found.skipped, &found.failed];
             let ends = ends.iter().filter(|hash| hash.contains_key(name)).count();
-            if ends != 1 {
+            // What lies in elements has results there, and none as a whole.
+            let is_done_in_elements = task.is_nested && ends == 0;
+            if ends != 1 && !is_done_in_elements {
                 complaints.push(format!("{name} has {ends} ends"));
             }
         }
@@ -185,7 +200,8 @@ impl Account {
             self.tasks.iter().map(|task| (task.name.as_str(), task.attempts)).collect();
         let mut over: HashMap<&str, i64> = HashMap::new();
         for event in events_of("task.started") {
-            let attempts = attempts.get(task_of(&event.node)).map_or(1, |attempts| i64::from(*attempts));
+            let attempts =
+                attempts.get(&*names::task_of(&event.node)).map_or(1, |attempts| i64::from(*attempts));
             *over.entry(&event.node).or_insert(-attempts) += 1;
         }
         let again: i64 = over.values().filter(|over| **over > 0).sum();
@@ -218,11 +234,6 @@ fn is_commit(event: &Event) -> bool {
     event.kind == "task.finished" || event.kind == "task.cached"
 }
 
-/// Returns the task of `task` or `task[i]`.
-fn task_of(node: &str) -> &str {
-    node.split('[').next().unwrap_or(node)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +249,7 @@ mod tests {
 
     fn task(name: &str, needs: &[&str]) -> Task {
         let needs = needs.iter().map(|need| (*need).to_owned()).collect();
-        Task { name: name.to_owned(), needs, attempts: 1 }
+        Task { name: name.to_owned(), needs, is_nested: false, attempts: 1 }
     }
 
     /// A valid run of two tasks on two hosts.
@@ -341,6 +352,24 @@ mod tests {
         assert!(by_clock.contains("b before a on other"), "{by_clock}");
         let by_order = complaints_after(|run| run.logs[0].events.insert(1, event(1, "task.started", "b")));
         assert!(by_order.contains("b before a on one"), "{by_order}");
+    }
+
+    #[test]
+    fn element_needs_its_own_source_and_no_other() {
+        let flow = |of_b: &'static str| {
+            complaints_after(move |run| {
+                run.tasks[1].needs = vec!["a[*]".to_owned()];
+                run.logs[0].events = vec![
+                    event(1, "task.started", "a[0]"),
+                    event(2, "task.finished", "a[0]"),
+                    event(3, "task.started", of_b),
+                    event(4, "task.started", "a[1]"),
+                    event(5, "task.finished", "a[1]"),
+                ];
+            })
+        };
+        assert!(!flow("b[0]").contains("before"), "{}", flow("b[0]"));
+        assert!(flow("b[1]").contains("b[1] before a[1] on one"), "{}", flow("b[1]"));
     }
 
     #[test]

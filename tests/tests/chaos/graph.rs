@@ -1,8 +1,11 @@
 //! Random graphs determined by a seed: deep or wide, with elements, conditions, choices, retries, failures,
 //! resources.
-//! Each task gives the same result whenever and wherever it runs. `schedule` chooses the faults.
+//! Each task gives the same result whenever and wherever it runs. `fan_outs` adds what runs over lists, `schedule` chooses
+//! the faults.
 
+use crate::fan_outs;
 use crate::random::Random;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Maximum distance of a task to its dependencies; a few depend on any earlier task.
@@ -11,6 +14,8 @@ const WINDOW: usize = 60;
 /// A graph as a manifest, with the facts that the checker needs.
 pub(crate) struct Graph {
     pub(crate) manifest: String,
+    /// Manifests that it includes, by file name.
+    pub(crate) included: Vec<(&'static str, String)>,
     pub(crate) tasks: Vec<Task>,
     /// Whether the graph contains tasks that fail.
     pub(crate) fails: bool,
@@ -20,22 +25,28 @@ pub(crate) struct Graph {
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
     pub(crate) name: String,
-    /// Tasks that must end before it starts.
+    /// Nodes that must end before it starts. `*` stands for an index of its own, the outermost first: `t1[*]/sum`.
     pub(crate) needs: Vec<String>,
+    /// Whether it lies in a pipeline that runs once per element. The whole of it has no result.
+    pub(crate) is_nested: bool,
     /// Number of attempts if nothing is lost.
     pub(crate) attempts: u32,
 }
 
-struct Draft {
-    random: Random,
+/// A graph being written.
+pub(crate) struct Draft {
+    pub(crate) random: Random,
     text: String,
-    tasks: Vec<Task>,
-    numbers: Vec<String>,
+    pub(crate) tasks: Vec<Task>,
+    /// By type of their output: names of tasks, and of pipelines.
+    pub(crate) numbers: Vec<String>,
     flags: Vec<String>,
     sides: Vec<String>,
-    lists: Vec<String>,
-    texts: Vec<String>,
-    fails: bool,
+    pub(crate) lists: Vec<String>,
+    /// Those of the lists that something makes element by element.
+    pub(crate) flowing: BTreeSet<String>,
+    pub(crate) texts: Vec<String>,
+    pub(crate) fails: bool,
 }
 
 impl Graph {
@@ -51,6 +62,7 @@ impl Graph {
             flags: Vec::new(),
             sides: Vec::new(),
             lists: Vec::new(),
+            flowing: BTreeSet::new(),
             texts: Vec::new(),
             fails,
         };
@@ -63,23 +75,31 @@ impl Graph {
              [components.g]\npath = \"{guest:basic}\"\n\
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
              [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
-        Self { manifest: format!("{head}{}", draft.text), tasks: draft.tasks, fails }
+        let included = fan_outs::included(fails && draft.random.percent(50));
+        Self { manifest: format!("{head}{}", draft.text), included, tasks: draft.tasks, fails }
     }
 }
 
 /// A task being written.
-struct Next {
+pub(crate) struct Next {
     lines: String,
-    needs: Vec<String>,
-    attempts: u32,
+    pub(crate) needs: Vec<String>,
+    pub(crate) attempts: u32,
 }
 
 impl Next {
-    fn call(function: &str) -> Self {
+    /// Begins a task that calls a function.
+    pub(crate) fn call(function: &str) -> Self {
         Self { lines: format!("call = \"{function}\"\n"), needs: Vec::new(), attempts: 1 }
     }
 
-    fn line(&mut self, line: &str) {
+    /// Begins a task that includes a manifest.
+    pub(crate) fn manifest(path: &str) -> Self {
+        Self { lines: format!("manifest = \"{path}\"\n"), needs: Vec::new(), attempts: 1 }
+    }
+
+    /// Adds a line.
+    pub(crate) fn line(&mut self, line: &str) {
         self.lines.push_str(line);
         self.lines.push('\n');
     }
@@ -94,13 +114,14 @@ impl Draft {
             48..=56 => self.double(),
             57..=62 => self.is_even(),
             63..=66 => self.choose(),
-            67..=71 => self.select(),
-            72..=75 => self.list(),
-            76..=81 => self.each(),
-            82..=86 => self.flaky(),
-            87..=95 => self.slow(),
-            96..=97 => self.concat(),
-            _ => self.fragile(),
+            67..=70 => self.select(),
+            71..=74 => self.list(),
+            75..=77 => self.each(),
+            78..=82 => self.flaky(),
+            83..=89 => self.slow(),
+            90..=91 => self.concat(),
+            92..=93 => self.fragile(),
+            _ => self.fan_out(),
         }
     }
 
@@ -171,7 +192,7 @@ impl Draft {
         self.numbers.push(name);
     }
 
-    fn list(&mut self) {
+    pub(crate) fn list(&mut self) {
         let count = self.random.within(0, 12);
         self.list_of(count);
     }
@@ -196,11 +217,8 @@ impl Draft {
         self.ask_for_room(&mut next, 10);
         let name = self.put(next);
         self.lists.push(name.clone());
-        let mut sum = Next::call("g.sum");
-        sum.needs.push(name.clone());
-        sum.line(&format!("args.xs = {{ task = \"{name}\", default = [] }}"));
-        let name = self.put(sum);
-        self.numbers.push(name);
+        self.flowing.insert(name.clone());
+        self.put_sum(&name, std::slice::from_ref(&name));
     }
 
     /// Adds one list of many elements.
@@ -263,7 +281,7 @@ impl Draft {
     }
 
     /// Returns a reference to a number.
-    fn number(&mut self, next: &mut Next) -> String {
+    pub(crate) fn number(&mut self, next: &mut Next) -> String {
         let task = self.recent(Which::Numbers).expect("there is one from the beginning");
         next.needs.push(task.clone());
         if self.random.percent(60) {
@@ -273,7 +291,8 @@ impl Draft {
         }
     }
 
-    fn recent(&mut self, which: Which) -> Option<String> {
+    /// Returns one of the last tasks with this type of output.
+    pub(crate) fn recent(&mut self, which: Which) -> Option<String> {
         let all = match which {
             Which::Numbers => &self.numbers,
             Which::Flags => &self.flags,
@@ -286,7 +305,7 @@ impl Draft {
         if recent.is_empty() { None } else { Some(self.random.pick(recent).clone()) }
     }
 
-    fn after(&mut self, next: &mut Next) {
+    pub(crate) fn after(&mut self, next: &mut Next) {
         if self.random.percent(60) {
             let task = self.recent(Which::Numbers).expect("there is one from the beginning");
             next.line(&format!("after = [\"{task}\"]"));
@@ -294,7 +313,7 @@ impl Draft {
         }
     }
 
-    fn ask_for_room(&mut self, next: &mut Next, percent: u32) {
+    pub(crate) fn ask_for_room(&mut self, next: &mut Next, percent: u32) {
         if self.random.percent(percent) {
             let resource = self.random.pick(&["licence", "desk"]);
             next.line(&format!("resources = {{ {resource} = 1 }}"));
@@ -302,7 +321,7 @@ impl Draft {
     }
 
     /// Writes the task of a number, sometimes with a condition.
-    fn put_number(&mut self, mut next: Next) {
+    pub(crate) fn put_number(&mut self, mut next: Next) {
         if self.random.percent(10)
             && let Some(flag) = self.recent(Which::Flags)
         {
@@ -317,16 +336,33 @@ impl Draft {
         self.numbers.push(name);
     }
 
-    fn put(&mut self, next: Next) -> String {
+    /// Writes a task, and returns its name.
+    pub(crate) fn put(&mut self, next: Next) -> String {
+        let name = self.write(&next);
+        let Next { needs, attempts, .. } = next;
+        self.tasks.push(Task { name: name.clone(), needs, is_nested: false, attempts });
+        name
+    }
+
+    /// Writes a task under a new name. A pipeline is none of the graph's tasks: those inside of it are.
+    pub(crate) fn write(&mut self, next: &Next) -> String {
         let name = format!("t{}", self.tasks.len());
         let _ = write!(self.text, "[tasks.{name}]\n{}", next.lines);
-        self.tasks.push(Task { name: name.clone(), needs: next.needs, attempts: next.attempts });
         name
+    }
+
+    /// Writes a task whose output is a number, sometimes with a condition.
+    pub(crate) fn put_sum(&mut self, list: &str, needs: &[String]) {
+        let mut sum = Next::call("g.sum");
+        sum.needs.extend_from_slice(needs);
+        sum.line(&format!("args.xs = {{ task = \"{list}\", default = [] }}"));
+        self.put_number(sum);
     }
 }
 
+/// A type of output.
 #[derive(Clone, Copy)]
-enum Which {
+pub(crate) enum Which {
     Numbers,
     Flags,
     Sides,

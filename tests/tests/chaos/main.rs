@@ -7,12 +7,14 @@
 
 mod random;
 mod graph;
+mod fan_outs;
 mod schedule;
 mod client;
 mod wire;
 mod fleet;
 mod nemesis;
 mod records;
+mod names;
 mod checker;
 
 use crate::checker::Account;
@@ -52,6 +54,7 @@ fn passes(seed: u64, tasks: usize) -> bool {
     let started = Instant::now();
     let (graph, schedule) = (Graph::new(seed, tasks), Schedule::new(seed));
     let project = Project::raw(&graph.manifest);
+    graph.included.iter().for_each(|(name, manifest)| project.write_to(name, manifest));
     let mut history = Vec::new();
     match run_under_faults(&graph, &schedule, &project, &mut history) {
         Ok(results) => {

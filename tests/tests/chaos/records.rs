@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The phase of a node that has a result.
+const DONE: u8 = 3;
+
 /// The stored data of tasks and elements, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stored {
@@ -58,12 +61,18 @@ impl Ledger {
         let key = |name: &str| format!("cascade:run:{run}:{name}");
         let meta = read_hash(client, &key("meta")).into_iter();
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
-        let fields = client.list(&["HKEYS", &key("coord")]);
-        // Some fields stay: replies to hosts, resource requests of classes, shared amounts. So do fields of dead
-        // hosts, and of hosts whose heartbeat was repeated after they left. All other fields belong to running nodes.
-        let stays = |field: &Vec<u8>| [&b"r:"[..], b"c:", b"o:"].iter().any(|start| field.starts_with(start));
-        let fields = fields.into_iter().filter(|field| !stays(field) && field != b"u");
-        let under_way = fields.map(|field| field.escape_ascii().to_string()).collect();
+        let fields = read_hash(client, &key("coord"));
+        // Some fields stay: replies to hosts, resource requests of classes, shared amounts, names and edges of elements. So do
+        // fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node within an element that has
+        // only elements itself has no result, but a record of its end. All other fields belong to running nodes.
+        let stays = |(field, value): &(String, Vec<u8>)| {
+            let is_lasting =
+                ["r:", "c:", "o:", "p:", "e:", "i:"].iter().any(|start| field.starts_with(start));
+            let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);
+            is_lasting || has_ended || field == "u"
+        };
+        let fields = fields.into_iter().filter(|field| !stays(field));
+        let under_way = fields.map(|(field, _)| field.as_bytes().escape_ascii().to_string()).collect();
         // Both sets have one permanent entry.
         let waiting = ["ready", "times"].iter().filter_map(|name| client.number(&["ZCARD", &key(name)]));
         let waiting = waiting.sum::<i64>() - 2;

@@ -1,0 +1,38 @@
+//! Names of nodes, with the indexes of elements in them: `t1[3]/each[0]`.
+//! `checker` compares them.
+
+/// Returns the name of a node's task, without indexes.
+pub(crate) fn task_of(node: &str) -> String {
+    node.split('[').map(|part| part.split_once(']').map_or(part, |(_, after)| after)).collect()
+}
+
+/// Returns a node and those that it is an element of, the innermost first.
+pub(crate) fn around(node: &str) -> Vec<String> {
+    let mut all = vec![node.to_owned()];
+    while let Some((before, rest)) = all.last().and_then(|inner| inner.rsplit_once('[')) {
+        let after = rest.split_once(']').map_or("", |(_, after)| after);
+        all.push(format!("{before}{after}"));
+    }
+    all
+}
+
+/// Returns the node that `pattern` means for a node: each `*` is an index of the node, the outermost first.
+pub(crate) fn filled(pattern: &str, node: &str) -> String {
+    let indexes = node.split('[').skip(1).filter_map(|part| part.split(']').next());
+    indexes.fold(pattern.to_owned(), |pattern, index| pattern.replacen('*', index, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_found_and_filled_in() {
+        assert_eq!(task_of("t1[3]/each[0]"), "t1/each");
+        assert_eq!(task_of("t1"), "t1");
+        assert_eq!(around("t1[3]/each[0]"), ["t1[3]/each[0]", "t1[3]/each", "t1/each"]);
+        assert_eq!(filled("t1[*]/list", "t1[3]/each[0]"), "t1[3]/list");
+        assert_eq!(filled("t1[*]/a[*]", "t1[3]/each[0]"), "t1[3]/a[0]");
+        assert_eq!(filled("t2", "t1[3]/each[0]"), "t2");
+    }
+}
