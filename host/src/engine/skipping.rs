@@ -5,7 +5,7 @@ use crate::engine::pruning::is_needed;
 use crate::engine::resolve::Scope;
 use crate::engine::unresolved::Unresolved;
 use crate::model::{SkipReason, TaskIdx};
-use crate::plan::Task;
+use crate::plan::{FanOut, Flow, Task};
 use crate::state::{Entry, NodeId};
 
 /// Returns why the node of a task in `scope` is skipped; none if it runs once its arguments are known.
@@ -43,11 +43,17 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok(None)
 }
 
-/// Returns a skip if a node was skipped or has failed whose elements those of the node in `scope` would wait for.
+/// Returns a skip if a list that the node in `scope` runs over, and flows from, was skipped or has failed: then so is that of
+/// the node.
+///
+/// What lies in a pipeline is another matter. It counts as skipped once one of its elements was, and others may have values,
+/// or defaults. So each element decides for itself.
 pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReason>, Unresolved> {
-    let level = scope.at.level();
-    let sources = scope.bound.plan().element_sources(at);
-    for (task, _) in sources.into_iter().filter(|(_, of_source)| *of_source > level) {
+    let plan = scope.bound.plan();
+    let own = plan.fan_out(at, scope.at.level() + 1).filter(|of| *of == FanOut::Task(at));
+    let flow = own.and_then(|of| plan.lists(of)).and_then(|lists| lists.flow);
+    for source in flow.into_iter().flat_map(Flow::distinct_sources) {
+        let FanOut::Task(task) = source else { continue };
         let node = NodeId { task, at: scope.at };
         match scope.known.get(&node) {
             None => return Err(Unresolved::Needs(vec![node])),

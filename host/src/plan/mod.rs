@@ -63,7 +63,7 @@ pub use types::{
 };
 pub use value::{Binding, Input, InputKind};
 
-pub use crate::graph::FanOut;
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
+pub use crate::graph::{FanOut, Flow};
 pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};

@@ -1,6 +1,7 @@
 //! Pipelines that run once per element: values, order, conditions, caching, with fan-outs inside of fan-outs.
 //! Failures, bounds and borders are in `nested_runs`, pipelines that run once in `pipelines`.
 
+use crate::gates::{self, GRANTS, open};
 use cascade_host_tests::{Events, Finished, Host, Project, Redis};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -387,5 +388,75 @@ fn elements_pass_on_what_comes_from_outside() {
     for (uri, jobs) in [("memory:", "1"), ("memory:", "4"), (&*server.uri(), "1"), (&*server.uri(), "4")] {
         let host = project.host().args(["--state", uri, "--run-id", "r1", "--fresh", "-j", jobs]);
         assert_eq!(host.run().expect(0).json(), json!({ "two": two, "last": [20, 20] }), "{uri}, -j {jobs}");
+    }
+}
+
+/// Elements that skip tasks, or take what is slow, or both.
+const LATE: &str = r#"
+[params.n]
+type = "u32"
+[params.late]
+type = "u32"
+[tasks.even]
+call = "g.is-even"
+args.x = { param = "n" }
+[tasks.only]
+call = "g.double"
+args.x = { param = "n" }
+when = { task = "even" }
+[tasks.copes]
+call = "g.add"
+args = { a = { task = "only", default = 100 }, b = { param = "late" } }
+[tasks.needs]
+call = "g.add"
+args = { a = { task = "only" }, b = { param = "late" } }
+[tasks.ordered]
+call = "g.double"
+args.x = { param = "late" }
+after = ["only"]
+[outputs]
+copes = { task = "copes" }
+needs = { task = "needs", default = 0 }
+ordered = { task = "ordered" }
+"#;
+
+#[test]
+fn skipped_elements_skip_no_others_however_late_these_are() {
+    let server = Redis::start("");
+    // `late` is skipped long after `only` has ended in each element, and is there by its default.
+    let project = gates::project(&format!(
+        r#"
+        [tasks.gate]
+        call = "g.await-file"
+        args.path = "a"
+        {GRANTS}
+        [tasks.late]
+        call = "g.double"
+        args.x = 1
+        when = {{ task = "gate", equals = "never" }}
+        [tasks.each]
+        manifest = "late.toml"
+        for-each.n = [1, 2, 3]
+        args = {{ n = {{ item = "n" }}, late = {{ task = "late", default = 7 }} }}
+        [tasks.last]
+        call = "g.sum"
+        for-each.each = {{ task = "each" }}
+        args.xs = [{{ item = "each", path = "copes" }}, {{ item = "each", path = "needs" }}]
+        after = ["each"]
+        [outputs]
+        each = {{ task = "each" }}
+        last = {{ task = "last" }}
+        "#
+    ));
+    project.include("late.toml", LATE);
+    let each = [(107, 0), (11, 11), (107, 0)];
+    let each = each.map(|(copes, needs)| json!({ "copes": copes, "needs": needs, "ordered": 14 }));
+    for uri in ["memory:", &*server.uri()] {
+        let host = project.host().args(["--state", uri, "--run-id", "r1", "-j", "2", "--log-level", "debug"]);
+        let mut running = host.start();
+        running.until("skipped    each/only");
+        open(&project, "a");
+        assert_eq!(running.wait().expect(0).json(), json!({ "each": each, "last": [107, 22, 107] }), "{uri}");
+        std::fs::remove_file(project.folder().join("gates/a")).expect("it was opened");
     }
 }
