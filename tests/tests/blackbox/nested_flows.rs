@@ -454,7 +454,7 @@ fn skipped_elements_skip_no_others_however_late_these_are() {
     for uri in ["memory:", &*server.uri()] {
         let host = project.host().args(["--state", uri, "--run-id", "r1", "-j", "2", "--log-level", "debug"]);
         let mut running = host.start();
-        running.until("skipped    each/only");
+        running.until("finished   each/only");
         open(&project, "a");
         assert_eq!(running.wait().expect(0).json(), json!({ "each": each, "last": [107, 22, 107] }), "{uri}");
         std::fs::remove_file(project.folder().join("gates/a")).expect("it was opened");
