@@ -33,6 +33,9 @@ const TASKS: u32 = 100_000;
 /// Elements of the `for-each`.
 const ELEMENTS: u32 = 1_000_000;
 
+/// Elements of the pipeline around, in the nested case.
+const OUTER: u32 = 10_000;
+
 /// Guests at the same time.
 const SLOTS: u32 = 4;
 
@@ -121,20 +124,34 @@ fn static_tasks() {
 fn elements() {
     let tasks = "[tasks.list]\ncall = \"guest.list\"\n[tasks.each]\ncall = \"guest.next\"\n\
                  for-each.n = { task = \"list\" }\nargs = { n = { item = \"n\" } }\n";
-    let graph = Graph::new(tasks, interface());
+    let peak = peak_of(&Graph::new(tasks, interface()));
+    println!("an element: {peak} B at the peak, its number and its result included");
+}
+
+/// Elements of elements, with their results, against as many elements of one range.
+fn nested() {
+    let next = |range: u32| {
+        format!(
+            "[tasks.each]\ncall = \"guest.next\"\nfor-each.n = {{ range = {range} }}\nargs.n = {{ item = \"n\" }}\n"
+        )
+    };
+    let outer = format!("[tasks.outer]\nmanifest = \"inner.toml\"\nfor-each.k = {{ range = {OUTER} }}\n");
+    let flat = peak_of(&Graph::new(&next(ELEMENTS), interface()));
+    let nested = peak_of(&Graph::including(&outer, &next(ELEMENTS / OUTER), interface()));
+    println!("an element of a range: {flat} B at the peak; of {OUTER} ranges in elements: {nested} B");
+}
+
+/// Returns the bytes at the peak of a run, per element.
+fn peak_of(graph: &Graph) -> usize {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     Host::runtime().block_on(async {
         let backend = MemoryBackend::new();
         graph.open(&backend).await.run(Arc::new(Numbers), SLOTS).await;
     });
-    let peak = MEMORY.peak_usage().saturating_sub(before);
-    println!(
-        "an element: {} B at the peak, its number and its result included",
-        peak / usize::try_from(ELEMENTS).expect("a small number")
-    );
+    MEMORY.peak_usage().saturating_sub(before) / usize::try_from(ELEMENTS).expect("a small number")
 }
 
 fn main() {
-    run_chosen(&[("static", static_tasks), ("elements", elements)]);
+    run_chosen(&[("static", static_tasks), ("elements", elements), ("nested", nested)]);
 }

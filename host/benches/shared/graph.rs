@@ -10,7 +10,7 @@ use cascade_host::internals::manifest;
 use cascade_host::internals::model::{Digest, FailurePolicy, RunId, RunStatus, Size, Source, SystemClock};
 use cascade_host::internals::plan::{self, BindRequest, Bound, Interface};
 use cascade_host::internals::state::{Backend, HostId, Mode, OpenRequest, Opened, RunShape};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -31,14 +31,35 @@ pub(crate) struct OpenedRun<'a> {
     opened: Opened,
 }
 
+/// The included manifest, in place of a file.
+struct Included(String);
+
+impl manifest::Files for Included {
+    fn identify(&mut self, path: &Path) -> Result<PathBuf, manifest::Unreadable> {
+        Ok(path.to_owned())
+    }
+
+    fn read(&mut self, _: &Path) -> Result<String, manifest::Unreadable> {
+        Ok(self.0.clone())
+    }
+}
+
 impl Graph {
     /// Builds the plan of a manifest whose only component is `guest`, with this interface.
     pub(crate) fn new(tasks: &str, interface: Interface) -> Self {
-        let text =
-            format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}");
+        Self::including(tasks, "", interface)
+    }
+
+    /// Builds the plan of a manifest that may include another one under any name, each with the component `guest`.
+    pub(crate) fn including(tasks: &str, included: &str, interface: Interface) -> Self {
+        let [text, included] = [tasks, included].map(|tasks| {
+            format!("cascade = 1\nname = \"bench\"\n[components.guest]\npath = \"guest.wasm\"\n{tasks}")
+        });
         let source = Source { name: "bench.toml".into(), text: text.as_str().into() };
-        let resolved = graph::resolve(manifest::parse(source.clone(), Path::new(".")));
-        let plan = plan::compile(&resolved.graph, &[Some(interface)], resolved.faults);
+        let loaded = manifest::load(source.clone(), Path::new("."), None, &mut Included(included));
+        let resolved = graph::resolve(loaded);
+        let components = resolved.graph.manifests().components().count();
+        let plan = plan::compile(&resolved.graph, &vec![Some(interface); components], resolved.faults);
         let plan = Arc::new(plan.expect("the manifest is sound"));
         let run = RunId::new("bench").expect("a run id");
         let grants = plan.functions().iter().map(|_| Digest::of_bytes(b"none")).collect();
