@@ -372,3 +372,25 @@ fn values_of_secret_params_stay_secret_in_elements() {
         assert!(!finished.stderr.contains(secret) && !events.contains(secret), "{secret} was told");
     }
 }
+
+#[test]
+fn elements_nest_as_deep_as_manifests_do() {
+    let server = Redis::start("");
+    let list = |last: bool| if last { "{ range = 2 }" } else { "[7]" };
+    let level = |at: u32, next: &str| {
+        let param = if at > 0 { "[params.x]\ntype = \"u32\"\n" } else { "" };
+        format!("{param}[tasks.p]\n{next}\nfor-each.x = {}\nargs.x = {{ item = \"x\" }}\n", list(at == 15))
+    };
+    let project = Project::basic(&level(0, "manifest = \"m1.toml\""));
+    for at in 1..15 {
+        project.include(&format!("m{at}.toml"), &level(at, &format!("manifest = \"m{}.toml\"", at + 1)));
+    }
+    project.include("m15.toml", &level(15, "call = \"g.double\""));
+    let innermost = format!("p{}", "[0]/p".repeat(15));
+    for uri in ["memory:", &*server.uri()] {
+        let finished = project.host().args(["--state", uri, "--run-id", "r1"]).run().expect(0);
+        let value = (0..15).fold(json!({ "p": [0, 2] }), |value, _| json!({ "p": [value] }));
+        assert_eq!(finished.json(), value, "{uri}");
+        assert!(project.events().tasks("task.finished").contains(&format!("{innermost}[1]")));
+    }
+}
