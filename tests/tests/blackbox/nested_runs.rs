@@ -123,8 +123,8 @@ fn elements_of_a_killed_host_are_taken_over() {
     assert_eq!(other.wait().expect(0).json(), json!({ "after": ALL_TEXTS, "free": 2 }));
     let mut all = project.events().tasks("task.finished");
     all.extend(project.events_in("other.jsonl").tasks("task.finished"));
-    let once: BTreeSet<&String> = all.iter().collect();
-    assert_eq!(once.len(), all.len(), "{all:?}");
+    let distinct: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "{all:?}");
 }
 
 #[test]
@@ -320,23 +320,23 @@ fn lists_flow_through_the_borders_of_pipelines() {
 
 #[test]
 fn elements_of_a_pipeline_flow_into_another_that_runs_per_element() {
-    let project = gates::project(&format!(
+    let project = gates::project(
         r#"
         [tasks.one]
         manifest = "one.toml"
         for-each.name = ["a", "b"]
-        args.name = {{ item = "name" }}
+        args.name = { item = "name" }
         [tasks.two]
         manifest = "two.toml"
-        for-each.made = {{ task = "one" }}
-        args.text = {{ item = "made", path = "text" }}
+        for-each.made = { task = "one" }
+        args.text = { item = "made", path = "text" }
         [tasks.three]
         call = "g.concat"
-        for-each.two = {{ task = "two" }}
-        for-each.one = {{ task = "one" }}
-        args.parts = [{{ item = "two", path = "twice" }}, {{ item = "one", path = "text" }}]
-        "#
-    ));
+        for-each.two = { task = "two" }
+        for-each.one = { task = "one" }
+        args.parts = [{ item = "two", path = "twice" }, { item = "one", path = "text" }]
+        "#,
+    );
     let one = format!(
         "[params.name]\ntype = \"string\"\n[tasks.text]\ncall = \"g.await-file\"\nargs.path = {{ param = \"name\" }}\n{GRANTS}"
     );
