@@ -41,7 +41,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         unread.push(Unread::ForEach);
     }
     let product =
-        table.optional(reader, "product", |reader, slot| product(reader, slot, for_each_slot.as_ref()));
+        table.optional(reader, "product", |reader, slot| product(reader, slot, for_each_slot.is_some()));
     let on_error = table.slot("on-error").filter(|_| !is_pipeline);
     let on_error = on_error.map(|slot| {
         or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
@@ -156,10 +156,10 @@ fn for_each(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Vec<Option<(Name, Spann
 }
 
 /// Reads `product`.
-fn product(reader: &mut Reader<'_>, slot: &Slot<'_>, lists: Option<&Slot<'_>>) -> Option<bool> {
+fn product(reader: &mut Reader<'_>, slot: &Slot<'_>, has_lists: bool) -> Option<bool> {
     let help = "write `product = true`, and the lists as `for-each.NAME = …`";
     match slot.value {
-        _ if lists.is_none() => {
+        _ if !has_lists => {
             let message = "`product` combines the lists of a `for-each`, and the task has none";
             reader.fault(Fault::spanned(slot.key.clone(), message).help(format!("remove it, or {help}")))
         }

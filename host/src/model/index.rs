@@ -43,9 +43,8 @@ pub struct IndexPath {
 }
 
 impl IndexPath {
-    /// Maximum number of indexes: how deep lists nest within lists. There are as many levels of manifests, and a task in the
-    /// innermost has a list of its own.
-    pub const MAX_LEN: usize = 16;
+    /// Maximum number of indexes: how deep lists nest within lists.
+    pub const MAX_LEN: usize = 15;
 
     /// Returns the path of a task itself.
     #[must_use]

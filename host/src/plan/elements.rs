@@ -108,7 +108,7 @@ impl Plan {
                         let record = found.record.iter();
                         record.for_each(|(record, _)| {
                             record.each_task(&mut |read| {
-                                sources.push((read, self.common_level(read, &inside)));
+                                sources.push((read, self.common_level(read, &inside)))
                             });
                         });
                     }

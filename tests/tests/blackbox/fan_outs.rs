@@ -4,20 +4,33 @@
 use cascade_host_tests::Project;
 use serde_json::json;
 
+/// A task that joins two numbers of these lists as texts, `a` first.
+fn pairs(lists: &str) -> Project {
+    Project::basic(&format!(
+        "[params.n]\ntype = \"s64\"\ndefault = 2\n\
+         [tasks.three]\ncall = \"g.add\"\nargs = {{ a = 1, b = 2 }}\n\
+         [tasks.pairs]\ncall = \"g.echo-tuple\"\n{lists}\n\
+         [outputs]\npairs = {{ task = \"pairs\" }}\n"
+    ))
+}
+
+/// Returns the manifest's keys for `echo-tuple`, with a number and a text.
+fn tuple(product: bool, numbers: &str, texts: &str) -> String {
+    let product = if product { "product = true\n" } else { "" };
+    format!(
+        "for-each.n = {numbers}\nfor-each.t = {texts}\n{product}\
+         args.value = [{{ item = \"n\" }}, {{ item = \"t\" }}, true]\n"
+    )
+}
+
 #[test]
 fn product_has_all_combinations_with_the_last_list_fastest() {
-    let lists = "for-each.n = [1, 2]\nfor-each.t = [\"a\", \"b\", \"c\"]\n";
-    let pairs = |keys: &str| {
-        Project::basic(&format!(
-            "[tasks.pairs]\ncall = \"g.echo-tuple\"\n{lists}{keys}\
-             args.value = [{{ item = \"n\" }}, {{ item = \"t\" }}, true]\n"
-        ))
-    };
+    let project = pairs(&tuple(true, "[1, 2]", "[\"a\", \"b\", \"c\"]"));
     let expected = [(1, "a"), (1, "b"), (1, "c"), (2, "a"), (2, "b"), (2, "c")];
     let expected = expected.map(|(number, text)| json!([number, text, true]));
-    assert_eq!(pairs("product = true\n").run().expect(0).json(), json!({ "pairs": expected }));
+    assert_eq!(project.run().expect(0).json(), json!({ "pairs": expected }));
     // The same lists in pairs have different lengths.
-    pairs("").run().expect(1).says(["`n` has 2", "`t` has 3"]);
+    pairs(&tuple(false, "[1, 2]", "[\"a\", \"b\", \"c\"]")).run().expect(1).says(["`n` has 2", "`t` has 3"]);
 }
 
 #[test]

@@ -148,8 +148,8 @@ fn two_hosts_share_nested_elements() {
     }
     let mut all = project.events().tasks("task.finished");
     all.extend(project.events_in("other.jsonl").tasks("task.finished"));
-    let distinct: BTreeSet<&String> = all.iter().collect();
-    assert_eq!(distinct.len(), all.len(), "{all:?}");
+    let once: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(once.len(), all.len(), "{all:?}");
 }
 
 #[test]

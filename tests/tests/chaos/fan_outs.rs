@@ -103,9 +103,10 @@ const MIDDLE_TASKS: [(&str, &[&str]); 3] = [
     ("text", &["leaf/copes", "leaf/only", "leaf/lines"]),
 ];
 
-/// Returns the manifests that graphs include, by file name, with the function that may fail.
-pub(crate) fn included(function: &str) -> Vec<(&'static str, String)> {
+/// Returns the manifests that graphs include, by file name.
+pub(crate) fn included(fails: bool) -> Vec<(&'static str, String)> {
     let head = "cascade = 1\nname = \"included\"\n[components.g]\npath = \"{guest:basic}\"\n";
+    let function = if fails { "maybe-fail" } else { "double" };
     let text = |body: &str| format!("{head}{}", body.replace("FUNCTION", function));
     vec![("leaf.toml", text(LEAF)), ("middle.toml", text(MIDDLE))]
 }

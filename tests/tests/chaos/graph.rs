@@ -75,8 +75,7 @@ impl Graph {
              [components.g]\npath = \"{guest:basic}\"\n\
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
              [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
-        let function = if fails && draft.random.percent(50) { "maybe-fail" } else { "double" };
-        let included = fan_outs::included(function);
+        let included = fan_outs::included(fails && draft.random.percent(50));
         Self { manifest: format!("{head}{}", draft.text), included, tasks: draft.tasks, fails }
     }
 }

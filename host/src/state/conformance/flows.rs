@@ -227,30 +227,6 @@ pub async fn elements_of_elements_wait_for_the_same_path(harness: &dyn Harness) 
     assert_eq!(nodes(&ready), [inner(1, 1)]);
 }
 
-/// An element that waits for two others is counted down by one that ends in the step in which a third task, whose elements
-/// wait for it, is expanded.
-pub async fn element_is_counted_down_while_others_look_at_it(harness: &dyn Harness) {
-    let bench = Fixture::new(harness, &[&[], &[], &[], &[]]).await;
-    let mut bench = (0..4).fold(bench, |bench, task| {
-        bench.with(task, |shape| shape.indexed = vec![1; if task < 2 { 1 } else { 2 }])
-    });
-    let [middle, last] = [2, 3].map(TaskIdx::new);
-    bench.shape.connect_elements(FIRST, middle, 1);
-    bench.shape.connect_elements(SECOND, middle, 1);
-    bench.shape.connect_elements(middle, last, 2);
-    let mut host = bench.open().await;
-    host.slots = 9;
-    let wholes = host.claim().await;
-    let one = host.settle(&of(&wholes, task(0)), expand(1)).await.claims;
-    let other = host.settle(&of(&wholes, task(1)), expand(1)).await.claims;
-    let last = only(host.settle(&of(&other, task(2)), expand(1)).await.claims);
-    assert_eq!(last.node, task(3));
-    let batch =
-        vec![(last.token, expand(1)), (of(&one, element(0, 0)).token, Outcome::Done(b"1"[..].into()))];
-    assert_eq!(nodes(&host.commit(batch).await.claims), [task(0)]);
-    assert_eq!(of(&host.done(&of(&other, element(1, 0))).await, element(2, 0)).stage, Stage::Ready);
-}
-
 /// An element may await an element.
 pub async fn element_awaits_an_element(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[]]).await.with(0, |task| task.indexed = vec![1]);

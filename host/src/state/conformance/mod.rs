@@ -65,7 +65,6 @@ macro_rules! state_conformance {
             resumed_run_keeps_elements_that_others_wait_for
             elements_of_elements_are_claimed_by_their_path
             elements_of_elements_wait_for_the_same_path
-            element_is_counted_down_while_others_look_at_it
             element_awaits_an_element
             host_resources_bound_the_claims_of_that_host
             shared_resources_are_counted_across_hosts

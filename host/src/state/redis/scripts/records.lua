@@ -118,23 +118,13 @@ end
 -- Whether the nodes at this path are expanded when they are claimed.
 local function is_expandable(t, path) return #path < t.depth * INDEX_BYTES end
 
--- Whether a node is expanded. An element without a record is not, and gets none: it may be waiting.
-local function is_expanded(idx, path)
-  local n
-  if path == '' then
-    n = task(idx)
-  elseif is_expanded(idx, (split_last(path))) then
-    n = element_record(key_of(idx, path))
-  end
-  return n ~= nil and n.split
-end
-
 -- Returns the elements of an expanded node.
 local function split_of(idx, path)
   local key = key_of(idx, path)
   local s = splits[key]
   if s then return s end
-  if not is_expanded(idx, path) then return nil end
+  local n = node(idx, path)
+  if not n or not n.split then return nil end
   local raw = call('HGET', COORD, 's:' .. key)
   local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
   s = {idx = idx, path = path, items = items, max = max, cursor = cursor, ended = ended, running = running,

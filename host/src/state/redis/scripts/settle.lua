@@ -87,8 +87,8 @@ local function count_sources(t, idx, path, s, item)
     if source.bytes == #path then
       waits, left = waits + 1, left + 1
       local phase = element_phase(source.idx, path)
-      local has_elements = source.on == ON_EXPANDED and is_expanded(source.idx, path)
-      if phase or has_elements then left = left - 1 end
+      local is_expanded = source.on == ON_EXPANDED and split_of(source.idx, path) ~= nil
+      if phase or is_expanded then left = left - 1 end
       if phase and phase ~= DONE then tainted = true end
     end
   end
