@@ -96,7 +96,7 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
 #[derive(Default)]
 struct Elements {
     nodes: Vec<NodeId>,
-    /// Whether there are more.
+    /// Whether nodes beyond the bound were left out.
     is_cut: bool,
     /// The outermost elements, described; none if their number is not known.
     known: Option<String>,

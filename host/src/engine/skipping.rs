@@ -46,8 +46,7 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
 /// Returns a skip if a list that the node in `scope` runs over, and flows from, was skipped or has failed: then so is that of
 /// the node.
 ///
-/// What lies in a pipeline is another matter. It counts as skipped once one of its elements was, and others may have values,
-/// or defaults. So each element decides for itself.
+/// In a pipeline, each element decides for itself: others may have values, or defaults.
 pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReason>, Unresolved> {
     let plan = scope.bound.plan();
     let own = plan.fan_out(at, scope.at.level() + 1).filter(|of| *of == FanOut::Task(at));

@@ -1,5 +1,5 @@
-//! Nested fan-outs: where indexes stand in the names of nodes, and how many elements a pipeline has, as far as a plan and
-//! its inputs tell.
+//! Nested fan-outs: the places of indexes in the names of nodes, and the number of elements of a pipeline if the plan and its
+//! inputs give it.
 //! `record` stores both with a run; `engine` finds the elements themselves.
 
 use crate::model::TaskName;

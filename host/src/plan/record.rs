@@ -28,7 +28,7 @@ pub struct PlanRecord {
     /// The maximum number of iterations of each task that repeats.
     #[serde(default)]
     repeats: BTreeMap<String, u32>,
-    /// By task, where indexes stand in the names of its nodes: behind how many segments, outermost first.
+    /// Per task, the place of each index in the name of a node: the number of segments before it. Outermost first.
     #[serde(default)]
     indexed: Vec<Vec<u8>>,
 }
@@ -97,7 +97,7 @@ impl PlanRecord {
         Self { v: VERSION, tasks, read, pipelines: Vec::new(), repeats: BTreeMap::new(), indexed: Vec::new() }
     }
 
-    /// Adds where indexes stand in the names of nodes, by task.
+    /// Adds the places of the indexes in names of nodes, per task.
     #[must_use]
     pub(crate) fn with_indexed(self, indexed: Vec<Vec<u8>>) -> Self {
         Self { indexed, ..self }

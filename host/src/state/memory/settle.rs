@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) enum Ending {
     /// With a result.
     Done,
-    /// Without one: nodes that wait for it are skipped, unless a default stands in.
+    /// Without a result. A node that waits for it is skipped, unless it has a default.
     NotDone,
 }
 
