@@ -250,6 +250,8 @@ pub enum Expr {
         name: String,
         /// Value to use if the variable is unset.
         default: Option<Spanned<Datum>>,
+        /// Whether the value is never shown.
+        is_secret: bool,
     },
     /// A file of the host that creates the run.
     File {

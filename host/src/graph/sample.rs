@@ -266,7 +266,7 @@ impl Cursor<'_> {
             let (item, path) = self.part();
             reference(Reference::Item { item, path })
         } else if self.eat("%") {
-            reference(Reference::Env { name: self.word(), default: self.default() })
+            reference(Reference::Env { name: self.word(), default: self.default(), is_secret: false })
         } else if self.eat("@") {
             reference(Reference::File { path: self.word().map(Into::into) })
         } else {

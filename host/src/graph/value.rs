@@ -68,8 +68,9 @@ impl Reader<'_, '_> {
                 Some(Expr::Param { param, path: path.clone() })
             }
             Reference::Item { item, path } => self.item(item, path, site),
-            Reference::Env { name, default } => {
-                Some(Expr::Env { name: name.value.clone(), default: default.clone() })
+            Reference::Env { name, default, is_secret } => {
+                let (name, default, is_secret) = (name.value.clone(), default.clone(), *is_secret);
+                Some(Expr::Env { name, default, is_secret })
             }
             Reference::File { path } => Some(Expr::File { path: path.value.clone() }),
             Reference::Range { from, to } => Some(Expr::Range {

@@ -355,12 +355,14 @@ pub enum Reference {
         /// The path into the element.
         path: Path,
     },
-    /// `{ env = …, default = … }`.
+    /// `{ env = …, default = …, secret = … }`.
     Env {
         /// The variable's name.
         name: Spanned<String>,
         /// The value if the variable is unset.
         default: Option<Spanned<Datum>>,
+        /// Whether the value is never shown.
+        is_secret: bool,
     },
     /// `{ file = … }`, joined to the manifest's folder.
     File {

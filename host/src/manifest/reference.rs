@@ -2,7 +2,7 @@
 //! `graph` resolves the names in references.
 
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::filled;
+use crate::manifest::scalar::{boolean, filled};
 use crate::manifest::table::Slot;
 use crate::manifest::value::{KINDS, MAX_DEPTH, literal, raw, scalar, too_deep};
 use crate::manifest::{Expr, Reference};
@@ -95,7 +95,7 @@ pub(crate) fn companions(kind: &str) -> &'static [&'static str] {
     match kind {
         "task" => &["path", "default"],
         "param" | "item" => &["path"],
-        "env" => &["default"],
+        "env" => &["default", "secret"],
         "select" => &["cases", "default"],
         _ => &[], // `file` and `value` allow none
     }
@@ -150,16 +150,22 @@ fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr
     let name = filled(reader, kind);
     let path = companion(form, "path").map_or(Some(Path::root()), |slot| path(reader, &slot));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
+    let secret = companion(form, "secret").filter(|_| kind.name == "env");
+    let secret = secret.map_or(Some(false), |slot| boolean(reader, &slot));
     let Some(name) = name else {
         return UNREADABLE;
     };
-    let is_complete = path.is_some() && default.is_some();
+    let is_complete = path.is_some() && default.is_some() && secret.is_some();
     let (path, default) = (path.unwrap_or_default(), default.unwrap_or_default());
     let reference = match kind.name {
         "task" => Some(Reference::Task { task: name, path, default }),
         "param" => Some(Reference::Param { param: name, path }),
         "item" => Some(Reference::Item { item: name, path }),
-        "env" => variable(reader, name).map(|name| Reference::Env { name, default }),
+        // What may be meant as a secret is hidden.
+        "env" => variable(reader, name).map(|name| {
+            let is_secret = secret.unwrap_or(true);
+            Reference::Env { name, default, is_secret }
+        }),
         _ => Some(Reference::File { path: name.map(|path| reader.join(&path)) }), // the only one left
     };
     let expr = reference.map_or(UNREADABLE, |reference| Expr::Reference(Box::new(reference)));

@@ -46,12 +46,15 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let conversion = fit(scope, &Origin { name: "the item", ty: &ty, path, span }, to)?;
             Some(Binding::Item { level, item: *item, path: path.clone(), ty, conversion })
         }
-        Expr::Env { name, default } => {
+        Expr::Env { name, default, is_secret } => {
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
             let conversion = fit(scope, &origin, to);
             let string = Target { name: to.name, ty: &Type::String };
             let default = optional(scope, default.as_ref(), &string).ok()?;
             let input = scope.inputs.env(name, default, span);
+            if *is_secret {
+                scope.inputs.hide(input);
+            }
             Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
         Expr::File { path } => {

@@ -11,6 +11,7 @@ const PASSWORD: &str = "Pa55word-of-the-server";
 const PASSED: &str = "passed-on-T0ken+value";
 const WRITTEN: &str = "written-T0ken-value";
 const REFERENCED: &str = "referenced-V4lue";
+const HIDDEN: &str = "hidden-V4riable";
 
 /// Returns every form in which a secret may appear in a text.
 fn forms(secret: &str) -> Vec<String> {
@@ -51,7 +52,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[track_caller]
 fn has_no_secret(from: &str, text: &str) {
-    for secret in [PARAM, PASSWORD, PASSED, WRITTEN, REFERENCED] {
+    for secret in [PARAM, PASSWORD, PASSED, WRITTEN, REFERENCED, HIDDEN] {
         for form in forms(secret) {
             assert!(!text.contains(&form), "{from} has {secret} as {form}:\n{text}");
         }
@@ -103,6 +104,12 @@ fn project(uri: &str) -> Project {
         [tasks.traps]
         call = "g.panic-with"
         args.message = {{ param = "token" }}
+        [tasks.traps-with-variable]
+        call = "g.panic-with"
+        args.message = {{ env = "HIDDEN", secret = true }}
+        [tasks.fails-with-variable]
+        call = "g.panic-with"
+        args.message = {{ env = "UNSET", default = "{HIDDEN}", secret = true }}
         [tasks.errs]
         call = "g.read-file"
         args.path = {{ param = "token" }}
@@ -131,7 +138,7 @@ fn project(uri: &str) -> Project {
 }
 
 fn with_secrets(host: Host, uri: &str) -> Host {
-    host.env("CACHE", uri).env("TOKEN", PASSED).env("REFERENCED", REFERENCED)
+    host.env("CACHE", uri).env("TOKEN", PASSED).env("REFERENCED", REFERENCED).env("HIDDEN", HIDDEN)
 }
 
 #[test]
