@@ -14,6 +14,7 @@ pub(crate) enum Guest {
     Keyvalue,
     Network,
     Paths,
+    Payment,
     Preview1,
     Purity,
     Repeat,
@@ -23,7 +24,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 18] = [
+    const ALL: [(&str, Option<Self>); 19] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("flows", Some(Self::Flows)),
@@ -31,6 +32,7 @@ impl Guest {
         ("keyvalue", Some(Self::Keyvalue)),
         ("network", Some(Self::Network)),
         ("paths", Some(Self::Paths)),
+        ("payment", Some(Self::Payment)),
         ("preview1", Some(Self::Preview1)),
         ("purity", Some(Self::Purity)),
         ("repeat", Some(Self::Repeat)),
@@ -58,6 +60,7 @@ impl Guest {
             Self::Keyvalue => "keyvalue",
             Self::Network => "network",
             Self::Paths => "paths",
+            Self::Payment => "payment",
             Self::Preview1 => "preview1",
             Self::Purity => "purity",
             Self::Repeat => "repeat",

@@ -11,6 +11,7 @@ mod concurrency;
 mod conditions;
 mod differences;
 mod doctor;
+mod effects;
 mod events_file;
 mod examples;
 mod faults;
