@@ -3,7 +3,7 @@
 
 use crate::model::{IndexPath, RunId, SkipReason, TaskIdx};
 use crate::plan::{Assembly, NotPut, PlanRecord};
-use crate::state::{Backend, End, Error, NodeId};
+use crate::state::{Backend, End, Error, Hole, NodeId};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 /// What is known of a node.
 enum Fetched {
     Done(Bytes),
+    LeftOut(u8),
     Skipped,
     Missing,
 }
@@ -44,11 +45,12 @@ fn attempt<T>(
         let node = NodeId { task, at };
         match known.get(&node) {
             Some(Fetched::Done(bytes)) => Ok(Some(bytes.clone())),
+            Some(Fetched::LeftOut(level)) => Err(NotPut::LeftOut(*level)),
             Some(Fetched::Skipped) => Ok(None),
-            Some(Fetched::Missing) => Err(node),
+            Some(Fetched::Missing) => Err(NotPut::Missing(node)),
             None => {
                 wanted.borrow_mut().insert(node);
-                Err(node)
+                Err(NotPut::Missing(node))
             }
         }
     };
@@ -69,7 +71,10 @@ async fn fetch(
     let mut without = Vec::new();
     for (node, result) in nodes.into_iter().zip(results) {
         match result {
-            Some(bytes) => drop(known.insert(node, Fetched::Done(bytes))),
+            Some(bytes) => {
+                let left_out = Hole::decode(&bytes).map(|hole| Fetched::LeftOut(hole.level));
+                known.insert(node, left_out.unwrap_or(Fetched::Done(bytes)));
+            }
             None => without.push(node),
         }
     }
@@ -110,8 +115,8 @@ impl<E> From<Result<Option<usize>, NotPut<E>>> for Count {
     fn from(count: Result<Option<usize>, NotPut<E>>) -> Self {
         match count {
             Ok(Some(count)) => Self::Known(count),
-            Ok(None) => Self::Skipped,
             Err(NotPut::Missing(_)) => Self::Incomplete,
+            Ok(None) | Err(NotPut::LeftOut(_)) => Self::Skipped,
             Err(NotPut::NotStored) => Self::NotStored,
         }
     }

@@ -204,7 +204,7 @@ impl JournalBuffer {
             Fact::TaskRetrying { failure, .. } => {
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Retrying) })
             }
-            Fact::TaskFailed(failure) => {
+            Fact::TaskFailed(failure) | Fact::TaskSkipped { failure: Some(failure), .. } => {
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) })
             }
             // The new claim holder writes the note now; this host must not overwrite it.
@@ -213,7 +213,7 @@ impl JournalBuffer {
                 None
             }
             // The ledger stores the reason, and nothing ran.
-            Fact::TaskSkipped { .. } => None,
+            Fact::TaskSkipped { failure: None, .. } => None,
             Fact::RunStarted { .. }
             | Fact::RunResumed { .. }
             | Fact::RunFinished { .. }

@@ -7,7 +7,7 @@ use crate::app::assembled::Count;
 use crate::app::iterations;
 use crate::app::name_fault;
 use crate::app::node_name::{Named, Names, no_run, stored_name};
-use crate::model::RunId;
+use crate::model::{RunId, SkipReason};
 use crate::state::{Backend, LogPart, NodeId, NodeView, split_iteration_name};
 
 /// Maximum number of nodes whose logs one request reads.
@@ -135,15 +135,19 @@ async fn empty_log_note(names: &Names<'_>, name: &str, view: NodeView) -> Result
     let run = names.run;
     let summary = names.backend.run(run).await.map_err(|error| no_run(run, error))?;
     let details = task_details(name.to_owned(), view, &summary);
+    let is_left_out = details.state == TaskState::Skipped(SkipReason::ElementFailed);
     match &details.state {
         TaskState::Cached(_) => {
             Ok(Some("its result came from the cache, which stores no guest output".to_owned()))
         }
-        TaskState::Open | TaskState::Skipped(_) => Err(Error::Missing {
+        // An element that is left out has run.
+        TaskState::Open | TaskState::Skipped(_) if !is_left_out => Err(Error::Missing {
             message: format!("`{}` of run `{run}` has not run: {}", details.name, without_result(&details)),
             help: format!("`cascade-host show {run}` shows every task"),
         }),
-        TaskState::Done(_)
+        TaskState::Open
+        | TaskState::Skipped(_)
+        | TaskState::Done(_)
         | TaskState::Passed
         | TaskState::Failed(_)
         | TaskState::Running

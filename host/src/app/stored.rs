@@ -9,7 +9,7 @@ use crate::app::name_fault;
 use crate::app::node_name::{Named, Names, no_run, stored_name};
 use crate::model::{IndexPath, RunId, TaskIdx};
 use crate::plan::{Assembly, NotPut, PipelineRecord};
-use crate::state::{Backend, NodeId, split_iteration_name};
+use crate::state::{Backend, Hole, NodeId, split_iteration_name};
 use crate::value::{Type, compose_list, compose_record};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub(crate) async fn stored_results(
     };
     // The result of a node is readable without the plan.
     let values = backend.results(run, std::slice::from_ref(&name)).await;
-    if let Some(value) = values.map_err(|error| no_run(run, error))?.into_iter().next().flatten() {
+    let value = values.map_err(|error| no_run(run, error))?.into_iter().next().flatten();
+    if let Some(value) = value.filter(|value| Hole::decode(value).is_none()) {
         return Ok(Stored { results: vec![StoredResult { name, value }], left_out: Vec::new() });
     }
     let names = Names::of(backend, run).await?;
@@ -76,11 +77,12 @@ async fn all_results(names: &Names<'_>) -> Result<Stored, Error> {
                 let name = names.node_name(NodeId::of_task(*task));
                 left_out.push(format!("the results of `{name}`: how many elements it has is not stored"));
             }
-            Err(NotPut::Missing(_)) => {} // nothing has run yet
+            Err(NotPut::Missing(_) | NotPut::LeftOut(_)) => {} // nothing has run there
         }
     }
     let stored: Vec<String> = nodes.into_iter().map(|node| names.node_name(node)).collect();
     let values = names.backend.results(names.run, &stored).await.map_err(missing)?;
+    let values = values.into_iter().map(|value| value.filter(|value| Hole::decode(value).is_none()));
     let results = stored.into_iter().zip(values);
     let results = results.filter_map(|(name, value)| Some(StoredResult { name, value: value? })).collect();
     Ok(Stored { results, left_out })
@@ -128,7 +130,11 @@ async fn of_pipeline(
             outputs.iter().map(|(_, recipe)| place.put(recipe)).collect()
         };
         match is_list.then(|| place.count(pipeline)) {
-            Some(Ok(Some(count))) => place.elements(pipeline, (0..).take(count)).map(put).collect(),
+            Some(Ok(Some(count))) => {
+                let records = place.elements(pipeline, (0..).take(count)).map(put);
+                let is_left_out = |record: &Vec<Put>| record.iter().any(|value| place.is_left_out(value));
+                records.filter(|record| !is_left_out(record)).collect()
+            }
             Some(Ok(None) | Err(_)) => Vec::new(), // was asked for before
             None => vec![put(place)],
         }
@@ -186,6 +192,9 @@ impl<'n> Parts<'n> {
                     None => format!("`{output}` was skipped"),
                 },
                 Err(NotPut::Missing(node)) => return Err(node),
+                Err(NotPut::LeftOut(_)) => {
+                    format!("`{output}` lies in an element that failed and is left out")
+                }
                 Err(NotPut::NotStored) => {
                     format!("`{output}` depends on more than results, which are all that is stored")
                 }

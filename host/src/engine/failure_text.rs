@@ -1,25 +1,28 @@
 //! The words of failures: of an error that a function returned, and of a part of a task.
 //! `exit_status` has those of programs; `job` decides what fails.
 
+use crate::engine::on_error::MAX_SHOWN_ERROR;
 use crate::model::{MessageParts, message_parts, quoted_lines};
 use crate::value::{Type, several_lines, to_json_excerpt};
 use bytes::Bytes;
 
-/// Bytes of JSON of a returned error to show in events and messages. The whole error is stored.
-const MAX_SHOWN_ERROR: usize = 16 << 10;
-
-/// Returns the message for an error that a function returned, or for its exit with a status. `hide` masks secrets.
-pub(crate) fn shown_error(
+/// Returns the JSON of an error that a function returned; none if there is none, or if the function exited with a status.
+/// `hide` masks secrets.
+pub(crate) fn error_json(
     ty: Option<&Type>,
     (payload, exit): (&Bytes, Option<u8>),
     hide: impl FnOnce(&str) -> String,
-) -> String {
-    if let Some(status) = exit {
-        return format!("the function called exit({status})");
-    }
-    match ty.and_then(|ty| to_json_excerpt(ty, payload, MAX_SHOWN_ERROR)) {
-        Some(json) => returned_error(&hide(&json)),
-        None => "the function returned an error".to_owned(),
+) -> Option<String> {
+    let ty = ty.filter(|_| exit.is_none())?;
+    to_json_excerpt(ty, payload, MAX_SHOWN_ERROR).map(|json| hide(&json))
+}
+
+/// Returns the message for an error that a function returned, given as JSON, or for its exit with a status.
+pub(crate) fn shown_error(json: Option<&str>, exit: Option<u8>) -> String {
+    match (exit, json) {
+        (Some(status), _) => format!("the function called exit({status})"),
+        (None, Some(json)) => returned_error(json),
+        (None, None) => "the function returned an error".to_owned(),
     }
 }
 

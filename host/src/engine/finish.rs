@@ -97,7 +97,8 @@ pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Resul
     let value = |binding: &Binding, ty: &Type| match scope.resolve(binding) {
         Ok(bytes) => checked_value(ty, bytes),
         Err(Unresolved::Skip(reason)) => skipped(binding, &known, reason),
-        Err(Unresolved::Needs(_)) => unfinished(),
+        // No output lies in an element.
+        Err(Unresolved::Needs(_) | Unresolved::LeftOut { .. }) => unfinished(),
         Err(Unresolved::Input(message)) => faulty(FailureClass::Input, message),
         Err(Unresolved::Limit(message)) => faulty(FailureClass::Limit, message),
     };
@@ -131,6 +132,6 @@ fn skipped(binding: &Binding, known: &Known, reason: SkipReason) -> OutputValue 
     match known.get(&NodeId::of_task(*task)) {
         Some(Entry::Skipped(own)) => OutputValue::Skipped(*own),
         Some(Entry::Failed(_)) => OutputValue::Missing("its task has failed".to_owned()),
-        Some(Entry::Open | Entry::Done(_)) | None => OutputValue::Skipped(reason),
+        Some(Entry::Open | Entry::Done(_) | Entry::LeftOut(_)) | None => OutputValue::Skipped(reason),
     }
 }

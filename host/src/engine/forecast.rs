@@ -133,7 +133,7 @@ impl Forecaster<'_> {
         for decided in [pruned(&self.scope(task), task), condition(&self.scope(task), task)] {
             match decided {
                 Ok(Some(reason)) | Err(Unresolved::Skip(reason)) => return Ok(self.skipped(idx, reason)),
-                Ok(None) => {}
+                Ok(None) | Err(Unresolved::LeftOut { .. }) => {} // only elements are left out
                 Err(Unresolved::Needs(nodes)) => return Ok(Fate::DependsOn(tasks(nodes))),
                 Err(Unresolved::Input(message) | Unresolved::Limit(message)) => {
                     return Ok(Fate::Fails(message));
@@ -159,7 +159,9 @@ impl Forecaster<'_> {
             (Err(Unresolved::Skip(reason)), _) => Ok(self.skipped(idx, reason)),
             (Err(Unresolved::Input(message) | Unresolved::Limit(message)), _) => Ok(Fate::Fails(message)),
             (Ok(_) | Err(Unresolved::Needs(_)), Some(reason)) => Ok(Fate::Runs(reason)),
-            (Ok(Calls::Unknown), None) => Ok(Fate::Runs(Reason::EachElement)),
+            (Err(Unresolved::LeftOut { .. }), _) | (Ok(Calls::Unknown), None) => {
+                Ok(Fate::Runs(Reason::EachElement))
+            }
             (Err(Unresolved::Needs(nodes)), None) => Ok(Fate::Runs(Reason::InputsRun(tasks(nodes)))),
             (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
             (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
@@ -283,8 +285,8 @@ impl Forecaster<'_> {
 /// Returns the output of a call that returned a value: wrapped in `ok` if the manifest asks for the `result` itself.
 pub(crate) fn output(task: &Task, value: Bytes) -> Bytes {
     match task.on_error {
-        OnError::Fail => value,
-        OnError::Value => compose_case("ok", &value),
+        OnError::Fail | OnError::Skip => value,
+        OnError::Value | OnError::Failure => compose_case("ok", &value),
     }
 }
 

@@ -6,31 +6,29 @@ use crate::engine::closing::close;
 use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
-use crate::engine::failure_text::{failure_of, shown_error};
+use crate::engine::failure_text::{error_json, failure_of, shown_error};
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
+use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::{Settled, Verdict, finished, iterated, repeated};
+use crate::engine::settled::{Settled, Verdict, finished, iterated, left_out, repeated};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output, to_usize};
-use crate::plan::{Function, OnError, Task};
-use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
-use crate::value::{ListBuilder, Type, case_name, compose_case};
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output};
+use crate::plan::{Function, Task};
+use crate::state::{Claim, Error, FailureRecord, Hole, NodeId, Outcome, Stage};
+use crate::value::{Type, case_name};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
-const JOIN_CHUNK: u32 = 10_000;
 
 /// Brings a claim to its settlement. Fails only if the state backend or the cache does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
@@ -66,10 +64,11 @@ enum Decision {
     Call(Vec<Bytes>),
 }
 
-struct Job<'a> {
-    ctx: &'a Context,
-    task: &'a Task,
-    claim: &'a Claim,
+/// A claim of a task's node, with what is needed to settle it.
+pub(crate) struct Job<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) task: &'a Task,
+    pub(crate) claim: &'a Claim,
 }
 
 impl Job<'_> {
@@ -86,10 +85,13 @@ impl Job<'_> {
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
                 Ok(Decision::Call(args)) => return self.call_next(args).await,
                 Err(Unresolved::Input(message)) => {
-                    return Ok(self.failed(FailureClass::Input, &message, None));
+                    return Ok(self.unresolved(FailureClass::Input, &message));
                 }
                 Err(Unresolved::Limit(message)) => {
-                    return Ok(self.failed(FailureClass::Limit, &message, None));
+                    return Ok(self.unresolved(FailureClass::Limit, &message));
+                }
+                Err(Unresolved::LeftOut { level, cause }) => {
+                    return Ok(left_out(Hole { level, cause, failure: None }));
                 }
                 Err(Unresolved::Needs(needs)) => needs,
             };
@@ -172,7 +174,12 @@ impl Job<'_> {
         self.skipped(reason, before, known).await
     }
 
-    async fn skipped(&self, reason: SkipReason, before: Vec<NodeId>, known: Known) -> Result<Verdict, Error> {
+    pub(crate) async fn skipped(
+        &self,
+        reason: SkipReason,
+        before: Vec<NodeId>,
+        known: Known,
+    ) -> Result<Verdict, Error> {
         let ctx = self.ctx;
         let plan = ctx.bound.plan();
         let known_cause = |node| ctx.root_cause_of(node);
@@ -183,7 +190,7 @@ impl Job<'_> {
             ctx.record_root_cause(self.claim.node, root_cause);
         }
         let cause = root_cause.and_then(|node| ctx.shape.name_of(node));
-        Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause }]))
+        Ok((Outcome::Skipped(reason), vec![Fact::TaskSkipped { reason, cause, failure: None }]))
     }
 
     /// Returns whether the claim must be released without a start: its inputs are tainted, or this host is stopping.
@@ -208,7 +215,7 @@ impl Job<'_> {
         match next(self.ctx, (self.task, repeat), self.claim, args).await? {
             Next::Call(args) => self.call(args).await,
             Next::Done(value) => Ok(self.done(output(self.task, value), self.claim.iteration)),
-            Next::Failed(class, message) => Ok(self.failed(class, &message, None)),
+            Next::Failed(class, message) => Ok(self.unresolved(class, &message)),
         }
     }
 
@@ -350,25 +357,22 @@ impl Job<'_> {
         let hide = |text: &str| self.ctx.recorder.hide(text);
         let error = command.and_then(|command| program_error(command, &payload, hide));
         let (message, payload) = match error {
-            Some(ProgramError { message, payload }) => (message, payload),
-            None => (shown_error(self.task.error.as_ref(), (&payload, exit), hide), payload),
+            Some(ProgramError { message, payload }) => (Some(message), payload),
+            None => (None, payload),
         };
+        let json = error_json(self.task.error.as_ref(), (&payload, exit), hide);
+        let message = message.unwrap_or_else(|| shown_error(json.as_deref(), exit));
         let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
         if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
             return retry;
         }
-        match self.task.on_error {
-            OnError::Value if self.task.repeat.is_some() => {
-                self.done(compose_case("err", &payload), self.claim.iteration.saturating_add(1))
-            }
-            OnError::Value => finished(compose_case("err", &payload), usage),
-            OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
-        }
+        let error = Some((payload, json));
+        self.end_failed_call(&CallFailure { class: FailureClass::Error, usage: Some(usage), message, error })
     }
 
     /// Settles a call that ended without a result: retry or failure.
     fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let invoke::Failure { class, message, last, backtrace, usage: _ } = failure;
+        let invoke::Failure { class, message, last, backtrace, usage } = failure;
         let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
         let mut message = match class {
             FailureClass::Trap => after_output(&stderr, &stdout, &message),
@@ -377,7 +381,33 @@ impl Job<'_> {
         if let Some(backtrace) = backtrace {
             message = format!("{message}\n{backtrace}");
         }
-        self.retry(class, None, &message).unwrap_or_else(|| self.failed(class, &message, None))
+        self.retry(class, None, &message).unwrap_or_else(|| {
+            let message = self.ctx.recorder.hide(&message);
+            self.end_failed_call(&CallFailure { class, usage: Some(usage), message, error: None })
+        })
+    }
+
+    /// Settles a node whose arguments cannot be computed, or whose iterations do not end.
+    fn unresolved(&self, class: FailureClass, message: &str) -> Verdict {
+        let message = self.ctx.recorder.hide(message);
+        self.end_failed_call(&CallFailure { class, usage: None, message, error: None })
+    }
+
+    /// Settles a call that failed for good as `on-error` says.
+    fn end_failed_call(&self, failure: &CallFailure) -> Verdict {
+        match ending(self.task, self.claim.node.at.level(), failure) {
+            Ending::Output(output) if self.task.repeat.is_some() => {
+                let calls = self.claim.iteration.saturating_add(u32::from(failure.usage.is_some()));
+                self.done(output, calls)
+            }
+            Ending::Output(output) => finished(output, failure.usage.unwrap_or_default()),
+            Ending::LeftOut(level) => {
+                let cause = self.ctx.shape.name_of(self.claim.node).unwrap_or_default();
+                let record = self.failure_record(failure.class, &failure.message, failure.payload());
+                left_out(Hole { level, cause, failure: Some(record) })
+            }
+            Ending::Fails => self.failed(failure.class, &failure.message, failure.payload()),
+        }
     }
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
@@ -390,93 +420,27 @@ impl Job<'_> {
         Some((Outcome::Retry(delay), vec![fact]))
     }
 
-    fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
+    pub(crate) fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
+        let record = self.failure_record(class, message, error);
+        let fact = Fact::TaskFailed(FailureFact { class, error: self.ctx.recorder.hide(message) });
+        (Outcome::Failed(record.encode()), vec![fact])
+    }
+
+    fn failure_record(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> FailureRecord {
         let message = self.ctx.recorder.hide(message);
         let iteration = self.ctx.iteration(self.claim);
         if self.task.repeat.is_some() {
             self.ctx.shared.begun.end(self.claim.node);
         }
-        let record = FailureRecord {
+        FailureRecord {
             class,
-            message: iteration.map_or_else(
-                || message.clone(),
-                |number| failure_of(&format!("iteration {number}"), &message),
-            ),
+            message: match iteration {
+                Some(number) => failure_of(&format!("iteration {number}"), &message),
+                None => message,
+            },
             attempt: self.claim.attempt,
             item: self.claim.node.at.last(),
             error: error.map(|error| error.to_vec()),
-        };
-        let fact = Fact::TaskFailed(FailureFact { class, error: message });
-        (Outcome::Failed(record.encode()), vec![fact])
-    }
-
-    /// Builds the list of a `for-each` from the results of its elements. The elements of a pipeline make no list: who
-    /// reads them puts it together.
-    async fn join(&self, items: u32) -> Result<Verdict, Error> {
-        let around = self.claim.node;
-        let duration = self.ctx.forget_expansion(around);
-        let is_list = around.at.level() + 1 == self.task.depth() && self.task.is_for_each();
-        let element = match &self.task.output {
-            Some(Type::List(element)) => element,
-            _ => &Type::Bool, // elements without a value are stored as nil, and the list copies them unread
-        };
-        let mut list = ListBuilder::new(element, to_usize(items));
-        let (mut skipped, mut missing): (Option<SkipReason>, Option<u32>) = (None, None);
-        let mut has_done = false;
-        let mut first = 0;
-        // Results are fetched in chunks and appended, so that the peak is one list and one chunk.
-        while first < items {
-            let end = items.min(first.saturating_add(JOIN_CHUNK));
-            let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
-            for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
-                match entry {
-                    Entry::Done(_) if !is_list => has_done = true,
-                    Entry::Done(value) => {
-                        if let Err(fault) = list.push(&value) {
-                            return Ok(self.failed(FailureClass::Input, &fault.to_string(), None));
-                        }
-                    }
-                    // A failure outweighs a skip, as it does within one element.
-                    Entry::Skipped(SkipReason::UpstreamFailed) => skipped = Some(SkipReason::UpstreamFailed),
-                    Entry::Skipped(reason) => skipped = skipped.or(Some(reason)),
-                    Entry::Failed(record) => return Ok(self.element_failed(item, &record)),
-                    // An element that was expanded itself, and has ended well, stores nothing.
-                    Entry::Open if !is_list && around.at.level() + 1 < self.task.depth() => has_done = true,
-                    Entry::Open => missing = missing.or(Some(item)),
-                }
-            }
-            first = end;
-        }
-        // The elements of a pipeline stand for themselves: one that its condition skips does not skip the others.
-        let skipped = skipped.filter(|reason| !has_done || *reason == SkipReason::UpstreamFailed);
-        Ok(match (missing, skipped) {
-            // After a failure that stops the run, elements are missing that would have followed.
-            (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
-                let before = skip_causes(self.ctx.bound.plan(), around, reason);
-                return Box::pin(self.skipped(reason, before, Known::new())).await;
-            }
-            (Some(item), _) => {
-                let message = format!("the state has lost the result of element {item}");
-                self.failed(FailureClass::Lost, &message, None)
-            }
-            (None, None) => {
-                let list = if is_list { list.finish() } else { Bytes::new() };
-                let (outcome, facts) = finished(list, invoke::Usage { duration, ..invoke::Usage::default() });
-                (if is_list { outcome } else { Outcome::Passed }, facts)
-            }
-        })
-    }
-
-    /// Fails as an element did. Only the innermost elements are named: a node around them passes the message on.
-    fn element_failed(&self, item: u32, record: &[u8]) -> Verdict {
-        let (node, depth) = (self.claim.node.child(item), self.task.depth());
-        let name = self.ctx.shape.name_of(node).filter(|_| depth > 1);
-        let element = name.map_or_else(|| format!("element {item}"), |name| format!("element `{name}`"));
-        match FailureRecord::decode(record) {
-            Some(record) if node.at.level() < depth => self.failed(record.class, &record.message, None),
-            // The backtrace was emitted with the element.
-            Some(record) => self.failed(record.class, &failure_of(&element, &record.message), None),
-            None => self.failed(FailureClass::Error, &format!("{element} failed"), None),
         }
     }
 

@@ -46,7 +46,9 @@ fn are_open(scope: &Scope<'_>, gates: &[Gate]) -> Result<bool, Unresolved> {
 fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
     let chooses = |items: &[Vec<Bytes>]| match (Scope { items, ..*scope }).choose(&gate.selector, &gate.ty) {
         Ok(name) => Ok(name.as_deref() == Some(gate.case.as_str())),
-        Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => Ok(false),
+        Err(
+            Unresolved::Skip(_) | Unresolved::LeftOut { .. } | Unresolved::Input(_) | Unresolved::Limit(_),
+        ) => Ok(false),
         Err(needs @ Unresolved::Needs(_)) => Err(needs),
     };
     let own_level = scope.items.len() + 1;
@@ -54,7 +56,12 @@ fn is_open(scope: &Scope<'_>, gate: &Gate) -> Result<bool, Unresolved> {
         Some(task) if gate.selector.uses_items(own_level) => {
             let lists = match scope.whole_lists(FanOut::Task(task)) {
                 Ok(lists) => lists,
-                Err(Unresolved::Skip(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => return Ok(false),
+                Err(
+                    Unresolved::Skip(_)
+                    | Unresolved::LeftOut { .. }
+                    | Unresolved::Input(_)
+                    | Unresolved::Limit(_),
+                ) => return Ok(false),
                 Err(needs @ Unresolved::Needs(_)) => return Err(needs),
             };
             for index in 0..lists.len() {

@@ -81,7 +81,7 @@ pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (F
         Unresolved::Limit(message) => (FailureClass::Limit, message),
         Unresolved::Input(message) => (FailureClass::Input, message),
         // A conversion needs no other task.
-        Unresolved::Needs(_) | Unresolved::Skip(_) => {
+        Unresolved::Needs(_) | Unresolved::Skip(_) | Unresolved::LeftOut { .. } => {
             (FailureClass::Input, "it cannot be converted".to_owned())
         }
     })

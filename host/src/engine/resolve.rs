@@ -176,7 +176,7 @@ impl<'a> Scope<'a> {
             match self.known.get(&around) {
                 None => return Unresolved::Needs(vec![around]),
                 Some(Entry::Open | Entry::Done(_)) => {}
-                Some(entry @ (Entry::Failed(_) | Entry::Skipped(_))) => {
+                Some(entry @ (Entry::Failed(_) | Entry::Skipped(_) | Entry::LeftOut(_))) => {
                     return value_of(around, entry).err().unwrap_or(Unresolved::Needs(vec![node]));
                 }
             }
@@ -190,6 +190,12 @@ impl<'a> Scope<'a> {
         let elements = around.elements(FanOut::Pipeline(pipeline))?;
         let values = (0..elements.len())
             .map(|item| around.in_element(pipeline, &elements, item, |scope| scope.resolve(value)));
+        // The list is shorter by the elements that are left out of it.
+        let is_left_out = |value: &Result<Bytes, Unresolved>| match value {
+            Err(Unresolved::LeftOut { level, .. }) => usize::from(*level) > around.at.level(),
+            Ok(_) | Err(_) => false,
+        };
+        let values = values.filter(|value| !is_left_out(value));
         compose_list(element, &all(values)?).map_err(|fault| malformed(&fault))
     }
 
@@ -282,7 +288,7 @@ impl<'a> Scope<'a> {
                 .get(to_usize(place))
                 .ok_or_else(|| Unresolved::Input(format!("a list has no element {place}"))),
             ItemSource::Elements(of, conversions) => {
-                let value = self.element_of(*of, place)?;
+                let value = self.element_of(*of, (place, elements.len()))?;
                 conversions
                     .iter()
                     .try_fold(value, |value, conversion| converted(&value, conversion, self.limits))
@@ -290,10 +296,10 @@ impl<'a> Scope<'a> {
         }))
     }
 
-    /// Returns the value of an element of a task or a pipeline.
-    fn element_of(&self, of: FanOut, place: u32) -> Result<Bytes, Unresolved> {
+    /// Returns the value of an element of a task or a pipeline that has this many.
+    fn element_of(&self, of: FanOut, (place, len): (u32, u32)) -> Result<Bytes, Unresolved> {
         let pipeline = match of {
-            FanOut::Task(task) => return self.element(task, place),
+            FanOut::Task(task) => return self.element(task, (place, len)),
             FanOut::Pipeline(pipeline) => pipeline,
         };
         let record = self.bound.plan().pipelines().get(pipeline).and_then(|found| found.record.as_ref());
@@ -304,15 +310,15 @@ impl<'a> Scope<'a> {
         self.in_element(pipeline, &elements, place, |scope| scope.resolve(record))
     }
 
-    /// Returns the value of an element of another task. One that is not stored although its task is done is taken from
-    /// the list.
-    fn element(&self, task: TaskIdx, item: u32) -> Result<Bytes, Unresolved> {
+    /// Returns the value of an element of another task, which has this many. One that is not stored although its task is
+    /// done is taken from the list, unless elements are left out of that.
+    fn element(&self, task: TaskIdx, (item, len): (u32, u32)) -> Result<Bytes, Unresolved> {
         let around = self.node(task);
         let node = around.child(item);
         match self.known.get(&node) {
             None => Err(Unresolved::Needs(vec![node])),
             Some(Entry::Open) => match self.output(task) {
-                Ok(list) => self.element_of_list(task, &list, item),
+                Ok(list) => self.element_of_list(task, &list, (item, len)),
                 Err(Unresolved::Needs(whole)) if whole.iter().all(|node| self.known.contains_key(node)) => {
                     Err(Unresolved::Needs(vec![node]))
                 }
@@ -322,10 +328,16 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn element_of_list(&self, task: TaskIdx, list: &Bytes, item: u32) -> Result<Bytes, Unresolved> {
+    fn element_of_list(
+        &self,
+        task: TaskIdx,
+        list: &Bytes,
+        (item, len): (u32, u32),
+    ) -> Result<Bytes, Unresolved> {
         let ty = self.bound.plan().task(task).and_then(|task| task.output.as_ref());
         let items = ty.map(|ty| split(ty, list)).transpose().map_err(|fault| malformed(&fault))?;
         items
+            .filter(|items| items.len() == to_usize(len))
             .and_then(|items| items.get(to_usize(item)))
             .ok_or_else(|| Unresolved::Input(format!("a stored list has no element {item}")))
     }
@@ -371,6 +383,7 @@ fn value_of(node: NodeId, entry: &Entry) -> Result<Bytes, Unresolved> {
     match entry {
         Entry::Open => Err(Unresolved::Needs(vec![node])),
         Entry::Done(bytes) => Ok(bytes.clone()),
+        Entry::LeftOut(hole) => Err(Unresolved::LeftOut { level: hole.level, cause: hole.cause.clone() }),
         Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed) => {
             Err(Unresolved::Skip(SkipReason::UpstreamFailed))
         }

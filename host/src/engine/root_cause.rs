@@ -29,7 +29,9 @@ impl CauseRole {
             ) => Self::Root(node),
             (Entry::Skipped(SkipReason::UpstreamFailed), SkipReason::UpstreamFailed)
             | (Entry::Skipped(SkipReason::UpstreamSkipped), SkipReason::UpstreamSkipped) => Self::Passed,
-            (Entry::Open | Entry::Done(_) | Entry::Skipped(_) | Entry::Failed(_), _) => Self::None,
+            (Entry::Open | Entry::Done(_) | Entry::LeftOut(_) | Entry::Skipped(_) | Entry::Failed(_), _) => {
+                Self::None
+            }
         }
     }
 }
@@ -104,7 +106,10 @@ pub(crate) fn skip_causes(plan: &Plan, node: NodeId, reason: SkipReason) -> Vec<
             bindings.for_each(|binding| binding.each_task(&mut |task| causes.push(task)));
         }
         SkipReason::UpstreamSkipped => bindings.for_each(|binding| without_default(binding, &mut causes)),
-        SkipReason::ConditionFalse | SkipReason::Pruned => return Vec::new(),
+        SkipReason::ConditionFalse
+        | SkipReason::Pruned
+        | SkipReason::ElementFailed
+        | SkipReason::UpstreamElementFailed => return Vec::new(),
     }
     let elements = plan.element_sources(node.task).into_iter();
     let elements =

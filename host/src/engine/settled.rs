@@ -1,9 +1,9 @@
 //! A claim with its outcome, to be committed next.
 //! Jobs create it; `run_state` commits it.
 
-use crate::events::Fact;
+use crate::events::{Fact, FailureFact};
 use crate::invoke::Usage;
-use crate::state::{Claim, Outcome};
+use crate::state::{Claim, Hole, Outcome};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -33,6 +33,17 @@ pub(crate) fn iterated(value: Bytes, usage: Usage) -> Verdict {
 pub(crate) fn repeated(output: Bytes, iterations: u32, duration: Duration) -> Verdict {
     let fact = finish(&output, Usage { duration, ..Usage::default() }, Some(iterations));
     (Outcome::Done(output), vec![fact])
+}
+
+/// Leaves a node out of a list.
+pub(crate) fn left_out(hole: Hole) -> Verdict {
+    let failure = hole.failure.as_ref();
+    let fact = Fact::TaskSkipped {
+        reason: hole.reason(),
+        cause: failure.is_none().then(|| hole.cause.clone()),
+        failure: failure.map(|record| FailureFact { class: record.class, error: record.message.clone() }),
+    };
+    (Outcome::LeftOut(Box::new(hole)), vec![fact])
 }
 
 fn finish(output: &Bytes, usage: Usage, iterations: Option<u32>) -> Fact {

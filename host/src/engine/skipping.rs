@@ -60,7 +60,7 @@ pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReaso
                 return Ok(Some(SkipReason::UpstreamFailed));
             }
             Some(Entry::Skipped(_)) => return Ok(Some(SkipReason::UpstreamSkipped)),
-            Some(Entry::Open | Entry::Done(_)) => {} // done, or its elements are under way
+            Some(Entry::Open | Entry::Done(_) | Entry::LeftOut(_)) => {} // done, or its elements are under way
         }
     }
     Ok(None)

@@ -12,6 +12,13 @@ pub(crate) enum Unresolved {
     /// A needed task was skipped or has failed. A default replaces a skipped value, never a failed one. A result
     /// computed with it would be kept on resume, and differ from that of a run without the failure.
     Skip(SkipReason),
+    /// A needed element was left out of its list, and so is this one.
+    LeftOut {
+        /// Number of indexes of the element that is left out.
+        level: u8,
+        /// Name of the element that failed.
+        cause: String,
+    },
     /// The value cannot be computed from the inputs.
     Input(String),
     /// The value exceeds a limit of this host.
@@ -31,6 +38,12 @@ impl Unresolved {
             (failed @ Self::Skip(SkipReason::UpstreamFailed), _)
             | (_, failed @ Self::Skip(SkipReason::UpstreamFailed)) => failed,
             (skip @ Self::Skip(_), _) | (_, skip @ Self::Skip(_)) => skip,
+            // What leaves more out outweighs; of equals, the first in the order of names.
+            (Self::LeftOut { level, cause }, Self::LeftOut { level: other, cause: other_cause }) => {
+                let (level, cause) = (level, cause).min((other, other_cause));
+                Self::LeftOut { level, cause }
+            }
+            (left_out @ Self::LeftOut { .. }, _) | (_, left_out @ Self::LeftOut { .. }) => left_out,
             (own @ (Self::Input(_) | Self::Limit(_)), Self::Input(_) | Self::Limit(_)) => own,
         }
     }

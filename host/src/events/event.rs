@@ -124,6 +124,9 @@ pub enum Fact {
         /// Root cause: the task with which the skip began, if that is another one.
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+        /// Failure of an element that is left out of its list.
+        #[serde(flatten)]
+        failure: Option<FailureFact>,
     },
     /// The task has failed for good.
     #[serde(rename = "task.failed")]

@@ -231,14 +231,18 @@ pub struct When {
     pub is_negated: bool,
 }
 
-/// The outcome of an `err` once retries are used up.
+/// What a failure becomes once retries are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
     /// The task fails.
     #[default]
     Fail,
-    /// The `result`, `ok` or `err`, becomes the output.
+    /// The `result`, `ok` or `err`, becomes the output. Other failures fail the task.
     Value,
+    /// A `result` becomes the output; its `err` has class and message of the failure.
+    Failure,
+    /// The element is left out of the list. Needs `for-each`.
+    Skip,
 }
 
 /// The task keys that `[defaults]` may set.

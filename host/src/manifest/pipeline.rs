@@ -15,8 +15,7 @@ use toml::de::DeValue;
 pub(crate) const NONE: &str = "none";
 
 /// Keys that say how one call runs: the tasks of the included manifest have them.
-const OF_CALLS: [&str; 8] =
-    ["repeat", "retry", "max-lost-hosts", "timeout", "limits", "resources", "cache", "on-error"];
+const OF_CALLS: [&str; 7] = ["repeat", "retry", "max-lost-hosts", "timeout", "limits", "resources", "cache"];
 
 /// Returns whether the task in `table` includes a manifest.
 pub(crate) fn is_pipeline(table: &Table<'_>) -> bool {
@@ -71,7 +70,7 @@ fn not_of_pipelines(slot: &Slot<'_>, manifest: &Slot<'_>) -> Fault {
     if OWN.contains(&slot.name) {
         return fault.help("it is a key of commands: write it in a task of the included manifest");
     }
-    if matches!(slot.name, "on-error" | "repeat") {
+    if slot.name == "repeat" {
         return fault.help("write it in the tasks of the included manifest");
     }
     fault.help("write it in the tasks of the included manifest, or in its `[defaults]`")

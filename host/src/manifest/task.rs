@@ -45,9 +45,9 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         table.optional(reader, "product", |reader, slot| product(reader, slot, for_each_slot.as_ref()));
     let repeat = table.slot("repeat").filter(|_| !is_pipeline);
     let repeat = repeat.and_then(|slot| repeat::repeat(reader, &slot, for_each_slot.as_ref()));
-    let on_error = table.slot("on-error").filter(|_| !is_pipeline);
-    let on_error = on_error.map(|slot| {
-        or_unread(word(reader, &slot, &ON_ERROR), (&mut unread, Unread::OnError)).unwrap_or_default()
+    let on_error = table.slot("on-error").map(|slot| {
+        let read = on_error(reader, &slot, (is_pipeline, for_each_slot.is_some()));
+        or_unread(read, (&mut unread, Unread::OnError)).unwrap_or_default()
     });
     let after = table.optional(reader, "after", |reader, slot| list(reader, slot, task_name));
     let when = table.optional(reader, "when", when);
@@ -109,6 +109,26 @@ fn function(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
     Parts { action, args: args.flatten().unwrap_or_default(), unread }
 }
 
+/// Reads `on-error` of a task that includes a manifest or not, and has a `for-each` or not.
+fn on_error(
+    reader: &mut Reader<'_>,
+    slot: &Slot<'_>,
+    (is_pipeline, is_for_each): (bool, bool),
+) -> Option<OnError> {
+    let read = word(reader, slot, &ON_ERROR)?;
+    if is_pipeline && read != OnError::Skip {
+        let fault = slot.fault("of a task with `manifest` can only be `\"skip\"`");
+        return reader.fault(fault.help("write it in the tasks of the included manifest"));
+    }
+    if read == OnError::Skip && !is_for_each {
+        let message = "`on-error = \"skip\"` leaves elements of a `for-each` out, and the task has none";
+        let help = "remove it; `on-error = \"failure\"` makes a failure of the task its output";
+        let help = if is_pipeline { "remove it, or add `for-each`" } else { help };
+        return reader.fault(Fault::spanned(slot.span.clone(), message).help(help));
+    }
+    Some(read)
+}
+
 /// Passes a value on, or records its key as unread if there is none.
 fn or_unread<T>(value: Option<T>, (unread, key): (&mut Vec<Unread>, Unread)) -> Option<T> {
     if value.is_none() {
@@ -139,7 +159,12 @@ fn task_name(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<String>
     filled(reader, slot)
 }
 
-pub(crate) const ON_ERROR: [(&str, OnError); 2] = [("fail", OnError::Fail), ("value", OnError::Value)];
+pub(crate) const ON_ERROR: [(&str, OnError); 4] = [
+    ("fail", OnError::Fail),
+    ("value", OnError::Value),
+    ("failure", OnError::Failure),
+    ("skip", OnError::Skip),
+];
 
 /// Help for what is no list.
 const LISTS: &str = "write a list, `{ range = 10 }`, or a reference to a list, as `{ task = \"…\" }`";

@@ -15,9 +15,29 @@ pub enum SkipReason {
     UpstreamFailed,
     /// Pruned: only cases of a `select` need the task, and none of them was chosen.
     Pruned,
+    /// The element failed, and `on-error = "skip"` leaves it out of its list.
+    ElementFailed,
+    /// An element that it flows from, or another task in the same element of a pipeline, was left out.
+    UpstreamElementFailed,
 }
 
 impl SkipReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::ConditionFalse,
+        Self::UpstreamSkipped,
+        Self::UpstreamFailed,
+        Self::Pruned,
+        Self::ElementFailed,
+        Self::UpstreamElementFailed,
+    ];
+
+    /// Parses the stored word.
+    #[must_use]
+    pub fn parse(word: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str().as_bytes() == word)
+    }
+
     /// Returns the stored and displayed word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +46,8 @@ impl SkipReason {
             Self::UpstreamSkipped => "UpstreamSkipped",
             Self::UpstreamFailed => "UpstreamFailed",
             Self::Pruned => "Pruned",
+            Self::ElementFailed => "ElementFailed",
+            Self::UpstreamElementFailed => "UpstreamElementFailed",
         }
     }
 }

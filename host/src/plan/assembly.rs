@@ -19,12 +19,14 @@ use std::sync::Arc;
 pub enum NotPut<E> {
     /// The result of a node is missing.
     Missing(E),
+    /// A node that it needs lies in an element, with this number of indexes, that is left out of its list.
+    LeftOut(u8),
     /// The value depends on something that is not stored, or a stored value has another form.
     NotStored,
 }
 
 /// Returns the result of a node; none if it was skipped.
-pub(crate) type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, E> + 'r;
+pub(crate) type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, NotPut<E>> + 'r;
 
 /// A place in a run that values are put together for: the outermost one, or an element of pipelines.
 pub struct Assembly<'r, E> {
@@ -101,7 +103,7 @@ impl<'r, E: Clone> Assembly<'r, E> {
             Recipe::NotStored | Recipe::Range(..) => Err(NotPut::NotStored), // a range is no value
             Recipe::Task { task, part, default, level } => {
                 let node = self.at.prefix(usize::from(*level));
-                let whole = (self.results)(TaskIdx::new(*task), node).map_err(NotPut::Missing)?;
+                let whole = (self.results)(TaskIdx::new(*task), node)?;
                 Ok(or_default(whole.and_then(|whole| at(&whole, part)), default.as_deref()))
             }
             Recipe::Part { of, part, default } => {
@@ -135,7 +137,8 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 let (pipeline, place) = (to_usize(*pipeline), self.around_of(to_usize(*pipeline)));
                 let Some(count) = place.count(pipeline)? else { return Ok(None) };
                 let items = (0..).take(count);
-                let values = all(place.elements(pipeline, items).map(|element| element.put(value)))?;
+                let values = place.elements(pipeline, items).map(|element| element.put(value));
+                let values = all(values.filter(|value| !place.is_left_out(value)))?;
                 values.map(|values| list(*is_bytes, values)).transpose()
             }
             Recipe::Item { level, item, part } => {
@@ -143,6 +146,11 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 Ok(whole.and_then(|whole| at(&whole, part)))
             }
         }
+    }
+
+    /// Returns whether a value is that of an element in this place which is left out of the list.
+    pub fn is_left_out<T>(&self, value: &Result<T, NotPut<E>>) -> bool {
+        matches!(value, Err(NotPut::LeftOut(level)) if usize::from(*level) > self.at.level())
     }
 
     fn element(&self, lists: Option<Rc<Lists<'r, E>>>, item: u32) -> Self {
@@ -242,12 +250,23 @@ fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
     value.or_else(|| default.map(Bytes::copy_from_slice))
 }
 
+impl<E> NotPut<E> {
+    /// Returns how much a reason weighs beside others: what is missing first, then what leaves most out.
+    const fn weight(&self) -> u8 {
+        match self {
+            Self::Missing(_) => u8::MAX,
+            Self::LeftOut(level) => u8::MAX - 1 - *level,
+            Self::NotStored => 0,
+        }
+    }
+}
+
 /// Returns all values; none if one of them was skipped. Looks at every value, so that all that is missing is asked for at
-/// once; a missing one outweighs one that is not stored.
+/// once.
 fn all<T, E>(
     values: impl Iterator<Item = Result<Option<T>, NotPut<E>>>,
 ) -> Result<Option<Vec<T>>, NotPut<E>> {
-    let (mut found, mut reason) = (Some(Vec::new()), None);
+    let (mut found, mut reason): (_, Option<NotPut<E>>) = (Some(Vec::new()), None);
     for value in values {
         match value {
             Ok(Some(value)) => {
@@ -256,11 +275,11 @@ fn all<T, E>(
                 }
             }
             Ok(None) => found = None,
-            Err(NotPut::NotStored) => reason = reason.or(Some(NotPut::NotStored)),
-            Err(missing) => {
-                if !matches!(reason, Some(NotPut::Missing(_))) {
-                    reason = Some(missing);
-                }
+            Err(other) => {
+                reason = Some(match reason {
+                    Some(first) if first.weight() >= other.weight() => first,
+                    Some(_) | None => other,
+                });
             }
         }
     }
@@ -386,7 +405,7 @@ mod tests {
 
     /// The lists `["a", "b"]` and bytes; the result of the task 2 is ten more than its index.
     #[expect(clippy::unnecessary_wraps, reason = "other results fail")]
-    fn result(task: TaskIdx, at: IndexPath) -> Result<Option<Bytes>, &'static str> {
+    fn result(task: TaskIdx, at: IndexPath) -> Result<Option<Bytes>, NotPut<&'static str>> {
         Ok(Some(match task.get() {
             0 => stored("list<string>", r#"["a", "b"]"#).1,
             1 => stored("list<u8>", "[7, 8]").1,
@@ -419,7 +438,7 @@ mod tests {
         let results = |task: TaskIdx, at: IndexPath| match task.get() {
             2 => {
                 asked.borrow_mut().push(at.last());
-                Err("open")
+                Err(NotPut::Missing("open"))
             }
             _ => result(task, at),
         };
@@ -430,9 +449,22 @@ mod tests {
     }
 
     #[test]
+    fn elements_that_are_left_out_make_a_list_shorter() {
+        let results = |level| {
+            move |task: TaskIdx, at: IndexPath| match (task.get(), at.last()) {
+                (2, Some(0)) => Err(NotPut::LeftOut(level)),
+                _ => result(task, at),
+            }
+        };
+        let each = Recipe::Each { pipeline: 0, is_bytes: false, value: Box::new(task(None)) };
+        assert_eq!(put(&each, Combined::Zip, None, &results(1)), Ok(Some(Bytes::from_static(b"\x91\x0b"))));
+        assert_eq!(put(&task(None), Combined::Zip, Some(0), &results(1)), Err(NotPut::LeftOut(1)));
+    }
+
+    #[test]
     fn lists_that_are_not_stored_are_missed_only_by_what_reads_them() {
         let results = |task: TaskIdx, at: IndexPath| match task.get() {
-            1 => Err("open"),
+            1 => Err(NotPut::Missing("open")),
             _ => result(task, at),
         };
         assert_eq!(put(&item(0), Combined::Zip, Some(1), &results), Ok(Some(Bytes::from_static(b"\xa1b"))));

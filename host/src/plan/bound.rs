@@ -235,11 +235,13 @@ impl Parts<'_> {
             args,
             when,
             around,
+
             for_each,
             product,
             repeat,
             after,
             on_error,
+            left_out_level,
             // The types follow from the function, and the name is the key's own.
             name: _,
             place: _,
@@ -309,9 +311,9 @@ impl Parts<'_> {
             after.iter().for_each(|after| self.name(*after, &mut digester));
             keys.push((AFTER.to_owned(), digester.finish()));
         }
-        if *on_error == OnError::Value {
-            keys.push(("on-error".to_owned(), Digest::of_bytes(b"value")));
-        }
+        let leaves_out = usize::from(*left_out_level).checked_sub(1).and_then(|level| around.get(level));
+        let leaves_out = leaves_out.and_then(|pipeline| self.plan.pipelines().get(*pipeline));
+        keys.extend(on_error_keys(*on_error, leaves_out));
         keys
     }
 
@@ -448,4 +450,17 @@ fn callee_keys(function: &Function) -> Keys {
         (output_key.to_owned(), output_digest(output)),
         ("ok-status".to_owned(), Digest::of_bytes(ok_status)),
     ]
+}
+/// Returns the keys of what a failure becomes, for the task and for a pipeline that leaves out the elements in which it fails.
+fn on_error_keys(own: OnError, leaves_out: Option<&Pipeline>) -> impl Iterator<Item = (String, Digest)> {
+    let own = match own {
+        OnError::Fail => None,
+        OnError::Value => Some(&b"value"[..]),
+        OnError::Failure => Some(&b"failure"[..]),
+        OnError::Skip => Some(&b"skip"[..]),
+    };
+    let own = own.map(|word| ("on-error".to_owned(), Digest::of_bytes(word)));
+    let of_pipeline =
+        leaves_out.map(|pipeline| (format!("{}: on-error", pipeline.name), Digest::of_bytes(b"skip")));
+    own.into_iter().chain(of_pipeline)
 }

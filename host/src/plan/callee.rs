@@ -9,7 +9,7 @@ use crate::model::{Digest, Digester, Fault, Faults, Span, Spanned};
 use crate::plan::identity::{builtin_identity, identity};
 use crate::plan::scope::OutputType;
 use crate::plan::{Code, ComponentFunction, Function, command, function};
-use crate::value::{Export, ResultType, Signature, Type};
+use crate::value::{Export, ResultType, Signature, Type, failure_type};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -294,6 +294,7 @@ pub(crate) fn output_type(callee: Option<&Callee<'_>>, task: &manifest::Task) ->
         (OnError::Value, Some(Type::Result(_))) if !is_builtin => {
             Some(Type::Result(Arc::new(ResultType { ok, err })))
         }
+        (OnError::Failure, _) => Some(Type::Result(Arc::new(ResultType { ok, err: Some(failure_type()) }))),
         _ => ok, // an `err` fails the task, or there is none
     };
     match single {

@@ -5,7 +5,7 @@ use crate::builtin::Builtin;
 use crate::graph;
 use crate::graph::{Crossing, Expr, Graph, Node};
 use crate::manifest;
-use crate::manifest::{Action, Scope as ResourceScope, Unread};
+use crate::manifest::{Action, OnError, Scope as ResourceScope, Unread};
 use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
@@ -183,7 +183,22 @@ impl<'a> Compiler<'a> {
             height: node.height,
             cache: policy::cache_rule(written, callee::grants(graph, node, written)),
             on_error: written.on_error,
+            left_out_level: self.left_out_level(node, written),
         })
+    }
+
+    /// Returns the number of indexes of the element that is left out if the task fails in it; zero if there is none.
+    fn left_out_level(&self, node: &Node, written: &manifest::Task) -> u8 {
+        let graph = self.scope.graph;
+        let leaves_out = |pipeline: &usize| {
+            let including =
+                graph.pipelines().get(*pipeline).and_then(|found| graph.manifests().task(found.place));
+            including.is_some_and(|(_, task)| task.on_error == OnError::Skip)
+        };
+        let is_own = written.on_error == OnError::Skip;
+        // The innermost list counts.
+        let levels = node.around.iter().map(leaves_out).chain([is_own]);
+        (1..).zip(levels).filter(|(_, leaves_out)| *leaves_out).last().map_or(0, |(level, _)| level)
     }
 
     /// Types the values of a task's parameters. Returns them with the parameters of a command.

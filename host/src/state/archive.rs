@@ -29,7 +29,8 @@ pub trait Archive: Send + Sync {
     /// only a failure is stored; it is no task, and is not counted.
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error>;
 
-    /// Returns the names of failed elements, at most `max`. If more have failed, the choice is unspecified.
+    /// Returns the names of elements that have failed, also of those left out for it ([`SkipReason::ElementFailed`]), at most
+    /// `max`. If there are more, the choice is unspecified.
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error>;
 
     /// Returns the output of a node's guest, oldest first; empty if there is none.

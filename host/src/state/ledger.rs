@@ -3,7 +3,7 @@
 
 use crate::model::{RunStatus, SkipReason};
 use crate::state::id::{HostId, NodeId, Token};
-use crate::state::{Error, ErrorKind, Notice, RunShape};
+use crate::state::{Error, ErrorKind, Hole, Notice, RunShape};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::num::NonZeroU32;
@@ -67,6 +67,9 @@ pub enum Outcome {
     Done(Bytes),
     /// The task is skipped, for this reason.
     Skipped(SkipReason),
+    /// The element has failed and is left out of its list. The [`Hole`] is kept as a result is, and counts as one: nodes that
+    /// wait for the element may start.
+    LeftOut(Box<Hole>),
     /// The task has failed, and will not be retried; with this error record.
     Failed(Bytes),
     /// The attempt failed. The node is handed out again after the delay, with the next attempt number.
@@ -113,6 +116,7 @@ impl Settlement {
                     && shape.tasks.get(node.task.index()).is_some_and(|task| task.repeats(&node.at));
                 if can { Ok(()) } else { misuse("storing an iteration of a node that does not repeat") }
             }
+            Outcome::LeftOut(_) if node.at.level() == 0 => misuse("leaving out what is no element"),
             Outcome::Await(nodes)
                 if nodes.iter().any(|node| shape.tasks.get(node.task.index()).is_none()) =>
             {
@@ -121,6 +125,7 @@ impl Settlement {
             Outcome::Await(_)
             | Outcome::Done(_)
             | Outcome::Skipped(_)
+            | Outcome::LeftOut(_)
             | Outcome::Failed(_)
             | Outcome::Retry(_)
             | Outcome::Passed
@@ -137,6 +142,7 @@ impl Outcome {
             Self::Failed(_) | Self::Release => true,
             Self::Done(_)
             | Self::Skipped(_)
+            | Self::LeftOut(_)
             | Self::Retry(_)
             | Self::Await(_)
             | Self::Iterated(_)
@@ -237,10 +243,19 @@ pub enum Entry {
     Open,
     /// Done, with the result.
     Done(Bytes),
+    /// Left out of its list.
+    LeftOut(Box<Hole>),
     /// Skipped, with the reason.
     Skipped(SkipReason),
     /// Failed, with the error record.
     Failed(Bytes),
+}
+
+impl Entry {
+    /// Returns what is stored as a result: a result, or a hole.
+    pub(crate) fn of_stored(stored: Bytes) -> Self {
+        Hole::decode(&stored).map_or(Self::Done(stored), |hole| Self::LeftOut(Box::new(hole)))
+    }
 }
 
 /// A claim that was lost despite lease renewal.

@@ -10,47 +10,54 @@ use std::sync::Arc;
 /// Builder of a list; the list is stored as bytes if the element is `u8`.
 pub struct ListBuilder {
     out: Vec<u8>,
-    // Number of elements so far, if each is a single byte.
-    bytes: Option<usize>,
+    /// Number of parts that the header in `out` announces; none if each is a single byte, which need no header yet.
+    announced: Option<usize>,
+    len: usize,
 }
 
 impl ListBuilder {
-    /// Starts a list of `len` parts.
+    /// Starts a list of `len` parts, or fewer: the header is replaced at the end if it announces too many.
     #[must_use]
     pub fn new(element: &Type, len: usize) -> Self {
-        let mut out = Vec::new();
-        if *element == Type::U8 {
-            return Self { out, bytes: Some(0) };
-        }
-        wire::put_array_len(&mut out, len);
-        Self { out, bytes: None }
+        let announced = (*element != Type::U8).then_some(len);
+        Self { out: announced.map(array_header).unwrap_or_default(), announced, len: 0 }
     }
 
     /// Appends a part.
     pub fn push(&mut self, part: &[u8]) -> Result<(), ValueFault> {
-        let Some(index) = self.bytes else {
+        let index = self.len;
+        self.len += 1;
+        if self.announced.is_some() {
             self.out.extend_from_slice(part);
             return Ok(());
-        };
+        }
         let number =
             Reader::new(part).int().map_err(|malformed| ValueFault::from(malformed).at_index(index))?;
         let byte = u8::try_from(number)
             .map_err(|_| ValueFault::new(format!("expected u8, found {number}")).at_index(index))?;
         self.out.push(byte);
-        self.bytes = Some(index + 1);
         Ok(())
     }
 
     /// Returns the list.
     #[must_use]
-    pub fn finish(self) -> Bytes {
-        if self.bytes.is_none() {
-            return self.out.into();
+    pub fn finish(mut self) -> Bytes {
+        let Some(announced) = self.announced else {
+            let mut out = Vec::with_capacity(self.out.len() + 5);
+            wire::put_bin(&mut out, &self.out);
+            return out.into();
+        };
+        if self.len != announced {
+            self.out.splice(..array_header(announced).len(), array_header(self.len));
         }
-        let mut out = Vec::with_capacity(self.out.len() + 5);
-        wire::put_bin(&mut out, &self.out);
-        out.into()
+        self.out.into()
     }
+}
+
+fn array_header(len: usize) -> Vec<u8> {
+    let mut header = Vec::with_capacity(5);
+    wire::put_array_len(&mut header, len);
+    header
 }
 
 /// Composes a list of parts, stored as bytes if the element is `u8`.
@@ -122,4 +129,27 @@ pub fn compose_case(name: &str, payload: &Bytes) -> Bytes {
 #[must_use]
 pub fn compose_some(part: &Bytes) -> Bytes {
     compose_tuple(std::slice::from_ref(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::split;
+
+    #[test]
+    fn list_may_have_fewer_parts_than_announced() {
+        for (announced, len) in
+            [(0, 0), (3, 0), (16, 15), (16, 16), (70_000, 15), (70_000, 65_535), (70_000, 70_000)]
+        {
+            for (element, part) in [(Type::U32, &b"\x07"[..]), (Type::U8, b"\x07"), (Type::String, b"\xa1x")]
+            {
+                let mut list = ListBuilder::new(&element, announced);
+                (0..len).try_for_each(|_| list.push(part)).unwrap();
+                let list = list.finish();
+                let items = split(&Type::List(Arc::new(element.clone())), &list).unwrap();
+                assert_eq!(items.len(), len, "{element} {announced}");
+                assert!(len == 0 || &*items.get(len - 1).unwrap() == part);
+            }
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod leaves;
 mod pick;
 mod compose;
 mod command;
+mod failure;
 mod relation;
 mod assign;
 mod differ;
@@ -35,6 +36,7 @@ pub use compose::{
 };
 pub use differ::difference;
 pub use encode::{encode, encode_key};
+pub use failure::{failure_type, failure_value, is_failure_value};
 pub use fault::ValueFault;
 pub(crate) use from_json::from_json_while;
 pub use from_json::{JsonFault, from_json};

@@ -43,6 +43,7 @@ mod nested_names;
 mod network;
 mod outages;
 mod outputs;
+mod partial_failure;
 mod paths;
 mod pipelines;
 mod policies;

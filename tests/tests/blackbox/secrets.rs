@@ -110,6 +110,7 @@ fn project(uri: &str) -> Project {
         [tasks.fails-with-variable]
         call = "g.panic-with"
         args.message = {{ env = "UNSET", default = "{HIDDEN}", secret = true }}
+        on-error = "failure"
         [tasks.errs]
         call = "g.read-file"
         args.path = {{ param = "token" }}

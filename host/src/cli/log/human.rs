@@ -105,7 +105,10 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
         }
         Fact::TaskCached { .. } => Rendering::new(Ink::Calm, "cached", ""),
         Fact::TaskStored => Rendering::new(Ink::Calm, "stored", ""),
-        Fact::TaskSkipped { reason, cause } => Rendering::new(
+        Fact::TaskSkipped { failure: Some(failure), .. } => {
+            Rendering::new(Ink::Warn, "left out", format!("{}: {}", failure.class, failure.error))
+        }
+        Fact::TaskSkipped { reason, cause, failure: None } => Rendering::new(
             Ink::Faint,
             "skipped",
             format!("{reason}: {}", skip_cause(*reason, cause.as_deref())),
@@ -172,8 +175,9 @@ fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {
     match reason {
         SkipReason::ConditionFalse => "its `when` is false".to_owned(),
         SkipReason::UpstreamSkipped => format!("{cause} was skipped"),
-        SkipReason::UpstreamFailed => format!("{cause} failed"),
+        SkipReason::UpstreamFailed | SkipReason::UpstreamElementFailed => format!("{cause} failed"),
         SkipReason::Pruned => "no chosen case of a `select` needs it".to_owned(),
+        SkipReason::ElementFailed => "it failed".to_owned(),
     }
 }
 
@@ -250,7 +254,11 @@ mod tests {
             task("old", Fact::TaskStored),
             task(
                 "extra",
-                Fact::TaskSkipped { reason: SkipReason::UpstreamSkipped, cause: Some("rare".into()) },
+                Fact::TaskSkipped {
+                    reason: SkipReason::UpstreamSkipped,
+                    cause: Some("rare".into()),
+                    failure: None,
+                },
             ),
             task("last", Fact::TaskFailed(failure())),
             run(Fact::Warning { code: "memory".into(), message: "nothing can be resumed".into() }),

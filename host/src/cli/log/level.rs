@@ -15,6 +15,7 @@ pub(crate) fn level_of(event: &Event) -> LogLevel {
         | Fact::TaskTakenOver { .. }
         | Fact::TaskLeaseLost
         | Fact::StateReconnected
+        | Fact::TaskSkipped { failure: Some(_), .. }
         | Fact::Warning { .. } => LogLevel::Warn,
         Fact::TaskFinished { .. } | Fact::TaskCached { .. } | Fact::TaskStored | Fact::TaskSkipped { .. } => {
             done

@@ -131,7 +131,7 @@ mod tests {
             element("count", 2, finished()),
             task("merge", Fact::TaskStarted),
             task("seen", Fact::TaskCached { key: "k".into() }),
-            task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None }),
+            task("left", Fact::TaskSkipped { reason: SkipReason::Pruned, cause: None, failure: None }),
         ];
         for event in &events {
             counts.record(event);

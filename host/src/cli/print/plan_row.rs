@@ -109,6 +109,8 @@ fn describe_skip(reason: SkipReason) -> String {
         SkipReason::UpstreamSkipped => "a task that it needs is skipped",
         SkipReason::UpstreamFailed => "a task that it needs has failed",
         SkipReason::Pruned => "no chosen case of a `select` needs it",
+        SkipReason::ElementFailed => "it failed",
+        SkipReason::UpstreamElementFailed => "an element that it needs has failed",
     };
     format!("{reason}: {why}")
 }

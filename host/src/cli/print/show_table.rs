@@ -198,8 +198,10 @@ fn failure(details: &TaskDetails) -> Option<FailureRow> {
         TaskState::Failed(Some(record)) => {
             Some(FailureRow { class: record.class, message: record.message.clone() })
         }
-        TaskState::Done(_) | TaskState::Passed | TaskState::Cached(_) | TaskState::Skipped(_) => None,
-        TaskState::Failed(None)
+        TaskState::Done(_) | TaskState::Passed | TaskState::Cached(_) => None,
+        TaskState::Skipped(reason) if *reason != SkipReason::ElementFailed => None,
+        TaskState::Skipped(_)
+        | TaskState::Failed(None)
         | TaskState::Running
         | TaskState::Retrying
         | TaskState::Stopped

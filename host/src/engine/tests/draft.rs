@@ -56,6 +56,7 @@ impl Draft {
             height: 1,
             cache: CacheRule::Off,
             on_error: OnError::Fail,
+            left_out_level: 0,
         });
         self.tasks.last_mut().unwrap()
     }

@@ -5,8 +5,8 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
 use crate::model::{FailureClass, FailurePolicy, RunStatus, SkipReason};
-use crate::plan::{Binding, ForEach, OnError};
-use crate::value::{ResultType, Type};
+use crate::plan::{Binding, Bound, ForEach, OnError};
+use crate::value::{ResultType, Type, failure_type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -225,4 +225,85 @@ async fn product_combines_all_elements_and_the_last_list_is_the_fastest() {
     let report = Fixture::new().run(&draft.bound(), echo).await;
     let pairs = ["a,1", "a,2", "a,3", "b,1", "b,2", "b,3"].map(|pair| format!("\"each({pair})\""));
     assert_eq!(report.output("each"), format!("[{}]", pairs.join(",")));
+}
+
+/// A chain of three, of which the first leaves out the elements that fail.
+fn chain_with_holes(items: &[&str]) -> Arc<Bound> {
+    let mut draft = chain(items);
+    (draft.tasks[0].on_error, draft.tasks[0].left_out_level) = (OnError::Skip, 1);
+    draft.bound()
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_elements_are_left_out_of_the_list_and_of_those_that_flow_from_it() {
+    let fixture = Fixture::new();
+    let fail =
+        |call: &Call| if call.attempt.task.as_str() == "each" { fail_second(call) } else { echo(call) };
+    let report = fixture.run(&chain_with_holes(&["a", "b", "c"]), fail).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    assert_eq!(report.output("each"), r#"["each(a)","each(c)"]"#);
+    assert_eq!(report.output("third"), r#"["third(second(each(a)))","third(second(each(c)))"]"#);
+    assert_eq!(report.events("each[1]"), ["ready", "started", "skipped"]);
+    let skipped = report.event("each[1]", "skipped");
+    assert_eq!(
+        (&skipped["reason"], &skipped["class"], &skipped["error"]),
+        (&"ElementFailed".into(), &"trap".into(), &"scripted".into())
+    );
+    assert_eq!(report.events("third[1]"), ["skipped"]);
+    let skipped = report.event("third[1]", "skipped");
+    assert_eq!((&skipped["reason"], &skipped["cause"]), (&"UpstreamElementFailed".into(), &"each[1]".into()));
+    let warnings: Vec<_> = report.lines.iter().filter(|line| line["event"] == "warning").collect();
+    assert_eq!(
+        warnings.iter().map(|line| line["message"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["1 of 3 elements of `each` failed, and `on-error = \"skip\"` leaves them out: `each[1]`"]
+    );
+    // They stay out when the run is resumed.
+    let report = fixture.run(&chain_with_holes(&["a", "b", "c"]), echo).await;
+    assert_eq!(report.calls_made.len(), 0);
+    assert_eq!(report.output("third"), r#"["third(second(each(a)))","third(second(each(c)))"]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interrupted_run_keeps_its_holes() {
+    let fixture = Fixture { slots: 1, ..Fixture::new() };
+    let fails_later = |call: &Call| match (call.attempt.task.as_str(), call.attempt.item) {
+        ("each", Some(0)) => fails(5, FailureClass::Timeout),
+        ("third", Some(1)) => fails(5, FailureClass::Trap),
+        _ => echo(call),
+    };
+    let report = fixture.run(&chain_with_holes(&["a", "b", "c"]), fails_later).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    let report = fixture.run(&chain_with_holes(&["a", "b", "c"]), echo).await;
+    assert!(!report.calls().contains(&"each[0]"), "{:?}", report.calls());
+    assert_eq!(report.output("third"), r#"["third(second(each(b)))","third(second(each(c)))"]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_elements_may_be_left_out_and_a_lost_host_leaves_none_out() {
+    let report = Fixture::new().run(&chain_with_holes(&["a", "b"]), |_| fails(5, FailureClass::Limit)).await;
+    assert_eq!((report.output("each"), report.output("third")), ("[]", "[]"));
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    let report = Fixture::new().run(&chain_with_holes(&["a", "b"]), |_| fails(5, FailureClass::Lost)).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_become_values() {
+    let mut draft = for_each_task(&["a", "b", "c"]);
+    let result = ResultType { ok: Some(Type::String), err: Some(failure_type()) };
+    draft.tasks[0].on_error = OnError::Failure;
+    draft.tasks[0].output = Some(Type::List(Arc::new(Type::Result(Arc::new(result)))));
+    let report = Fixture::new()
+        .run(&draft.bound(), |call| match call.attempt.item {
+            Some(0) => returns_error(1, "no"),
+            Some(1) => fails(1, FailureClass::Timeout),
+            _ => returns(1, "yes"),
+        })
+        .await;
+    assert_eq!(
+        report.output("each"),
+        r#"[{"err":{"class":"error","message":"\"no\""}},{"err":{"class":"timeout","message":"scripted"}},{"ok":"yes"}]"#
+    );
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
+    assert_eq!(report.events("each[1]"), ["ready", "started", "finished"]);
 }

@@ -10,6 +10,7 @@ mod flows;
 mod iterations;
 mod journal;
 mod leases;
+mod left_out;
 mod order;
 mod policies;
 mod resources;
@@ -25,6 +26,7 @@ pub use flows::*;
 pub use iterations::*;
 pub use journal::*;
 pub use leases::*;
+pub use left_out::*;
 pub use order::*;
 pub use policies::*;
 pub use resources::*;
@@ -58,6 +60,9 @@ macro_rules! state_conformance {
             failed_element_ends_its_task_unless_the_run_keeps_going
             element_is_retried_on_its_own
             awaiting_element_returns
+            left_out_element_counts_as_done
+            resumed_run_keeps_what_is_left_out
+            only_elements_are_left_out
             element_waits_for_the_same_element_of_another_task
             farthest_element_is_claimed_first
             elements_that_ended_before_are_not_waited_for

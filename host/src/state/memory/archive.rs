@@ -45,7 +45,7 @@ impl Archive for MemoryBackend {
         let mut failed = Vec::new();
         for (shape, task) in tasks {
             task.each_element(&mut |at, entry| {
-                if failed.len() < max && matches!(entry, Entry::Failed(_)) {
+                if failed.len() < max && matches!(entry, Entry::Failed(_)) || is_left_out(entry) {
                     failed.push(shape.node_name(at));
                 }
             });
@@ -120,7 +120,7 @@ fn counts(machine: &Machine) -> Counts {
         let count = match task.entry {
             Entry::Open => &mut counts.open,
             Entry::Done(_) => &mut counts.done,
-            Entry::Skipped(_) => &mut counts.skipped,
+            Entry::LeftOut(_) | Entry::Skipped(_) => &mut counts.skipped,
             Entry::Failed(_) => &mut counts.failed,
         };
         *count += 1;
@@ -128,10 +128,16 @@ fn counts(machine: &Machine) -> Counts {
     counts
 }
 
+/// Returns whether an element has failed and is left out, itself and not another that it flows from.
+fn is_left_out(entry: &Entry) -> bool {
+    matches!(entry, Entry::LeftOut(hole) if hole.failure.is_some())
+}
+
 fn end_of(entry: &Entry) -> End {
     match entry {
         Entry::Open => End::Open,
         Entry::Done(result) => End::Done { bytes: u64::try_from(result.len()).unwrap_or(u64::MAX) },
+        Entry::LeftOut(hole) => End::Skipped(hole.reason()),
         Entry::Skipped(reason) => End::Skipped(*reason),
         Entry::Failed(record) => End::Failed(record.clone()),
     }

@@ -169,7 +169,7 @@ impl Machine {
     pub(crate) fn has_ended_well(&self, node: NodeId) -> bool {
         let Some(task) = self.tasks.get(node.task.index()) else { return false };
         match (task.entry(&node.at), node.parent()) {
-            (Entry::Done(_), _) => true,
+            (Entry::Done(_) | Entry::LeftOut(_), _) => true,
             (Entry::Skipped(_) | Entry::Failed(_), _) => false,
             (Entry::Open, around) => {
                 task.at(&node.at).is_some_and(|branch| branch.node.phase == Phase::Ended)

@@ -88,6 +88,7 @@ impl Life {
     pub(crate) fn result(&self, name: &str) -> Option<Bytes> {
         match self.entry(name)? {
             Entry::Done(bytes) => Some(bytes),
+            Entry::LeftOut(hole) => Some(hole.encode()),
             Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
         }
     }
@@ -147,13 +148,14 @@ impl Life {
 /// Returns the results of a branch and its elements. At most as deep as an [`IndexPath`].
 fn results(branch: &Branch) -> Branch {
     let below = branch.below.as_ref().map(|below| {
-        let elements = below.elements.iter().filter(|(_, entry)| matches!(entry, Entry::Done(_)));
+        let is_kept = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::LeftOut(_));
+        let elements = below.elements.iter().filter(|(_, entry)| is_kept(entry));
         let elements = elements.map(|(item, entry)| (item, entry.clone())).collect();
         let branches = below.branches.iter().map(|(item, branch)| (*item, results(branch))).collect();
         Box::new(Below { elements, branches, expansion: None })
     });
     let entry = match &branch.entry {
-        Entry::Done(bytes) => Entry::Done(bytes.clone()),
+        kept @ (Entry::Done(_) | Entry::LeftOut(_)) => kept.clone(),
         Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
     };
     Branch { iterations: branch.iterations.clone(), ..Branch::new(entry, below) }

@@ -5,8 +5,8 @@ use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, T
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
-    Claim, Dependent, Entry, HostId, Milestone, NodeId, Outcome, ResourceScope, ResourceShape, RunShape,
-    Settlement, Stage, TaskShape, Verdict, Want,
+    Claim, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome, ResourceScope, ResourceShape,
+    RunShape, Settlement, Stage, TaskShape, Verdict, Want,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -106,7 +106,11 @@ impl World {
         for ((claim, outcome), verdict) in batch.iter().zip(&outcomes).zip(done.verdicts) {
             let ends = matches!(
                 outcome,
-                Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Failed(_) | Outcome::Passed
+                Outcome::Done(_)
+                    | Outcome::Skipped(_)
+                    | Outcome::LeftOut(_)
+                    | Outcome::Failed(_)
+                    | Outcome::Passed
             );
             if matches!(outcome, Outcome::Iterated(_)) && verdict == Verdict::Committed {
                 *self.iterated.entry(claim.node).or_default() += 1;
@@ -165,6 +169,9 @@ impl World {
             (_, 3) if claim.node.task.get() > 0 => {
                 let other = TaskIdx::new(pick(&mut self.random, claim.node.task.get()));
                 Outcome::Await(vec![NodeId::of_task(other)])
+            }
+            (_, 4) if claim.node.at.level() > 0 => {
+                Outcome::LeftOut(Box::new(Hole { level: 1, cause: "t[0]".to_owned(), failure: None }))
             }
             (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
             (Stage::Ready, 5..=7) if self.repeats(claim.node) => Outcome::Iterated(b"more"[..].into()),

@@ -46,6 +46,7 @@ impl Machine {
         match outcome {
             Outcome::Done(bytes) => self.end(node, Entry::Done(bytes)),
             Outcome::Skipped(reason) => self.end(node, Entry::Skipped(reason)),
+            Outcome::LeftOut(hole) => self.end(node, Entry::LeftOut(hole)),
             Outcome::Failed(record) => self.end(node, Entry::Failed(record)),
             Outcome::Passed => self.end(node, Entry::Open),
             Outcome::Retry(delay) => {
@@ -145,7 +146,7 @@ impl Machine {
             }
             return;
         }
-        let is_done = matches!(entry, Entry::Done(_) | Entry::Open);
+        let is_done = matches!(entry, Entry::Done(_) | Entry::LeftOut(_) | Entry::Open);
         // With this policy, a node follows its first failed element at once, so that the run can end.
         let has_failed = matches!(entry, Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed));
         let stops = has_failed && self.policy != FailurePolicy::KeepGoing;

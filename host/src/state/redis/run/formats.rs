@@ -54,7 +54,7 @@ mod tests {
     use crate::state::redis::run::wire::{amounts_text, outcome, read_reply, token_text};
     use crate::state::redis::server::Server;
     use crate::state::{
-        Blocked, Dependent, HostId, MAX_SLOTLESS_CLAIMS, Milestone, NodeId, Outcome, ResourceScope,
+        Blocked, Dependent, Hole, HostId, MAX_SLOTLESS_CLAIMS, Milestone, NodeId, Outcome, ResourceScope,
         ResourceShape, RunShape, Stage, StateUri, TaskShape, Token,
     };
     use std::sync::Arc;
@@ -185,6 +185,7 @@ mod tests {
         let outcomes = [
             Outcome::Done("x".into()),
             Outcome::Skipped(SkipReason::Pruned),
+            Outcome::LeftOut(Box::new(Hole { level: 1, cause: "t[0]".into(), failure: None })),
             Outcome::Failed("x".into()),
             Outcome::Retry(Duration::ZERO),
             Outcome::Passed,
@@ -193,8 +194,8 @@ mod tests {
             Outcome::Iterated("x".into()),
             Outcome::Expand { items: 1, max_parallel: None },
         ];
-        let letters = "return {AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, \
-             AS_EXPAND}";
+        let letters = "return {AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, \
+             AS_ITERATED, AS_EXPAND}";
         assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what).0));
         let amounts = amounts_text(&[3, 0, u32::MAX]);
         let read = lua.numbers("return amounts(ARGV[1])", &[amounts.as_bytes()]).await;

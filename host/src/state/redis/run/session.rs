@@ -1,6 +1,7 @@
 //! One host's session on a run: each request is one script call, repeated until its outcome is known.
 //! The transitions are in `scripts`, background loops in `heartbeat.rs` and `lease_renewal.rs`.
 
+use crate::model::SkipReason;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Line, Link, Request};
 use crate::state::redis::notices::Notices;
@@ -9,8 +10,8 @@ use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
 use crate::state::redis::run::wakeups::Wakeups;
 use crate::state::redis::run::wire::{
-    Committed, Step, Stored, amounts_text, outcome, read_reason, read_reply, read_token, shortest_delay,
-    token_text, with_result,
+    Committed, Step, Stored, amounts_text, outcome, read_reply, read_token, shortest_delay, token_text,
+    with_result,
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
@@ -378,7 +379,7 @@ impl Run {
     pub(crate) async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error> {
         let mut entries: Vec<Option<Entry>> = {
             let state = self.state();
-            nodes.iter().map(|node| state.cache.get((*node, None)).map(Entry::Done)).collect()
+            nodes.iter().map(|node| state.cache.get((*node, None)).map(Entry::of_stored)).collect()
         };
         let absent = nodes.iter().zip(&entries).filter(|(_, entry)| entry.is_none());
         let absent: Vec<NodeId> = absent.map(|(node, _)| *node).collect();
@@ -410,8 +411,8 @@ impl Run {
             let mut column = || answers.next().unwrap_or_default().into_iter().map(Answer::bytes);
             let columns = column().zip(column()).zip(column());
             entries.extend(columns.map(|((result, skipped), failed)| match (result, skipped, failed) {
-                (Some(bytes), _, _) => Entry::Done(bytes),
-                (None, Some(reason), _) => read_reason(&reason).map_or(Entry::Open, Entry::Skipped),
+                (Some(bytes), _, _) => Entry::of_stored(bytes),
+                (None, Some(reason), _) => SkipReason::parse(&reason).map_or(Entry::Open, Entry::Skipped),
                 (None, None, Some(record)) => Entry::Failed(record),
                 (None, None, None) => Entry::Open,
             }));

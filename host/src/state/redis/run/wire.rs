@@ -1,7 +1,7 @@
 //! Converts between the port's types and the arguments and replies of the step script.
 //! Sending them is left to `session.rs`.
 
-use crate::model::{IndexPath, RunStatus, SkipReason, TaskIdx};
+use crate::model::{IndexPath, RunStatus, TaskIdx};
 use crate::state::redis::run::claims::Settled;
 use crate::state::redis::run::formats::{IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
 use crate::state::{
@@ -150,18 +150,14 @@ pub(crate) fn amounts_text(amounts: &[u32]) -> String {
     amounts.join(" ")
 }
 
-/// Parses the stored reason of a skip.
-pub(crate) fn read_reason(bytes: &[u8]) -> Option<SkipReason> {
-    [SkipReason::ConditionFalse, SkipReason::UpstreamSkipped, SkipReason::UpstreamFailed, SkipReason::Pruned]
-        .into_iter()
-        .find(|reason| reason.as_str().as_bytes() == bytes)
-}
-
 /// Converts an outcome to its letter and payload.
 pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
     match outcome {
         Outcome::Done(bytes) => ("D", bytes),
         Outcome::Skipped(reason) => ("S", Bytes::from_static(reason.as_str().as_bytes())),
+        Outcome::LeftOut(hole) => {
+            ("H", [hole.reason().as_str().as_bytes(), b"\0", &hole.encode()].concat().into())
+        }
         Outcome::Failed(record) => ("F", record),
         Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
         Outcome::Passed => ("P", Bytes::new()),
@@ -192,6 +188,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
     let result = match &settlement.outcome {
         Outcome::Done(result) => Some(Stored::Node(result.clone())),
         Outcome::Iterated(result) => Some(Stored::Iteration(result.clone())),
+        Outcome::LeftOut(hole) => Some(Stored::Node(hole.encode())),
         Outcome::Skipped(_)
         | Outcome::Failed(_)
         | Outcome::Retry(_)
@@ -209,6 +206,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         Outcome::Retry(delay) => Some(delay),
         Outcome::Done(_)
         | Outcome::Skipped(_)
+        | Outcome::LeftOut(_)
         | Outcome::Failed(_)
         | Outcome::Passed
         | Outcome::Release

@@ -17,6 +17,17 @@ end
 call('SET', TASKS, tasks)
 call('SET', EDGES, edges)
 call('SET', PRINTS, prints)
+-- Elements that are left out stay so, as results stay. All other skips are derived anew.
+local left_out, cursor = {}, '0'
+repeat
+  if keep_results == '0' then break end
+  local page = call('HSCAN', SKIPPED, cursor, 'COUNT', 1000)
+  cursor = page[1]
+  for i = 1, #page[2], 2 do
+    local reason = page[2][i + 1]
+    if reason == 'ElementFailed' or reason == 'UpstreamElementFailed' then left_out[page[2][i]] = reason end
+  end
+until cursor == '0'
 -- The new life starts with empty coordination state. Results survive unless the run starts over.
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
 if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
@@ -31,6 +42,9 @@ for i = extra + 1, stale - 1, 1000 do
 end
 for i = stale, #ARGV, 1000 do
   call('HDEL', RESULTS, unpack(ARGV, i, math.min(i + 999, #ARGV)))
+end
+for name, reason in pairs(left_out) do
+  if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)

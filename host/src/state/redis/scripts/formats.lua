@@ -17,8 +17,8 @@ local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
 -- Scopes of resources.
 local OWN, SHARED, ELASTIC = 0, 1, 2
 -- Settlements, and the answers to them.
-local AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND =
-  'D', 'S', 'F', 'R', 'P', 'B', 'A', 'I', 'E'
+local AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND =
+  'D', 'S', 'H', 'F', 'R', 'P', 'B', 'A', 'I', 'E'
 local COMMITTED, NOT_HELD = 'C', 'N'
 -- Pending propagation: edges to follow, or stored elements to skip.
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1

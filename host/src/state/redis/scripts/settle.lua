@@ -343,6 +343,13 @@ local function settle(token, kind, name, payload)
     out.skipped[#out.skipped + 1] = name
     out.skipped[#out.skipped + 1] = payload
     finish(h, DROPPED, payload)
+  elseif kind == AS_LEFT_OUT then
+    local reason, hole = payload:match('^(%a+)%z(.*)$')
+    out.results[#out.results + 1] = name
+    out.results[#out.results + 1] = hole
+    out.skipped[#out.skipped + 1] = name
+    out.skipped[#out.skipped + 1] = reason
+    finish(h, DONE)
   elseif kind == AS_FAILED then
     out.failed[#out.failed + 1] = name
     out.failed[#out.failed + 1] = payload

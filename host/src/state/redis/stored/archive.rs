@@ -8,7 +8,7 @@
 //! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
 //! | `run` | `HMGET …:meta`, and the live hosts |
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
-//! | `failed_elements` | `HSCAN …:failed`, bounded |
+//! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one atomic step, by the script that hosts use |
 //! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
@@ -161,17 +161,11 @@ async fn page_of_nodes(
 }
 
 fn end(size: i64, skipped: Option<Bytes>, failed: Option<Bytes>) -> End {
-    let reasons = [
-        SkipReason::ConditionFalse,
-        SkipReason::UpstreamSkipped,
-        SkipReason::UpstreamFailed,
-        SkipReason::Pruned,
-    ];
-    let reason =
-        skipped.and_then(|word| reasons.into_iter().find(|reason| reason.as_str().as_bytes() == word));
+    let reason = skipped.and_then(|word| SkipReason::parse(&word));
     match (u64::try_from(size), reason, failed) {
-        (Ok(bytes @ 1..), _, _) => End::Done { bytes },
+        // An element that is left out has both: what is stored as its result is a hole.
         (_, Some(reason), _) => End::Skipped(reason),
+        (Ok(bytes @ 1..), _, _) => End::Done { bytes },
         (_, None, Some(record)) => End::Failed(record),
         (_, None, None) => End::Open,
     }
@@ -184,12 +178,26 @@ pub(crate) async fn failed_elements(
     keys: &RunKeys,
     max: usize,
 ) -> Result<Vec<String>, Error> {
+    let mut names = elements(link, run, (keys, "failed"), |name, _| name != CLOSING, max).await?;
+    // Most elements that are skipped have not failed themselves.
+    let is_left_out = |_: &str, reason: &[u8]| SkipReason::parse(reason) == Some(SkipReason::ElementFailed);
+    names.extend(elements(link, run, (keys, "skipped"), is_left_out, max - names.len().min(max)).await?);
+    Ok(names.into_iter().take(max).collect())
+}
+
+/// Returns the names of elements in a hash, those with a value that is wanted, until there are at least `max`.
+async fn elements(
+    link: &Link,
+    run: &RunId,
+    (keys, hash): (&RunKeys, &str),
+    is_wanted: impl Fn(&str, &[u8]) -> bool,
+    max: usize,
+) -> Result<BTreeSet<String>, Error> {
     let mut names = BTreeSet::new();
     let mut cursor = "0".to_owned();
     loop {
         let exists = Command::new("EXISTS").arg(keys.key("meta"));
-        let scan =
-            Command::new("HSCAN").arg(keys.key("failed")).arg(&cursor).args(["MATCH", "*[[]*", "COUNT"]);
+        let scan = Command::new("HSCAN").arg(keys.key(hash)).arg(&cursor).args(["MATCH", "*[[]*", "COUNT"]);
         let request = Request::read([exists, scan.arg(PAGE.to_string())]);
         let mut answers =
             link.ask(&format!("reading the elements of run `{run}`"), request).await?.into_iter();
@@ -199,9 +207,14 @@ pub(crate) async fn failed_elements(
         let mut parts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
         cursor = parts.next().and_then(text).unwrap_or_default();
         let fields = parts.next().map(Answer::list).unwrap_or_default();
-        names.extend(fields.into_iter().step_by(2).filter_map(text).filter(|name| name != CLOSING));
+        let mut fields = fields.into_iter();
+        while let (Some(name), Some(value)) = (fields.next().and_then(text), fields.next()) {
+            if is_wanted(&name, &value.bytes().unwrap_or_default()) {
+                names.insert(name);
+            }
+        }
         if matches!(cursor.as_str(), "0" | "") || names.len() >= max {
-            return Ok(names.into_iter().take(max).collect());
+            return Ok(names);
         }
     }
 }

@@ -6,12 +6,13 @@
 //! server's clock instead, by the same amount. The real time that passes meanwhile is nothing against [`TICK`].
 
 use super::*;
-use crate::model::{FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx};
+use crate::model::{FailureClass, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::{Fixture, Host};
 use crate::state::redis::link::{Command, Link, Request};
 use crate::state::redis::link_to;
 use crate::state::{
-    Claim, MemoryBackend, NodeId, Outcome, Reply, ResourceScope, ResourceShape, Stage, Token, Verdict,
+    Claim, FailureRecord, Hole, MemoryBackend, NodeId, Outcome, Reply, ResourceScope, ResourceShape, Stage,
+    Token, Verdict,
 };
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -145,6 +146,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
         (_, 3) if claim.node.task.get() > 0 => {
             Outcome::Await(vec![NodeId::of_task(TaskIdx::new(pick(random, claim.node.task.get())))])
         }
+        (_, 4) if claim.node.at.level() > 0 => Outcome::LeftOut(Box::new(hole(seed))),
         (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
         (Stage::Ready, 5..=7) if repeats => Outcome::Iterated(b"more"[..].into()),
         _ => Outcome::Done(b"yes"[..].into()),
@@ -410,4 +412,16 @@ fn scripts_answer_as_the_machine_in_memory_does() {
     let Seen { delayed, iterated, taken_over, late, renewed, lost, left } = sides.seen;
     let seen = [delayed, iterated, taken_over, late, renewed, lost, left];
     assert!(seen.iter().all(|times| *times > 20), "too little of something happened: {:?}", sides.seen);
+}
+
+/// An element that failed, or another one that flows from it.
+fn hole(seed: u64) -> Hole {
+    let failure = FailureRecord {
+        class: FailureClass::Trap,
+        message: "no".to_owned(),
+        attempt: 1,
+        item: Some(0),
+        error: None,
+    };
+    Hole { level: 1, cause: "t0[0]".to_owned(), failure: seed.is_multiple_of(2).then_some(failure) }
 }
