@@ -36,6 +36,10 @@ const ELEMENTS: u32 = 1_000_000;
 /// Elements of the pipeline around, in the nested case.
 const OUTER: u32 = 10_000;
 
+/// Most bytes of a waiting static task, and of one at the peak: more is a relapse, and ends the benchmark.
+const MAX_WAITING: usize = 1024;
+const MAX_PEAK: usize = 3600;
+
 /// Guests at the same time.
 const SLOTS: u32 = 4;
 
@@ -115,9 +119,15 @@ fn static_tasks() {
     Host::runtime().block_on(async {
         let backend = MemoryBackend::new();
         let begun = graph.open(&backend).await;
-        println!("a waiting task: {} B, of which {ready} B are the plan", each(before));
+        let waiting = each(before);
+        println!("a waiting task: {waiting} B, of which {ready} B are the plan");
         begun.run(Arc::new(Numbers), SLOTS).await;
-        println!("the run has ended: {} B (peak {} B)", each(before), peak_each(before));
+        let peak = peak_each(before);
+        println!("the run has ended: {} B (peak {peak} B)", each(before));
+        assert!(
+            waiting <= MAX_WAITING && peak <= MAX_PEAK,
+            "at most {MAX_WAITING} and {MAX_PEAK} B are allowed"
+        );
     });
 }
 

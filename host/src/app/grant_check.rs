@@ -129,7 +129,7 @@ pub(crate) fn check(graph: &Graph, components: &[Option<Component>], faults: &mu
             continue;
         };
         let written = if node.is_ungranted { &none } else { &written.grants };
-        let grants = task.grants.as_ref().filter(|_| !node.is_ungranted).unwrap_or(written);
+        let grants = task.grants.as_deref().filter(|_| !node.is_ungranted).unwrap_or(written);
         // An unreadable grant may be the missing one.
         if grants.is_partial || task.is_unread(Unread::Grants) {
             continue;

@@ -20,7 +20,7 @@ pub(crate) struct Resolved {
 pub(crate) fn check(manifests: &Manifests, environment: &Environment, faults: &mut Faults) {
     for manifest in manifests.all() {
         let component_grants = manifest.components.values().map(|component| &component.grants);
-        let task_grants = manifest.tasks.values().filter_map(|task| task.grants.as_ref());
+        let task_grants = manifest.tasks.values().filter_map(|task| task.grants.as_deref());
         for written in component_grants.chain(task_grants) {
             resolve(written, &manifest.folder, environment, faults);
         }

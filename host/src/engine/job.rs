@@ -40,13 +40,14 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     };
     let job = Job { ctx, task, claim: &claim };
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
-    let (outcome, facts) = if claim.takeovers > task.max_lost_hosts {
+    let (outcome, facts) = if claim.takeovers > task.policy.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
             "1 host".to_owned()
         } else {
             format!("{} hosts in a row", claim.takeovers)
         };
-        let message = format!("{hosts} lost this task; its `max-lost-hosts` allows {}", task.max_lost_hosts);
+        let message =
+            format!("{hosts} lost this task; its `max-lost-hosts` allows {}", task.policy.max_lost_hosts);
         job.failed(FailureClass::Lost, &message, None)
     } else {
         match claim.stage {
@@ -329,7 +330,7 @@ impl Job<'_> {
             function: invoke::FunctionId(self.task.function),
             args,
             limits: self.task.limits,
-            timeout: self.task.timeout,
+            timeout: self.task.policy.timeout,
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task,
@@ -412,7 +413,7 @@ impl Job<'_> {
 
     fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
         let attempted = Attempted { number: self.claim.attempt, class, case };
-        let delay = self.ctx.with_random(|random| next_delay(&self.task.retry, &attempted, random))?;
+        let delay = self.ctx.with_random(|random| next_delay(&self.task.policy.retry, &attempted, random))?;
         let fact = Fact::TaskRetrying {
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             failure: FailureFact { class, error: message.to_owned() },

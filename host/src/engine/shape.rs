@@ -54,6 +54,11 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             shape.connect(source, Dependent { task: idx, level, on: Milestone::Ended });
         }
     }
+    // The edges were added one by one, and are kept for the whole run.
+    for task in &mut shape.tasks {
+        task.waits_for.shrink_to_fit();
+        task.dependents.shrink_to_fit();
+    }
     shape
 }
 

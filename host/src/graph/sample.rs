@@ -11,10 +11,11 @@
 
 use crate::manifest::{
     Action, BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param,
-    Parsed, Policy, Reference, Resource, Scope, Task, When,
+    Parsed, Reference, Resource, Scope, Task, When,
 };
 use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
+use std::sync::Arc;
 
 /// Reads a sample. There is always a component `c`, and tasks call `c.run` by default.
 pub(crate) fn sample(text: &str) -> Parsed {
@@ -161,7 +162,7 @@ impl Cursor<'_> {
             product: false,
             repeat: None,
             max_parallel: None,
-            policy: Policy::default(),
+            policy: Arc::default(),
             priority: 0,
             grants: None,
             on_error: OnError::Fail,
@@ -197,17 +198,14 @@ impl Cursor<'_> {
             }
             Some(("use", resource)) => {
                 let amount = self.word();
-                task.policy.resources.insert(name(resource), amount.map(|amount| amount.parse().unwrap()));
+                let amount = amount.map(|amount| amount.parse().unwrap());
+                Arc::make_mut(&mut task.policy).resources.insert(name(resource), amount);
             }
             _ if key.value == "when" => {
                 let subject = self.expr();
-                task.when = Some(When {
-                    span: key.span,
-                    subject,
-                    equals: None,
-                    is_complete: true,
-                    is_negated: false,
-                });
+                let when =
+                    When { span: key.span, subject, equals: None, is_complete: true, is_negated: false };
+                task.when = Some(Box::new(when));
             }
             _ if key.value == "equals" => {
                 let equals = self.literal();
@@ -217,7 +215,9 @@ impl Cursor<'_> {
                 assert_eq!(self.word().value, "value");
                 task.on_error = OnError::Value;
             }
-            _ if key.value == "permanent" => task.policy.retry.permanent.push(self.word()),
+            _ if key.value == "permanent" => {
+                Arc::make_mut(&mut task.policy).retry.permanent.push(self.word())
+            }
             _ if key.value == "call" => {
                 task.action = Some(self.word().map(|text| {
                     let (component, function) = text.split_once('.').unwrap();

@@ -8,6 +8,7 @@ use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, 
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A manifest; maps keep the order of the text.
@@ -160,7 +161,7 @@ pub struct Preopen {
     pub guest: String,
 }
 
-/// `[tasks.NAME]`.
+/// `[tasks.NAME]`. There may be many, so keys that few of them have are boxed.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// Span of the task's name.
@@ -172,21 +173,22 @@ pub struct Task {
     /// `after`.
     pub after: Vec<Spanned<String>>,
     /// `when`.
-    pub when: Option<When>,
+    pub when: Option<Box<When>>,
     /// `for-each`: item names with their lists.
     pub for_each: IndexMap<Name, Spanned<Expr>>,
     /// `product`: all combinations of the lists' elements, instead of pairs.
     pub product: bool,
     /// `repeat`.
-    pub repeat: Option<Repeat>,
+    pub repeat: Option<Box<Repeat>>,
     /// `max-parallel`.
     pub max_parallel: Option<NonZeroU32>,
-    /// `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied.
-    pub policy: Policy,
+    /// `retry`, `max-lost-hosts`, `timeout`, `limits`, `cache`, `resources`, with `[defaults]` already applied. Shared by all
+    /// tasks that set none of them.
+    pub policy: Arc<Policy>,
     /// `priority`, −100 to 100.
     pub priority: i8,
     /// `grants`, which replaces the component's; none at all for a task with `manifest` that says `"none"`.
-    pub grants: Option<Grants>,
+    pub grants: Option<Box<Grants>>,
     /// `on-error`.
     pub on_error: OnError,
     /// The keys that have a fault, or that an unknown key may be a misspelling of. Later stages must not rely on them.

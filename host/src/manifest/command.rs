@@ -71,7 +71,7 @@ pub(crate) fn command(reader: &mut Reader<'_>, table: &mut Table<'_>) -> Parts {
         None => (CommandOutput::One(Collected::Text), vec![Unread::Output]),
     };
     let action = component.map(|Spanned { value: component, span }| {
-        Spanned::new(Action::Command(Command { component, feeds, output, ok_status }), span)
+        Spanned::new(Action::Command(Box::new(Command { component, feeds, output, ok_status })), span)
     });
     Parts { action, args, unread }
 }

@@ -3,11 +3,11 @@
 
 use crate::manifest::component::component;
 use crate::manifest::keys::DEFAULTS;
-use crate::manifest::policy::{Site, policy};
+use crate::manifest::policy::{Site, read_policy};
 use crate::manifest::reader::{Completeness, Reader};
 use crate::manifest::reference::value;
 use crate::manifest::scalar::{text, title};
-use crate::manifest::section::{backend, named, param, resource, version};
+use crate::manifest::section::{backend, named, named_once, param, resource, version};
 use crate::manifest::shifted::shifted;
 use crate::manifest::syntax::Syntax;
 use crate::manifest::table::{Slot, Table};
@@ -69,7 +69,7 @@ fn read(tree: DeTable<'_>, mut syntax: Syntax, at: Place<'_>) -> Parsed {
     let tree = if start == 0 { tree } else { shifted(tree, start) };
     let faults = std::mem::take(&mut syntax.faults).into_iter().map(|fault| fault.moved(start));
     let mut reader = Reader::new(folder, faults.collect(), syntax.completeness);
-    let mut manifest = sections(&mut reader, &tree, Manifest::empty(sources.clone(), folder.to_owned()));
+    let mut manifest = sections(&mut reader, tree, Manifest::empty(sources.clone(), folder.to_owned()));
     let (list, mut left_out) = reader.finish();
     leave_out(&mut manifest.params, &mut left_out.params, &syntax.broken.params);
     leave_out(&mut manifest.resources, &mut left_out.resources, &syntax.broken.resources);
@@ -97,8 +97,9 @@ fn leave_out<T>(
     left_out.extend(broken.iter().cloned());
 }
 
-fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Manifest) -> Manifest {
-    let mut root = Table::root(tree);
+fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manifest) -> Manifest {
+    let tasks = tree.remove_entry("tasks");
+    let mut root = Table::root(&tree);
     let mark = reader.mark();
     // With an unknown version, faults of other keys would be noise.
     root.required(reader, ("cascade", "cascade = 1"), version);
@@ -116,13 +117,13 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
     if let Some(slot) = root.slot("resources") {
         (manifest.resources, reader.left_out.resources) = named(reader, &slot, resource);
     }
-    let defaults = root.optional(reader, "defaults", defaults).unwrap_or_default();
+    let defaults = Arc::new(root.optional(reader, "defaults", defaults).unwrap_or_default());
     if let Some(slot) = root.slot("components") {
         (manifest.components, reader.left_out.components) = named(reader, &slot, component);
     }
-    if let Some(slot) = root.slot("tasks") {
+    if let Some(section) = tasks {
         (manifest.tasks, reader.left_out.tasks) =
-            named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
+            named_once(reader, section, |reader, slot| task(reader, slot, &defaults));
     }
     if let Some(slot) = root.slot("outputs") {
         manifest.outputs = Some(named(reader, &slot, |reader, slot| Some(value(reader, slot))).0);
@@ -143,7 +144,7 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
 fn defaults(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Policy> {
     let example = "`[defaults]` and below it `timeout = \"5m\"`";
     let mut table = Table::open(reader, slot, DEFAULTS, ("`[defaults]`", example))?;
-    let mut policy = policy(reader, &mut table, (Site::Defaults, &Policy::default()));
+    let mut policy = read_policy(reader, &mut table, (Site::Defaults, &Policy::default()));
     policy.retry.inherits_permanent = true;
     table.close(reader);
     Some(policy)

@@ -3,7 +3,7 @@
 //! A task's own key replaces the default. Only `limits` and `retry` are merged field by field:
 //! a task with `limits = { fuel = 1 }` keeps the default memory, and `retry = 5` keeps the default delay.
 
-use crate::manifest::keys::{LIMITS, RETRY};
+use crate::manifest::keys::{DEFAULTS, LIMITS, RETRY};
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{
     boolean, duration, duration_or_zero, filled, integer_within, key_name, list, size, word,
@@ -13,6 +13,7 @@ use crate::manifest::{Backoff, CachePolicy, Policy, Retry, RetryClass};
 use crate::model::{Fault, Limits, Name, Spanned, Stack};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use toml::de::DeValue;
 
 /// Maximum of `max-lost-hosts`, beyond any realistic number; ledgers count further.
@@ -27,8 +28,16 @@ pub(crate) enum Site {
     Task,
 }
 
+/// Reads the policy of a task. Tasks without keys of their own share the defaults.
+pub(crate) fn policy(reader: &mut Reader<'_>, table: &mut Table<'_>, defaults: &Arc<Policy>) -> Arc<Policy> {
+    if DEFAULTS.keys().iter().all(|key| table.slot(key).is_none()) {
+        return Arc::clone(defaults);
+    }
+    Arc::new(read_policy(reader, table, (Site::Task, defaults)))
+}
+
 /// Reads the policy keys of `table` on top of `base`; a faulty key keeps the value of `base`.
-pub(crate) fn policy(
+pub(crate) fn read_policy(
     reader: &mut Reader<'_>,
     table: &mut Table<'_>,
     (site, base): (Site, &Policy),

@@ -12,7 +12,7 @@ pub enum Action {
     /// `call`: a built-in task.
     Builtin(BuiltinCall),
     /// `command`: a program.
-    Command(Command),
+    Command(Box<Command>),
     /// `manifest`: the tasks of another manifest.
     Manifest(Included),
 }

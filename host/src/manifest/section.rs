@@ -10,7 +10,7 @@ use crate::manifest::{BackendSection, Param, Resource, Scope, UriSource};
 use crate::model::{Fault, Name, Spanned};
 use indexmap::IndexMap;
 use std::collections::HashSet;
-use toml::de::DeValue;
+use toml::de::{DeString, DeValue};
 
 /// The version of the format that this host reads.
 const VERSION: &str = "1";
@@ -69,31 +69,61 @@ fn uri(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<UriSource>> {
     Some(Spanned::new(source, slot.span.clone()))
 }
 
-/// Reads a section of user-chosen names. Returns the definitions in order, and the names of the faulty ones.
+/// Definitions in order, and the names of the faulty ones.
+type Named<T> = (IndexMap<Name, T>, HashSet<String>);
+
+/// Reads a section of user-chosen names.
 pub(crate) fn named<'t, 'f, T>(
     reader: &mut Reader<'f>,
     slot: &Slot<'t>,
     read: impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<T>,
-) -> (IndexMap<Name, T>, HashSet<String>) {
-    let (mut sound, mut left_out) = (IndexMap::new(), HashSet::new());
+) -> Named<T> {
+    let mut found = (IndexMap::new(), HashSet::new());
     let DeValue::Table(table) = slot.value else {
         reader.left_out.sections.insert(slot.name.to_owned());
         let help = format!("write `[{}]` as a header, and its names below it", slot.name);
         reader.fault::<()>(slot.mismatch("a table").help(help));
-        return (sound, left_out);
+        return found;
     };
-    for entry in Slot::entries(table) {
-        let name = key_name(reader, &entry);
-        match (name, read(reader, &entry)) {
-            (Some(name), Some(definition)) => {
-                sound.insert(name, definition);
-            }
-            (None, _) | (_, None) => {
-                left_out.insert(entry.name.to_owned());
+    Slot::entries(table).for_each(|entry| add(reader, &mut found, (&entry, &read)));
+    found
+}
+
+/// Reads a section as [`named`] does, and drops the tree of each definition once it is read: of a large section, trees and
+/// definitions would take twice the memory.
+pub(crate) fn named_once<'f, T>(
+    reader: &mut Reader<'f>,
+    (key, section): (toml::Spanned<DeString<'_>>, toml::Spanned<DeValue<'_>>),
+    read: impl Fn(&mut Reader<'f>, &Slot<'_>) -> Option<T>,
+) -> Named<T> {
+    let mut found = (IndexMap::new(), HashSet::new());
+    let span = section.span();
+    match section.into_inner() {
+        DeValue::Table(table) => {
+            for (name, value) in table {
+                add(reader, &mut found, (&Slot::new(&name, &value), &read));
             }
         }
+        other => return named(reader, &Slot::new(&key, &toml::Spanned::new(span, other)), read), // which reports it
     }
-    (sound, left_out)
+    found
+}
+
+/// Reads one definition.
+fn add<'t, 'f, T>(
+    reader: &mut Reader<'f>,
+    (sound, left_out): &mut Named<T>,
+    (entry, read): (&Slot<'t>, impl Fn(&mut Reader<'f>, &Slot<'t>) -> Option<T>),
+) {
+    let name = key_name(reader, entry);
+    match (name, read(reader, entry)) {
+        (Some(name), Some(definition)) => {
+            sound.insert(name, definition);
+        }
+        (None, _) | (_, None) => {
+            left_out.insert(entry.name.to_owned());
+        }
+    }
 }
 
 /// Reads `[params.NAME]`. Faults of a secret param hide the source line, which may contain its default.

@@ -9,7 +9,7 @@ use crate::manifest::given::named_arguments;
 use crate::manifest::grants::grants;
 use crate::manifest::keys::TASK;
 use crate::manifest::pipeline::{is_pipeline, no_grants, pipeline};
-use crate::manifest::policy::{Site, policy};
+use crate::manifest::policy::policy;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::{value, value_beside};
 use crate::manifest::repeat;
@@ -19,12 +19,13 @@ use crate::manifest::value::{KINDS, literal};
 use crate::manifest::{Action, Expr, OnError, Policy, Reference, Task, Unread, When};
 use crate::model::{Datum, Fault, Name, STD, Spanned};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 /// Reads the task in `slot`; `None` if it is not a table.
 ///
 /// A task with a fault is kept, with defaults for its faulty keys, so that its other names and values are checked too.
-pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) -> Option<Task> {
+pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Arc<Policy>) -> Option<Task> {
     let owner = format!("task `{}`", slot.name);
     let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
@@ -64,8 +65,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         ),
     });
     // The tasks of an included manifest have policies of their own, and `pipeline` has reported others.
-    let policy =
-        if is_pipeline { Policy::default() } else { policy(reader, &mut table, (Site::Task, defaults)) };
+    let policy = if is_pipeline { Arc::default() } else { policy(reader, &mut table, defaults) };
     let priority =
         table.optional(reader, "priority", |reader, slot| integer_within(reader, slot, -100..=100));
     let grants = table
@@ -77,14 +77,14 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Policy) 
         action,
         args,
         after: after.unwrap_or_default(),
-        when,
+        when: when.map(Box::new),
         for_each: lists.into_iter().flatten().flatten().collect(),
         product: product.unwrap_or_default(),
-        repeat,
+        repeat: repeat.map(Box::new),
         max_parallel: max_parallel.and_then(NonZeroU32::new),
         policy,
         priority: priority.unwrap_or_default(),
-        grants,
+        grants: grants.map(Box::new),
         on_error: on_error.unwrap_or_default(),
         unread,
     })

@@ -258,7 +258,7 @@ pub(crate) fn grants<'a>(graph: &'a Graph, node: &Node, task: &'a manifest::Task
         return None;
     }
     let component_grants = || graph.manifests().component(node.component?).map(|(_, found)| &found.grants);
-    task.grants.as_ref().or_else(component_grants)
+    task.grants.as_deref().or_else(component_grants)
 }
 
 /// Returns the payload types of a function's result: the plain value or that of `ok`, and that of `err`.

@@ -165,7 +165,7 @@ impl<'a> Compiler<'a> {
             for_each: for_each?,
             product: node.product,
             repeat: repeat.ok()?.map(Box::new),
-            flow: node.flow.clone(),
+            flow: node.flow.clone().map(Box::new),
             max_parallel: written.max_parallel,
             waits_for: node.waits_for.clone(),
             after: node.after.clone(),
@@ -174,9 +174,7 @@ impl<'a> Compiler<'a> {
             output,
             value,
             error,
-            retry: written.policy.retry.clone(),
-            max_lost_hosts: written.policy.max_lost_hosts,
-            timeout: written.policy.timeout,
+            policy: Arc::clone(&written.policy),
             limits: policy::limits(written),
             resources: node.resources.clone(),
             priority: node.priority,
@@ -382,7 +380,9 @@ impl<'a> Compiler<'a> {
         });
         let tasks: Option<Vec<Task>> = tasks.collect();
         let outputs: Option<Vec<Output>> = outputs.into_iter().collect();
-        if let (true, Some(tasks), Some(outputs)) = (faults.is_empty(), tasks, outputs) {
+        if let (true, Some(mut tasks), Some(outputs)) = (faults.is_empty(), tasks, outputs) {
+            // The vector has grown by doubling, because its length was not known.
+            tasks.shrink_to_fit();
             let mut plan = Plan {
                 tasks,
                 order: self.scope.graph.order().to_vec(),

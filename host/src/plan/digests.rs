@@ -112,11 +112,12 @@ fn execution_settings_are_not_digested() {
             let task = &mut parsed.manifest.tasks["l"];
             task.max_parallel = NonZeroU32::new(3);
             task.priority = 7;
-            task.policy.retry.attempts = NonZeroU32::new(4).unwrap();
-            task.policy.max_lost_hosts = 0;
-            task.policy.timeout = Duration::from_secs(9);
-            task.policy.limits.memory = Size::parse("1GiB").unwrap();
-            task.policy.cache = crate::manifest::CachePolicy::Never;
+            let policy = Arc::make_mut(&mut task.policy);
+            policy.retry.attempts = NonZeroU32::new(4).unwrap();
+            policy.max_lost_hosts = 0;
+            policy.timeout = Duration::from_secs(9);
+            policy.limits.memory = Size::parse("1GiB").unwrap();
+            policy.cache = crate::manifest::CachePolicy::Never;
         }),
         sample(&TEXT.replace("x=#i", "x=#i use.gpu=1")),
         sample(&TEXT.replace("gpu = 2", "gpu = 3")),
@@ -222,7 +223,7 @@ fn feed_and_end_of_a_repetition_are_digested_and_its_bound_is_not() {
     let repeating = |feed: &str, max: u32| {
         let mut parsed = sample(turn);
         let (feed, until) = (Spanned::new(feed.to_owned(), 0..0), Spanned::new(Path::root(), 0..0));
-        parsed.manifest.tasks["t"].repeat = Some(Repeat { span: 0..0, feed, until, max });
+        parsed.manifest.tasks["t"].repeat = Some(Box::new(Repeat { span: 0..0, feed, until, max }));
         bound(parsed, NONE)
     };
     let (before, once) = (repeating("left", 9), of_text(turn));

@@ -32,7 +32,7 @@ impl Plan {
                 lists: &task.for_each,
                 product: task.product,
                 max_parallel: task.max_parallel,
-                flow: task.flow.as_ref(),
+                flow: task.flow.as_deref(),
                 around: &task.around,
             }),
             FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|pipeline| ListsRef {

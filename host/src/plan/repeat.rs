@@ -127,7 +127,8 @@ mod tests {
     fn faults(text: &str, feed: &str, until: Path) -> Vec<String> {
         let mut parsed = sample(text);
         let (feed, until) = (Spanned::new(feed.to_owned(), 0..0), Spanned::new(until, 0..0));
-        parsed.manifest.tasks["t"].repeat = Some(manifest::Repeat { span: 0..0, feed, until, max: 9 });
+        parsed.manifest.tasks["t"].repeat =
+            Some(Box::new(manifest::Repeat { span: 0..0, feed, until, max: 9 }));
         match compiled_with(FUNCTIONS, parsed) {
             Ok(plan) => {
                 let repeat = plan.tasks().iter().find_map(|task| task.repeat.as_ref()).unwrap();

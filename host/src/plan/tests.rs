@@ -7,6 +7,7 @@ use crate::manifest::{Action, CachePolicy};
 use crate::model::{Effort, Fault, Faults};
 use crate::plan::sample::{compiled_with, faults, plan};
 use crate::plan::{Binding, CacheRule, InputKind, Plan, compile};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Functions that the tests call: a producer of each type, and a consumer.
@@ -362,7 +363,8 @@ fn pruning_conditions_keep_selectors_and_items() {
 #[test]
 fn function_with_equal_grants_is_listed_once() {
     let mut parsed = sample("a: call=c.nothing\nb: call=c.nothing\nc: call=c.nothing");
-    parsed.manifest.tasks["c"].grants = Some(crate::manifest::Grants { clock: true, ..Default::default() });
+    parsed.manifest.tasks["c"].grants =
+        Some(Box::new(crate::manifest::Grants { clock: true, ..Default::default() }));
     let plan = compiled_with(FUNCTIONS, parsed).unwrap();
     let functions: Vec<usize> = plan.tasks().iter().map(|task| task.function).collect();
     assert_eq!(functions, [0, 0, 1]);
@@ -374,8 +376,9 @@ fn function_with_equal_grants_is_listed_once() {
 fn authors_may_vouch_for_impure_tasks() {
     let rule = |cache: CachePolicy| {
         let mut parsed = sample("a: call=c.nothing");
-        parsed.manifest.tasks["a"].grants = Some(crate::manifest::Grants { dns: true, ..Default::default() });
-        parsed.manifest.tasks["a"].policy.cache = cache;
+        parsed.manifest.tasks["a"].grants =
+            Some(Box::new(crate::manifest::Grants { dns: true, ..Default::default() }));
+        Arc::make_mut(&mut parsed.manifest.tasks["a"].policy).cache = cache;
         compiled_with(FUNCTIONS, parsed).unwrap().tasks()[0].cache
     };
     let day = Duration::from_hours(24);

@@ -5,7 +5,7 @@ use crate::builtin;
 use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::graph::Flow;
-use crate::manifest::{Grants, OnError, Retry};
+use crate::manifest::{Grants, OnError, Policy};
 use crate::model::{Digest, Limits, Name, Path, TaskIdx, TaskName};
 use crate::plan::identity::identity;
 use crate::plan::{Binding, Input};
@@ -150,7 +150,7 @@ impl ComponentFunction {
     }
 }
 
-/// A task.
+/// A task. There may be many, so what few tasks have is boxed, and lists have no spare capacity.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// Full name of the task.
@@ -172,7 +172,7 @@ pub struct Task {
     /// How the task repeats; none if it does not.
     pub repeat: Option<Box<Repeat>>,
     /// How the elements flow from those of other tasks; none if the task waits for whole lists.
-    pub flow: Option<Flow>,
+    pub flow: Option<Box<Flow>>,
     /// Elements that run at the same time at most.
     pub max_parallel: Option<NonZeroU32>,
     /// Tasks that must end before this one is queued. Those that it flows from are not among them.
@@ -189,12 +189,8 @@ pub struct Task {
     pub value: Option<Type>,
     /// Type of the `err` payload, if the function returns a `result` that has one.
     pub error: Option<Type>,
-    /// Retry policy.
-    pub retry: Retry,
-    /// Maximum number of hosts lost in a row before the task is held to be the cause.
-    pub max_lost_hosts: u32,
-    /// Timeout of one attempt.
-    pub timeout: Duration,
+    /// Retries, lost hosts and the timeout of one attempt, as the manifest has them. Tasks share the defaults.
+    pub policy: Arc<Policy>,
     /// Limits of one call.
     pub limits: Limits,
     /// Resources by position in [`Plan::resources`], with amounts.

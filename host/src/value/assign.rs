@@ -13,31 +13,37 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Conversion of values of one type to another.
+///
+/// None if values stay as they are, as most do: every edge of a plan has a conversion.
 #[derive(Debug, Clone)]
-pub struct Conversion(Op);
+pub struct Conversion(Option<Box<Op>>);
 
 /// Returns the conversion from a producer's type to a consumer's, or where they do not fit.
 ///
 /// `option<T>` fits `option<U>` if `T` fits `U`, so that none stays none. Any other type that fits `U` is wrapped in
 /// `some`.
 pub fn assign(from: &Type, to: &Type) -> Result<Conversion, Mismatch> {
-    fit(from, to).map(Conversion)
+    fit(from, to).map(Conversion::new)
 }
 
 impl Conversion {
+    fn new(op: Op) -> Self {
+        Self((!op.is_same()).then(|| Box::new(op)))
+    }
+
     /// Returns whether values stay as they are.
     #[must_use]
     pub const fn is_identity(&self) -> bool {
-        matches!(self.0, Op::Same)
+        self.0.is_none()
     }
 
     /// Returns the conversion of the elements of a list; none if this one does not make a list of a list.
     #[must_use]
     pub fn of_elements(&self) -> Option<Self> {
-        match &self.0 {
-            Op::Same => Some(self.clone()),
-            Op::List(element) | Op::Bytes(element) => Some(Self((**element).clone())),
-            _ => None, // makes something else
+        match self.0.as_deref() {
+            None => Some(self.clone()),
+            Some(Op::List(element) | Op::Bytes(element)) => Some(Self::new((**element).clone())),
+            Some(_) => None, // makes something else
         }
     }
 
@@ -46,12 +52,10 @@ impl Conversion {
     /// Fields that the producer lacks, and widened numbers, may make a value many times as large. The conversion
     /// fails soon after `max_len` bytes are written.
     pub fn apply(&self, value: &Bytes, max_len: usize) -> Result<Bytes, Unconverted> {
-        if self.is_identity() {
-            return Ok(value.clone());
-        }
+        let Some(op) = &self.0 else { return Ok(value.clone()) };
         let mut reader = Reader::new(value);
         let mut out = Vec::with_capacity(value.len());
-        self.0.run(&mut reader, &mut out, max_len)?;
+        op.run(&mut reader, &mut out, max_len)?;
         reader.finish().map_err(ValueFault::from)?;
         Ok(out.into())
     }

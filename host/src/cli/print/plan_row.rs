@@ -244,14 +244,14 @@ fn limits(task: &Task) -> Vec<String> {
     let defaults = Limits::default();
     let Limits { memory, fuel, output, logs, stack, disk } = task.limits;
     let mut shown = Vec::new();
-    if task.timeout != TIMEOUT {
-        shown.push(format!("timeout {}", show_duration(task.timeout)));
+    if task.policy.timeout != TIMEOUT {
+        shown.push(format!("timeout {}", show_duration(task.policy.timeout)));
     }
-    if task.retry.attempts.get() > 1 {
-        shown.push(format!("{} attempts", task.retry.attempts));
+    if task.policy.retry.attempts.get() > 1 {
+        shown.push(format!("{} attempts", task.policy.retry.attempts));
     }
-    if task.max_lost_hosts != MAX_LOST_HOSTS {
-        shown.push(format!("max-lost-hosts {}", task.max_lost_hosts));
+    if task.policy.max_lost_hosts != MAX_LOST_HOSTS {
+        shown.push(format!("max-lost-hosts {}", task.policy.max_lost_hosts));
     }
     for (name, size, default) in [
         ("memory", memory, defaults.memory),

@@ -6,12 +6,11 @@ use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
     BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, NeededClause,
-    NeededIf, OnError, Output, Place, Plan, Resource, Retry, Task, bind,
+    NeededIf, OnError, Output, Place, Plan, Resource, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A plan being written. Every parameter and result is a string unless set otherwise.
 pub(crate) struct Draft {
@@ -47,9 +46,7 @@ impl Draft {
             output: Some(Type::String),
             value: Some(Type::String),
             error: Some(Type::String),
-            retry: Retry::default(),
-            max_lost_hosts: 3,
-            timeout: Duration::from_mins(5),
+            policy: Arc::default(),
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             resources: Vec::new(),
             priority: 0,
@@ -67,7 +64,7 @@ impl Draft {
         let list = part_of(source, &strings(), "", &strings());
         let task = self.task(name, vec![item()]);
         task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
-        task.flow = Some(Flow { root, sources: vec![Some(FanOut::Task(idx(source)))] });
+        task.flow = Some(Box::new(Flow { root, sources: vec![Some(FanOut::Task(idx(source)))] }));
         task.output = Some(strings());
         task
     }
@@ -103,7 +100,7 @@ impl Draft {
 
 /// Returns the tasks that a task waits for in whole or element by element.
 fn upstream(task: &Task) -> Vec<TaskIdx> {
-    let sources = task.flow.iter().flat_map(Flow::distinct_sources);
+    let sources = task.flow.as_deref().into_iter().flat_map(Flow::distinct_sources);
     let sources = sources.filter_map(|source| match source {
         FanOut::Task(task) => Some(task),
         FanOut::Pipeline(_) => None,

@@ -114,7 +114,7 @@ async fn task_fails_after_its_last_allowed_iteration_and_goes_on_once_more_are_a
 async fn each_iteration_is_retried_on_its_own() {
     let mut draft = growing(9);
     let attempts = NonZeroU32::new(2).unwrap();
-    draft.tasks[0].retry =
+    Arc::make_mut(&mut draft.tasks[0].policy).retry =
         Retry { attempts, delay: Duration::from_millis(100), jitter: false, ..Retry::default() };
     let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.number {

@@ -13,14 +13,14 @@ use std::time::Duration;
 
 fn task_with_retries(attempts: u32, change: impl FnOnce(&mut Retry)) -> Draft {
     let mut draft = Draft::new();
-    let task = draft.task("task", vec![]);
-    task.retry = Retry {
+    let retry = &mut Arc::make_mut(&mut draft.task("task", vec![]).policy).retry;
+    *retry = Retry {
         attempts: NonZeroU32::new(attempts).unwrap(),
         delay: Duration::from_millis(100),
         jitter: false,
         ..Retry::default()
     };
-    change(&mut task.retry);
+    change(retry);
     draft
 }
 

@@ -148,7 +148,7 @@ async fn task_lost_by_more_than_max_lost_hosts_fails_as_lost() {
         (3, "4 hosts in a row lost this task; its `max-lost-hosts` allows 3"),
     ] {
         let mut draft = Draft::new();
-        draft.task("poison", vec![]).max_lost_hosts = max_lost_hosts;
+        Arc::make_mut(&mut draft.task("poison", vec![]).policy).max_lost_hosts = max_lost_hosts;
         let bound = draft.bound();
         let fixture = Fixture::new();
         let mut dead = Vec::new();

@@ -20,7 +20,8 @@ fn pair(rule: CacheRule) -> Arc<Bound> {
     let attempts = NonZeroU32::new(3).unwrap();
     for (name, argument) in [("a", literal("x")), ("b", from(0))] {
         let task = draft.task(name, vec![argument]);
-        (task.cache, task.retry) = (rule, Retry { attempts, ..Retry::default() });
+        task.cache = rule;
+        Arc::make_mut(&mut task.policy).retry = Retry { attempts, ..Retry::default() };
     }
     draft.bound()
 }

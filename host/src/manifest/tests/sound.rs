@@ -9,6 +9,7 @@ use crate::manifest::{
 use crate::model::{Datum, Effort, Limits, Name, Path, Random, Size};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn valid(text: &str) -> Manifest {
@@ -106,7 +107,7 @@ fn every_task_key_parses() {
     );
     assert_eq!(task.after.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!((task.max_parallel.unwrap().get(), task.priority, task.on_error), (4, -100, OnError::Value));
-    let Policy { retry, max_lost_hosts, timeout, limits, resources, cache } = task.policy;
+    let Policy { retry, max_lost_hosts, timeout, limits, resources, cache } = (*task.policy).clone();
     assert_eq!(max_lost_hosts, 0);
     assert_eq!((timeout, cache, resources["gpu"].value), (seconds(2), CachePolicy::For(seconds(3600)), 2));
     assert_eq!(
@@ -135,10 +136,20 @@ fn task_keys_override_the_defaults() {
 }
 
 #[test]
+fn tasks_without_settings_share_those_of_the_defaults() {
+    let tasks =
+        "[tasks.a]\ncall = \"a.b\"\n[tasks.b]\ncall = \"a.b\"\n[tasks.c]\ncall = \"a.b\"\ncache = true\n";
+    let manifest = valid(&format!("[defaults]\ntimeout = \"9s\"\n{tasks}"));
+    let [a, b, c] = ["a", "b", "c"].map(|name| &manifest.tasks[name].policy);
+    assert!(Arc::ptr_eq(a, b) && !Arc::ptr_eq(a, c));
+    assert_eq!([a, c].map(|policy| policy.timeout), [seconds(9); 2]);
+}
+
+#[test]
 fn repeat_has_a_bound_of_its_own() {
     let repeat =
         |keys: &str| task(&format!("repeat = {{ feed = \"x\", until = \"a[0].b\"{keys} }}")).repeat.unwrap();
-    let Repeat { feed, until, max, .. } = repeat("");
+    let Repeat { feed, until, max, .. } = *repeat("");
     assert_eq!((feed.value.as_str(), until.value.to_string().as_str(), max), ("x", ".a[0].b", 100));
     assert_eq!(repeat(", max = 1000000").max, 1_000_000);
     assert!(task("").repeat.is_none());
@@ -146,7 +157,7 @@ fn repeat_has_a_bound_of_its_own() {
 
 #[test]
 fn delay_above_the_maximum_raises_the_maximum() {
-    let retry = task("retry = { attempts = 2, delay = \"2m\" }").policy.retry;
+    let retry = task("retry = { attempts = 2, delay = \"2m\" }").policy.retry.clone();
     assert_eq!((retry.delay, retry.max_delay), (seconds(120), seconds(120)));
 }
 

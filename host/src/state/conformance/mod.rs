@@ -2,7 +2,7 @@
 //! A [`Harness`] makes the backends; `state_conformance!` turns the cases into tests.
 
 mod archive;
-mod fixture;
+pub(crate) mod fixture;
 mod buckets;
 mod closing;
 mod elements;

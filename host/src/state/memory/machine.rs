@@ -230,7 +230,7 @@ impl Machine {
     /// Returns the stored iterations of a node, in order.
     pub(crate) fn iterations(&self, node: NodeId) -> &[Bytes] {
         let task = self.tasks.get(node.task.index());
-        task.and_then(|task| task.iterations.get(&node.at)).map_or(&[], Vec::as_slice)
+        task.and_then(|task| task.iterations.as_ref()?.get(&node.at)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the run's progress.

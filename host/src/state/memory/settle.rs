@@ -102,7 +102,7 @@ impl Machine {
     // Stores an iteration of a node, and queues the node for the next one.
     fn iterate(&mut self, node: NodeId, bytes: Bytes) {
         if let Some(task) = self.tasks.get_mut(node.task.index()) {
-            task.iterations.entry(node.at).or_default().push(bytes);
+            task.iterations.get_or_insert_default().entry(node.at).or_default().push(bytes);
         }
         if let Some(node) = self.node_mut(node) {
             node.attempt = 1;

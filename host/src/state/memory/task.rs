@@ -70,9 +70,12 @@ pub(crate) struct Branch {
     pub(crate) entry: Entry,
     /// Its elements; none before there is anything to know of them.
     pub(crate) below: Option<Box<Below>>,
-    /// Results of the iterations of the task's nodes, in order; only in the task itself.
-    pub(crate) iterations: FxHashMap<IndexPath, Vec<Bytes>>,
+    /// Results of the iterations of the task's nodes, in order; only in the task itself, and if one of them repeats.
+    pub(crate) iterations: Option<Box<Iterations>>,
 }
+
+/// Results of iterations by node, in order.
+pub(crate) type Iterations = FxHashMap<IndexPath, Vec<Bytes>>;
 
 /// The elements of a branch.
 #[derive(Debug, Default)]
@@ -89,7 +92,7 @@ impl Branch {
     /// Creates a branch with the state stored by an earlier life of the run.
     pub(crate) fn new(entry: Entry, below: Option<Box<Below>>) -> Self {
         let phase = if matches!(entry, Entry::Open) { Phase::Waiting } else { Phase::Ended };
-        Self { node: Node::new(phase), entry, below, iterations: FxHashMap::default() }
+        Self { node: Node::new(phase), entry, below, iterations: None }
     }
 
     /// Creates a branch of which nothing is known.

@@ -3,12 +3,12 @@
 -- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
 if command == 'commit' then
   local count = (#ARGV - 12) / 4
-  local pages, tasks, splits, edges = {}, {}, {}, {}
+  local pages, tasks, splits, followers = {}, {}, {}, {}
   -- The only lane with queued nodes, and its length.
   local class, stored = nil, 0
   local arrived, seq, edges_left, ended_tasks = {}, run.seq, budget, 0
   local results, unheld, undue = {}, {}, {}
-  local claims, holds, dues, left, entering = {}, {}, {}, {}, {}
+  local claims, holds, dues, left, entering, blocked = {}, {}, {}, {}, {}, {}
 
   -- A record as it is unpacked: 1 phase, 2 flags, 3 takeovers, 4 open dependencies, 5 attempt, 6 kind, 7 levels of
   -- elements, 8 class, 9 order, 10 first edge, 11 edges, 12 whether it has changed.
@@ -43,15 +43,17 @@ if command == 'commit' then
     return t and t[1] == WAITING and t[2] == FLAG_SPLIT and t[7] == 1 and element_kinds[t[6]]
   end
 
-  -- Returns the elements of a simple list; nil while they are being scanned.
-  local function split_of(idx, t)
+  -- Returns the elements of a simple list; nil while they are being scanned, and for everything else.
+  local function split_of(idx)
     local s = splits[idx]
     if s then return s end
+    local t = task(idx)
+    if not is_simple_list(t) then return nil end
     local raw = call('HGET', COORD, 's:' .. pack(NODE, idx, 0))
     if not raw then return nil end
     local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
     if is_scanning ~= 0 then return nil end
-    s = {idx = idx, order = t[9], class = t[8], items = items, max = max, cursor = cursor, ended = ended,
+    s = {idx = idx, order = t[9], class = t[8], leads = t[6] % (2 * KIND_LEADS) >= KIND_LEADS, items = items, max = max, cursor = cursor, ended = ended,
       running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}}
     if placed > 0 then
       s.member = raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed)
@@ -75,16 +77,6 @@ if command == 'commit' then
       s.member, s.was_placed = nil, false
     end
     return true
-  end
-
-  -- Returns the edges of a list, as they are stored.
-  local function edges_of(field)
-    local raw = edges[field]
-    if not raw then
-      raw = call('HGET', COORD, field) or ''
-      edges[field] = raw
-    end
-    return raw
   end
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
@@ -127,33 +119,41 @@ if command == 'commit' then
     return true
   end
 
-  -- Makes the elements ready that wait for this one only.
-  local function follow_element(idx, item)
-    local raw = edges_of('e:' .. idx)
+  -- Returns the lists of which each element waits for one of this list only; nil if others must be counted down.
+  local function followers_of(idx)
+    if followers[idx] then return followers[idx] end
+    local list, raw = {}, call('HGET', COORD, 'e:' .. idx) or ''
     for k = 1, #raw, LEAD_BYTES do
       local next_at, level, on = unpack_bytes(LEAD, raw, k)
       -- Level 0 is for the task itself.
-      if level > 1 or level == 1 and on ~= ON_ENDED then return false end
+      if level > 1 or level == 1 and on ~= ON_ENDED then return nil end
       local other = level == 1 and task(next_at)
       -- A task that is not expanded yet counts its elements when it is.
       if other and other[6] % 2 == 1 and other[1] < DONE and other[2] % (2 * FLAG_SPLIT) >= FLAG_SPLIT then
-        local s = is_simple_list(other) and split_of(next_at, other)
-        if not s or s.cursor < s.items or #edges_of('i:' .. next_at) > LEAD_BYTES then return false end
-        s.ready, s.added[item], s.additions = s.ready + 1, true, s.additions + 1
-        if not place(s) then return false end
+        local s = split_of(next_at)
+        if not s or s.cursor < s.items or call('HSTRLEN', COORD, 'i:' .. next_at) > LEAD_BYTES then return nil end
+        list[#list + 1] = s
       end
     end
-    return true
+    followers[idx] = list
+    return list
   end
 
-  -- Settles an element. The last one of a list needs the general path.
+  -- Settles an element, and makes those ready that wait for it. The last one of a list needs the general path.
   local function settle_element(idx, item)
-    local t = task(idx)
-    local s = is_simple_list(t) and split_of(idx, t)
+    local s = split_of(idx)
     if not s then return false end
     s.ended, s.running = s.ended + 1, s.running - 1
     if s.ended == s.items or not place(s) then return false end
-    return t[6] % (2 * KIND_LEADS) < KIND_LEADS or follow_element(idx, item)
+    if not s.leads then return true end
+    local list = followers_of(idx)
+    if not list then return false end
+    for _, follower in ipairs(list) do
+      follower.ready, follower.added[item] = follower.ready + 1, true
+      follower.additions = follower.additions + 1
+      if not place(follower) then return false end
+    end
+    return true
   end
 
   -- Settles the held claims, and counts down their dependents.
@@ -188,37 +188,43 @@ if command == 'commit' then
 
   local function ready_key(s, item) return 'A' .. pack(NODE, s.idx, INDEX_BYTES) .. pack(INDEX, item) end
 
-  -- Lists the elements of a list that became ready now, and as many as may be taken of those that were ready before.
-  -- Both are in order. None are added any more once the first is taken.
-  local function list_ready(s, slots)
+  -- Lists the elements of a list that became ready now, and at most `most` of those that were ready before. Both are in
+  -- order. None are added any more once the first is taken.
+  local function list_ready(s, most)
     s.fresh, s.next_fresh, s.waiting, s.next_waiting = {}, 1, {}, 1
     for item in pairs(s.added) do s.fresh[#s.fresh + 1] = item end
     table.sort(s.fresh)
-    if s.ready > s.additions then
-      local low, high = ready_key(s, 0), ready_key(s, 4294967295)
-      for i, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, slots)) do
-        s.waiting[i] = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
-      end
+    if s.ready == s.additions then return end
+    local low, high, names = ready_key(s, 0), ready_key(s, 4294967295), {}
+    for i, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, most)) do
+      s.waiting[i] = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
+      names[i] = 'n:' .. member:sub(2)
     end
+    s.records = #names > 0 and call('HMGET', COORD, unpack(names))
   end
 
-  -- Takes the next element of a list; nil if it has a record, which the general path reads.
-  local function take_element(s, slots)
-    if not s.fresh then list_ready(s, slots) end
+  -- Returns the next element of a list, and whether it was ready before; nil if it has a record, which the general path
+  -- reads. At most `slots` elements are taken; one more may be reported.
+  local function next_element(s, slots)
+    if not s.fresh then list_ready(s, slots + 1) end
     local item, waiting = s.fresh[s.next_fresh], s.waiting[s.next_waiting]
-    if item and not (waiting and waiting < item) then
+    if item and not (waiting and waiting < item) then return item, false end
+    if not waiting then return s.cursor, false end
+    if s.records[s.next_waiting] then return nil end
+    return waiting, true
+  end
+
+  -- Takes the next element of a list.
+  local function take_element(s, item, was_ready)
+    if was_ready then
+      s.next_waiting = s.next_waiting + 1
+      s.taken[item], s.ready = true, s.ready - 1
+    elseif s.added[item] then
       s.next_fresh = s.next_fresh + 1
       s.added[item], s.additions, s.ready = nil, s.additions - 1, s.ready - 1
-      return item
+    else
+      s.cursor = s.cursor + 1
     end
-    if waiting then
-      if call('HEXISTS', COORD, 'n:' .. ready_key(s, waiting):sub(2)) == 1 then return nil end
-      s.next_waiting = s.next_waiting + 1
-      s.taken[waiting], s.ready = true, s.ready - 1
-      return waiting
-    end
-    s.cursor = s.cursor + 1
-    return s.cursor - 1
   end
 
   -- Claims a node for this host.
@@ -228,6 +234,62 @@ if command == 'commit' then
     claims[i] = {token, idx, text, attempt, takeovers, '', IS_READY, 0, 0}
     holds[i * 2 - 1], holds[i * 2] = 'h:' .. token, pack(CLAIM, idx, IS_READY, 0, 0, #path) .. path .. me
     dues[i * 2 - 1], dues[i * 2] = string.format('%.0f', now + lease), 'l' .. token
+  end
+
+  -- Admission: returns for how many nodes of the class the host's resources suffice, and which is short then; nil if
+  -- the general path must find out. Shared resources are counted over all hosts.
+  local function room()
+    local count_max, short = math.huge, nil
+    local raw = class and call('HGET', COORD, 'c:' .. class)
+    local demand = raw and cmsgpack.unpack(raw) or {}
+    if #demand == 0 then return count_max end
+    local free, have = amounts(ARGV[9]), amounts(ARGV[10])
+    for _, d in ipairs(demand) do
+      local idx, amount = d[1] + 1, d[2]
+      if d[3] == SHARED or (have[idx] or 0) < amount then return nil end
+      local fits = amount > 0 and math.floor((free[idx] or 0) / amount) or math.huge
+      if fits < count_max then count_max, short = fits, d[1] end
+    end
+    return count_max, short
+  end
+
+  -- Reports the nodes that would have been handed out if a resource were not short, each once.
+  local function report_blocked(heads, resource, slots)
+    table.sort(heads, is_before)
+    for i = 1, math.min(#heads, slots) do
+      local idx, s = heads[i][3], heads[i].list
+      if s then
+        local item = next_element(s, slots)
+        if not item then return false end
+        if s.reported <= item then
+          s.reported = item + 1
+          blocked[#blocked + 1] = {idx, string.format('%d', item), resource}
+        end
+      else
+        local t = task(idx)
+        if not t then return false end
+        if bit.band(t[2], FLAG_REPORTED) == 0 then
+          t[2], t[12] = t[2] + FLAG_REPORTED, true
+          blocked[#blocked + 1] = {idx, '', resource}
+        end
+      end
+    end
+    return true
+  end
+
+  -- Queues the arrivals that were not handed out, and lists that were not queued before.
+  local function queue_rest(prefix, next_arrived)
+    for i = next_arrived, #arrived do
+      local e = arrived[i]
+      entering[#entering + 1] = 0
+      entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], 0, e[3])
+    end
+    for _, s in pairs(splits) do
+      if s.member and not s.was_placed then
+        entering[#entering + 1] = 0
+        entering[#entering + 1] = s.member
+      end
+    end
   end
 
   -- Hands out the best nodes among new arrivals, the queued ones of the lane, and the elements of lists.
@@ -247,25 +309,32 @@ if command == 'commit' then
       local order, seq_of, is_all, idx = unpack_bytes(ENTRY, member, 4)
       if #member > 3 + ENTRY_BYTES then return false end
       if is_all == 1 then
-        local t = task(idx)
-        if not is_simple_list(t) or not split_of(idx, t) then return false end
+        if not split_of(idx) then return false end
       else
         nodes[#nodes + 1] = {order, seq_of, idx, member}
       end
     end
+    local count_max, short = 0, nil
+    if slots > 0 then count_max, short = room() end
+    if not count_max then return false end
+    count_max = math.min(slots, count_max)
     local next_node, next_arrived = 1, 1
-    while #claims < slots do
+    while #claims < count_max do
       -- The better of the two heads, unless a list is better.
       local e, is_new = nodes[next_node], false
       local new = arrived[next_arrived]
       if new and (not e or is_before(new, e)) then e, is_new = new, true end
-      local best
+      local order, seq_of, best
+      if e then order, seq_of = e[1], e[2] end
       for _, s in pairs(splits) do
-        if s.member and (not best or is_before({s.order, s.seq}, {best.order, best.seq})) then best = s end
+        if s.member and (not order or s.order < order or s.order == order and s.seq < seq_of) then
+          order, seq_of, best = s.order, s.seq, s
+        end
       end
-      if best and (not e or is_before({best.order, best.seq}, e)) then
-        local item = take_element(best, slots)
+      if best then
+        local item, was_ready = next_element(best, count_max - #claims)
         if not item then return false end
+        take_element(best, item, was_ready)
         claim(best.idx, pack(INDEX, item), string.format('%d', item), 1, 0)
         best.running = best.running + 1
         if not place(best) then return false end
@@ -280,28 +349,15 @@ if command == 'commit' then
         break
       end
     end
-    -- Admission: the host must have the resources for all claims at once. Shared resources need the general path.
-    local raw = #claims > 0 and call('HGET', COORD, 'c:' .. class)
-    local demand = raw and cmsgpack.unpack(raw) or {}
-    if #demand > 0 then
-      local free, have = amounts(ARGV[9]), amounts(ARGV[10])
-      for _, d in ipairs(demand) do
-        local idx = d[1] + 1
-        if d[3] == SHARED or (free[idx] or 0) < d[2] * #claims or (have[idx] or 0) < d[2] then return false end
+    if short and #claims == count_max and count_max < slots then
+      local heads = {unpack(nodes, next_node)}
+      for i = next_arrived, #arrived do heads[#heads + 1] = arrived[i] end
+      for _, s in pairs(splits) do
+        if s.member then heads[#heads + 1] = {s.order, s.seq, s.idx, list = s} end
       end
+      if not report_blocked(heads, short, slots - count_max) then return false end
     end
-    -- Arrivals that were not handed out are queued, and lists that were not before.
-    for i = next_arrived, #arrived do
-      local e = arrived[i]
-      entering[#entering + 1] = 0
-      entering[#entering + 1] = prefix .. pack(ENTRY, e[1], e[2], 0, e[3])
-    end
-    for _, s in pairs(splits) do
-      if s.member and not s.was_placed then
-        entering[#entering + 1] = 0
-        entering[#entering + 1] = s.member
-      end
-    end
+    queue_rest(prefix, next_arrived)
     return true
   end
 
@@ -379,9 +435,10 @@ if command == 'commit' then
     if done and tonumber(done) >= tonumber(ARGV[5]) then return held[1]:sub(#done + 2) end
     if has_lost(tonumber(done or 0)) then return nil end
     if not settle(held) or not hand_out() then return nil end
-    if #entering > 0 then run.version, must_wake = run.version + 1, true end
+    -- Hosts that could take more have been woken for a lane that had entries before, and found none that they can take.
+    if #entering > 0 and stored == 0 then run.version, must_wake = run.version + 1, true end
     run.open, run.live = run.open - ended_tasks, run.live - count + #claims
-    local reply = cmsgpack.pack({string.rep(COMMITTED, count), claims, {}, run.state, '', run.open, run.total,
+    local reply = cmsgpack.pack({string.rep(COMMITTED, count), claims, blocked, run.state, '', run.open, run.total,
       run.version, run.ok + count})
     write(reply, stored - #left + #entering / 2)
     return reply

@@ -95,7 +95,7 @@ end
 
 -- Adds an element to those that are ready; `added` and `removed` are the differences to what is stored.
 local function add_ready(s, item)
-  s.ready = s.ready + 1
+  s.ready, s.upcoming = s.ready + 1, nil
   if s.removed[item] then
     s.removed[item] = nil
     s.removals = s.removals - 1
@@ -107,6 +107,7 @@ end
 
 local function remove_ready(s, item)
   s.ready = s.ready - 1
+  if s.upcoming and s.upcoming[s.next_upcoming] == item then s.next_upcoming = s.next_upcoming + 1 else s.upcoming = nil end
   if s.added[item] then
     s.added[item] = nil
     s.additions = s.additions - 1
@@ -119,18 +120,37 @@ end
 -- Returns the key of an element that is ready; those of one node are in order.
 local function ready_key(s, item) return 'A' .. key_of(s.idx, child(s.path, item)) end
 
--- Returns the first element that is ready.
-local function first_ready(s)
-  if s.ready == 0 then return nil end
-  local first = next(s.added)
-  for item in pairs(s.added) do if item < first then first = item end end
-  if s.ready == s.additions then return first end
-  local low, high = ready_key(s, 0), ready_key(s, 4294967295)
-  for _, member in ipairs(call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, s.removals + 1)) do
-    local item = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
-    if not s.removed[item] and (not first or item < first) then first = item end
+-- Returns the first element that is ready. In a block, as `write` is.
+local first_ready
+do
+  -- Number of stored elements that are read at once.
+  local CHUNK = 100
+
+  -- Lists the first elements that are ready, in order: those that this step added, and a chunk of those that are stored.
+  local function list_ready(s)
+    s.upcoming, s.next_upcoming = {}, 1
+    local last = math.huge
+    if s.ready > s.additions then
+      local low, high, count = ready_key(s, 0), ready_key(s, 4294967295), s.removals + CHUNK
+      local stored = call('ZRANGEBYLEX', READY, '[' .. low, '[' .. high, 'LIMIT', 0, count)
+      for _, member in ipairs(stored) do
+        local item = unpack_bytes(INDEX, member, #member - INDEX_BYTES + 1)
+        if not s.removed[item] then s.upcoming[#s.upcoming + 1] = item end
+      end
+      -- What is stored after a full chunk is not known.
+      if #stored == count then last = s.upcoming[#s.upcoming] end
+    end
+    for item in pairs(s.added) do
+      if item < last then s.upcoming[#s.upcoming + 1] = item end
+    end
+    table.sort(s.upcoming)
   end
-  return first
+
+  function first_ready(s)
+    if s.ready == 0 then return nil end
+    if not s.upcoming or s.next_upcoming > #s.upcoming then list_ready(s) end
+    return s.upcoming[s.next_upcoming]
+  end
 end
 
 -- Queues a node and returns its position.

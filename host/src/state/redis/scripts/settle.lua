@@ -71,13 +71,22 @@ local function follow_leads(t, idx, path, on, is_done)
   end
 end
 
--- Whether an element of a source may have ended before its dependents were expanded.
-local function may_have_ended(source, path)
-  local t = task(source.idx)
-  if t.phase >= DONE or t.kept or source.on == ON_EXPANDED then return true end
-  local around = split_last(path)
-  local s = split_of(source.idx, around)
-  return (s and s.ended > 0) or (around ~= '' and element_phase(source.idx, around) ~= nil)
+-- Returns a bound on the elements of a node that have ended, or were expanded: those from it on have not been claimed.
+-- `bounds` has those that are known.
+local function claimed_below(source, path, bounds)
+  local idx, t = source.idx, task(source.idx)
+  if t.phase >= DONE or t.kept then return math.huge end
+  local s = split_of(idx, path)
+  if not s then return path ~= '' and element_phase(idx, path) and math.huge or 0 end
+  if source.on == ON_ENDED and s.ended == 0 then return 0 end
+  if bounds[idx] then return bounds[idx] end
+  -- The cursor hands out elements in order. Those that wait for others were not claimed before these.
+  local below = s.cursor
+  for _, before in ipairs(t.follows and edges_of('i:', idx) or {}) do
+    if before.bytes == #path + INDEX_BYTES then below = math.min(below, claimed_below(before, path, bounds)) end
+  end
+  bounds[idx] = below
+  return below
 end
 
 -- Counts what an element waits for and has come before the node around it was expanded.
@@ -109,16 +118,16 @@ local function scan(idx, path)
   local t, s = task(idx), split_of(idx, path)
   local waits = element_waits(t, idx, child(path, 0))
   s.scanning = false
+  if waits == 0 and not t.kept then return end
+  -- For elements from here on, nothing has come.
+  local below = t.kept and s.items or 0
   if waits > 0 and not t.kept then
-    local may_have = false
+    local bounds = {}
     for _, source in ipairs(edges_of('i:', idx)) do
-      may_have = may_have or source.bytes == #path + INDEX_BYTES and may_have_ended(source, child(path, 0))
+      if source.bytes == #path + INDEX_BYTES then below = math.max(below, claimed_below(source, path, bounds)) end
     end
-    if not may_have then s.cursor = s.items end
-  elseif not t.kept then
-    return
   end
-  while s.cursor < s.items do
+  while s.cursor < math.min(below, s.items) do
     if budget == 0 then
       s.scanning = true
       pending_propagation[#pending_propagation + 1] = {ELEMENTS_LEFT, idx, path, 0}
@@ -132,6 +141,7 @@ local function scan(idx, path)
     s.cursor = item + 1
     if has_ended then s.ended = s.ended + 1 else count_sources(idx, element, s, item) end
   end
+  s.cursor = s.items
 end
 
 -- Queues the node if all elements have ended, or else its next elements.
