@@ -4,27 +4,25 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
-use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
-use crate::engine::failure_text::{failure_of, shown_error};
+use crate::engine::failure_text::failure_of;
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
-use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::{Settled, Verdict, finished, iterated, repeated};
+use crate::engine::settled::{Settled, Verdict, finished};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
+use crate::engine::verdicts::Job;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
-use crate::events::{Fact, FailureFact, Subject};
+use crate::events::{Fact, Subject};
 use crate::invoke;
-use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output, to_usize};
-use crate::plan::{Function, OnError, Task};
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, to_usize};
 use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
-use crate::value::{ListBuilder, Type, case_name, compose_case};
+use crate::value::{ListBuilder, Type};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -64,12 +62,6 @@ enum Decision {
     Skip(SkipReason),
     Expand(Arc<Expansion>),
     Call(Vec<Bytes>),
-}
-
-struct Job<'a> {
-    ctx: &'a Context,
-    task: &'a Task,
-    claim: &'a Claim,
 }
 
 impl Job<'_> {
@@ -202,9 +194,15 @@ impl Job<'_> {
     /// Calls the function, or ends the node after its last iteration.
     async fn call_next(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
         let Some(repeat) = &self.task.repeat else {
+            if self.claim.attempt == 1 {
+                self.ctx.emit_ready(self.claim.node, self.subject(None));
+            }
             return self.call(args).await;
         };
-        self.ctx.shared.begun.begin(self.claim.node);
+        // Iterations may have been made by other hosts, or before this run was resumed.
+        if self.ctx.shared.begun.begin(self.claim.node) {
+            self.ctx.emit_ready(self.claim.node, self.subject(None));
+        }
         match next(self.ctx, (self.task, repeat), self.claim, args).await? {
             Next::Call(args) => self.call(args).await,
             Next::Done(value) => Ok(self.done(output(self.task, value), self.claim.iteration)),
@@ -212,15 +210,7 @@ impl Job<'_> {
         }
     }
 
-    /// Ends a node that repeats with its output.
-    fn done(&self, output: Bytes, iterations: u32) -> Verdict {
-        repeated(output, iterations, self.ctx.shared.begun.end(self.claim.node))
-    }
-
     async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
-        if (self.claim.attempt, self.claim.iteration) == (1, 0) {
-            self.ctx.emit_ready(self.claim.node, self.subject(None));
-        }
         // The cache key depends on the arguments, so it is known only now.
         let shared = self
             .ctx
@@ -233,11 +223,14 @@ impl Job<'_> {
                 return Ok(self.verify_stored(key, stored, args).await);
             }
             Acquired::Stored(key, stored) => {
-                let outcome = match &self.task.repeat {
-                    Some(_) => Outcome::Iterated(stored.value),
-                    None => Outcome::Done(output(self.task, stored.value)),
-                };
-                return Ok((outcome, vec![Fact::TaskCached { key: key.to_string() }]));
+                let facts = vec![Fact::TaskCached { key: key.to_string() }];
+                return Ok(match &self.task.repeat {
+                    Some(repeat) => {
+                        let value = stored.value;
+                        self.settle_iteration(repeat, value, |value| (Outcome::Iterated(value), facts))
+                    }
+                    None => (Outcome::Done(output(self.task, stored.value)), facts),
+                });
             }
             Acquired::Again => return Ok((Outcome::Release, Vec::new())),
             Acquired::Call(flight) => flight,
@@ -269,21 +262,6 @@ impl Job<'_> {
             }
             None => self.settle_returned(returned),
         })
-    }
-
-    fn settle_returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
-        match returned {
-            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
-                if self.task.repeat.is_some() {
-                    return iterated(value, usage);
-                }
-                finished(output(self.task, value), usage)
-            }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), last, exit, usage }) => {
-                self.settle_error(payload, exit, (&last, usage))
-            }
-            Err(failure) => self.settle_failure(failure),
-        }
     }
 
     fn is_verified(&self) -> bool {
@@ -333,81 +311,6 @@ impl Job<'_> {
             },
             listener,
         })
-    }
-
-    /// Settles a call that returned an `err`: retry, failure, or the error as a value.
-    fn settle_error(
-        &self,
-        payload: Bytes,
-        exit: Option<u8>,
-        (last, usage): (&invoke::LastOutput, invoke::Usage),
-    ) -> Verdict {
-        let case = self.task.error.as_ref().and_then(|ty| match ty {
-            Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
-            _ => None, // errors of other types have no cases
-        });
-        let command = self.ctx.bound.plan().function_of(self.task).and_then(Function::command);
-        let hide = |text: &str| self.ctx.recorder.hide(text);
-        let error = command.and_then(|command| program_error(command, &payload, hide));
-        let (message, payload) = match error {
-            Some(ProgramError { message, payload }) => (message, payload),
-            None => (shown_error(self.task.error.as_ref(), (&payload, exit), hide), payload),
-        };
-        let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
-        if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
-            return retry;
-        }
-        match self.task.on_error {
-            OnError::Value if self.task.repeat.is_some() => {
-                self.done(compose_case("err", &payload), self.claim.iteration.saturating_add(1))
-            }
-            OnError::Value => finished(compose_case("err", &payload), usage),
-            OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
-        }
-    }
-
-    /// Settles a call that ended without a result: retry or failure.
-    fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let invoke::Failure { class, message, last, backtrace, usage: _ } = failure;
-        let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
-        let mut message = match class {
-            FailureClass::Trap => after_output(&stderr, &stdout, &message),
-            _ => before_output(&message, &stderr, &stdout), // the host's reason says more than the guest's lines
-        };
-        if let Some(backtrace) = backtrace {
-            message = format!("{message}\n{backtrace}");
-        }
-        self.retry(class, None, &message).unwrap_or_else(|| self.failed(class, &message, None))
-    }
-
-    fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
-        let attempted = Attempted { number: self.claim.attempt, class, case };
-        let delay = self.ctx.with_random(|random| next_delay(&self.task.retry, &attempted, random))?;
-        let fact = Fact::TaskRetrying {
-            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            failure: FailureFact { class, error: message.to_owned() },
-        };
-        Some((Outcome::Retry(delay), vec![fact]))
-    }
-
-    fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
-        let message = self.ctx.recorder.hide(message);
-        let iteration = self.ctx.iteration(self.claim);
-        if self.task.repeat.is_some() {
-            self.ctx.shared.begun.end(self.claim.node);
-        }
-        let record = FailureRecord {
-            class,
-            message: iteration.map_or_else(
-                || message.clone(),
-                |number| failure_of(&format!("iteration {number}"), &message),
-            ),
-            attempt: self.claim.attempt,
-            item: self.claim.node.at.last(),
-            error: error.map(|error| error.to_vec()),
-        };
-        let fact = Fact::TaskFailed(FailureFact { class, error: message });
-        (Outcome::Failed(record.encode()), vec![fact])
     }
 
     /// Builds the list of a `for-each` from the results of its elements. The elements of a pipeline make no list: who
@@ -478,13 +381,5 @@ impl Job<'_> {
             Some(record) => self.failed(record.class, &failure_of(&element, &record.message), None),
             None => self.failed(FailureClass::Error, &format!("{element} failed"), None),
         }
-    }
-
-    fn subject(&self, attempt: Option<u32>) -> Subject {
-        let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
-        let (task, item) =
-            shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
-        let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
-        Subject { task, item, iteration, attempt }
     }
 }

@@ -143,6 +143,37 @@ async fn failed_iteration_fails_its_task_and_is_computed_again_by_a_resumed_run(
     let report = fixture.run(&growing(9).bound(), grow_to(4)).await;
     assert_eq!(iterations_of(&report), ["grow@2", "grow@3"]);
     assert_eq!(report.output("grow"), r#"["xxxx",true]"#);
+    // This host has not worked on the task before.
+    assert_eq!(report.events("grow"), ["ready", "finished"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn iteration_that_does_not_say_whether_it_is_the_last_fails_and_is_computed_again() {
+    let ty = || Type::Tuple([Type::String, Type::Option(Arc::new(Type::Bool))].into());
+    let mut draft = growing(9);
+    (draft.tasks[0].output, draft.tasks[0].value) = (Some(ty()), Some(ty()));
+    let repeat = draft.tasks[0].repeat.as_mut().unwrap();
+    repeat.until = Path::parse("[1].some").unwrap();
+    repeat.conversion = assign(&ty(), &ty()).unwrap();
+    let bound = draft.bound();
+    let answers = |at: u32, answer: Bytes| {
+        move |call: &Call| match call.attempt.iteration {
+            Some(iteration) if iteration == at => {
+                returns_value(10, compose_tuple(&[string("x"), answer.clone()]))
+            }
+            _ => returns_value(10, compose_tuple(&[string("x"), Bytes::from_static(b"\xc2")])),
+        }
+    };
+    let fixture = Fixture::new();
+    let report = fixture.run(&bound, answers(2, Bytes::from_static(b"\xc0"))).await;
+    assert_eq!(iterations_of(&report), ["grow@0", "grow@1", "grow@2"]);
+    let failed = report.event("grow@2", "failed");
+    assert_eq!(failed["class"], "input");
+    assert_eq!(failed["error"], "its result has nothing at `[1].some`, where `until` looks");
+    assert_eq!(report.events("grow@2"), ["started", "failed"]);
+    let report = fixture.run(&bound, answers(2, Bytes::from_static(b"\xc3"))).await;
+    assert_eq!(iterations_of(&report), ["grow@2"]);
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
 }
 
 fn strings_of(texts: &[&str]) -> Vec<String> {
