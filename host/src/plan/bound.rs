@@ -2,7 +2,9 @@
 //! The application reads the inputs, and `fit` fits them to their types.
 
 use crate::model::{Digest, Digester, Faults, Name, RunId, Sources, TaskIdx};
+use crate::plan::counting::all_excesses;
 use crate::plan::identity::{builtin_identity, output_digest};
+use crate::plan::known::{Known, Secrets};
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Code, ComponentFunction, Difference, Function, Input, OnError, Pipeline, PipelineRecord, Plan,
@@ -129,6 +131,10 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
             Ok(bytes) => inputs.push(bytes),
             Err(found) => faults.list.extend(found),
         }
+    }
+    if faults.is_empty() {
+        faults.list.extend(all_excesses(plan, &Known::new(plan.inputs(), &inputs, Secrets::Unknown)));
+        faults.sort_and_dedup();
     }
     if !faults.is_empty() {
         return Err(faults);

@@ -41,9 +41,9 @@ pub(crate) fn lists(
         items.push(ItemType { ty: element });
         lists.push(ty.and_then(|element| {
             let ty = Type::List(Arc::new(element));
-            let name = format!("`for-each.{item}`");
+            let (name, span) = (format!("`for-each.{item}`"), list.span.clone());
             let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
-            Some(ForEach { item: item.clone(), list, ty })
+            Some(ForEach { item: item.clone(), span, list, ty })
         }));
     }
     Lists { lists: lists.into_iter().collect(), items }
@@ -70,9 +70,9 @@ pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
         items.push(ItemType { ty: element.clone() });
         lists.push(element.and_then(|element| {
             let ty = Type::List(Arc::new(element));
-            let name = format!("`for-each.{item}`");
+            let (name, span) = (format!("`for-each.{item}`"), list.span.clone());
             let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
-            Some(ForEach { item: item.clone(), list, ty })
+            Some(ForEach { item: item.clone(), span, list, ty })
         }));
     }
     let typed = Lists { lists: lists.into_iter().collect(), items };
