@@ -187,7 +187,9 @@ impl<'n> Parts<'n> {
                 },
                 Err(NotPut::Missing(node)) => return Err(node),
                 Err(NotPut::NotStored) => {
-                    format!("`{output}` depends on more than results, which are all that is stored")
+                    format!(
+                        "`{output}` depends on a secret, a variable or a large value, and none of them is stored"
+                    )
                 }
             };
             reason.get_or_insert(why);

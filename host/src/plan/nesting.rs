@@ -3,8 +3,8 @@
 //! `record` stores both with a run; `engine` finds the elements themselves.
 
 use crate::model::TaskName;
-use crate::plan::known::{Known, Secrets};
-use crate::plan::recipe::Recipe;
+use crate::plan::known::{Inputs, Known};
+use crate::plan::recipe::{Recipe, Recipes};
 use crate::plan::{Binding, FanOut, ForEach, ListsRef, Plan, Task};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,11 @@ impl Plan {
 }
 
 /// Returns the elements of a pipeline, given the values of the plan's inputs; none if it runs once.
-pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option<ElementsRecord> {
+pub(crate) fn elements(
+    (plan, inputs): (&Plan, &[Bytes]),
+    recipes: &Recipes<'_>,
+    pipeline: usize,
+) -> Option<ElementsRecord> {
     let ListsRef { lists, product, flow, around, .. } = plan.lists(FanOut::Pipeline(pipeline))?;
     if lists.is_empty() {
         return None;
@@ -58,21 +62,21 @@ pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option
     // The lists at the start of a flow say how many elements there are.
     let root = flow.map_or(FanOut::Pipeline(pipeline), |flow| flow.root);
     let counted = plan.lists(root).map_or(lists, |root| root.lists);
-    let known = Known::new(plan.inputs(), inputs, Secrets::Known);
+    let known = Known::new(plan.inputs(), inputs, Inputs::All);
     Some(ElementsRecord {
-        lists: lists.iter().map(|list| Recipe::of(plan, around, &list.list)).collect(),
+        lists: lists.iter().map(|list| recipes.of(around, &list.list, &list.ty)).collect(),
         product,
-        lengths: counted.iter().map(|list| length(plan, &known, (around, list))).collect(),
+        lengths: counted.iter().map(|list| length(recipes, &known, (around, list))).collect(),
     })
 }
 
-fn length(plan: &Plan, known: &Known<'_>, (around, list): (&[usize], &ForEach)) -> Length {
+fn length(recipes: &Recipes<'_>, known: &Known<'_>, (around, list): (&[usize], &ForEach)) -> Length {
     if let Some(Ok(length)) = known.length(&list.list, &list.ty).map(u32::try_from) {
         return Length::Known(length);
     }
     match whole(&list.list) {
         Binding::Each { pipeline, .. } => Length::OfPipeline(u32::try_from(*pipeline).unwrap_or(u32::MAX)),
-        _ => Length::Of(Recipe::unconverted(plan, around, &list.list)), // is stored, or unknown
+        _ => Length::Of(recipes.unconverted(around, &list.list, &list.ty)), // is stored, or unknown
     }
 }
 

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
-/// `indexed` and no pipelines that run over lists.
-const VERSION: u32 = 4;
+/// `indexed` and no pipelines that run over lists, version 4 no values that are converted.
+const VERSION: u32 = 5;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -357,6 +357,18 @@ mod tests {
         let output = Recipe::Task { task: 1, part: Vec::new(), default: None, level: 0 };
         assert_eq!(third.pipelines[0].outputs, [("o".to_owned(), output)]);
         assert_eq!(third.pipelines[0].elements, None);
+        let converted = Recipe::Converted {
+            of: Box::new(Recipe::NotStored),
+            from: "u8".to_owned(),
+            to: "f32".to_owned(),
+            default: Some(vec![1]),
+        };
+        let fifth = PipelineRecord {
+            outputs: vec![("o".to_owned(), converted)],
+            ..PipelineRecord::sample("p", None)
+        };
+        let fifth = PlanRecord::of_pipelines(vec![fifth]);
+        assert_eq!(PlanRecord::decode(&fifth.encode()), Some(fifth));
         let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
         let earlier = PlanRecord::decode(&earlier).unwrap();
         assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));

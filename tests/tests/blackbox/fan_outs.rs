@@ -33,7 +33,7 @@ fn product_has_all_combinations_with_the_last_list_fastest() {
 }
 
 #[test]
-fn product_of_three_lists_and_of_one() {
+fn product_of_three_lists_and_of_an_empty_one() {
     let project = Project::basic(
         r#"
         [tasks.all]
@@ -50,7 +50,6 @@ fn product_of_three_lists_and_of_one() {
         call = "g.double"
         for-each.x = [500]
         args.x = { item = "x" }
-        product = true
         [tasks.empty]
         call = "g.add"
         for-each.a = [1, 2]
@@ -167,17 +166,22 @@ fn ends_of_a_range_are_judged_when_they_are_known() {
     for (end, class, message) in [
         ("2", "input", "the range of `x` ends at 2, before 3"),
         ("-1", "input", "a range runs from 0 to 4294967295 at most, not over -1"),
-        ("4294967296", "input", "a range runs from 0 to 4294967295 at most, not over 4294967296"),
     ] {
         let finished = project.host().args(["-p", &format!("n={end}")]).run().expect(1).says([message]);
         assert!(finished.peak < 200 << 20, "{} bytes", finished.peak);
         assert_eq!(project.events().of("task.failed").next().expect("a failure")["class"], class, "{end}");
     }
-    for (end, count) in [("4294967295", "4294967292"), ("10000004", "10000001")] {
+    for (end, count) in [("4294967295", "4294967292"), ("4294967296", "4294967293"), ("10000004", "10000001")]
+    {
         let fault = format!("the range has {count} elements");
         for command in ["run", "plan"] {
             let finished = project.command(command).args(["-p", &format!("n={end}")]).run().expect(2);
-            finished.says([&fault, "manifest.toml:", "a `for-each` takes at most 10000000", "nothing was run"]);
+            finished.says([
+                &fault,
+                "manifest.toml:",
+                "a `for-each` takes at most 10000000",
+                "nothing was run",
+            ]);
         }
     }
     assert_eq!(project.host().args(["-p", "n=3"]).run().expect(0).json(), json!({ "t": [] }));

@@ -44,6 +44,7 @@ mod outages;
 mod outputs;
 mod paths;
 mod pipelines;
+mod passed_on;
 mod policies;
 mod printing;
 mod purity;

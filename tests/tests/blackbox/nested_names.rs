@@ -317,13 +317,22 @@ fn outputs_that_are_not_stored_or_were_skipped_are_left_out_of_the_list() {
     project.include("part.toml", part);
     run(&project, &server, &[]).expect(0);
     let finished = command(&server, &["output", "r1", "part"]).expect(0);
+    assert_eq!(finished.json(), json!([{ "n": 3, "even": false }, { "n": 4, "half": 8, "even": true }]));
+    finished.says(["left out of `part`: `half` was skipped in `part[0]`"]);
+    let second = command(&server, &["output", "r1", "part[1]"]).expect(0);
+    assert_eq!(second.json(), json!({ "n": 4, "half": 8, "even": true }));
+    // How many elements there are is known even if the list is not stored.
+    project.write(
+        &std::fs::read_to_string(project.folder().join("manifest.toml"))
+            .expect("the manifest can be read")
+            .replace("[params.numbers]", "[params.numbers]\nsecret = true"),
+    );
+    project.host().args(["--run-id", "r2", "--state", &server.uri()]).run().expect(0);
+    let output = |name: &str| Host::new(["output", "r2", name, "--state", &server.uri()]).run();
+    let finished = output("part").expect(0);
     assert_eq!(finished.json(), json!([{ "even": false }, { "half": 8, "even": true }]));
-    finished.says([
-        "left out of `part`: `n` depends on more than results",
-        "left out of `part`: `half` was skipped in `part[0]`",
-    ]);
-    // How many elements there are is known though the list is not stored.
-    command(&server, &["output", "r1", "part[2]/even"]).expect(4).says(["`part` has 2 elements"]);
+    finished.says(["left out of `part`: `n` depends on a secret"]);
+    output("part[2]/even").expect(4).says(["`part` has 2 elements"]);
 }
 
 #[test]
