@@ -369,6 +369,31 @@ fn claimed_elements_are_shown_while_they_run() {
 }
 
 #[test]
+fn task_that_has_ended_in_all_elements_is_done_though_its_host_died_before_it_could_say_so() {
+    let server = Redis::start("");
+    let project = gates::project(&format!(
+        "[tasks.part]\nmanifest = \"part.toml\"\nfor-each.n = [1, 2]\nargs.n = {{ item = \"n\" }}\n\
+         [tasks.wait]\ncall = \"g.await-file\"\nargs.path = \"a\"\nafter = [\"part\"]\n{GRANTS}"
+    ));
+    let even = "[params.n]\ntype = \"u32\"\n[tasks.even]\ncall = \"g.is-even\"\nargs.x = { param = \"n\" }\n";
+    project.include("part.toml", even);
+    let host = project.host().args(["--run-id", "r1", "--state", &server.uri(), "--log-level", "debug"]);
+    let mut running = host.start();
+    running.until("started    wait");
+    running.signal("KILL");
+    running.wait();
+    // What the journal had not written yet.
+    server.command(&["DEL", "cascade:run:r1:notes"]);
+    let shown = command(&server, &["show", "r1", "--json"]).expect(0).json();
+    let state = |name: &str| {
+        let rows = shown["tasks"].as_array().expect("a list").iter();
+        rows.filter(|row| row["name"] == name).map(|row| row["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(state("part/even"), [json!("done")]);
+    assert_ne!(state("wait"), [json!("done")]);
+}
+
+#[test]
 fn plan_says_what_runs_once_per_element_and_what_is_stored() {
     let server = Redis::start("");
     let project = nested();
