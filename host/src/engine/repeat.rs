@@ -41,9 +41,9 @@ pub(crate) async fn next(
         Ok(Fed::Next(_)) if claim.iteration >= repeat.max => Next::Failed(
             FailureClass::Limit,
             format!(
-                "`{}` is not true after {} iterations, which `max` allows; raise `max` and resume the run to go on",
+                "`{}` is not true after {}, and `max` allows no more; raise `max` and resume the run to go on",
                 shown(&repeat.until),
-                repeat.max
+                iterations(claim.iteration)
             ),
         ),
         Ok(Fed::Next(fed)) => {
@@ -88,6 +88,11 @@ pub(crate) fn is_last(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<boo
     let found =
         found.ok_or_else(|| failed(format!("its result has nothing at `{until}`, where `until` looks")))?;
     Ok(*found == [TRUE])
+}
+
+/// Formats a number of iterations.
+fn iterations(count: u32) -> String {
+    if count == 1 { "1 iteration".to_owned() } else { format!("{count} iterations") }
 }
 
 /// Formats a path as the manifest writes it.

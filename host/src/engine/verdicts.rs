@@ -80,8 +80,9 @@ impl Job<'_> {
             return retry;
         }
         match self.task.on_error {
+            // The iteration with the `err` is the end of the task, and none that is stored.
             OnError::Value if self.task.repeat.is_some() => {
-                self.done(compose_case("err", &payload), self.claim.iteration.saturating_add(1))
+                self.done(compose_case("err", &payload), self.claim.iteration)
             }
             OnError::Value => finished(compose_case("err", &payload), usage),
             OnError::Fail => self.failed(FailureClass::Error, &message, Some(payload)),
