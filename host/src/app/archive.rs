@@ -115,7 +115,7 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
     // Tasks whose elements are those of a pipeline store nothing when they end well.
-    let is_passing = |node: &NodeId| node.at.level() < names.pipelines_around(node.task).len();
+    let is_passing = |node: &NodeId| node.at.level() < names.record.around(node.task).len();
     let passing: Vec<TaskIdx> = nodes.iter().filter(|node| is_passing(node)).map(|node| node.task).collect();
     let passed = backend.ended_well(run, &passing).await.map_err(missing)?;
     let passed: HashMap<TaskIdx, bool> = passing.into_iter().zip(passed).collect();

@@ -5,6 +5,7 @@ use crate::model::{IndexPath, TaskIdx, to_usize};
 use crate::plan::known::MAX_CONVERTED;
 use crate::plan::nesting::{ElementsRecord, Length};
 use crate::plan::recipe::{Recipe, Wire};
+use crate::plan::record::around;
 use crate::plan::{PipelineRecord, PlanRecord};
 use crate::value::wire::{Kind, Reader};
 use crate::value::{
@@ -174,8 +175,7 @@ impl<'r, E: Clone> Assembly<'r, E> {
     /// Returns the place around the elements of a pipeline: this one, or one around it.
     fn around_of(&self, pipeline: usize) -> Self {
         let name = self.pipelines.get(pipeline).map_or("", |pipeline| pipeline.name.as_str());
-        let around = self.pipelines.iter().filter(|other| other.elements.is_some() && other.contains(name));
-        self.around_level(around.count())
+        self.around_level(around(self.pipelines, name).count())
     }
 
     /// Returns this place, or the one around it with this number of indexes.

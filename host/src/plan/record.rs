@@ -180,10 +180,15 @@ impl PlanRecord {
     #[must_use]
     pub fn inside(&self, pipeline: usize) -> Vec<usize> {
         let Some(own) = self.pipelines.get(pipeline) else { return Vec::new() };
-        let is_around = |other: &PipelineRecord| other.contains(&own.name) || other.name == own.name;
-        let all = self.pipelines.iter().enumerate();
-        let around = all.filter(|(_, other)| other.elements.is_some() && is_around(other));
-        around.map(|(position, _)| position).collect()
+        let itself = own.elements.as_ref().map(|_| pipeline);
+        around(&self.pipelines, &own.name).chain(itself).collect()
+    }
+
+    /// Returns the pipelines that run once per element around a task, outermost first.
+    #[must_use]
+    pub fn around(&self, task: TaskIdx) -> Vec<usize> {
+        let name = self.tasks.get(task.index()).map_or("", |(name, _)| name.as_str());
+        around(&self.pipelines, name).collect()
     }
 
     /// Returns the name of a node; none for a task outside the plan.
@@ -252,6 +257,13 @@ impl PlanRecord {
         }
         changed
     }
+}
+
+/// Returns the pipelines that run once per element around a task or a pipeline, outermost first.
+pub(crate) fn around<'r>(pipelines: &'r [PipelineRecord], name: &'r str) -> impl Iterator<Item = usize> + 'r {
+    let all = pipelines.iter().enumerate();
+    let around = all.filter(move |(_, other)| other.elements.is_some() && other.contains(name));
+    around.map(|(position, _)| position)
 }
 
 fn segments(name: &str) -> u8 {
