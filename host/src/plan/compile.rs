@@ -134,7 +134,7 @@ impl<'a> Compiler<'a> {
             node.conditions.iter().map(|condition| self.shared_condition(condition)).collect();
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
-        let known = for_each.iter().filter_map(|lists| excess(&Known::of_literals(), lists, node.product));
+        let known = for_each.iter().filter_map(|lists| excess(&Known::of_literals(), (lists, node.product)));
         self.scope.faults.list.extend(known);
         (self.scope.items, self.scope.level) = (lists.items.clone(), node.around.len() + 1);
         let given = self.given(index, written, node);
@@ -366,7 +366,9 @@ impl<'a> Compiler<'a> {
         let pipelines = pipelines(&self.scope);
         let mut faults = self.scope.faults;
         let known = Known::of_literals();
-        faults.list.extend(pipelines.iter().filter_map(|each| excess(&known, &each.for_each, each.product)));
+        faults
+            .list
+            .extend(pipelines.iter().filter_map(|each| excess(&known, (&each.for_each, each.product))));
         let tasks = (0..).zip(tasks).map(|(index, task)| match self.callees.builtin_position(index) {
             Some(function) => task.map(|task| Task { function, ..task }),
             None => task,

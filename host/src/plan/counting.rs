@@ -10,7 +10,7 @@ use crate::plan::{Binding, FanOut, ForEach, Plan};
 pub const MAX_ELEMENTS: u32 = 10_000_000;
 
 /// Returns the fault of lists that are known to have too many elements.
-pub(crate) fn excess(known: &Known<'_>, lists: &[ForEach], product: bool) -> Option<Fault> {
+pub(crate) fn excess(known: &Known<'_>, (lists, product): (&[ForEach], bool)) -> Option<Fault> {
     let lengths: Vec<Option<u64>> = lists.iter().map(|list| known.length(&list.list, &list.ty)).collect();
     let max = u64::from(MAX_ELEMENTS);
     let (list, subject, count) = if product && lists.len() > 1 {
@@ -45,7 +45,7 @@ pub(crate) fn all_excesses<'p>(plan: &'p Plan, known: &'p Known<'p>) -> impl Ite
     let all = tasks.chain((0..plan.pipelines().len()).map(FanOut::Pipeline));
     all.filter_map(|of| {
         let lists = plan.lists(of)?;
-        excess(known, lists.lists, lists.product)
+        excess(known, (lists.lists, lists.product))
     })
 }
 

@@ -113,11 +113,21 @@ const MIDDLE_TASKS: [(&str, &[&str]); 3] = [
     ("text", &["leaf/copes", "leaf/only", "leaf/lines", "leaf/halve"]),
 ];
 
-/// Returns the manifests that graphs include, by file name, with or without tasks that fail for some numbers.
-pub(crate) fn included(may_fail: bool) -> Vec<(&'static str, String)> {
+/// Whether tasks of included manifests fail for some numbers.
+#[derive(Clone, Copy)]
+pub(crate) enum Inside {
+    Sound,
+    Fragile,
+}
+
+/// Returns the manifests that graphs include, by file name.
+pub(crate) fn included(inside: Inside) -> Vec<(&'static str, String)> {
     let head = "cascade = 1\nname = \"included\"\n[components.g]\npath = \"{guest:basic}\"\n\
         [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n";
-    let (function, max) = if may_fail { ("maybe-fail", "4") } else { ("double", "40") };
+    let (function, max) = match inside {
+        Inside::Sound => ("double", "40"),
+        Inside::Fragile => ("maybe-fail", "4"),
+    };
     let text = |body: &str| format!("{head}{}", body.replace("FUNCTION", function).replace("MAX", max));
     vec![("leaf.toml", text(LEAF)), ("middle.toml", text(MIDDLE))]
 }

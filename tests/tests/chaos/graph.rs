@@ -4,6 +4,7 @@
 //! repeats, `schedule` chooses the faults.
 
 use crate::fan_outs;
+use crate::fan_outs::Inside;
 use crate::random::Random;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -79,7 +80,8 @@ impl Graph {
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
              [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
         let may_fail = fails && draft.random.percent(50);
-        let included = fan_outs::included(may_fail);
+        let inside = if may_fail { Inside::Fragile } else { Inside::Sound };
+        let included = fan_outs::included(inside);
         Self { manifest: format!("{head}{}", draft.text), included, tasks: draft.tasks, fails }
     }
 }
