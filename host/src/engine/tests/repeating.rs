@@ -5,8 +5,8 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::engine::{Ended, Interrupt, Verification};
 use crate::invoke::Call;
-use crate::model::{FailureClass, FailurePolicy, Path, RunStatus};
-use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Retry};
+use crate::model::{FailureClass, FailurePolicy, Name, Path, RunStatus};
+use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Resource, Retry};
 use crate::state::Mode;
 use crate::value::{ResultType, Type, assign, compose_tuple, pick, wire};
 use bytes::Bytes;
@@ -181,6 +181,26 @@ async fn iteration_that_does_not_say_whether_it_is_the_last_fails_and_is_compute
 
 fn strings_of(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn iteration_that_is_short_of_a_resource_makes_its_task_not_ready_again() {
+    let mut draft = growing(9);
+    draft.resources.push(Resource { name: Name::new("gpu").unwrap(), amount: 1, is_shared: false });
+    draft.tasks[0].resources = vec![(0, 1)];
+    for name in ["x", "y", "z"] {
+        draft.task(name, vec![]).resources = vec![(0, 1)];
+    }
+    let report = Fixture::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "grow" => grow_to(4)(call),
+            _ => echo(call),
+        })
+        .await;
+    let events = report.events("grow");
+    let count = |kind: &str| events.iter().filter(|event| *event == kind).count();
+    assert_eq!((count("ready"), count("finished")), (1, 1), "{events:?}");
+    assert!(count("blocked") > 0, "{events:?}");
 }
 
 #[tokio::test(start_paused = true)]
