@@ -122,7 +122,7 @@ pub(crate) enum Inside {
 
 /// Returns the manifests that graphs include, by file name.
 pub(crate) fn included(inside: Inside) -> Vec<(&'static str, String)> {
-    let head = "cascade = 1\nname = \"included\"\n[components.g]\npath = \"{guest:basic}\"\n\
+    let head = "cascade = 1\nname = \"included\"\n[defaults]\nmax-lost-hosts = 100\n[components.g]\npath = \"{guest:basic}\"\n\
         [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n";
     let (function, max) = match inside {
         Inside::Sound => ("double", "40"),

@@ -74,7 +74,8 @@ impl Graph {
         while draft.tasks.len() < tasks {
             draft.any();
         }
-        let head = "cascade = 1\nname = \"chaos\"\n\
+        // More hosts than the default allows may be killed while they hold the same task.
+        let head = "cascade = 1\nname = \"chaos\"\n[defaults]\nmax-lost-hosts = 100\n\
              [components.g]\npath = \"{guest:basic}\"\n\
              [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n\
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
