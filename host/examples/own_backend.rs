@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cascade_host::port::{
     Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
-    MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary,
+    MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;
@@ -89,6 +89,10 @@ impl Archive for Audited {
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, StateError> {
         self.0.nodes(run, names).await
+    }
+
+    async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, StateError> {
+        self.0.ended_well(run, tasks).await
     }
 
     async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, StateError> {

@@ -4,7 +4,7 @@
 use crate::app::Error;
 use crate::app::iterations::count_iterations;
 use crate::app::node_name::{Named, Names, no_run};
-use crate::model::{FailureClass, RunId, RunStatus, SkipReason, TaskIdx, own_words, to_usize};
+use crate::model::{FailureClass, RunId, RunStatus, SkipReason, TaskIdx, own_words};
 use crate::state::{
     Backend, CLOSING, ClaimView, End, FailureRecord, NodeId, NodeView, Note, Phase, Removal, RunSummary,
 };
@@ -114,14 +114,18 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         Some(End::Failed(record)) => Some(OutputsFailed(FailureRecord::decode(&record))),
         Some(End::Open | End::Done { .. } | End::Skipped(_)) | None => None,
     };
-    let tasks = names.record.task_names().count();
+    // Tasks whose elements are those of a pipeline store nothing when they end well.
+    let is_passing = |node: &NodeId| node.at.level() < names.record.around(node.task).len();
+    let passing: Vec<TaskIdx> = nodes.iter().filter(|node| is_passing(node)).map(|node| node.task).collect();
+    let passed = backend.ended_well(run, &passing).await.map_err(missing)?;
+    let passed: HashMap<TaskIdx, bool> = passing.into_iter().zip(passed).collect();
     let mut details = Vec::with_capacity(nodes.len());
     for ((node, name), view) in nodes.into_iter().zip(node_names).zip(views) {
         let claim = claims.remove(&node);
         let iterations = iterations(&names, node, claim.as_ref()).await?;
         let found = task_details(name, view, &summary);
-        let passes = node.at.level() < names.pipelines_around(node.task).len();
-        let found = if passes { found.of_elements(&summary, tasks) } else { found };
+        let has_passed = is_passing(&node) && node.at.level() == 0 && passed.get(&node.task) == Some(&true);
+        let found = if has_passed { found.passed() } else { found };
         details.push(TaskDetails { iterations, ..found.with_claim(claim) });
     }
     Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
@@ -195,14 +199,18 @@ impl TaskDetails {
         Self { claim, ..self }
     }
 
-    /// Returns the details of a node whose elements are those of a pipeline. Such a node stores nothing when it ends well: its
-    /// last note says so, or that the run has all of the plan's tasks and none is open.
-    fn of_elements(mut self, run: &RunSummary, tasks: usize) -> Self {
-        let has_all = run.counts.open == 0 && to_usize(run.counts.total()) == tasks;
-        let has_ended = has_all || self.note.as_ref().is_some_and(|note| note.phase == Phase::Done);
+    /// Returns the details of a node that has ended well without a result, according to the ledger: a note of that may have
+    /// been lost with its host.
+    fn passed(mut self) -> Self {
         self.state = match self.state {
-            TaskState::Open | TaskState::Running | TaskState::Stopped if has_ended => TaskState::Passed,
-            state => state, // ended otherwise, or has not ended
+            TaskState::Open | TaskState::Running | TaskState::Retrying | TaskState::Stopped => {
+                TaskState::Passed
+            }
+            ended @ (TaskState::Done(_)
+            | TaskState::Passed
+            | TaskState::Cached(_)
+            | TaskState::Skipped(_)
+            | TaskState::Failed(_)) => ended,
         };
         self
     }
@@ -286,18 +294,17 @@ mod tests {
     }
 
     #[test]
-    fn task_of_a_pipeline_that_runs_per_element_passes_without_a_result() {
-        let mut run = run(RunStatus::Running, &["h1"]);
-        run.counts.open = 1;
+    fn task_that_has_ended_without_a_result_counts_as_passed_whatever_its_note_says() {
+        let (alive, dead) = (run(RunStatus::Running, &["h1"]), run(RunStatus::Running, &[]));
         let state = |end: End, phase, run: &RunSummary| {
             let note = Some(Note::new(HostId("h1".into()), phase));
-            task_details("clean/sum".into(), NodeView { end, note }, run).of_elements(run, 1).state
+            task_details("clean/sum".into(), NodeView { end, note }, run).passed().state
         };
-        assert_eq!(state(End::Open, Phase::Done, &run), TaskState::Passed);
-        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Running);
-        run.counts = Counts { done: 1, ..Counts::default() };
-        assert_eq!(state(End::Open, Phase::Ready, &run), TaskState::Passed);
-        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, &run), TaskState::Failed(None));
+        for run in [&alive, &dead] {
+            assert_eq!(state(End::Open, Phase::Ready, run), TaskState::Passed);
+            assert_eq!(state(End::Open, Phase::Done, run), TaskState::Passed);
+        }
+        assert_eq!(state(End::Failed(b"?"[..].into()), Phase::Done, &alive), TaskState::Failed(None));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::app::Error;
 use crate::app::assembled::{Count, count};
 use crate::app::name_fault;
-use crate::model::{IndexPath, RunId, TaskIdx, TaskName};
+use crate::model::{IndexPath, RunId, TaskName};
 use crate::plan::PlanRecord;
 use crate::state;
 use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, split_iteration_name, split_node_name};
@@ -194,7 +194,7 @@ impl<'a> Names<'a> {
 
     /// Returns what the elements of a node are elements of, and their number.
     pub(crate) async fn elements_of(&self, node: NodeId) -> Result<(String, Count), Error> {
-        let around = self.pipelines_around(node.task);
+        let around = self.record.around(node.task);
         match around.get(node.at.level()) {
             Some(pipeline) => {
                 let name = self.record.pipelines().get(*pipeline).map_or("", |found| found.name.as_str());
@@ -202,14 +202,6 @@ impl<'a> Names<'a> {
             }
             None => Ok((self.node_name(node), self.list_len(node).await?)),
         }
-    }
-
-    /// Returns the pipelines around a task that run once per element, outermost first.
-    pub(crate) fn pipelines_around(&self, task: TaskIdx) -> Vec<usize> {
-        let name = self.node_name(NodeId::of_task(task));
-        let all = self.record.pipelines().iter().enumerate();
-        let around = all.filter(|(_, found)| found.elements.is_some() && found.contains(&name));
-        around.map(|(position, _)| position).collect()
     }
 
     /// Returns the names of the tasks in a pipeline, within the elements that have these indexes.

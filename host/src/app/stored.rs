@@ -62,7 +62,7 @@ pub(crate) async fn stored_results(
 async fn all_results(names: &Names<'_>) -> Result<Stored, Error> {
     let missing = |error| no_run(names.run, error);
     let tasks = (0..).map(TaskIdx::new).take(names.record.task_names().count());
-    let tasks: Vec<(TaskIdx, Vec<usize>)> = tasks.map(|task| (task, names.pipelines_around(task))).collect();
+    let tasks: Vec<(TaskIdx, Vec<usize>)> = tasks.map(|task| (task, names.record.around(task))).collect();
     let places = |outermost: &Assembly<'_, NodeId>| {
         let places = tasks.iter().map(|(_, around)| places(outermost, around));
         places.collect::<Vec<_>>()
@@ -196,7 +196,9 @@ impl<'n> Parts<'n> {
                     format!("`{output}` lies in an element that failed and is left out")
                 }
                 Err(NotPut::NotStored) => {
-                    format!("`{output}` depends on more than results, which are all that is stored")
+                    format!(
+                        "`{output}` depends on a secret, a variable or a large value, and none of them is stored"
+                    )
                 }
             };
             reason.get_or_insert(why);
@@ -210,7 +212,7 @@ impl<'n> Parts<'n> {
 /// Returns the error that explains why a task or element has no result.
 async fn no_result(names: &Names<'_>, node: NodeId, name: &str) -> Result<Error, Error> {
     let view = names.find(node, name).await?;
-    let around = names.pipelines_around(node.task).len();
+    let around = names.record.around(node.task).len();
     if node.at.level() < around {
         let bare = names.node_name(NodeId::of_task(node.task));
         return names.per_element(name, (&bare, &names.record.indexed(node.task)), node.at.level()).await;

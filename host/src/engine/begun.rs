@@ -3,7 +3,8 @@
 
 use crate::state::NodeId;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,14 +16,29 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    /// Remembers that this host works on a node, unless it has before.
-    pub(crate) fn begin(&self, node: NodeId) {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).entry(node).or_insert_with(Instant::now);
+    /// Remembers that this host works on a node. Returns whether it has not before.
+    pub(crate) fn begin(&self, node: NodeId) -> bool {
+        match self.nodes().entry(node) {
+            Entry::Vacant(begun) => {
+                begun.insert(Instant::now());
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    /// Returns whether this host works on a node.
+    pub(crate) fn contains(&self, node: NodeId) -> bool {
+        self.nodes().contains_key(&node)
     }
 
     /// Forgets a node that has ended, and returns for how long this host has worked on it.
     pub(crate) fn end(&self, node: NodeId) -> Duration {
-        let begun = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).remove(&node);
+        let begun = self.nodes().remove(&node);
         begun.map_or(Duration::ZERO, |begun| begun.elapsed())
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

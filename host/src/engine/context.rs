@@ -164,7 +164,8 @@ impl Context {
 
     /// Emits that a node is ready but blocked by a lack of `resource`.
     pub(crate) fn emit_ready_blocked(&self, node: NodeId, subject: Subject, resource: String) {
-        if self.ready_emitted().insert(node) {
+        // A further iteration may be short of a resource too.
+        if self.ready_emitted().insert(node) && !self.shared.begun.contains(node) {
             self.recorder.task(subject.clone(), Fact::TaskReady);
         }
         self.recorder.task(subject, Fact::TaskBlocked { resource });

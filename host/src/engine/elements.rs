@@ -2,12 +2,8 @@
 //! `resolve` finds them and reads the values.
 
 use crate::engine::unresolved::Unresolved;
-use crate::plan::{Binding, FanOut, ForEach};
+use crate::plan::{Binding, FanOut, ForEach, MAX_ELEMENTS};
 use crate::value::{Conversion, Items};
-
-/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
-/// result. A list of bytes within `limits.output` could have a hundred million.
-const MAX_ELEMENTS: u32 = 10_000_000;
 
 /// The elements of a `for-each`.
 pub(crate) struct Elements {
@@ -110,21 +106,5 @@ fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
                 "{subject} {count} elements; a `for-each` takes at most {MAX_ELEMENTS}. Group the elements: a list of lists"
             )))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::manual::{Page, count};
-
-    #[test]
-    fn manual_names_the_limits_of_this_file() {
-        Page::of("limits")
-            .section("Limits of a call")
-            .line("elements of a")
-            .cell(1)
-            .says(&count(MAX_ELEMENTS));
-        Page::of("manifest").section("for-each").says(&count(MAX_ELEMENTS));
     }
 }

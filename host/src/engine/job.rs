@@ -4,28 +4,23 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
-use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
-use crate::engine::failure_text::{error_json, failure_of, shown_error};
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
-use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
-use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::{Settled, Verdict, finished, iterated, left_out, repeated};
+use crate::engine::settled::{Settled, Verdict, left_out};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
+use crate::engine::verdicts::Job;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
-use crate::events::{Fact, FailureFact, Subject};
+use crate::events::{Fact, Subject};
 use crate::invoke;
-use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output};
-use crate::plan::{Function, Task};
-use crate::state::{Claim, Error, FailureRecord, Hole, NodeId, Outcome, Stage};
-use crate::value::{Type, case_name};
+use crate::model::{Digest, FailureClass, SkipReason, TaskIdx};
+use crate::state::{Claim, Error, Hole, NodeId, Outcome, Stage};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -63,13 +58,6 @@ enum Decision {
     Skip(SkipReason),
     Expand(Arc<Expansion>),
     Call(Vec<Bytes>),
-}
-
-/// A claim of a task's node, with what is needed to settle it.
-pub(crate) struct Job<'a> {
-    pub(crate) ctx: &'a Context,
-    pub(crate) task: &'a Task,
-    pub(crate) claim: &'a Claim,
 }
 
 impl Job<'_> {
@@ -210,9 +198,15 @@ impl Job<'_> {
     /// Calls the function, or ends the node after its last iteration.
     async fn call_next(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
         let Some(repeat) = &self.task.repeat else {
+            if self.claim.attempt == 1 {
+                self.ctx.emit_ready(self.claim.node, self.subject(None));
+            }
             return self.call(args).await;
         };
-        self.ctx.shared.begun.begin(self.claim.node);
+        // Iterations may have been made by other hosts, or before this run was resumed.
+        if self.ctx.shared.begun.begin(self.claim.node) {
+            self.ctx.emit_ready(self.claim.node, self.subject(None));
+        }
         match next(self.ctx, (self.task, repeat), self.claim, args).await? {
             Next::Call(args) => self.call(args).await,
             Next::Done(value) => Ok(self.done(output(self.task, value), self.claim.iteration)),
@@ -220,15 +214,7 @@ impl Job<'_> {
         }
     }
 
-    /// Ends a node that repeats with its output.
-    fn done(&self, output: Bytes, iterations: u32) -> Verdict {
-        repeated(output, iterations, self.ctx.shared.begun.end(self.claim.node))
-    }
-
     async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
-        if (self.claim.attempt, self.claim.iteration) == (1, 0) {
-            self.ctx.emit_ready(self.claim.node, self.subject(None));
-        }
         // The cache key depends on the arguments, so it is known only now.
         let shared = self
             .ctx
@@ -241,11 +227,14 @@ impl Job<'_> {
                 return Ok(self.verify_stored(key, stored, args).await);
             }
             Acquired::Stored(key, stored) => {
-                let outcome = match &self.task.repeat {
-                    Some(_) => Outcome::Iterated(stored.value),
-                    None => Outcome::Done(output(self.task, stored.value)),
-                };
-                return Ok((outcome, vec![Fact::TaskCached { key: key.to_string() }]));
+                let facts = vec![Fact::TaskCached { key: key.to_string() }];
+                return Ok(match &self.task.repeat {
+                    Some(repeat) => {
+                        let value = stored.value;
+                        self.settle_iteration(repeat, value, |value| (Outcome::Iterated(value), facts))
+                    }
+                    None => (Outcome::Done(output(self.task, stored.value)), facts),
+                });
             }
             Acquired::Again => return Ok((Outcome::Release, Vec::new())),
             Acquired::Call(flight) => flight,
@@ -277,21 +266,6 @@ impl Job<'_> {
             }
             None => self.settle_returned(returned),
         })
-    }
-
-    fn settle_returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
-        match returned {
-            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
-                if self.task.repeat.is_some() {
-                    return iterated(value, usage);
-                }
-                finished(output(self.task, value), usage)
-            }
-            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), last, exit, usage }) => {
-                self.settle_error(payload, exit, (&last, usage))
-            }
-            Err(failure) => self.settle_failure(failure),
-        }
     }
 
     fn is_verified(&self) -> bool {
@@ -341,115 +315,5 @@ impl Job<'_> {
             },
             listener,
         })
-    }
-
-    /// Settles a call that returned an `err`: retry, failure, or the error as a value.
-    fn settle_error(
-        &self,
-        payload: Bytes,
-        exit: Option<u8>,
-        (last, usage): (&invoke::LastOutput, invoke::Usage),
-    ) -> Verdict {
-        let case = self.task.error.as_ref().and_then(|ty| match ty {
-            Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
-            _ => None, // errors of other types have no cases
-        });
-        let command = self.ctx.bound.plan().function_of(self.task).and_then(Function::command);
-        let hide = |text: &str| self.ctx.recorder.hide(text);
-        let error = command.and_then(|command| program_error(command, &payload, hide));
-        let (message, payload) = match error {
-            Some(ProgramError { message, payload }) => (Some(message), payload),
-            None => (None, payload),
-        };
-        let json = error_json(self.task.error.as_ref(), (&payload, exit), hide);
-        let message = message.unwrap_or_else(|| shown_error(json.as_deref(), exit));
-        let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
-        if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
-            return retry;
-        }
-        let error = Some((payload, json));
-        self.end_failed_call(&CallFailure { class: FailureClass::Error, usage: Some(usage), message, error })
-    }
-
-    /// Settles a call that ended without a result: retry or failure.
-    fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let invoke::Failure { class, message, last, backtrace, usage } = failure;
-        let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
-        let mut message = match class {
-            FailureClass::Trap => after_output(&stderr, &stdout, &message),
-            _ => before_output(&message, &stderr, &stdout), // the host's reason says more than the guest's lines
-        };
-        if let Some(backtrace) = backtrace {
-            message = format!("{message}\n{backtrace}");
-        }
-        self.retry(class, None, &message).unwrap_or_else(|| {
-            let message = self.ctx.recorder.hide(&message);
-            self.end_failed_call(&CallFailure { class, usage: Some(usage), message, error: None })
-        })
-    }
-
-    /// Settles a node whose arguments cannot be computed, or whose iterations do not end.
-    fn unresolved(&self, class: FailureClass, message: &str) -> Verdict {
-        let message = self.ctx.recorder.hide(message);
-        self.end_failed_call(&CallFailure { class, usage: None, message, error: None })
-    }
-
-    /// Settles a call that failed for good as `on-error` says.
-    fn end_failed_call(&self, failure: &CallFailure) -> Verdict {
-        match ending(self.task, self.claim.node.at.level(), failure) {
-            Ending::Output(output) if self.task.repeat.is_some() => {
-                let calls = self.claim.iteration.saturating_add(u32::from(failure.usage.is_some()));
-                self.done(output, calls)
-            }
-            Ending::Output(output) => finished(output, failure.usage.unwrap_or_default()),
-            Ending::LeftOut(level) => {
-                let cause = self.ctx.shape.name_of(self.claim.node).unwrap_or_default();
-                let record = self.failure_record(failure.class, &failure.message, failure.payload());
-                left_out(Hole { level, cause, failure: Some(record) })
-            }
-            Ending::Fails => self.failed(failure.class, &failure.message, failure.payload()),
-        }
-    }
-
-    fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
-        let attempted = Attempted { number: self.claim.attempt, class, case };
-        let delay = self.ctx.with_random(|random| next_delay(&self.task.policy.retry, &attempted, random))?;
-        let fact = Fact::TaskRetrying {
-            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            failure: FailureFact { class, error: message.to_owned() },
-        };
-        Some((Outcome::Retry(delay), vec![fact]))
-    }
-
-    pub(crate) fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
-        let record = self.failure_record(class, message, error);
-        let fact = Fact::TaskFailed(FailureFact { class, error: self.ctx.recorder.hide(message) });
-        (Outcome::Failed(record.encode()), vec![fact])
-    }
-
-    fn failure_record(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> FailureRecord {
-        let message = self.ctx.recorder.hide(message);
-        let iteration = self.ctx.iteration(self.claim);
-        if self.task.repeat.is_some() {
-            self.ctx.shared.begun.end(self.claim.node);
-        }
-        FailureRecord {
-            class,
-            message: match iteration {
-                Some(number) => failure_of(&format!("iteration {number}"), &message),
-                None => message,
-            },
-            attempt: self.claim.attempt,
-            item: self.claim.node.at.last(),
-            error: error.map(|error| error.to_vec()),
-        }
-    }
-
-    fn subject(&self, attempt: Option<u32>) -> Subject {
-        let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
-        let (task, item) =
-            shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
-        let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
-        Subject { task, item, iteration, attempt }
     }
 }

@@ -2,10 +2,10 @@
 //! `job` has the claim of that node; elements end on their own.
 
 use crate::engine::failure_text::failure_of;
-use crate::engine::job::Job;
 use crate::engine::resolve::Known;
 use crate::engine::root_cause::skip_causes;
 use crate::engine::settled::{Verdict, finished, left_out};
+use crate::engine::verdicts::Job;
 use crate::events::Fact;
 use crate::invoke;
 use crate::model::{FailureClass, SkipReason, to_usize};

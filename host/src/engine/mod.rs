@@ -13,6 +13,7 @@ mod context;
 mod emit;
 mod job;
 mod joining;
+mod verdicts;
 mod settled;
 mod closed;
 mod single_flight;

@@ -14,8 +14,8 @@ pub(crate) const MAX_SHOWN_ERROR: usize = 16 << 10;
 /// A call that has failed for good, or cannot be made. Its texts are without secrets.
 pub(crate) struct CallFailure {
     pub(crate) class: FailureClass,
-    /// What the call used; none if it was not made.
-    pub(crate) usage: Option<Usage>,
+    /// What the call used; nothing if it was not made.
+    pub(crate) usage: Usage,
     /// The message, with the guest's last lines and the backtrace.
     pub(crate) message: String,
     /// The `err` that the function returned, and its JSON.

@@ -41,9 +41,9 @@ pub(crate) async fn next(
         Ok(Fed::Next(_)) if claim.iteration >= repeat.max => Next::Failed(
             FailureClass::Limit,
             format!(
-                "`{}` is not true after {} iterations, which `max` allows; raise `max` and resume the run to go on",
+                "`{}` is not true after {}, and `max` allows no more; raise `max` and resume the run to go on",
                 shown(&repeat.until),
-                repeat.max
+                iterations(claim.iteration)
             ),
         ),
         Ok(Fed::Next(fed)) => {
@@ -64,18 +64,8 @@ pub(crate) enum Fed {
 
 /// Decides by the result of an iteration what follows it.
 pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (FailureClass, String)> {
-    let ty = task.value.as_ref().unwrap_or(&Type::Bool); // the plan has checked that there is a value
-    let malformed =
-        |fault: ValueFault| (FailureClass::Input, format!("its stored result is malformed: {fault}"));
-    match pick(ty, value, &repeat.until).map_err(malformed)?.as_deref() {
-        Some([TRUE]) => return Ok(Fed::Last),
-        Some(_) => {}
-        None => {
-            return Err((
-                FailureClass::Input,
-                format!("its result has nothing at `{}`", shown(&repeat.until)),
-            ));
-        }
+    if is_last(task, repeat, value)? {
+        return Ok(Fed::Last);
     }
     converted(value, &repeat.conversion, task.limits).map(Fed::Next).map_err(|unresolved| match unresolved {
         Unresolved::Limit(message) => (FailureClass::Limit, message),
@@ -85,6 +75,24 @@ pub(crate) fn fed(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<Fed, (F
             (FailureClass::Input, "it cannot be converted".to_owned())
         }
     })
+}
+
+/// Returns whether an iteration with this result is the last one. Without an answer the iteration has failed: it is not
+/// stored, so that a resumed run computes it again.
+pub(crate) fn is_last(task: &Task, repeat: &Repeat, value: &Bytes) -> Result<bool, (FailureClass, String)> {
+    let ty = task.value.as_ref().unwrap_or(&Type::Bool); // the plan has checked that there is a value
+    let failed = |message: String| (FailureClass::Input, message);
+    let found = pick(ty, value, &repeat.until)
+        .map_err(|fault: ValueFault| failed(format!("its result is malformed: {fault}")))?;
+    let until = shown(&repeat.until);
+    let found =
+        found.ok_or_else(|| failed(format!("its result has nothing at `{until}`, where `until` looks")))?;
+    Ok(*found == [TRUE])
+}
+
+/// Formats a number of iterations.
+fn iterations(count: u32) -> String {
+    if count == 1 { "1 iteration".to_owned() } else { format!("{count} iterations") }
 }
 
 /// Formats a path as the manifest writes it.

@@ -38,7 +38,13 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
         }
     };
     let full = full.min(retry.max_delay);
-    Some(if retry.jitter { random.jittered(full) } else { full })
+    Some(if retry.jitter { whole_millis(random.jittered(full)) } else { full })
+}
+
+/// Rounds up to milliseconds, in which events and backends count. A delay remains one.
+fn whole_millis(delay: Duration) -> Duration {
+    let millis = delay.as_micros().div_ceil(1000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -94,6 +100,11 @@ mod tests {
         for _ in 0..1000 {
             let wait = next_delay(&retry, &attempted, &mut random).unwrap().as_millis();
             assert!((100..=200).contains(&wait), "{wait}");
+        }
+        let brief = Retry { delay: Duration::from_millis(1), ..retry };
+        let attempted = Attempted { number: 1, class: FailureClass::Error, case: None };
+        for _ in 0..100 {
+            assert_eq!(next_delay(&brief, &attempted, &mut random), Some(Duration::from_millis(1)));
         }
     }
 }

@@ -58,7 +58,7 @@ impl<'a> Finder<'a> {
 
     /// Returns what each list is the whole output of; none for what has no lists, or combines them in all ways.
     fn sources(&self, of: FanOut) -> Option<Vec<Option<FanOut>>> {
-        let (lists, _) = self.lists(of).filter(|(lists, product)| !product || lists.len() == 1)?;
+        let (lists, _) = self.lists(of).filter(|(_, product)| !product)?;
         Some(lists.iter().map(|(_, list)| self.source(of, &list.value)).collect())
     }
 

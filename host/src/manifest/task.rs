@@ -192,8 +192,21 @@ fn product(reader: &mut Reader<'_>, slot: &Slot<'_>, lists: Option<&Slot<'_>>) -
             let message = "`product` combines the lists of a `for-each`, and the task has none";
             reader.fault(Fault::spanned(slot.key.clone(), message).help(format!("remove it, or {help}")))
         }
+        DeValue::Boolean(true) if lists.is_some_and(|lists| is_single(lists)) => {
+            let message = "`product` combines several lists, and the `for-each` has one";
+            let help = "remove it, or add another list, as `for-each.NAME = …`";
+            reader.fault(Fault::spanned(slot.key.clone(), message).help(help))
+        }
         DeValue::Boolean(_) | DeValue::String(_) => boolean(reader, slot),
         _ => reader.fault(slot.mismatch("`true` or `false`").help(help)), // looks like lists
+    }
+}
+
+/// Returns whether a `for-each` has one list.
+fn is_single(lists: &Slot<'_>) -> bool {
+    match lists.value {
+        DeValue::Table(table) => table.len() == 1,
+        _ => false, // was reported
     }
 }
 

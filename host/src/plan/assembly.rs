@@ -2,13 +2,15 @@
 //! `recipe` and `nesting` say how; the application reads the results.
 
 use crate::model::{IndexPath, TaskIdx, to_usize};
+use crate::plan::known::MAX_CONVERTED;
 use crate::plan::nesting::{ElementsRecord, Length};
 use crate::plan::recipe::{Recipe, Wire};
+use crate::plan::record::around;
 use crate::plan::{PipelineRecord, PlanRecord};
 use crate::value::wire::{Kind, Reader};
 use crate::value::{
-    Items, Type, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple, range,
-    split,
+    Items, Type, assign, compose_case, compose_list, compose_map, compose_record, compose_some,
+    compose_tuple, range, split,
 };
 use bytes::Bytes;
 use std::rc::Rc;
@@ -141,6 +143,10 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 let values = all(values.filter(|value| !place.is_left_out(value)))?;
                 values.map(|values| list(*is_bytes, values)).transpose()
             }
+            Recipe::Converted { of, from, to, default } => {
+                let value = put(of)?.map(|value| convert(&value, from, to).ok_or(NotPut::NotStored));
+                Ok(or_default(value.transpose()?, default.as_deref()))
+            }
             Recipe::Item { level, item, part } => {
                 let whole = self.item(usize::from(*level), to_usize(*item))?;
                 Ok(whole.and_then(|whole| at(&whole, part)))
@@ -177,8 +183,7 @@ impl<'r, E: Clone> Assembly<'r, E> {
     /// Returns the place around the elements of a pipeline: this one, or one around it.
     fn around_of(&self, pipeline: usize) -> Self {
         let name = self.pipelines.get(pipeline).map_or("", |pipeline| pipeline.name.as_str());
-        let around = self.pipelines.iter().filter(|other| other.elements.is_some() && other.contains(name));
-        self.around_level(around.count())
+        self.around_level(around(self.pipelines, name).count())
     }
 
     /// Returns this place, or the one around it with this number of indexes.
@@ -244,6 +249,12 @@ fn items(value: &Bytes) -> Option<Items> {
         _ => Type::String, // of an array, or of what `split` refuses
     };
     split(&Type::List(Arc::new(element)), value).ok()
+}
+
+/// Converts a value from one type to another, both as text.
+fn convert(value: &Bytes, from: &str, to: &str) -> Option<Bytes> {
+    let conversion = assign(&Type::parse(from).ok()?, &Type::parse(to).ok()?).ok()?;
+    conversion.apply(value, MAX_CONVERTED).ok()
 }
 
 fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
@@ -401,6 +412,27 @@ mod tests {
             Recipe::List { is_bytes: false, parts: vec![task(Some(b"\x01")), Recipe::Literal(vec![2])] };
         assert_eq!(put(&list), Ok(Some(Bytes::from_static(b"\x92\x01\x02"))));
         assert_eq!(put(&Recipe::NotStored), Err(NotPut::NotStored));
+    }
+
+    #[test]
+    fn values_are_converted_and_defaults_are_not() {
+        let value = |_: TaskIdx, _: IndexPath| {
+            Ok(Some(stored("record { a: u8, b: string }", r#"{"a": 1, "b": "x"}"#).1))
+        };
+        let skipped = |_: TaskIdx, _: IndexPath| Ok(None);
+        let converted = |from: &str, to: &str| Recipe::Converted {
+            of: Box::new(task(None)),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            default: Some(b"\x07".to_vec()),
+        };
+        let to = "record { a: f32, c: option<option<u8>> }";
+        let recipe = converted("record { a: u8, b: string }", to);
+        let put =
+            |recipe: &Recipe, results: &Results<'_, &'static str>| put(recipe, Combined::Zip, None, results);
+        assert_eq!(put(&recipe, &value), Ok(Some(stored(to, r#"{"a": 1, "c": null}"#).1)));
+        assert_eq!(put(&recipe, &skipped), Ok(Some(Bytes::from_static(b"\x07"))));
+        assert_eq!(put(&converted("u8", "string"), &value), Err(NotPut::NotStored));
     }
 
     /// The lists `["a", "b"]` and bytes; the result of the task 2 is ten more than its index.

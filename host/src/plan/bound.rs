@@ -2,11 +2,14 @@
 //! The application reads the inputs, and `fit` fits them to their types.
 
 use crate::model::{Digest, Digester, Faults, Name, RunId, Sources, TaskIdx};
+use crate::plan::counting::all_excesses;
 use crate::plan::identity::{builtin_identity, output_digest};
+use crate::plan::known::{Inputs, Known};
+use crate::plan::recipe::Recipes;
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, Code, ComponentFunction, Difference, Function, Input, OnError, Pipeline, PipelineRecord, Plan,
-    PlanRecord, Repeat, Supplied, Task, fit, nesting, recipe, sources,
+    PlanRecord, Repeat, Supplied, Task, fit, nesting, sources,
 };
 use crate::value::{Command, CommandOutput, Export};
 use bytes::Bytes;
@@ -129,6 +132,10 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
             Ok(bytes) => inputs.push(bytes),
             Err(found) => faults.list.extend(found),
         }
+    }
+    if faults.is_empty() {
+        faults.list.extend(all_excesses(plan, &Known::new(plan.inputs(), &inputs, Inputs::Shown)));
+        faults.sort_and_dedup();
     }
     if !faults.is_empty() {
         return Err(faults);
@@ -317,11 +324,12 @@ impl Parts<'_> {
 
     fn pipelines(&self, inputs: &[Bytes]) -> Vec<PipelineRecord> {
         let pipelines = self.plan.pipelines().iter().enumerate();
+        let recipes = Recipes::new(self.plan, inputs);
         let record = |(position, pipeline): (usize, &Pipeline)| {
             let args = pipeline.arguments.iter();
             let args = args.map(|(name, value)| (name.to_string(), self.binding_digest(value)));
-            let outputs = recipe::outputs(self.plan, position);
-            let elements = nesting::elements(self.plan, inputs, position);
+            let outputs = recipes.outputs(position);
+            let elements = nesting::elements((self.plan, inputs), &recipes, position);
             PipelineRecord::new(pipeline.name.to_string(), args.collect(), outputs, elements)
         };
         pipelines.map(record).collect()

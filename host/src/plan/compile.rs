@@ -10,10 +10,12 @@ use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
 use crate::plan::command::Given;
+use crate::plan::counting::excess;
 use crate::plan::crossings;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
 use crate::plan::inputs::Inputs;
+use crate::plan::known::Known;
 use crate::plan::pruning::NeededConditions;
 use crate::plan::repeat::{Repeated, repeat};
 use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
@@ -132,6 +134,8 @@ impl<'a> Compiler<'a> {
             node.conditions.iter().map(|condition| self.shared_condition(condition)).collect();
         let lists = self.lists.get_mut(index)?;
         let for_each = lists.lists.take();
+        let known = for_each.iter().filter_map(|lists| excess(&Known::of_literals(), (lists, node.product)));
+        self.scope.faults.list.extend(known);
         (self.scope.items, self.scope.level) = (lists.items.clone(), node.around.len() + 1);
         let given = self.given(index, written, node);
         let needed_if = self.needed_if(node);
@@ -374,6 +378,10 @@ impl<'a> Compiler<'a> {
         let graph = self.scope.graph;
         let pipelines = pipelines(&self.scope);
         let mut faults = self.scope.faults;
+        let known = Known::of_literals();
+        faults
+            .list
+            .extend(pipelines.iter().filter_map(|each| excess(&known, (&each.for_each, each.product))));
         let tasks = (0..).zip(tasks).map(|(index, task)| match self.callees.builtin_position(index) {
             Some(function) => task.map(|task| Task { function, ..task }),
             None => task,

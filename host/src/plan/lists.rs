@@ -37,16 +37,22 @@ pub(crate) fn lists(
             }
             _ => reference(scope, list), // has a type of its own
         };
-        let element = ty.clone();
-        items.push(ItemType { ty: element });
-        lists.push(ty.and_then(|element| {
-            let ty = Type::List(Arc::new(element));
-            let name = format!("`for-each.{item}`");
-            let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
-            Some(ForEach { item: item.clone(), list, ty })
-        }));
+        items.push(ItemType { ty: ty.clone() });
+        lists.push(ty.and_then(|element| for_each(scope, (item, list), element)));
     }
     Lists { lists: lists.into_iter().collect(), items }
+}
+
+/// Binds the list of an item to the type of its elements.
+fn for_each(
+    scope: &mut Scope<'_>,
+    (item, list): (&String, &Spanned<Expr>),
+    element: Type,
+) -> Option<ForEach> {
+    let ty = Type::List(Arc::new(element));
+    let (name, span) = (format!("`for-each.{item}`"), list.span.clone());
+    let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
+    Some(ForEach { item: item.clone(), span, list, ty })
 }
 
 /// Types the lists of a pipeline, unless that is done. A literal list is typed by the params that its elements go to.
@@ -68,12 +74,7 @@ pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
             reference(scope, list)
         };
         items.push(ItemType { ty: element.clone() });
-        lists.push(element.and_then(|element| {
-            let ty = Type::List(Arc::new(element));
-            let name = format!("`for-each.{item}`");
-            let list = bind(scope, list, &Target { name: &name, ty: &ty })?;
-            Some(ForEach { item: item.clone(), list, ty })
-        }));
+        lists.push(element.and_then(|element| for_each(scope, (item, list), element)));
     }
     let typed = Lists { lists: lists.into_iter().collect(), items };
     scope.fan_outs.get_mut(position).into_iter().for_each(|slot| *slot = Some(typed.clone()));

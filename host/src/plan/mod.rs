@@ -30,6 +30,8 @@ mod discretion;
 mod fit;
 mod bound;
 mod sources;
+mod known;
+mod counting;
 mod recipe;
 mod nesting;
 mod record;
@@ -54,6 +56,7 @@ pub use command::is_program;
 #[cfg(any(test, feature = "internals"))]
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
+pub use counting::MAX_ELEMENTS;
 pub use elements::ListsRef;
 pub use fit::{Supplied, fit};
 pub use record::{Difference, PipelineRecord, PlanRecord};

@@ -3,15 +3,11 @@
 //! `record` stores both with a run; `engine` finds the elements themselves.
 
 use crate::model::TaskName;
-use crate::plan::recipe::Recipe;
+use crate::plan::known::{Inputs, Known};
+use crate::plan::recipe::{Recipe, Recipes};
 use crate::plan::{Binding, FanOut, ForEach, ListsRef, Plan, Task};
-use crate::value::wire::Reader;
-use crate::value::{Type, pick, split};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-
-/// Maximum size of a list that is converted to count its elements, in bytes.
-const MAX_CONVERTED: usize = 64 << 20;
 
 /// The elements of a pipeline that runs over lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +50,11 @@ impl Plan {
 }
 
 /// Returns the elements of a pipeline, given the values of the plan's inputs; none if it runs once.
-pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option<ElementsRecord> {
+pub(crate) fn elements(
+    (plan, inputs): (&Plan, &[Bytes]),
+    recipes: &Recipes<'_>,
+    pipeline: usize,
+) -> Option<ElementsRecord> {
     let ListsRef { lists, product, flow, around, .. } = plan.lists(FanOut::Pipeline(pipeline))?;
     if lists.is_empty() {
         return None;
@@ -62,60 +62,21 @@ pub(crate) fn elements(plan: &Plan, inputs: &[Bytes], pipeline: usize) -> Option
     // The lists at the start of a flow say how many elements there are.
     let root = flow.map_or(FanOut::Pipeline(pipeline), |flow| flow.root);
     let counted = plan.lists(root).map_or(lists, |root| root.lists);
-    let known = Known { plan, inputs };
+    let known = Known::new(plan.inputs(), inputs, Inputs::All);
     Some(ElementsRecord {
-        lists: lists.iter().map(|list| Recipe::of(plan, around, &list.list)).collect(),
+        lists: lists.iter().map(|list| recipes.of(around, &list.list, &list.ty)).collect(),
         product,
-        lengths: counted.iter().map(|list| known.length(around, list)).collect(),
+        lengths: counted.iter().map(|list| length(recipes, &known, (around, list))).collect(),
     })
 }
 
-/// What is known of values before the run.
-struct Known<'p> {
-    plan: &'p Plan,
-    inputs: &'p [Bytes],
-}
-
-impl Known<'_> {
-    fn length(&self, around: &[usize], list: &ForEach) -> Length {
-        if let Some(length) = self.known_length(&list.list, &list.ty) {
-            return Length::Known(length);
-        }
-        match whole(&list.list) {
-            Binding::Each { pipeline, .. } => {
-                Length::OfPipeline(u32::try_from(*pipeline).unwrap_or(u32::MAX))
-            }
-            _ => Length::Of(Recipe::unconverted(self.plan, around, &list.list)), // is stored, or unknown
-        }
+fn length(recipes: &Recipes<'_>, known: &Known<'_>, (around, list): (&[usize], &ForEach)) -> Length {
+    if let Some(Ok(length)) = known.length(&list.list, &list.ty).map(u32::try_from) {
+        return Length::Known(length);
     }
-
-    fn known_length(&self, list: &Binding, ty: &Type) -> Option<u32> {
-        let length = match list {
-            Binding::Range { from, to } => {
-                let end = |end: &Binding| Reader::new(&self.value(end)?).int().ok();
-                return u32::try_from(end(&to.0)?.checked_sub(end(&from.0)?)?).ok();
-            }
-            Binding::List(_, parts) => parts.len(),
-            _ => split(ty, &self.value(list)?).ok()?.len(), // any other list is one value
-        };
-        u32::try_from(length).ok()
-    }
-
-    /// Returns a value that depends on nothing but the manifest and the inputs.
-    fn value(&self, binding: &Binding) -> Option<Bytes> {
-        match binding {
-            Binding::Constant(bytes) => Some(bytes.clone()),
-            Binding::Input { input, path, conversion } => {
-                let ty = &self.plan.inputs().get(*input)?.ty;
-                let part = pick(ty, self.inputs.get(*input)?, path).ok()??;
-                conversion.apply(&part, MAX_CONVERTED).ok()
-            }
-            Binding::Part { value, ty, path, conversion, .. } => {
-                let part = pick(ty, &self.value(value)?, path).ok()??;
-                conversion.apply(&part, MAX_CONVERTED).ok()
-            }
-            _ => None, // depends on results, or is put together of parts
-        }
+    match whole(&list.list) {
+        Binding::Each { pipeline, .. } => Length::OfPipeline(u32::try_from(*pipeline).unwrap_or(u32::MAX)),
+        _ => Length::Of(recipes.unconverted(around, &list.list, &list.ty)), // is stored, or unknown
     }
 }
 

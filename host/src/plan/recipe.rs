@@ -2,12 +2,18 @@
 //! `record` stores it; `assembly` puts the value together.
 
 use crate::model::{Path, Step};
+use crate::plan::known::{Inputs, Known};
 use crate::plan::{Binding, Plan};
 use crate::value::{Type, type_at};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
-/// Maximum length of a literal that is stored with a run.
+/// Maximum length of a literal, or of the value of an input, that is stored with a run.
 const MAX_LITERAL: usize = 64 << 10;
+
+/// Maximum length of all values of inputs that are stored with a run. Many pipelines may read the same one.
+const MAX_INPUTS: usize = 1 << 20;
 
 /// A value without types, as results are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +67,7 @@ pub enum Recipe {
         /// The value if no case matches.
         default: Option<Vec<u8>>,
     },
-    /// A value that is not stored, such as a param.
+    /// A value that is not stored, such as a secret param.
     NotStored,
     /// The values of all elements of a pipeline, as a list.
     Each {
@@ -83,6 +89,17 @@ pub enum Recipe {
     },
     /// The numbers of a range, as a list that a pipeline runs over: the first, and one past the last.
     Range(Box<Recipe>, Box<Recipe>),
+    /// A value that is converted to the type of its target, by both types as text.
+    Converted {
+        /// The value.
+        of: Box<Recipe>,
+        /// Its type.
+        from: String,
+        /// The type of the target.
+        to: String,
+        /// The value if a task was skipped or a part is missing, of the target's type.
+        default: Option<Vec<u8>>,
+    },
 }
 
 /// A step into a stored value.
@@ -96,91 +113,173 @@ pub enum Wire {
     Present,
 }
 
-impl Recipe {
-    /// Returns how to put a value together that lies in elements of the pipelines `around`, outermost first.
-    pub(crate) fn of(plan: &Plan, around: &[usize], binding: &Binding) -> Self {
-        let of = |part: &Binding| Self::of(plan, around, part);
-        let all = |parts: &[Binding]| parts.iter().map(of).collect();
-        match binding {
-            Binding::Constant(bytes) if bytes.len() <= MAX_LITERAL => Self::Literal(bytes.to_vec()),
-            // Converted values are not stored.
-            Binding::Task { conversion, .. }
-            | Binding::Part { conversion, .. }
-            | Binding::Item { conversion, .. }
-                if conversion.is_identity() =>
-            {
-                Self::unconverted(plan, around, binding)
+/// Makes the recipes of a plan.
+pub(crate) struct Recipes<'p> {
+    plan: &'p Plan,
+    known: Known<'p>,
+    /// Bytes of inputs that may still be stored.
+    room: Cell<usize>,
+}
+
+impl<'p> Recipes<'p> {
+    /// Of a plan whose inputs have these values.
+    pub(crate) fn new(plan: &'p Plan, inputs: &'p [Bytes]) -> Self {
+        let known = Known::new(plan.inputs(), inputs, Inputs::Storable);
+        Self { plan, known, room: Cell::new(MAX_INPUTS) }
+    }
+
+    /// Returns the recipe of each output of a pipeline, of one element if it runs over lists.
+    pub(crate) fn outputs(&self, pipeline: usize) -> Vec<(String, Recipe)> {
+        let around = self.plan.inside(pipeline);
+        let record = self.plan.pipelines().get(pipeline).and_then(|pipeline| pipeline.record.as_ref());
+        let Some((Binding::Record(values), Type::Record(fields))) = record.map(|(value, ty)| (&**value, ty))
+        else {
+            return Vec::new(); // has no outputs
+        };
+        let outputs = values.iter().zip(fields.iter());
+        outputs.map(|((name, part), field)| (name.to_string(), self.of(&around, part, &field.ty))).collect()
+    }
+
+    /// Returns how to put a value of a type together that lies in elements of the pipelines `around`, outermost first.
+    pub(crate) fn of(&self, around: &[usize], binding: &Binding, ty: &Type) -> Recipe {
+        let of = |part: &Binding, ty: &Type| self.of(around, part, ty);
+        let all = |parts: &[Binding], types: &[Type]| {
+            parts.iter().zip(types).map(|(part, ty)| of(part, ty)).collect::<Vec<_>>()
+        };
+        match (binding, ty) {
+            // A `some` that cannot be nil has the form of its payload.
+            (
+                Binding::List(..)
+                | Binding::Tuple(_)
+                | Binding::Map(_)
+                | Binding::Record(_)
+                | Binding::Case(..),
+                Type::Option(some),
+            ) => of(binding, some),
+            (Binding::Constant(bytes), _) => literal(bytes),
+            (Binding::Input { .. }, _) => self.input(binding),
+            (
+                Binding::Task { conversion, path, ty: from, .. }
+                | Binding::Part { conversion, path, ty: from, .. }
+                | Binding::Item { conversion, path, ty: from, .. },
+                _,
+            ) => {
+                let unconverted = self.unconverted(around, binding, ty);
+                if conversion.is_identity() {
+                    return unconverted;
+                }
+                type_at(from, path).map_or(Recipe::NotStored, |from| unconverted.converted(&from.ty, ty))
             }
-            Binding::List(element, parts) => Self::List { is_bytes: *element == Type::U8, parts: all(parts) },
-            Binding::Tuple(parts) => Self::Tuple(all(parts)),
-            Binding::Map(pairs) => Self::Map(all(pairs)),
-            Binding::Record(fields) => {
-                Self::Record(fields.iter().map(|(name, part)| (name.to_string(), of(part))).collect())
+            (Binding::List(element, parts), _) => Recipe::List {
+                is_bytes: *element == Type::U8,
+                parts: parts.iter().map(|part| of(part, element)).collect(),
+            },
+            (Binding::Tuple(parts), Type::Tuple(types)) => Recipe::Tuple(all(parts, types)),
+            (Binding::Map(pairs), Type::Map(map)) => {
+                let pair = Type::Tuple([map.key.clone(), map.value.clone()].into());
+                Recipe::Map(pairs.iter().map(|part| of(part, &pair)).collect())
             }
-            Binding::Case(name, part) => Self::Case(name.to_string(), Box::new(of(part))),
-            Binding::Wrapped(part) => Self::Wrapped(Box::new(of(part))),
-            Binding::Select { selector, ty: _, cases, default } => Self::Select {
-                selector: Box::new(of(selector)),
-                cases: cases.iter().map(|(name, case)| (name.clone(), of(case))).collect(),
+            (Binding::Record(values), Type::Record(fields)) => {
+                let parts = values.iter().zip(fields.iter());
+                Recipe::Record(
+                    parts.map(|((name, part), field)| (name.to_string(), of(part, &field.ty))).collect(),
+                )
+            }
+            (Binding::Case(name, part), _) => match type_of_case(ty, name) {
+                Some(ty) => Recipe::Case(name.to_string(), Box::new(of(part, &ty))),
+                None => Recipe::NotStored, // a case without this type was refused before
+            },
+            (Binding::Wrapped(part), Type::Option(some)) => Recipe::Wrapped(Box::new(of(part, some))),
+            (Binding::Select { selector, ty: selected, cases, default }, _) => Recipe::Select {
+                selector: Box::new(of(selector, selected)),
+                cases: cases.iter().map(|(name, case)| (name.clone(), of(case, ty))).collect(),
                 default: default.as_ref().map(|bytes| bytes.to_vec()),
             },
-            Binding::Each { pipeline, element, value, lists: _ } => {
-                let around = plan.inside(*pipeline);
-                Self::Each {
-                    pipeline: u32::try_from(*pipeline).unwrap_or(u32::MAX),
-                    is_bytes: *element == Type::U8,
-                    value: Box::new(Self::of(plan, &around, value)),
-                }
+            (Binding::Each { pipeline, element, value, lists: _ }, _) => Recipe::Each {
+                pipeline: u32::try_from(*pipeline).unwrap_or(u32::MAX),
+                is_bytes: *element == Type::U8,
+                value: Box::new(self.of(&self.plan.inside(*pipeline), value, element)),
+            },
+            (Binding::Range { from, to }, _) => {
+                let end = |end: &(Binding, Type)| Box::new(of(&end.0, &end.1));
+                Recipe::Range(end(from), end(to))
             }
-            Binding::Range { from, to } => Self::Range(Box::new(of(&from.0)), Box::new(of(&to.0))),
-            // Inputs are read anew for every run.
-            Binding::Constant(_)
-            | Binding::Task { .. }
-            | Binding::Part { .. }
-            | Binding::Item { .. }
-            | Binding::Input { .. } => Self::NotStored,
+            // A value has the form of its type.
+            (Binding::Tuple(_) | Binding::Map(_) | Binding::Record(_) | Binding::Wrapped(_), _) => {
+                Recipe::NotStored
+            }
+        }
+    }
+
+    /// Returns the value of an input, if it may be stored and there is room.
+    fn input(&self, binding: &Binding) -> Recipe {
+        let value = self.known.value(binding);
+        match value.and_then(|value| Some((self.room.get().checked_sub(value.len())?, value))) {
+            Some((room, value)) => {
+                self.room.set(room);
+                literal(&value)
+            }
+            None => Recipe::NotStored,
         }
     }
 
     /// Returns how to put a value together as it was before it is converted to the type of its target. A list has the same
     /// number of elements before and after.
-    pub(crate) fn unconverted(plan: &Plan, around: &[usize], binding: &Binding) -> Self {
-        let or_not_stored = |part: Option<Vec<Wire>>, recipe: &dyn Fn(Vec<Wire>) -> Self| {
-            part.map_or(Self::NotStored, recipe) // a path that does not suit its type was refused before
+    pub(crate) fn unconverted(&self, around: &[usize], binding: &Binding, ty: &Type) -> Recipe {
+        let or_not_stored = |part: Option<Vec<Wire>>, recipe: &dyn Fn(Vec<Wire>) -> Recipe| {
+            part.map_or(Recipe::NotStored, recipe) // a path that does not suit its type was refused before
         };
-        let stored = |default: &Option<bytes::Bytes>| default.as_ref().map(|bytes| bytes.to_vec());
+        let stored = |default: &Option<Bytes>| default.as_ref().map(|bytes| bytes.to_vec());
         match binding {
             Binding::Task { task, path, ty, default, .. } => or_not_stored(wire(ty, path), &|part| {
-                let level = narrow(plan.common_level(*task, around));
-                Self::Task { task: task.get(), part, default: stored(default), level }
+                let level = narrow(self.plan.common_level(*task, around));
+                Recipe::Task { task: task.get(), part, default: stored(default), level }
             }),
             Binding::Part { value, ty, path, default, .. } => or_not_stored(wire(ty, path), &|part| {
-                let of = Box::new(Self::of(plan, around, value));
-                Self::Part { of, part, default: stored(default) }
+                let of = Box::new(self.of(around, value, ty));
+                Recipe::Part { of, part, default: stored(default) }
             }),
             Binding::Item { level, item, path, ty, .. } => or_not_stored(wire(ty, path), &|part| {
-                Self::Item { level: narrow(*level), item: u32::try_from(*item).unwrap_or(u32::MAX), part }
+                Recipe::Item { level: narrow(*level), item: u32::try_from(*item).unwrap_or(u32::MAX), part }
             }),
-            other => Self::of(plan, around, other),
+            other => self.of(around, other, ty),
         }
+    }
+}
+
+impl Recipe {
+    /// Returns how to convert the value. Its default has the target's type already.
+    fn converted(mut self, from: &Type, to: &Type) -> Self {
+        let default = match &mut self {
+            Self::Task { default, .. } | Self::Part { default, .. } => default.take(),
+            _ => None, // has no default, or is not stored
+        };
+        // Types of components may be larger than those of manifests.
+        let is_readable = |ty: &Type| Type::parse(&ty.to_string()).is_ok_and(|read| read == *ty);
+        if self == Self::NotStored || !is_readable(from) || !is_readable(to) {
+            return Self::NotStored;
+        }
+        Self::Converted { of: Box::new(self), from: from.to_string(), to: to.to_string(), default }
+    }
+}
+
+fn literal(bytes: &Bytes) -> Recipe {
+    if bytes.len() <= MAX_LITERAL { Recipe::Literal(bytes.to_vec()) } else { Recipe::NotStored }
+}
+
+/// Returns the type of the payload of a case.
+fn type_of_case(ty: &Type, name: &str) -> Option<Type> {
+    match ty {
+        Type::Variant(cases) => cases.iter().find(|case| &*case.name == name)?.ty.clone(),
+        Type::Result(sides) if name == "ok" => sides.ok.clone(),
+        Type::Result(sides) if name == "err" => sides.err.clone(),
+        _ => None, // has no cases with payloads
     }
 }
 
 /// Returns a level as it is stored; levels are at most [`crate::model::IndexPath::MAX_LEN`].
 fn narrow(level: usize) -> u8 {
     u8::try_from(level).unwrap_or(u8::MAX)
-}
-
-/// Returns the recipe of each output of a pipeline, of one element if it runs over lists.
-pub(crate) fn outputs(plan: &Plan, pipeline: usize) -> Vec<(String, Recipe)> {
-    let around = plan.inside(pipeline);
-    let record = plan.pipelines().get(pipeline).and_then(|pipeline| pipeline.record.as_ref());
-    match record.map(|(value, _)| &**value) {
-        Some(Binding::Record(fields)) => {
-            fields.iter().map(|(name, part)| (name.to_string(), Recipe::of(plan, &around, part))).collect()
-        }
-        _ => Vec::new(), // has no outputs
-    }
 }
 
 /// Returns the steps into stored values of a type.
@@ -198,4 +297,18 @@ pub(crate) fn wire(ty: &Type, path: &Path) -> Option<Vec<Wire>> {
         ty = inner;
     }
     Some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::Page;
+    use crate::model::Size;
+
+    #[test]
+    fn manual_names_the_bounds_of_this_file() {
+        let bytes = |bound: usize| Size::bytes(u64::try_from(bound).unwrap()).to_string();
+        let text = format!("up to {} of each, and {} of params", bytes(MAX_LITERAL), bytes(MAX_INPUTS));
+        Page::of("state").section("Runs").says(&text);
+    }
 }

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
-/// `indexed` and no pipelines that run over lists.
-const VERSION: u32 = 4;
+/// `indexed` and no pipelines that run over lists, version 4 no values that are converted.
+const VERSION: u32 = 5;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,10 +180,15 @@ impl PlanRecord {
     #[must_use]
     pub fn inside(&self, pipeline: usize) -> Vec<usize> {
         let Some(own) = self.pipelines.get(pipeline) else { return Vec::new() };
-        let is_around = |other: &PipelineRecord| other.contains(&own.name) || other.name == own.name;
-        let all = self.pipelines.iter().enumerate();
-        let around = all.filter(|(_, other)| other.elements.is_some() && is_around(other));
-        around.map(|(position, _)| position).collect()
+        let itself = own.elements.as_ref().map(|_| pipeline);
+        around(&self.pipelines, &own.name).chain(itself).collect()
+    }
+
+    /// Returns the pipelines that run once per element around a task, outermost first.
+    #[must_use]
+    pub fn around(&self, task: TaskIdx) -> Vec<usize> {
+        let name = self.tasks.get(task.index()).map_or("", |(name, _)| name.as_str());
+        around(&self.pipelines, name).collect()
     }
 
     /// Returns the name of a node; none for a task outside the plan.
@@ -252,6 +257,13 @@ impl PlanRecord {
         }
         changed
     }
+}
+
+/// Returns the pipelines that run once per element around a task or a pipeline, outermost first.
+pub(crate) fn around<'r>(pipelines: &'r [PipelineRecord], name: &'r str) -> impl Iterator<Item = usize> + 'r {
+    let all = pipelines.iter().enumerate();
+    let around = all.filter(move |(_, other)| other.elements.is_some() && other.contains(name));
+    around.map(|(position, _)| position)
 }
 
 fn segments(name: &str) -> u8 {
@@ -357,6 +369,18 @@ mod tests {
         let output = Recipe::Task { task: 1, part: Vec::new(), default: None, level: 0 };
         assert_eq!(third.pipelines[0].outputs, [("o".to_owned(), output)]);
         assert_eq!(third.pipelines[0].elements, None);
+        let converted = Recipe::Converted {
+            of: Box::new(Recipe::NotStored),
+            from: "u8".to_owned(),
+            to: "f32".to_owned(),
+            default: Some(vec![1]),
+        };
+        let fifth = PipelineRecord {
+            outputs: vec![("o".to_owned(), converted)],
+            ..PipelineRecord::sample("p", None)
+        };
+        let fifth = PlanRecord::of_pipelines(vec![fifth]);
+        assert_eq!(PlanRecord::decode(&fifth.encode()), Some(fifth));
         let earlier = rmp_serde::to_vec(&(1, &now.tasks)).unwrap();
         let earlier = PlanRecord::decode(&earlier).unwrap();
         assert_eq!((&earlier.tasks, earlier.read.len()), (&now.tasks, 0));

@@ -6,7 +6,7 @@ use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::graph::Flow;
 use crate::manifest::{Grants, OnError, Policy};
-use crate::model::{Digest, Limits, Name, Path, TaskIdx, TaskName};
+use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
 use crate::plan::identity::identity;
 use crate::plan::{Binding, Input};
 use crate::value::{Command, Conversion, Export, Signature, Type};
@@ -241,6 +241,8 @@ pub enum CacheRule {
 pub struct ForEach {
     /// Name of the item.
     pub item: String,
+    /// Span of the list in its manifest.
+    pub span: Span,
     /// The list.
     pub list: Binding,
     /// Type of the list, `list<T>`.

@@ -1,7 +1,7 @@
 //! The archive port: lists, inspects, cancels and removes stored runs, for processes that do not work on them.
 //! Events, notes and logs are appended through `journal.rs`; the app decides how to show them.
 
-use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
+use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
 use crate::state::{Error, HostId, LogPart, NodeId, Note};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +28,9 @@ pub trait Archive: Send + Sync {
     /// A name may be any text; one that names no node is open. [`crate::state::CLOSING`] names the closing node, of which
     /// only a failure is stored; it is no task, and is not counted.
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error>;
+
+    /// Returns which of these tasks have ended well. Those whose elements have the results store none themselves.
+    async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, Error>;
 
     /// Returns the names of elements that have failed, also of those left out for it ([`SkipReason::ElementFailed`]), at most
     /// `max`. If there are more, the choice is unspecified.

@@ -104,14 +104,21 @@ fn arguments_without_an_item_are_shared_by_all_elements() {
 
 #[test]
 fn too_long_list_hits_a_limit_without_using_memory() {
-    let project = Project::basic(
-        "[params.many]\ntype = \"list<u8>\"\n[tasks.t]\ncall = \"g.double\"\nfor-each.x = { param = \"many\" }\nargs.x = { item = \"x\" }\n",
-    );
-    // Base64 of 10,000,002 bytes.
+    let over = |list: &str| {
+        Project::basic(&format!(
+            "[params.many]\ntype = \"list<u8>\"\ndefault = []\n[tasks.big]\ncall = \"g.big\"\nargs.bytes = 10_000_002\n\
+             [tasks.t]\ncall = \"g.double\"\nfor-each.x = {list}\nargs.x = {{ item = \"x\" }}\n"
+        ))
+    };
+    // A param is known before anything runs. Base64 of 10,000,002 bytes.
+    let project = over("{ param = \"many\" }");
     project.file("many.json", format!("{{\"many\":\"{}\"}}", "A".repeat(3_333_334 * 4)).as_bytes());
-    let finished = project.host().args(["--params-file", "many.json"]).run();
-    let finished =
-        finished.expect(1).says(["the list has 10000002 elements; a `for-each` takes at most 10000000"]);
+    let finished = project.host().args(["--params-file", "many.json"]).run().expect(2);
+    let finished = finished.says(["the list has 10000002 elements", "a `for-each` takes at most 10000000"]);
+    assert!(finished.peak < 200 << 20, "{} bytes", finished.peak);
+    let project = over("{ task = \"big\" }");
+    let finished = project.run().expect(1);
+    let finished = finished.says(["the list has 10000002 elements; a `for-each` takes at most 10000000"]);
     assert!(finished.peak < 200 << 20, "{} bytes", finished.peak);
     assert_eq!(project.events().of("task.failed").next().expect("a failure")["class"], "limit");
 }

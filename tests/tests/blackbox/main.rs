@@ -46,6 +46,7 @@ mod outputs;
 mod partial_failure;
 mod paths;
 mod pipelines;
+mod passed_on;
 mod policies;
 mod printing;
 mod purity;

@@ -317,13 +317,22 @@ fn outputs_that_are_not_stored_or_were_skipped_are_left_out_of_the_list() {
     project.include("part.toml", part);
     run(&project, &server, &[]).expect(0);
     let finished = command(&server, &["output", "r1", "part"]).expect(0);
+    assert_eq!(finished.json(), json!([{ "n": 3, "even": false }, { "n": 4, "half": 8, "even": true }]));
+    finished.says(["left out of `part`: `half` was skipped in `part[0]`"]);
+    let second = command(&server, &["output", "r1", "part[1]"]).expect(0);
+    assert_eq!(second.json(), json!({ "n": 4, "half": 8, "even": true }));
+    // How many elements there are is known even if the list is not stored.
+    project.write(
+        &std::fs::read_to_string(project.folder().join("manifest.toml"))
+            .expect("the manifest can be read")
+            .replace("[params.numbers]", "[params.numbers]\nsecret = true"),
+    );
+    project.host().args(["--run-id", "r2", "--state", &server.uri()]).run().expect(0);
+    let output = |name: &str| Host::new(["output", "r2", name, "--state", &server.uri()]).run();
+    let finished = output("part").expect(0);
     assert_eq!(finished.json(), json!([{ "even": false }, { "half": 8, "even": true }]));
-    finished.says([
-        "left out of `part`: `n` depends on more than results",
-        "left out of `part`: `half` was skipped in `part[0]`",
-    ]);
-    // How many elements there are is known though the list is not stored.
-    command(&server, &["output", "r1", "part[2]/even"]).expect(4).says(["`part` has 2 elements"]);
+    finished.says(["left out of `part`: `n` depends on a secret"]);
+    output("part[2]/even").expect(4).says(["`part` has 2 elements"]);
 }
 
 #[test]
@@ -357,6 +366,31 @@ fn claimed_elements_are_shown_while_they_run() {
         command(&server, &["output", "r1", "part"]).expect(0).json(),
         json!([{ "wait": "a" }, { "wait": "b" }])
     );
+}
+
+#[test]
+fn task_that_has_ended_in_all_elements_is_done_though_its_host_died_before_it_could_say_so() {
+    let server = Redis::start("");
+    let project = gates::project(&format!(
+        "[tasks.part]\nmanifest = \"part.toml\"\nfor-each.n = [1, 2]\nargs.n = {{ item = \"n\" }}\n\
+         [tasks.wait]\ncall = \"g.await-file\"\nargs.path = \"a\"\nafter = [\"part\"]\n{GRANTS}"
+    ));
+    let even = "[params.n]\ntype = \"u32\"\n[tasks.even]\ncall = \"g.is-even\"\nargs.x = { param = \"n\" }\n";
+    project.include("part.toml", even);
+    let host = project.host().args(["--run-id", "r1", "--state", &server.uri(), "--log-level", "debug"]);
+    let mut running = host.start();
+    running.until("started    wait");
+    running.signal("KILL");
+    running.wait();
+    // What the journal had not written yet.
+    server.command(&["DEL", "cascade:run:r1:notes"]);
+    let shown = command(&server, &["show", "r1", "--json"]).expect(0).json();
+    let state = |name: &str| {
+        let rows = shown["tasks"].as_array().expect("a list").iter();
+        rows.filter(|row| row["name"] == name).map(|row| row["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(state("part/even"), [json!("done")]);
+    assert_ne!(state("wait"), [json!("done")]);
 }
 
 #[test]

@@ -159,23 +159,6 @@ fn stored_runs_are_read_by_full_names() {
 }
 
 #[test]
-fn outputs_of_params_are_not_stored() {
-    let server = Redis::start("");
-    let uri = server.uri();
-    let project = Project::new(
-        "[params.p]\ntype = \"u32\"\n[tasks.a]\nmanifest = \"sums.toml\"\nargs = { numbers = [1], bonus = { param = \"p\" } }\n",
-    );
-    project.include("sums.toml", SUMS);
-    let run = || project.host().args(["--run-id", "r1", "--state", &uri, "-p", "p=3"]).run().expect(0);
-    let whole = json!({ "total": 6, "extra": 4, "both": { "list": [2, 3], "fixed": "x" } });
-    assert_eq!(run().json(), json!({ "a": whole }));
-    assert_eq!(run().json(), json!({ "a": whole }), "a finished run is the same once more");
-    let left = stored("output", &uri, "a").run().expect(0);
-    assert_eq!(left.json(), json!({ "total": 6, "extra": 4 }));
-    left.says(["left out of `a`: `both` depends on more than results"]);
-}
-
-#[test]
 fn changed_arguments_are_named_and_update_keeps_the_rest() {
     let server = Redis::start("");
     let uri = server.uri();

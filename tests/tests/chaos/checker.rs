@@ -12,6 +12,10 @@ const MAX_TTL_DIFFERENCE: i64 = 60_000;
 /// Maximum number of complaints of one kind.
 const MOST: usize = 5;
 
+/// MessagePack of a map of one entry, `ok` or `err`: what a result as a value begins with.
+const OK: &[u8] = b"\x81\xa2ok";
+const ERR: &[u8] = b"\x81\xa3err";
+
 /// All records of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
@@ -31,10 +35,11 @@ pub(crate) struct Account {
 impl Account {
     /// Returns the violated invariants; empty if none is.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let checks: [(&str, Vec<String>); 6] = [
+        let checks: [(&str, Vec<String>); 7] = [
             ("other than of an undisturbed run", self.differences()),
             ("committed more than once", self.double_commits()),
             ("started before what it needs", self.early_starts()),
+            ("iterations", self.wrong_iterations()),
             ("left over", self.pending_or_miscounted()),
             ("executed too often", self.unexplained_executions()),
             ("kept too long or too short", self.wrong_expiry()),
@@ -133,8 +138,9 @@ impl Account {
                 for (idx, event) in part.iter().enumerate().filter(|(_, event)| event.kind == "task.started")
                 {
                     let task = names::task_of(&event.node);
-                    for need in needs.get(&*task).copied().unwrap_or_default() {
-                        let need = names::filled(need, &event.node);
+                    let needs = needs.get(&*task).copied().unwrap_or_default();
+                    let needs = needs.iter().map(|need| names::filled(need, &event.node));
+                    for need in needs.chain(before(&event.node)) {
                         let is_before = ends.get(need.as_str()).is_some_and(|end| *end > idx);
                         let is_early = first.get(&need).is_some_and(|first| event.at.as_str() < *first);
                         if is_before || is_early {
@@ -147,11 +153,40 @@ impl Account {
         complaints
     }
 
+    /// The iterations of a node have no gaps, and the output of one that is done is the result of its last one.
+    fn wrong_iterations(&self) -> Vec<String> {
+        let results = &self.found.results;
+        let mut count: BTreeMap<&str, u32> = BTreeMap::new();
+        for (node, _) in results.keys().filter_map(|name| names::iteration(name)) {
+            *count.entry(node).or_default() += 1;
+        }
+        let repeat: BTreeSet<&str> =
+            self.tasks.iter().filter(|task| task.repeats).map(|task| task.name.as_str()).collect();
+        let mut complaints = Vec::new();
+        for (node, count) in &count {
+            let gap = (0..*count).find(|number| !results.contains_key(&format!("{node}@{number}")));
+            complaints.extend(gap.map(|gap| format!("{node} has {count} iterations, without {gap}")));
+        }
+        for (node, output) in results.iter().filter(|(node, _)| repeat.contains(&*names::task_of(node))) {
+            if names::iteration(node).is_some() || output.starts_with(ERR) {
+                continue;
+            }
+            let count = count.get(node.as_str()).copied().unwrap_or_default();
+            let last = count.checked_sub(1).and_then(|last| results.get(&format!("{node}@{last}")));
+            let output = output.strip_prefix(OK).unwrap_or(output);
+            if last.map(Vec::as_slice) != Some(output) {
+                complaints
+                    .push(format!("the output of {node} is not that of its last of {count} iterations"));
+            }
+        }
+        complaints
+    }
+
     /// The counts match the stored data, and nothing is pending.
     fn pending_or_miscounted(&self) -> Vec<String> {
         let (found, ledger) = (&self.found, &self.ledger);
         let mut complaints = Vec::new();
-        let is_task = |name: &&String| !name.contains('[');
+        let is_task = |name: &&String| !name.contains(['[', '@']);
         let ended = |hash: &BTreeMap<String, Vec<u8>>| hash.keys().filter(is_task).count();
         let counts = [ended(&found.results), ended(&found.skipped), ended(&found.failed)];
         let state = if counts[2] > 0 { "failed" } else { "succeeded" };
@@ -225,6 +260,12 @@ impl Account {
     }
 }
 
+/// Returns the iteration before one.
+fn before(node: &str) -> Option<String> {
+    let (node, number) = names::iteration(node)?;
+    Some(format!("{node}@{}", number.checked_sub(1)?))
+}
+
 /// Splits a host's events by epoch, as far as the host knew.
 fn parts(log: &Log) -> impl Iterator<Item = &[Event]> {
     log.events.split(|event| event.code == "state-lost")
@@ -249,7 +290,7 @@ mod tests {
 
     fn task(name: &str, needs: &[&str]) -> Task {
         let needs = needs.iter().map(|need| (*need).to_owned()).collect();
-        Task { name: name.to_owned(), needs, is_nested: false, attempts: 1 }
+        Task { name: name.to_owned(), needs, is_nested: false, repeats: false, attempts: 1 }
     }
 
     /// A valid run of two tasks on two hosts.
@@ -370,6 +411,40 @@ mod tests {
         };
         assert!(!flow("b[0]").contains("before"), "{}", flow("b[0]"));
         assert!(flow("b[1]").contains("b[1] before a[1] on one"), "{}", flow("b[1]"));
+    }
+
+    /// Returns the complaints about a run whose second task repeats, with these events and results of iterations.
+    fn repeated(order: [&'static str; 4], stored: &'static [(&'static str, &'static [u8])]) -> String {
+        complaints_after(move |run| {
+            run.tasks[1].repeats = true;
+            let results = stored.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
+            run.found.results.extend(results);
+            run.expected = run.found.clone();
+            run.ledger.meta.insert("ok".to_owned(), run.found.results.len().to_string());
+            let events = (3..).zip(order).map(|(at, event_of)| {
+                let (kind, node) = event_of.split_once(' ').expect("a kind and a node");
+                event(at, kind, node)
+            });
+            run.logs[1].events = events.chain([event(9, "task.finished", "b")]).collect();
+        })
+    }
+
+    #[test]
+    fn iterations_that_overtake_are_missing_or_not_the_output_are_detected() {
+        let order = ["task.started b@0", "task.finished b@0", "task.started b@1", "task.finished b@1"];
+        assert_eq!(repeated(order, &[("b@0", b"1"), ("b@1", b"2")]), "");
+        let early = ["task.started b@0", "task.started b@1", "task.finished b@0", "task.finished b@1"];
+        let early = repeated(early, &[("b@0", b"1"), ("b@1", b"2")]);
+        assert!(early.contains("b@1 before b@0 on other"), "{early}");
+        let gap = repeated(order, &[("b@0", b"1"), ("b@2", b"2")]);
+        assert!(gap.contains("b has 2 iterations, without 1"), "{gap}");
+        let other = repeated(order, &[("b@0", b"2"), ("b@1", b"3")]);
+        assert!(other.contains("the output of b is not that of its last of 2 iterations"), "{other}");
+        let as_value = repeated(order, &[("b@0", b"1"), ("b@1", b"2"), ("b", b"\x81\xa2ok2")]);
+        assert_eq!(as_value, "");
+        let twice = ["task.started b@0", "task.finished b@0", "task.finished b@0", "task.finished b@1"];
+        let twice = repeated(twice, &[("b@0", b"1"), ("b@1", b"2")]);
+        assert!(twice.contains("b@0 twice by other in one epoch"), "{twice}");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::graph::{Draft, Next, Task, Which};
 /// Maximum number of elements that a list of this file adds.
 const MAX_ADDED: u32 = 8;
 
-/// Three elements that flow on, and tasks that some elements skip. In some graphs an odd `n` fails.
+/// Three elements that flow on, tasks that some elements skip, and one that repeats. In some graphs an odd `n` fails, and
+/// whoever repeats too often.
 const LEAF: &str = r#"
 [params.n]
 type = "u32"
@@ -48,10 +49,18 @@ when = { task = "even" }
 [tasks.copes]
 call = "g.add"
 args = { a = { task = "only", default = 7 }, b = { param = "plus" } }
+[tasks.halve]
+call = "r.halve"
+args.state = { number = { task = "sum" }, steps = 0 }
+args.until = { param = "plus" }
+args.attempts = 2
+retry = { attempts = 3, delay = "5ms", jitter = false }
+repeat = { feed = "state", until = "done", max = MAX }
 [outputs]
 sum = { task = "copes" }
 only = { task = "only", default = 3 }
 lines = { task = "lines" }
+steps = { task = "halve", path = "steps" }
 "#;
 
 /// `LEAF` for each of two numbers, and what flows from it.
@@ -83,7 +92,7 @@ lines = [{ task = "text" }]
 "#;
 
 /// What the tasks of `LEAF` need inside of it, in the order of the manifest.
-const LEAF_TASKS: [(&str, &[&str]); 10] = [
+pub(crate) const LEAF_TASKS: [(&str, &[&str]); 11] = [
     ("list", &[]),
     ("checked", &["list"]),
     ("next", &["checked[*]", "list"]),
@@ -94,19 +103,32 @@ const LEAF_TASKS: [(&str, &[&str]); 10] = [
     ("even", &[]),
     ("only", &["same", "even"]),
     ("copes", &["only"]),
+    ("halve", &["sum"]),
 ];
 
 /// What the own tasks of `MIDDLE` need inside of it. Whatever reads an element of `leaf` needs all of its outputs.
 const MIDDLE_TASKS: [(&str, &[&str]); 3] = [
-    ("doubled", &["leaf[*]/copes", "leaf[*]/only", "leaf[*]/lines"]),
+    ("doubled", &["leaf[*]/copes", "leaf[*]/only", "leaf[*]/lines", "leaf[*]/halve"]),
     ("sum", &["doubled"]),
-    ("text", &["leaf/copes", "leaf/only", "leaf/lines"]),
+    ("text", &["leaf/copes", "leaf/only", "leaf/lines", "leaf/halve"]),
 ];
 
-/// Returns the manifests that graphs include, by file name. Their tasks call this function of one number.
-pub(crate) fn included(function: &str) -> Vec<(&'static str, String)> {
-    let head = "cascade = 1\nname = \"included\"\n[components.g]\npath = \"{guest:basic}\"\n";
-    let text = |body: &str| format!("{head}{}", body.replace("FUNCTION", function));
+/// Whether tasks of included manifests fail for some numbers.
+#[derive(Clone, Copy)]
+pub(crate) enum Inside {
+    Sound,
+    Fragile,
+}
+
+/// Returns the manifests that graphs include, by file name.
+pub(crate) fn included(inside: Inside) -> Vec<(&'static str, String)> {
+    let head = "cascade = 1\nname = \"included\"\n[defaults]\nmax-lost-hosts = 100\n[components.g]\npath = \"{guest:basic}\"\n\
+        [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n";
+    let (function, max) = match inside {
+        Inside::Sound => ("double", "40"),
+        Inside::Fragile => ("maybe-fail", "4"),
+    };
+    let text = |body: &str| format!("{head}{}", body.replace("FUNCTION", function).replace("MAX", max));
     vec![("leaf.toml", text(LEAF)), ("middle.toml", text(MIDDLE))]
 }
 
@@ -119,11 +141,12 @@ struct Source {
 impl Draft {
     /// Adds something that runs over lists.
     pub(crate) fn fan_out(&mut self) {
-        match self.random.within(0, 9) {
+        match self.random.within(0, 10) {
             0..=4 => self.chain(),
             5..=6 => self.product(),
             7 => self.built_in(),
-            8 => self.pipeline("leaf.toml"),
+            8 => self.pipeline_once(),
+            9 => self.pipeline("leaf.toml"),
             _ => self.pipeline("middle.toml"),
         }
     }
@@ -294,11 +317,11 @@ impl Draft {
         let name = self.write(&next);
         let own = |task: &str| format!("{name}[*]/{task}");
         let mut outputs: Vec<String> = if manifest == "leaf.toml" {
-            self.inner(&name, "", (&LEAF_TASKS, &next.needs));
-            ["copes", "only", "lines"].map(own).into()
+            self.inner(&format!("{name}[*]"), (&LEAF_TASKS, &next.needs));
+            ["copes", "only", "lines", "halve"].map(own).into()
         } else {
-            self.inner(&name, "leaf[*]/", (&LEAF_TASKS, &next.needs));
-            self.inner(&name, "", (&MIDDLE_TASKS, &next.needs));
+            self.inner(&format!("{name}[*]/leaf[*]"), (&LEAF_TASKS, &next.needs));
+            self.inner(&format!("{name}[*]"), (&MIDDLE_TASKS, &next.needs));
             ["sum", "text"].map(own).into()
         };
         outputs.extend(plus_needs);
@@ -314,18 +337,15 @@ impl Draft {
         self.put_number(one);
     }
 
-    /// Adds the tasks of a pipeline below `folder`.
-    fn inner(
-        &mut self,
-        name: &str,
-        folder: &str,
-        (tasks, from): (&[(&'static str, &[&'static str])], &[String]),
-    ) {
+    /// Adds the tasks of a pipeline, of which each needs `from` too.
+    pub(crate) fn inner(&mut self, name: &str, (tasks, from): (&[(&str, &[&str])], &[String])) {
         for (task, needs) in tasks {
-            let needs = needs.iter().map(|need| format!("{name}[*]/{folder}{need}"));
+            let needs = needs.iter().map(|need| format!("{name}/{need}"));
             let needs = needs.chain(from.iter().cloned()).collect();
-            let full = format!("{name}/{folder}{task}").replace("[*]", "");
-            self.tasks.push(Task { name: full, needs, is_nested: true, attempts: 1 });
+            let (is_nested, repeats) = (name.contains('['), *task == "halve");
+            let name = format!("{name}/{task}").replace("[*]", "");
+            let attempts = if repeats { 2 } else { 1 };
+            self.tasks.push(Task { name, needs, is_nested, repeats, attempts });
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Random graphs determined by a seed: deep or wide, with elements, conditions, choices, retries, failures,
 //! resources.
-//! Each task gives the same result whenever and wherever it runs. `fan_outs` adds what runs over lists, `schedule` chooses
-//! the faults.
+//! Each task gives the same result whenever and wherever it runs. `fan_outs` adds what runs over lists, `repeats` what
+//! repeats, `schedule` chooses the faults.
 
 use crate::fan_outs;
+use crate::fan_outs::Inside;
 use crate::random::Random;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,6 +30,8 @@ pub(crate) struct Task {
     pub(crate) needs: Vec<String>,
     /// Whether it lies in a pipeline that runs once per element. The whole of it has no result.
     pub(crate) is_nested: bool,
+    /// Whether it has iterations: `t1@0`.
+    pub(crate) repeats: bool,
     /// Number of attempts if nothing is lost.
     pub(crate) attempts: u32,
 }
@@ -71,12 +74,15 @@ impl Graph {
         while draft.tasks.len() < tasks {
             draft.any();
         }
-        let head = "cascade = 1\nname = \"chaos\"\n\
+        // More hosts than the default allows may be killed while they hold the same task.
+        let head = "cascade = 1\nname = \"chaos\"\n[defaults]\nmax-lost-hosts = 100\n\
              [components.g]\npath = \"{guest:basic}\"\n\
+             [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n\
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
              [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
         let may_fail = fails && draft.random.percent(50);
-        let included = fan_outs::included(if may_fail { "maybe-fail" } else { "double" });
+        let inside = if may_fail { Inside::Fragile } else { Inside::Sound };
+        let included = fan_outs::included(inside);
         Self { manifest: format!("{head}{}", draft.text), included, tasks: draft.tasks, fails }
     }
 }
@@ -85,18 +91,19 @@ impl Graph {
 pub(crate) struct Next {
     lines: String,
     pub(crate) needs: Vec<String>,
+    pub(crate) repeats: bool,
     pub(crate) attempts: u32,
 }
 
 impl Next {
     /// Begins a task that calls a function.
     pub(crate) fn call(function: &str) -> Self {
-        Self { lines: format!("call = \"{function}\"\n"), needs: Vec::new(), attempts: 1 }
+        Self { lines: format!("call = \"{function}\"\n"), needs: Vec::new(), repeats: false, attempts: 1 }
     }
 
     /// Begins a task that includes a manifest.
     pub(crate) fn manifest(path: &str) -> Self {
-        Self { lines: format!("manifest = \"{path}\"\n"), needs: Vec::new(), attempts: 1 }
+        Self { lines: format!("manifest = \"{path}\"\n"), needs: Vec::new(), repeats: false, attempts: 1 }
     }
 
     /// Adds a line.
@@ -119,9 +126,10 @@ impl Draft {
             71..=74 => self.list(),
             75..=77 => self.each(),
             78..=82 => self.flaky(),
-            83..=89 => self.slow(),
-            90..=91 => self.concat(),
-            92..=93 => self.fragile(),
+            83..=87 => self.slow(),
+            88..=89 => self.concat(),
+            90..=91 => self.fragile(),
+            92..=94 => self.repeat(),
             _ => self.fan_out(),
         }
     }
@@ -340,8 +348,8 @@ impl Draft {
     /// Writes a task, and returns its name.
     pub(crate) fn put(&mut self, next: Next) -> String {
         let name = self.write(&next);
-        let Next { needs, attempts, .. } = next;
-        self.tasks.push(Task { name: name.clone(), needs, is_nested: false, attempts });
+        let Next { needs, repeats, attempts, .. } = next;
+        self.tasks.push(Task { name: name.clone(), needs, is_nested: false, repeats, attempts });
         name
     }
 

@@ -8,6 +8,7 @@
 mod random;
 mod graph;
 mod fan_outs;
+mod repeats;
 mod schedule;
 mod client;
 mod wire;

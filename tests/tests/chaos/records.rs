@@ -41,7 +41,7 @@ pub(crate) struct Log {
 pub(crate) struct Event {
     pub(crate) at: String,
     pub(crate) kind: String,
-    /// `task` or `task[i]`; empty for an event of the run.
+    /// `task`, `task[i]` or `task@i`; empty for an event of the run.
     pub(crate) node: String,
     /// The code of a warning.
     pub(crate) code: String,
@@ -107,6 +107,7 @@ impl Event {
             Some(item) => format!("{}[{item}]", text("task")),
             None => text("task"),
         };
+        let node = event["iteration"].as_u64().map_or(node.clone(), |number| format!("{node}@{number}"));
         Self { at: text("ts"), kind: text("event"), node, code: text("code") }
     }
 }

@@ -150,8 +150,11 @@ const fn ink_of(status: RunStatus) -> Ink {
 
 /// Describes the delay and the cause of a retry. Stderr and backtrace are logged only if the task fails for good.
 fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
-    let delay = show_duration(Duration::from_millis(delay_ms));
-    format!("in {delay}, {}: {}", failure.class, own_words(&failure.error))
+    let when = match delay_ms {
+        0 => "at once".to_owned(),
+        _ => format!("in {}", show_duration(Duration::from_millis(delay_ms))),
+    };
+    format!("{when}, {}: {}", failure.class, own_words(&failure.error))
 }
 
 /// Formats the counts: `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.

@@ -63,7 +63,7 @@ impl Draft {
         let root = self.tasks[source].flow.as_ref().map_or(FanOut::Task(idx(source)), |flow| flow.root);
         let list = part_of(source, &strings(), "", &strings());
         let task = self.task(name, vec![item()]);
-        task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
+        task.for_each = vec![ForEach { item: "x".into(), span: 0..0, list, ty: strings() }];
         task.flow = Some(Box::new(Flow { root, sources: vec![Some(FanOut::Task(idx(source)))] }));
         task.output = Some(strings());
         task
@@ -221,7 +221,7 @@ pub(crate) fn needed_if_case(selector: Binding, case: &str) -> Arc<NeededIf> {
 /// A literal list to run over.
 pub(crate) fn list_over(items: &[&str]) -> ForEach {
     let parts = items.iter().map(|item| literal(item)).collect();
-    ForEach { item: "x".into(), list: Binding::List(Type::String, parts), ty: strings() }
+    ForEach { item: "x".into(), span: 0..0, list: Binding::List(Type::String, parts), ty: strings() }
 }
 
 /// `list<string>`.

@@ -82,7 +82,7 @@ async fn the_list_may_come_from_a_task_and_arguments_may_be_shared() {
     draft.task("shared", vec![]);
     let list = part_of(0, &strings(), "", &strings());
     let task = draft.task("each", vec![from(1), item()]);
-    task.for_each = vec![ForEach { item: "x".into(), list, ty: strings() }];
+    task.for_each = vec![ForEach { item: "x".into(), span: 0..0, list, ty: strings() }];
     task.output = Some(strings());
     let report = Fixture::new()
         .run(&draft.bound(), |call| match call.attempt.task.as_str() {

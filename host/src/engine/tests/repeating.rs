@@ -5,8 +5,8 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::engine::{Ended, Interrupt, Verification};
 use crate::invoke::Call;
-use crate::model::{FailureClass, FailurePolicy, Path, RunStatus};
-use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Retry};
+use crate::model::{FailureClass, FailurePolicy, Name, Path, RunStatus};
+use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Resource, Retry};
 use crate::state::Mode;
 use crate::value::{ResultType, Type, assign, compose_tuple, pick, wire};
 use bytes::Bytes;
@@ -101,8 +101,11 @@ async fn task_fails_after_its_last_allowed_iteration_and_goes_on_once_more_are_a
     let failed = report.event("grow", "failed");
     assert_eq!((&failed["class"], failed.get("iteration")), (&"limit".into(), None));
     let error = failed["error"].as_str().unwrap();
-    assert!(error.starts_with("`[1]` is not true after 3 iterations, which `max` allows"), "{error}");
+    assert!(error.starts_with("`[1]` is not true after 3 iterations, and `max` allows no more"), "{error}");
     // `max` is not in the digest: the run is resumed, not refused.
+    let report = fixture.run(&growing(1).bound(), grow_to(5)).await;
+    let error = &report.event("grow", "failed")["error"];
+    assert!(error.as_str().unwrap().starts_with("`[1]` is not true after 3 iterations, and"), "{error}");
     let report = fixture.run(&growing(9).bound(), grow_to(5)).await;
     assert_eq!(iterations_of(&report), ["grow@3", "grow@4"]);
     assert_eq!(report.output("grow"), r#"["xxxxx",true]"#);
@@ -143,10 +146,61 @@ async fn failed_iteration_fails_its_task_and_is_computed_again_by_a_resumed_run(
     let report = fixture.run(&growing(9).bound(), grow_to(4)).await;
     assert_eq!(iterations_of(&report), ["grow@2", "grow@3"]);
     assert_eq!(report.output("grow"), r#"["xxxx",true]"#);
+    // This host has not worked on the task before.
+    assert_eq!(report.events("grow"), ["ready", "finished"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn iteration_that_does_not_say_whether_it_is_the_last_fails_and_is_computed_again() {
+    let ty = || Type::Tuple([Type::String, Type::Option(Arc::new(Type::Bool))].into());
+    let mut draft = growing(9);
+    (draft.tasks[0].output, draft.tasks[0].value) = (Some(ty()), Some(ty()));
+    let repeat = draft.tasks[0].repeat.as_mut().unwrap();
+    repeat.until = Path::parse("[1].some").unwrap();
+    repeat.conversion = assign(&ty(), &ty()).unwrap();
+    let bound = draft.bound();
+    let answers = |at: u32, answer: Bytes| {
+        move |call: &Call| match call.attempt.iteration {
+            Some(iteration) if iteration == at => {
+                returns_value(10, compose_tuple(&[string("x"), answer.clone()]))
+            }
+            _ => returns_value(10, compose_tuple(&[string("x"), Bytes::from_static(b"\xc2")])),
+        }
+    };
+    let fixture = Fixture::new();
+    let report = fixture.run(&bound, answers(2, Bytes::from_static(b"\xc0"))).await;
+    assert_eq!(iterations_of(&report), ["grow@0", "grow@1", "grow@2"]);
+    let failed = report.event("grow@2", "failed");
+    assert_eq!(failed["class"], "input");
+    assert_eq!(failed["error"], "its result has nothing at `[1].some`, where `until` looks");
+    assert_eq!(report.events("grow@2"), ["started", "failed"]);
+    let report = fixture.run(&bound, answers(2, Bytes::from_static(b"\xc3"))).await;
+    assert_eq!(iterations_of(&report), ["grow@2"]);
+    assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
 }
 
 fn strings_of(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn iteration_that_is_short_of_a_resource_makes_its_task_not_ready_again() {
+    let mut draft = growing(9);
+    draft.resources.push(Resource { name: Name::new("gpu").unwrap(), amount: 1, is_shared: false });
+    draft.tasks[0].resources = vec![(0, 1)];
+    for name in ["x", "y", "z"] {
+        draft.task(name, vec![]).resources = vec![(0, 1)];
+    }
+    let report = Fixture::new()
+        .run(&draft.bound(), |call| match call.attempt.task.as_str() {
+            "grow" => grow_to(4)(call),
+            _ => echo(call),
+        })
+        .await;
+    let events = report.events("grow");
+    let count = |kind: &str| events.iter().filter(|event| *event == kind).count();
+    assert_eq!((count("ready"), count("finished")), (1, 1), "{events:?}");
+    assert!(count("blocked") > 0, "{events:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +221,7 @@ async fn errors_as_values_are_of_the_whole_task() {
         })
         .await;
     assert_eq!(report.output("grow"), r#"{"err":"stuck"}"#);
-    assert_eq!(report.event("grow", "finished")["iterations"], 2);
+    assert_eq!(report.event("grow", "finished")["iterations"], 1);
     // A task that does not end is no `err`.
     let report = Fixture::new().run(&as_value(), grow_to(99)).await;
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));

@@ -177,6 +177,7 @@ pub async fn missing_run_is_an_error_for_every_query(harness: &dyn Harness) {
     let errors = [
         must_fail(bench.backend.run(&run).await),
         must_fail(bench.backend.nodes(&run, &["t0".to_owned()]).await),
+        must_fail(bench.backend.ended_well(&run, &[]).await),
         must_fail(bench.backend.failed_elements(&run, 9).await),
         must_fail(bench.backend.log(&run, "t0").await),
         must_fail(bench.backend.claims(&run, 9).await),

@@ -2,7 +2,9 @@
 //! Elements by themselves have their cases in `elements.rs`.
 
 use crate::model::{SkipReason, TaskIdx};
-use crate::state::conformance::fixture::{Fixture, Harness, Host, element, nodes, only, stages, task, value};
+use crate::state::conformance::fixture::{
+    Fixture, Harness, Host, element, must, nodes, only, stages, task, value,
+};
 use crate::state::{Claim, Entry, NodeId, Outcome, Stage, TaskShape};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -184,7 +186,16 @@ pub async fn elements_of_elements_are_claimed_by_their_path(harness: &dyn Harnes
     assert_eq!((whole.node, whole.stage), (task(0), Stage::Expanded { items: 2 }));
     assert_eq!(host.entry(element(0, 0)).await, Entry::Open);
     host.slots = 9;
-    assert_eq!(nodes(&host.settle(&whole, Outcome::Passed).await.claims), [task(1)]);
+    let tasks = [FIRST, SECOND, TaskIdx::new(7)];
+    let ended = async |bench: &Fixture| must(bench.backend.ended_well(&bench.run(), &tasks).await);
+    assert_eq!(ended(&bench).await, [false, false, false]);
+    let after = only(host.settle(&whole, Outcome::Passed).await.claims);
+    assert_eq!(after.node, task(1));
+    // It stores nothing, and has ended all the same.
+    assert_eq!(host.entry(task(0)).await, Entry::Open);
+    assert_eq!(ended(&bench).await, [true, false, false]);
+    host.settle(&after, Outcome::Failed(b"why"[..].into())).await;
+    assert_eq!(ended(&bench).await, [true, false, false]);
 }
 
 /// An element that is expanded counts against `max_parallel` until it has ended.

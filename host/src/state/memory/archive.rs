@@ -1,10 +1,11 @@
 //! The archive of runs in memory: list, inspect, cancel and remove, and access to their journals.
 //! The journal's content is kept in `journal.rs`.
 
-use crate::model::{RunId, RunStatus, Timestamp};
+use crate::model::{RunId, RunStatus, TaskIdx, Timestamp};
 use crate::state::memory::follow::MemoryFollow;
 use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
+use crate::state::memory::task::Phase;
 use crate::state::{
     Archive, Batch, ClaimView, Counts, End, Entry, Error, ErrorKind, Follow, Journal, LogPart, MemoryBackend,
     NodeView, Removal, RunSummary,
@@ -36,6 +37,19 @@ impl Archive for MemoryBackend {
             note: journal.notes.get(name).cloned(),
         };
         Ok(names.iter().map(view).collect())
+    }
+
+    async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, Error> {
+        let run = self.find(run)?;
+        let life = run.life();
+        let has_ended = |task: &TaskIdx| {
+            life.machine.tasks.get(task.index()).is_some_and(|task| match task.entry {
+                Entry::Done(_) | Entry::LeftOut(_) => true,
+                Entry::Open => task.node.phase == Phase::Ended,
+                Entry::Skipped(_) | Entry::Failed(_) => false,
+            })
+        };
+        Ok(tasks.iter().map(has_ended).collect())
     }
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {

@@ -1,7 +1,7 @@
 //! The Redis backend: one link for all runs of the process, and the background tasks of each open ledger.
 //! State transitions of runs are left to `scripts`, stored runs to `stored`.
 
-use crate::model::{RunId, RunStatus};
+use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::redis::keys::{Placement, RunKeys};
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::link_to;
@@ -147,6 +147,10 @@ impl Archive for RedisBackend {
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
         archive::nodes(&self.link, run, &RunKeys::new(run, Placement::Single), names).await
+    }
+
+    async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, Error> {
+        archive::ended_well(&self.link, run, &RunKeys::new(run, Placement::Single), tasks).await
     }
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {

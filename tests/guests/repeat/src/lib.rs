@@ -37,6 +37,22 @@ impl Guest for Repeat {
         Ok(stepped)
     }
 
+    fn halve(
+        state: Halving,
+        until: u32,
+        attempts: Option<u32>,
+        refused: Option<u32>,
+    ) -> Result<Halved, String> {
+        if attempts.is_some_and(|attempts| cascade::task::context::current().attempt < attempts) {
+            return Err("not at this attempt".to_owned());
+        }
+        if refused == Some(state.number % 8) {
+            return Err(format!("{} is refused", state.number));
+        }
+        let number = state.number / 2;
+        Ok(Halved { number, steps: state.steps + 1, done: number <= until })
+    }
+
     fn double(text: String) -> String {
         text.repeat(2)
     }

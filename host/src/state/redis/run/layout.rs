@@ -25,7 +25,7 @@ pub(crate) struct Kept {
     pub(crate) tasks: HashSet<TaskIdx>,
     /// Tasks with results of elements.
     pub(crate) elements: HashSet<TaskIdx>,
-    /// The number of stored iterations of each node that has some, counted from the first one without a gap.
+    /// The number of stored iterations of each open node that has some, counted from the first one without a gap.
     pub(crate) iterations: HashMap<NodeId, u32>,
     /// Result fields that are no longer valid.
     pub(crate) stale: Vec<String>,
@@ -375,12 +375,15 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
             }
         };
     }
+    let done: HashSet<&str> = fields.iter().map(String::as_str).collect();
     for (node, mut stored) in iterations {
         stored.sort_unstable();
         let whole = (0..).zip(&stored).take_while(|(at, (number, _))| at == number).count();
         // What follows a gap would be computed again, and is not to be counted twice.
         kept.stale.extend(stored.split_off(whole).into_iter().map(|(_, field)| field.clone()));
-        if whole > 0 {
+        // The number is part of the work on a node, which has ended with the node's result.
+        let name = stored.first().and_then(|(_, field)| split_iteration_name(field)).map(|(node, _)| node);
+        if name.is_some_and(|name| !done.contains(name)) {
             kept.iterations.insert(node, u32::try_from(whole).unwrap_or(u32::MAX));
         }
     }
@@ -407,8 +410,8 @@ mod tests {
         };
         let shape =
             RunShape { tasks: vec![task], classes: vec![vec![]], resources: Vec::new(), has_closing: false };
-        let fields =
-            ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@10", "a[2]/t", "foreign@0"].map(str::to_owned);
+        let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
+            .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
         let node = NodeId::element(TaskIdx::new(0), 1);
         assert_eq!(kept.iterations, HashMap::from([(node, 2)]));

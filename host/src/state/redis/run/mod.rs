@@ -13,6 +13,7 @@ mod formats;
 mod layout;
 mod wire;
 
+pub(crate) use formats::{DONE, RECORD_BYTES};
 pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
 pub(crate) use ledger::RedisLedger;
 pub(crate) use open::{Open, OpenReason};

@@ -11,9 +11,15 @@ use crate::state::{Error, ErrorKind, HostId, Mode, OpenKind, OpenRequest, RunSha
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Maximum number of attempts while other hosts are faster.
 const MAX_ROUNDS: u32 = 100;
+
+/// Pause before a run is inspected again whose plan was lost, and the maximum time to wait for the hosts that work on it.
+/// A host without anything to commit finds the loss by its heartbeat.
+const LOSS_PAUSE: Duration = Duration::from_millis(50);
+const MAX_LOSS_WAIT: Duration = Duration::from_secs(30);
 
 /// One host's attempt to open a run.
 pub(crate) struct Open<'a> {
@@ -52,8 +58,15 @@ pub(crate) struct Entered {
 
 /// The state in which a run was found.
 enum Found {
-    Life { life: String, epoch: u64, policy: FailurePolicy, version: u64 },
+    Life {
+        life: String,
+        epoch: u64,
+        policy: FailurePolicy,
+        version: u64,
+    },
     Vacant(Vacancy),
+    /// The plan was lost, and hosts that will find that out work on the run.
+    Lost,
 }
 
 /// A run without a current life, and the remains of the last one.
@@ -70,7 +83,9 @@ impl Open<'_> {
     pub(crate) async fn open_run(&self) -> Result<Entered, Error> {
         self.remove_dead_hosts().await?;
         let own = format!("{}:{:016x}", self.request.host.0, Random::from_system().next_u64());
-        for round in 0..MAX_ROUNDS {
+        let until = Instant::now() + MAX_LOSS_WAIT;
+        let mut round = 0;
+        while round < MAX_ROUNDS {
             let entered = match self.inspect(&own).await? {
                 // Another host may be faster after the inspection. Then nothing was written, and this host inspects
                 // again.
@@ -78,11 +93,17 @@ impl Open<'_> {
                     Some(self.join(life, epoch, policy, version).await?)
                 }
                 Found::Vacant(vacancy) => self.create_life(&vacancy, &own).await?,
+                Found::Lost if Instant::now() < until => {
+                    tokio::time::sleep(LOSS_PAUSE).await;
+                    continue;
+                }
+                Found::Lost => return Err(self.stray()),
             };
             match entered {
                 Some(entered) => return Ok(entered),
                 None => tokio::time::sleep(Duration::from_millis(u64::from(round.min(20)))).await,
             }
+            round += 1;
         }
         Err(Error::new(ErrorKind::Unavailable, self.doing("opening"))
             .hint("Other hosts keep restarting the run."))
@@ -169,11 +190,8 @@ impl Open<'_> {
                 Err(Error::new(ErrorKind::NoRun, format!("{}, which was removed", self.doing("working on")))
                     .hint("The run was removed while this host worked on it; nothing of it is kept."))
             }
-            "STRAY" => Err(Error::new(
-                ErrorKind::Refused,
-                format!("{}, which has results but no plan", self.doing("opening")),
-            )
-            .hint("Pass `--fresh` to start over, or choose another run id.")),
+            "LOST" => Ok(Found::Lost),
+            "STRAY" => Err(self.stray()),
             "LAYOUT" => Err(self.other_layout()),
             "FOREIGN" => {
                 let (key, kind) = (text(parts.next()), text(parts.next()));
@@ -189,6 +207,11 @@ impl Open<'_> {
                 format!("{}: the server's reply is invalid", self.doing("opening")),
             )), // unknown word
         }
+    }
+
+    fn stray(&self) -> Error {
+        let doing = format!("{}, which has results but no plan", self.doing("opening"));
+        Error::new(ErrorKind::Refused, doing).hint("Pass `--fresh` to start over, or choose another run id.")
     }
 
     fn other(&self, record: Bytes) -> Error {

@@ -11,6 +11,9 @@ for i, key in ipairs(KEYS) do
 end
 local meta = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version')
 local kept = call('HLEN', RESULTS)
+local clock = call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local has_hosts = call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
 if not meta[1] then
   if call('EXISTS', META) == 1 then return {'FOREIGN', META, 'hash'} end
   -- A host that lost the run learns from the last entry of `wake` whether it was removed.
@@ -19,14 +22,15 @@ if not meta[1] then
     local fields = news and news[1][2][1][2]
     if fields and fields[1] == 'removed' and fields[2] == lost then return {'REMOVED'} end
   end
-  if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then return {'STRAY', kept} end
+  if kept > 0 and mode ~= 'fresh' and mode ~= 'rebuild' then
+    -- A host that works on the run finds the loss with its next request, and begins a new life.
+    return {has_hosts and 'LOST' or 'STRAY', kept}
+  end
   return {'BEGIN', '', 0, 0, kept, 0, 0}
 end
 if meta[1] ~= LAYOUT then return {'LAYOUT', meta[1]} end
-local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- A run is busy, and can be joined, while the lease of any host has not expired.
-local is_busy = meta[5] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0
+local is_busy = meta[5] == 'running' and has_hosts
 local is_same = meta[3] == digest
 -- The host has begun this life already; the reply was lost.
 if meta[2] == ARGV[6] then return {'JOIN', meta[2], meta[4], meta[6], meta[7]} end

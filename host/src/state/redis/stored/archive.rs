@@ -8,15 +8,17 @@
 //! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
 //! | `run` | `HMGET …:meta`, and the live hosts |
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
+//! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
 //! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one atomic step, by the script that hosts use |
 //! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
 
-use crate::model::{RunId, RunStatus, SkipReason, Timestamp};
+use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
 use crate::state::redis::index;
 use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
+use crate::state::redis::run::{DONE, RECORD_BYTES};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
     CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
@@ -169,6 +171,32 @@ fn end(size: i64, skipped: Option<Bytes>, failed: Option<Bytes>) -> End {
         (_, None, Some(record)) => End::Failed(record),
         (_, None, None) => End::Open,
     }
+}
+
+/// Returns which of these tasks have ended well, by their records.
+pub(crate) async fn ended_well(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    tasks: &[TaskIdx],
+) -> Result<Vec<bool>, Error> {
+    let doing = format!("reading the tasks of run `{run}`");
+    let mut ended = Vec::with_capacity(tasks.len());
+    // The empty first page checks that the run exists, even without tasks.
+    for page in [&[][..]].into_iter().chain(tasks.chunks(PAGE)) {
+        let exists = Command::new("EXISTS").arg(keys.key("meta"));
+        let phases = page.iter().map(|task| {
+            let at = (task.index() * RECORD_BYTES).to_string();
+            Command::new("GETRANGE").arg(keys.key("tasks")).arg(&at).arg(&at)
+        });
+        let answers = link.ask(&doing, Request::read([exists].into_iter().chain(phases))).await?;
+        let mut answers = answers.into_iter();
+        if answers.next().as_ref().and_then(Answer::number) != Some(1) {
+            return Err(no_run(run));
+        }
+        ended.extend(answers.map(|phase| phase.bytes().is_some_and(|phase| *phase == [DONE])));
+    }
+    Ok(ended)
 }
 
 /// Returns the names of failed elements.

@@ -6,7 +6,9 @@ use super::*;
 use crate::model::SkipReason;
 use crate::state::conformance::{Fixture, Host};
 use crate::state::redis::link::{Link, RetryPolicy};
-use crate::state::{Certainty, Claim, Entry, ErrorKind, NodeId, Notice, Outcome, RedisUri, Verdict};
+use crate::state::{
+    Certainty, Claim, Entry, ErrorKind, NodeId, Notice, OpenKind, Outcome, RedisUri, Verdict,
+};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -174,6 +176,24 @@ async fn evicted_keys_are_detected_and_recomputed() {
         assert_eq!(reply.claims[0].node, node(first), "{lost}");
         assert!(matches!(host.ledger.notices()[..], [Notice { code: "state-lost", .. }]), "{lost}");
     }
+}
+
+#[tokio::test]
+async fn host_that_opens_a_run_whose_plan_was_lost_waits_for_those_that_work_on_it() {
+    let server = Server::start();
+    let mut bench = bench(&server.uri(), &[&[], &[0], &[1]]).await;
+    let host = bench.open().await;
+    let claims = host.claim().await;
+    let next = host.commit(done(&claims)).await.claims;
+    server.cli(&["DEL", "cascade:run:run-1:meta"]);
+    // The run is opened before its host learns of the loss; afterwards would be right as well.
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        host.commit(done(&next)).await
+    };
+    let (other, reply) = tokio::join!(bench.open(), commit);
+    assert_eq!(reply.verdicts, [Verdict::Fenced]);
+    assert_eq!(other.opened.kind, OpenKind::Joined);
 }
 
 /// Copies the server's current data to other keys.

@@ -10,7 +10,7 @@ mod proxy;
 
 use super::backend::RedisBackend;
 use super::server::Server;
-use crate::model::{RunId, RunStatus};
+use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::conformance::Harness;
 use crate::state::{
     Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Health, Journal, LogPart, NodeView, Notice,
@@ -70,6 +70,10 @@ impl Archive for Owned {
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
         self.backend.nodes(run, names).await
+    }
+
+    async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, Error> {
+        self.backend.ended_well(run, tasks).await
     }
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {

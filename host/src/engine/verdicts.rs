@@ -1,0 +1,168 @@
+//! Verdicts on a claimed node: what its call, its error, its failure or an iteration makes of it.
+//! `job` decides what is called; the ledger gets the settlements.
+
+use crate::engine::context::Context;
+use crate::engine::exit_status::{ProgramError, program_error};
+use crate::engine::failure_text::{error_json, failure_of, shown_error};
+use crate::engine::forecast::output;
+use crate::engine::on_error::{CallFailure, Ending, ending};
+use crate::engine::repeat::is_last;
+use crate::engine::retry::{Attempted, next_delay};
+use crate::engine::settled::{Verdict, finished, iterated, left_out, repeated};
+use crate::events::{Fact, FailureFact, Subject};
+use crate::invoke;
+use crate::model::{FailureClass, after_output, before_output};
+use crate::plan::{Function, Repeat, Task};
+use crate::state::{Claim, FailureRecord, Hole, Outcome};
+use crate::value::{Type, case_name};
+use bytes::Bytes;
+
+/// Work on one claimed node.
+pub(crate) struct Job<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) task: &'a Task,
+    pub(crate) claim: &'a Claim,
+}
+
+impl Job<'_> {
+    /// Ends a node that repeats with its output.
+    pub(crate) fn done(&self, output: Bytes, iterations: u32) -> Verdict {
+        repeated(output, iterations, self.ctx.shared.begun.end(self.claim.node))
+    }
+
+    pub(crate) fn settle_returned(&self, returned: Result<invoke::Returned, invoke::Failure>) -> Verdict {
+        match returned {
+            Ok(invoke::Returned { outcome: invoke::Outcome::Value(value), usage, .. }) => {
+                if let Some(repeat) = &self.task.repeat {
+                    return self.settle_iteration(repeat, value, |value| iterated(value, usage));
+                }
+                finished(output(self.task, value), usage)
+            }
+            Ok(invoke::Returned { outcome: invoke::Outcome::Error(payload), last, exit, usage }) => {
+                self.settle_error(payload, exit, (&last, usage))
+            }
+            Err(failure) => self.settle_failure(failure),
+        }
+    }
+
+    /// Settles an iteration, which fails if its result does not say whether it is the last one.
+    pub(crate) fn settle_iteration(
+        &self,
+        repeat: &Repeat,
+        value: Bytes,
+        settle: impl FnOnce(Bytes) -> Verdict,
+    ) -> Verdict {
+        match is_last(self.task, repeat, &value) {
+            Ok(_) => settle(value),
+            Err((class, message)) => self.unresolved(class, &message),
+        }
+    }
+
+    /// Settles a call that returned an `err`: by a retry, or for good.
+    fn settle_error(
+        &self,
+        payload: Bytes,
+        exit: Option<u8>,
+        (last, usage): (&invoke::LastOutput, invoke::Usage),
+    ) -> Verdict {
+        let case = self.task.error.as_ref().and_then(|ty| match ty {
+            Type::Variant(_) | Type::Enum(_) => case_name(ty, &payload).map(str::to_owned),
+            _ => None, // errors of other types have no cases
+        });
+        let command = self.ctx.bound.plan().function_of(self.task).and_then(Function::command);
+        let hide = |text: &str| self.ctx.recorder.hide(text);
+        let error = command.and_then(|command| program_error(command, &payload, hide));
+        let (message, payload) = match error {
+            Some(ProgramError { message, payload }) => (Some(message), payload),
+            None => (None, payload),
+        };
+        let json = error_json(self.task.error.as_ref(), (&payload, exit), hide);
+        let message = message.unwrap_or_else(|| shown_error(json.as_deref(), exit));
+        let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
+        if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
+            return retry;
+        }
+        let error = Some((payload, json));
+        self.end_failed_call(&CallFailure { class: FailureClass::Error, usage, message, error })
+    }
+
+    /// Settles a call that ended without a result: by a retry, or for good.
+    pub(crate) fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
+        let invoke::Failure { class, message, last, backtrace, usage } = failure;
+        let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
+        let mut message = match class {
+            FailureClass::Trap => after_output(&stderr, &stdout, &message),
+            _ => before_output(&message, &stderr, &stdout), // the host's reason says more than the guest's lines
+        };
+        if let Some(backtrace) = backtrace {
+            message = format!("{message}\n{backtrace}");
+        }
+        self.retry(class, None, &message).unwrap_or_else(|| {
+            let message = self.ctx.recorder.hide(&message);
+            self.end_failed_call(&CallFailure { class, usage, message, error: None })
+        })
+    }
+
+    /// Settles a node whose arguments cannot be computed, or whose iterations do not end.
+    pub(crate) fn unresolved(&self, class: FailureClass, message: &str) -> Verdict {
+        let (message, usage) = (self.ctx.recorder.hide(message), invoke::Usage::default());
+        self.end_failed_call(&CallFailure { class, usage, message, error: None })
+    }
+
+    /// Settles a call that failed for good as `on-error` says.
+    fn end_failed_call(&self, failure: &CallFailure) -> Verdict {
+        match ending(self.task, self.claim.node.at.level(), failure) {
+            // The iteration that failed is the end of the task, and none that is stored.
+            Ending::Output(output) if self.task.repeat.is_some() => self.done(output, self.claim.iteration),
+            Ending::Output(output) => finished(output, failure.usage),
+            Ending::LeftOut(level) => {
+                let cause = self.ctx.shape.name_of(self.claim.node).unwrap_or_default();
+                let record = self.failure_record(failure.class, &failure.message, failure.payload());
+                left_out(Hole { level, cause, failure: Some(record) })
+            }
+            Ending::Fails => self.failed(failure.class, &failure.message, failure.payload()),
+        }
+    }
+
+    fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
+        let attempted = Attempted { number: self.claim.attempt, class, case };
+        let delay = self.ctx.with_random(|random| next_delay(&self.task.policy.retry, &attempted, random))?;
+        let fact = Fact::TaskRetrying {
+            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            failure: FailureFact { class, error: message.to_owned() },
+        };
+        Some((Outcome::Retry(delay), vec![fact]))
+    }
+
+    pub(crate) fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {
+        let record = self.failure_record(class, message, error);
+        let fact = Fact::TaskFailed(FailureFact { class, error: self.ctx.recorder.hide(message) });
+        (Outcome::Failed(record.encode()), vec![fact])
+    }
+
+    fn failure_record(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> FailureRecord {
+        let message = self.ctx.recorder.hide(message);
+        let iteration = self.ctx.iteration(self.claim);
+        if self.task.repeat.is_some() {
+            self.ctx.shared.begun.end(self.claim.node);
+        }
+        FailureRecord {
+            class,
+            message: match iteration {
+                Some(number) => failure_of(&format!("iteration {number}"), &message),
+                None => message,
+            },
+            attempt: self.claim.attempt,
+            item: self.claim.node.at.last(),
+            error: error.map(|error| error.to_vec()),
+        }
+    }
+
+    pub(crate) fn subject(&self, attempt: Option<u32>) -> Subject {
+        let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
+        let (task, item) =
+            shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));
+        let iteration = self.ctx.iteration(self.claim).filter(|_| attempt.is_some());
+        Subject { task, item, iteration, attempt }
+    }
+}
