@@ -216,7 +216,7 @@ impl Cursor<'_> {
                 task.on_error = OnError::Value;
             }
             _ if key.value == "permanent" => {
-                Arc::make_mut(&mut task.policy).retry.permanent.push(self.word())
+                Arc::make_mut(&mut task.policy).retry.permanent.push(self.word());
             }
             _ if key.value == "call" => {
                 task.action = Some(self.word().map(|text| {

@@ -162,7 +162,7 @@ fn resource_request_above_the_amount_is_a_fault() {
 #[test]
 fn resources_of_the_defaults_are_reported_once() {
     let mut parsed = sample("a: use.gpu=1\nb: use.gpu=1");
-    let shared = parsed.manifest.tasks["a"].policy.clone();
+    let shared = Arc::clone(&parsed.manifest.tasks["a"].policy);
     parsed.manifest.tasks["b"].policy = shared;
     assert_eq!(resolve(parsed).faults.list.len(), 1);
 }
