@@ -327,7 +327,16 @@ mod tests {
     fn claim(task: u32) -> Claim {
         let node = NodeId::of_task(TaskIdx::new(task));
         let token = Token(task.into());
-        Claim { node, token, attempt: 1, iteration: 0, takeovers: 0, from: None, stage: Stage::Ready }
+        Claim {
+            node,
+            token,
+            attempt: 1,
+            iteration: 0,
+            takeovers: 0,
+            from: None,
+            stage: Stage::Ready,
+            offer: None,
+        }
     }
 
     fn requested_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {

@@ -15,7 +15,7 @@ use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::retry::{Attempted, next_delay};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::{Settled, Verdict, finished, iterated, repeated};
+use crate::engine::settled::{Settled, Verdict, accepted, finished, iterated, repeated};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
@@ -23,11 +23,11 @@ use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
 use crate::model::{Digest, FailureClass, SkipReason, TaskIdx, after_output, before_output, to_usize};
 use crate::plan::{Function, OnError, Task};
-use crate::state::{Claim, Entry, Error, FailureRecord, NodeId, Outcome, Stage};
+use crate::state::{CallDigest, Claim, Entry, Error, FailureRecord, NodeId, Offer, Outcome, Stage};
 use crate::value::{ListBuilder, Type, case_name, compose_case};
 use bytes::Bytes;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const JOIN_CHUNK: u32 = 10_000;
@@ -38,9 +38,9 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
         return Box::pin(close(ctx, claim)).await;
     }
     let Some(task) = ctx.bound.plan().task(claim.node.task) else {
-        return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+        return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None });
     };
-    let job = Job { ctx, task, claim: &claim };
+    let job = Job { ctx, task, claim: &claim, made: OnceLock::new() };
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
     let (outcome, facts) = if claim.takeovers > task.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
@@ -56,7 +56,8 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
             Stage::Ready | Stage::Tainted | Stage::Closing => job.advance().await?,
         }
     };
-    Ok(Settled { claim, outcome, facts })
+    let call = job.made.into_inner();
+    Ok(Settled { claim, outcome, facts, call })
 }
 
 /// Decision about a node, once everything it depends on is known.
@@ -70,6 +71,8 @@ struct Job<'a> {
     ctx: &'a Context,
     task: &'a Task,
     claim: &'a Claim,
+    /// The call of the node, once its arguments are known.
+    made: OnceLock<CallDigest>,
 }
 
 impl Job<'_> {
@@ -84,7 +87,12 @@ impl Job<'_> {
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
-                Ok(Decision::Call(args)) => return self.call_next(args).await,
+                Ok(Decision::Call(args)) => {
+                    return match self.offer(&args) {
+                        Some(offer) => Ok(accepted(offer)),
+                        None => self.call_next(args).await,
+                    };
+                }
                 Err(Unresolved::Input(message)) => {
                     return Ok(self.failed(FailureClass::Input, &message, None));
                 }
@@ -197,6 +205,13 @@ impl Job<'_> {
         let lists = plan.fan_out(node.task, node.at.level() + 1).and_then(|of| plan.lists(of));
         let max_parallel = lists.and_then(|lists| lists.max_parallel);
         (Outcome::Expand { items: expansion.len(), max_parallel }, Vec::new())
+    }
+
+    /// Determines the call of the node. Returns what the claim offers, if it is of the same call.
+    fn offer(&self, args: &[Bytes]) -> Option<Offer> {
+        let call = keys::call_digest(&self.ctx.bound, self.task, args, &self.ctx.digests)?;
+        let call = *self.made.get_or_init(|| call);
+        self.claim.offer.filter(|offer| offer.call == call)
     }
 
     /// Calls the function, or ends the node after its last iteration.

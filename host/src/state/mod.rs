@@ -4,6 +4,7 @@
 mod backend;
 mod ledger;
 mod id;
+mod node_map;
 mod buckets;
 mod shape;
 mod error;
@@ -40,6 +41,7 @@ pub use error::{Error, ErrorKind};
 pub use factory::Factory;
 pub use failure::FailureRecord;
 pub use health::{Health, Outage};
+pub use id::CallDigest;
 pub use id::HostId;
 pub use id::NodeId;
 pub use id::Token;
@@ -47,11 +49,12 @@ pub use id::Token;
 pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
 pub use ledger::{
-    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Outcome, Progress, Reply,
+    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Offer, Outcome, Progress, Reply,
     Settlement, Stage, Stop, Verdict, Version, Want,
 };
 pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
+pub(crate) use node_map::NodeMap;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
 pub(crate) use registry::Registry;

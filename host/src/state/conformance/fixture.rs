@@ -254,7 +254,7 @@ pub struct Host {
 impl Host {
     /// Commits a batch and claims nodes.
     pub async fn try_commit(&self, batch: Vec<(Token, Outcome)>) -> Result<Reply, Error> {
-        let batch = batch.into_iter().map(|(token, outcome)| Settlement { token, outcome }).collect();
+        let batch = batch.into_iter().map(|(token, outcome)| Settlement::new(token, outcome)).collect();
         self.ledger.commit(batch, Want { slots: self.slots, free: self.free.clone() }).await
     }
 

@@ -1,11 +1,14 @@
-//! The layout of a plan's shape for the scripts: fixed-width records, edges, classes, and fingerprints by name.
+//! The layout of a plan's shape for the scripts: fixed-width records, edges, and classes.
 //! Reading what a run has stored before is left to `open.rs`.
 
 use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::formats::{
     CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT, KIND_LEADS,
-    KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
+    KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED,
+    WAITING,
 };
+use crate::state::redis::run::offers::SetAside;
+use crate::state::redis::run::prints::{has_print, read_prints};
 use crate::state::{
     Dependent, Milestone, NodeId, ResourceScope, ResourceShape, RunShape, TaskShape, split_iteration_name,
     split_node_name,
@@ -14,9 +17,6 @@ use std::collections::{HashMap, HashSet};
 
 /// Bound of ranks: half of the integers that Lua computes exactly. Ranks beyond it are treated as equal.
 const RANKS: i64 = 1 << 51;
-
-/// Number of stored bytes of a fingerprint.
-const PRINT: usize = 16;
 
 /// Data that a new life of a run keeps.
 #[derive(Debug, Default)]
@@ -31,6 +31,12 @@ pub(crate) struct Kept {
     pub(crate) stale: Vec<String>,
     /// Hosts that lost the task in a row, without a settlement between.
     pub(crate) takeovers: HashMap<TaskIdx, u16>,
+    /// Results that nodes of a changed plan may have again.
+    pub(crate) set_aside: Vec<SetAside>,
+    /// Tasks whose nodes are offered results.
+    pub(crate) offered: HashSet<TaskIdx>,
+    /// Which calls the kept results are of, if the tasks have other numbers than before.
+    pub(crate) calls: Option<Vec<Vec<u8>>>,
 }
 
 /// The changing part of a record.
@@ -110,8 +116,11 @@ impl Layout {
             let sources = sources.get(&idx).map_or(&[][..], Vec::as_slice);
             let kind = kind(shape, task)
                 | (u8::from(kept.elements.contains(&idx)) * KIND_KEPT)
-                | (u8::from(!sources.is_empty()) * KIND_FOLLOWS);
-            layout.add_fields(idx, task, sources);
+                | (u8::from(!sources.is_empty()) * KIND_FOLLOWS)
+                | (u8::from(kept.offered.contains(&idx)) * KIND_OFFERS);
+            if task.depth() > 0 || kept.offered.contains(&idx) {
+                layout.add_fields(idx, task, sources);
+            }
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_included && phase == DONE {
                 layout.stored.push(idx);
@@ -150,9 +159,6 @@ impl Layout {
 
     /// Adds the name of a task with elements, in parts between which the indexes stand, and the edges of its elements.
     fn add_fields(&mut self, idx: TaskIdx, task: &TaskShape, sources: &[Dependent]) {
-        if task.depth() == 0 {
-            return;
-        }
         self.fields.push((format!("p:{}", idx.get()).into_bytes(), name_parts(task).join("\0").into_bytes()));
         let leads: Vec<Dependent> = task.dependents.iter().copied().filter(|edge| is_lead(*edge)).collect();
         for (field, edges) in [("e", &leads[..]), ("i", sources)] {
@@ -300,32 +306,6 @@ pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     tasks.filter(|((_, task), is_done)| task.is_included && *is_done).map(|((idx, _), _)| idx).collect()
 }
 
-/// Encodes fingerprints by name.
-pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for task in &shape.tasks {
-        let name = task.name.as_str().as_bytes();
-        bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-        bytes.extend(name);
-        bytes.extend(task.fingerprint.as_bytes().iter().take(PRINT));
-    }
-    bytes
-}
-
-/// Decodes fingerprints. Unreadable ones are left out, so their results become invalid.
-fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
-    let mut prints = HashMap::new();
-    while let Some((len, rest)) = bytes.split_first() {
-        let len = usize::from(*len);
-        let (Some(name), Some(print)) = (rest.get(..len), rest.get(len..len + PRINT)) else {
-            break;
-        };
-        prints.insert(name, print);
-        bytes = rest.get(len + PRINT..).unwrap_or_default();
-    }
-    prints
-}
-
 /// The plan under which results were stored.
 pub(crate) enum Stored<'a> {
     /// Records of an unchanged plan.
@@ -341,13 +321,11 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         tasks.map(|(idx, task)| (task.name.as_str(), (idx, task))).collect();
     let prints = match stored {
         Stored::Same => HashMap::new(),
-        Stored::Other(prints) => read_prints(prints),
+        Stored::Other(prints) => read_prints(prints).into_iter().collect(),
     };
     let holds = |task: &TaskShape| match stored {
         Stored::Same => true,
-        Stored::Other(_) => {
-            prints.get(task.name.as_str().as_bytes()).copied() == task.fingerprint.as_bytes().get(..PRINT)
-        }
+        Stored::Other(_) => has_print(task, prints.get(task.name.as_str().as_bytes()).copied()),
     };
     let mut kept = Kept::default();
     let mut iterations: HashMap<NodeId, Vec<(u32, &String)>> = HashMap::new();

@@ -3,9 +3,10 @@
 
 use crate::model::{IndexPath, RunStatus, SkipReason, TaskIdx};
 use crate::state::redis::run::claims::Settled;
-use crate::state::redis::run::formats::{IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
+use crate::state::redis::run::formats::{CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
 use crate::state::{
-    Blocked, Claim, HostId, NodeId, Outcome, Progress, Settlement, Stage, Stop, Token, Version,
+    Blocked, CallDigest, Claim, HostId, NodeId, Offer, Outcome, Progress, Settlement, Stage, Stop, Token,
+    Version,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -61,6 +62,9 @@ struct ClaimReply<'a> {
     stage: u8,
     items: u32,
     iteration: u32,
+    /// The fast path leaves it out.
+    #[serde(default)]
+    offer: &'a str,
 }
 
 /// Decodes the reply of a commit; none if it is damaged.
@@ -103,7 +107,15 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             IS_CLOSING => Stage::Closing,
             _ => return None, // no script sends another number
         },
+        offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
     })
+}
+
+/// Reads an offer: the call in hexadecimal digits, and whether there is a result.
+fn offer(text: &str) -> Option<Offer> {
+    let (digits, is_done) = text.split_at_checked(2 * CALL_BYTES)?;
+    let call = u128::from_str_radix(digits, 16).ok()?;
+    Some(Offer { call: CallDigest(call.to_be_bytes()), is_done: is_done == "1" })
 }
 
 /// Reads a node: its task, and its indexes, separated by spaces.
@@ -165,6 +177,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Failed(record) => ("F", record),
         Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
         Outcome::Passed => ("P", Bytes::new()),
+        Outcome::Accepted => ("O", Bytes::new()),
         Outcome::Release => ("B", Bytes::new()),
         Outcome::Await(nodes) => {
             let nodes: Vec<String> = nodes.iter().map(node_text).collect();
@@ -196,6 +209,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
         | Outcome::Failed(_)
         | Outcome::Retry(_)
         | Outcome::Passed
+        | Outcome::Accepted
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Expand { .. } => None,
@@ -211,6 +225,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         | Outcome::Skipped(_)
         | Outcome::Failed(_)
         | Outcome::Passed
+        | Outcome::Accepted
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Iterated(_)

@@ -1,6 +1,14 @@
 -- The scheduler: hands out nodes that need no slot first, then the best ones for which there are slots and resources.
 local claims, blocked = {}, {}
 
+-- Returns what a node is offered as hosts read it: the call in hexadecimal digits, and whether there is a result.
+local function offer_text(name)
+  local offer = offer_of(name)
+  if not offer then return '' end
+  local digits = offer.call:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
+  return digits .. (offer.result and '1' or '0')
+end
+
 -- Claims a node for this host; false if the node or its task has ended.
 local function claim(prefix, first, idx, path)
   local t = task(idx)
@@ -31,7 +39,7 @@ local function claim(prefix, first, idx, path)
   out.due['l' .. token] = now + lease
   local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
   claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
-    iterations_of(idx, path)}
+    iterations_of(idx, path), stage == IS_READY and t.offers and offer_text(name_of(idx, path)) or ''}
   return true
 end
 

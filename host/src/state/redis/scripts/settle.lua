@@ -297,6 +297,30 @@ local function iterate(h, n)
   line_up(h.idx, h.path)
 end
 
+-- Stores what a node is offered. Without a result, the node is queued for the next iteration.
+local function accept(h, n, name)
+  local offer, count = offer_of(name), 0
+  if offer then
+    take_offer(name, offer)
+    for i = 0, offer.count - 1 do
+      local iteration = name .. '@' .. i
+      local value = call('HGET', OFFERS, iteration)
+      if not value then break end
+      out.results[#out.results + 1] = iteration
+      out.results[#out.results + 1] = value
+      count = i + 1
+    end
+    if offer.result then
+      out.results[#out.results + 1] = name
+      out.results[#out.results + 1] = offer.result
+      return finish(h, DONE)
+    end
+    local key = key_of(h.idx, h.path)
+    iterations[key], out.keep['v:' .. key] = count, count
+  end
+  if n then line_up(h.idx, h.path) end
+end
+
 -- Returns a node to be handed out again: at once, later, after others, or after its elements.
 local function return_node(h, n, kind, payload)
   if kind == AS_RETRY then
@@ -335,6 +359,12 @@ local function settle(token, kind, name, payload)
     if kind ~= AS_RELEASE then n.takeovers = 0 end
     n.lapsed, n.phase, n.dirty = false, WAITING, true
   end
+  -- A new result takes the place of what the node was offered.
+  if (kind == AS_DONE or kind == AS_ITERATED) and task(h.idx).offers then
+    local of_node = kind == AS_ITERATED and name:match('^(.*)@%d+$') or name
+    local offer = offer_of(of_node)
+    if offer then take_offer(of_node, offer) end
+  end
   if kind == AS_DONE then
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
@@ -351,6 +381,8 @@ local function settle(token, kind, name, payload)
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
     if n then iterate(h, n) end
+  elseif kind == AS_ACCEPTED then
+    accept(h, n, name)
   elseif kind == AS_PASSED then
     finish(h, DONE, AS_PASSED)
   elseif n then
