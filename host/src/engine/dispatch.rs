@@ -321,6 +321,7 @@ mod tests {
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
             has_closing: false,
+            max_elements: u32::MAX,
         })
     }
 
@@ -336,6 +337,7 @@ mod tests {
             from: None,
             stage: Stage::Ready,
             offer: None,
+            elements: 0,
         }
     }
 

@@ -5,9 +5,9 @@ use crate::engine::unresolved::Unresolved;
 use crate::plan::{Binding, FanOut, ForEach};
 use crate::value::{Conversion, Items};
 
-/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
+/// Maximum number of elements of one `for-each`, those of elements together. Each costs its host or the backend about 70 bytes besides its
 /// result. A list of bytes within `limits.output` could have a hundred million.
-const MAX_ELEMENTS: u32 = 10_000_000;
+pub(crate) const MAX_ELEMENTS: u32 = 10_000_000;
 
 /// The elements of a `for-each`.
 pub(crate) struct Elements {
@@ -101,6 +101,17 @@ fn product(lens: &[usize]) -> Result<(u32, Vec<(u32, u32)>), Unresolved> {
     Ok((total, places))
 }
 
+/// Checks that the elements of one node, and those of other nodes of the task, are not too many together.
+pub(crate) fn check_together(len: u32, others: u32, max: u32) -> Result<(), Unresolved> {
+    if others.checked_add(len).is_some_and(|together| together <= max) {
+        return Ok(());
+    }
+    Err(Unresolved::Limit(format!(
+        "the list has {len} elements, and the task has {others} in other elements; a `for-each` takes at most {max} \
+         together. Group the elements: a list of lists"
+    )))
+}
+
 fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
     match len.map(u32::try_from) {
         Some(Ok(number)) if number <= MAX_ELEMENTS => Ok(number),
@@ -117,6 +128,18 @@ fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
 mod tests {
     use super::*;
     use crate::cli::manual::{Page, count};
+
+    #[test]
+    fn elements_of_elements_are_bounded_together() {
+        assert!(check_together(3, 7, 10).is_ok() && check_together(0, 10, 10).is_ok());
+        for (len, others) in [(4, 7), (u32::MAX, 1)] {
+            let Err(Unresolved::Limit(message)) = check_together(len, others, 10) else { panic!("too many") };
+            assert!(
+                message.contains(&format!("{len} elements")) && message.contains("at most 10"),
+                "{message}"
+            );
+        }
+    }
 
     #[test]
     fn manual_names_the_limits_of_this_file() {

@@ -4,6 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
+use crate::engine::elements::check_together;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
 use crate::engine::failure_text::{failure_of, shown_error};
@@ -204,7 +205,11 @@ impl Job<'_> {
         let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
         let lists = plan.fan_out(node.task, node.at.level() + 1).and_then(|of| plan.lists(of));
         let max_parallel = lists.and_then(|lists| lists.max_parallel);
-        (Outcome::Expand { items: expansion.len(), max_parallel }, Vec::new())
+        let (len, others) = (expansion.len(), self.claim.elements);
+        if let Err(Unresolved::Limit(message)) = check_together(len, others, self.ctx.shape.max_elements) {
+            return self.failed(FailureClass::Limit, &message, None);
+        }
+        (Outcome::Expand { items: len, max_parallel }, Vec::new())
     }
 
     /// Determines the call of the node. Returns what the claim offers, if it is of the same call.

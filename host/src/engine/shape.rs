@@ -1,6 +1,7 @@
 //! Shape of a run for the scheduler: counts, edges, ranks and resource classes, derived from a bound plan.
 //! The ledger in `state` hands out nodes by it.
 
+use crate::engine::elements::MAX_ELEMENTS;
 use crate::engine::finish::Shown;
 use crate::model::{Name, Size, TaskIdx};
 use crate::plan::{Bound, FanOut, Plan, Task};
@@ -37,8 +38,13 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             is_included: *is_included,
         })
         .collect();
-    let mut shape =
-        RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing };
+    let mut shape = RunShape {
+        tasks,
+        classes: classes.list,
+        resources: resources(plan, memory),
+        has_closing,
+        max_elements: MAX_ELEMENTS,
+    };
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
         let whole = |upstream: &&TaskIdx| plan.common_level(**upstream, &task.around) == 0;
         for upstream in task.waits_for.iter().filter(whole) {

@@ -32,6 +32,9 @@ pub struct Claim {
     /// A result that the node had under another plan, before an update. A host that would make the same call settles the
     /// node with [`Outcome::Accepted`]. Only in [`Stage::Ready`].
     pub offer: Option<Offer>,
+    /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
+    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`].
+    pub elements: u32,
 }
 
 /// What a claim offers.
@@ -102,6 +105,9 @@ pub enum Outcome {
     /// Replaces the node by this many elements, each handed out separately once everything that it waits for has ended.
     /// The node itself follows once they have ended. Elements with a stored result are not handed out again; stored
     /// elements at or beyond `items` are ignored.
+    ///
+    /// A node other than a task itself is handed out again instead, if `items` and [`Claim::elements`] of that moment are
+    /// more than [`RunShape::max_elements`]. Elements stored under nodes that have ended with a result count in later lives.
     Expand {
         /// Number of elements.
         items: u32,

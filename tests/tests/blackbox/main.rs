@@ -58,6 +58,7 @@ mod signals;
 mod shortages;
 mod json_messages;
 mod stored;
+mod updates;
 mod streams;
 mod isolation;
 mod values;

@@ -234,7 +234,13 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         is_repeated: false,
         is_included: true,
     });
-    RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
+    RunShape {
+        tasks: tasks.collect(),
+        classes: vec![Vec::new()],
+        resources: Vec::new(),
+        has_closing: false,
+        max_elements: 10_000_000,
+    }
 }
 
 /// A host that works on the run.

@@ -70,6 +70,7 @@ macro_rules! state_conformance {
             resumed_run_keeps_elements_that_others_wait_for
             elements_of_elements_are_claimed_by_their_path
             elements_of_elements_wait_for_the_same_path
+            elements_of_elements_are_bounded_together
             element_is_ready_whatever_else_a_commit_does
             element_awaits_an_element
             node_is_claimed_again_after_each_iteration

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 /// A call, by a number.
 const fn call(number: u8) -> CallDigest {
-    CallDigest([number; 16])
+    CallDigest([number + 1; 16])
 }
 
 const fn offer(number: u8) -> Option<Offer> {

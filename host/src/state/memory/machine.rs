@@ -33,6 +33,8 @@ pub(crate) struct Machine {
     pub(crate) hosts: Vec<(HostId, Vec<u32>)>,
     /// Shared resources in use.
     pub(crate) used: Vec<u64>,
+    /// Into how many elements nodes were expanded, by task and level; not those of tasks themselves.
+    pub(crate) elements: FxHashMap<(TaskIdx, usize), u32>,
     /// The calls of tasks that run once; those of elements are stored with them.
     pub(crate) calls: FxHashMap<TaskIdx, CallDigest>,
     /// Results of other plans, offered to the nodes that may have them.
@@ -97,6 +99,7 @@ impl Machine {
             delayed: BTreeSet::new(),
             waiters: HashMap::new(),
             hosts: Vec::new(),
+            elements: FxHashMap::default(),
             calls: FxHashMap::default(),
             offers: NodeMap::default(),
             stop: None,
@@ -106,6 +109,7 @@ impl Machine {
             total: 0,
             status: RunStatus::Running,
         };
+        machine.count_stored_elements();
         machine.queue_ready();
         machine
     }

@@ -38,6 +38,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
+        max_elements: u32::MAX,
     };
     for idx in 1..tasks {
         for upstream in 0..idx {

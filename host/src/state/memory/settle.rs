@@ -62,6 +62,7 @@ impl Machine {
             Outcome::Accepted => self.accept(node),
             Outcome::Await(nodes) => self.wait(node, nodes),
             Outcome::Iterated(bytes) => self.iterate(node, bytes),
+            Outcome::Expand { items, .. } if !self.take_elements(node, items) => self.release(node),
             Outcome::Expand { items, max_parallel } => self.expand(node, items, max_parallel),
         }
         Verdict::Committed

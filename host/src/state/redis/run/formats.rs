@@ -23,7 +23,7 @@ pub(crate) const KIND_FOLLOWS: u8 = 32;
 pub(crate) const KIND_REPEATS: u8 = 64;
 pub(crate) const KIND_OFFERS: u8 = 128;
 
-/// Width of the digest of a call, with which an offer begins.
+/// Width of the digest of a call, with which the format OFFER begins.
 pub(crate) const CALL_BYTES: usize = 16;
 
 /// What a node waits for.
@@ -108,7 +108,7 @@ mod tests {
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
             RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
-            KIND_FOLLOWS KIND_REPEATS KIND_OFFERS CALL_BYTES ON_ENDED ON_EXPANDED
+            KIND_FOLLOWS KIND_REPEATS KIND_OFFERS ON_ENDED ON_EXPANDED
             IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
@@ -154,6 +154,7 @@ mod tests {
             classes: vec![vec![], vec![(0, 4)]],
             resources: vec![shared],
             has_closing: true,
+            max_elements: u32::MAX,
         };
         let kept = Kept {
             tasks: [TaskIdx::new(1)].into(),
@@ -200,7 +201,7 @@ mod tests {
         ];
         let letters = "return {AS_DONE, AS_SKIPPED, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, \
              AS_EXPAND, AS_ACCEPTED}";
-        assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what).0));
+        assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what, 9).0));
         let amounts = amounts_text(&[3, 0, u32::MAX]);
         let read = lua.numbers("return amounts(ARGV[1])", &[amounts.as_bytes()]).await;
         assert_eq!(read, [3, 0, u32::MAX.into()]);

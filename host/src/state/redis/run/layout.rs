@@ -31,6 +31,8 @@ pub(crate) struct Kept {
     pub(crate) stale: Vec<String>,
     /// Hosts that lost the task in a row, without a settlement between.
     pub(crate) takeovers: HashMap<TaskIdx, u16>,
+    /// How many elements are stored under nodes with a list of them, by task and number of indexes of these nodes.
+    pub(crate) together: HashMap<(TaskIdx, usize), u32>,
     /// Results that nodes of a changed plan may have again.
     pub(crate) set_aside: Vec<SetAside>,
     /// Tasks whose nodes are offered results.
@@ -139,6 +141,9 @@ impl Layout {
         layout.fields.extend(kept.iterations.iter().map(|(node, count)| {
             let field = [b"v:".as_slice(), &node_key(node)].concat();
             (field, count.to_string().into_bytes())
+        }));
+        layout.fields.extend(kept.together.iter().map(|((task, level), count)| {
+            (format!("m:{}:{level}", task.get()).into_bytes(), count.to_string().into_bytes())
         }));
         layout
     }
@@ -329,6 +334,8 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
     };
     let mut kept = Kept::default();
     let mut iterations: HashMap<NodeId, Vec<(u32, &String)>> = HashMap::new();
+    // The lists of elements, and the elements of elements that may be in one.
+    let (mut lists, mut nested): (HashSet<&str>, Vec<(&str, TaskIdx, usize)>) = Default::default();
     // Elements are stored with indexes in their names; they are valid if their task is.
     for field in fields {
         let iteration = split_iteration_name(field);
@@ -342,7 +349,14 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
                 }
                 false
             }
-            Some((idx, _)) if !indexes.is_empty() => kept.elements.insert(*idx),
+            Some((idx, task)) if !indexes.is_empty() => {
+                if indexes.len() < task.depth() {
+                    lists.insert(field);
+                } else if let (Some((list, "")), 2..) = (split_last_index(field), indexes.len()) {
+                    nested.push((list, *idx, indexes.len() - 1));
+                }
+                kept.elements.insert(*idx)
+            }
             Some((idx, _)) => kept.tasks.insert(*idx),
             None => {
                 // Under the same plan, unknown fields are foreign and left alone.
@@ -352,6 +366,9 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
                 false
             }
         };
+    }
+    for (_, task, level) in nested.into_iter().filter(|(list, ..)| lists.contains(list)) {
+        *kept.together.entry((task, level)).or_default() += 1;
     }
     for (node, mut stored) in iterations {
         stored.sort_unstable();
@@ -365,10 +382,42 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
     kept
 }
 
+/// Splits the name of a node before its last index. Returns also what follows this index.
+fn split_last_index(name: &str) -> Option<(&str, &str)> {
+    let (before, index) = name.rsplit_once('[')?;
+    Some((before, index.split_once(']')?.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
+
+    #[test]
+    fn stored_elements_of_elements_are_counted_under_lists() {
+        let task = TaskShape {
+            name: TaskName::new("a/t").unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            indexed: vec![1, 2],
+            is_repeated: false,
+            is_included: true,
+        };
+        let shape = RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+        };
+        let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
+        let kept = kept(&shape, &fields, &Stored::Same);
+        assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
+        assert!(Layout::new(&shape, &kept).fields.contains(&(b"m:0:1".to_vec(), b"2".to_vec())));
+    }
 
     #[test]
     fn iterations_after_a_gap_are_dropped() {
@@ -383,8 +432,13 @@ mod tests {
             is_repeated: true,
             is_included: true,
         };
-        let shape =
-            RunShape { tasks: vec![task], classes: vec![vec![]], resources: Vec::new(), has_closing: false };
+        let shape = RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+        };
         let fields =
             ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@10", "a[2]/t", "foreign@0"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);

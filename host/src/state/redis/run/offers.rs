@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn shape(tasks: Vec<TaskShape>) -> RunShape {
-        RunShape { tasks, classes: vec![vec![]], resources: Vec::new(), has_closing: false }
+        RunShape { tasks, classes: vec![vec![]], resources: Vec::new(), has_closing: false, max_elements: 9 }
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Run {
                 _ => shape.name_of(node), // no other settlement is of an iteration
             });
             let name = name.unwrap_or_default();
-            let (kind, payload) = outcome(result);
+            let (kind, payload) = outcome(result, shape.max_elements);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
         command

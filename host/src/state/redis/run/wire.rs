@@ -65,6 +65,8 @@ struct ClaimReply<'a> {
     /// The fast path leaves it out.
     #[serde(default)]
     offer: &'a str,
+    #[serde(default)]
+    elements: u32,
 }
 
 /// Decodes the reply of a commit; none if it is damaged.
@@ -108,6 +110,7 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             _ => return None, // no script sends another number
         },
         offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
+        elements: reply.elements,
     })
 }
 
@@ -169,8 +172,8 @@ pub(crate) fn read_reason(bytes: &[u8]) -> Option<SkipReason> {
         .find(|reason| reason.as_str().as_bytes() == bytes)
 }
 
-/// Converts an outcome to its letter and payload.
-pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
+/// Converts an outcome to its letter and payload, of which one is the bound on elements.
+pub(crate) fn outcome(outcome: Outcome, max_elements: u32) -> (&'static str, Bytes) {
     match outcome {
         Outcome::Done(bytes) => ("D", bytes),
         Outcome::Skipped(reason) => ("S", Bytes::from_static(reason.as_str().as_bytes())),
@@ -186,7 +189,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Iterated(bytes) => ("I", bytes),
         Outcome::Expand { items, max_parallel } => {
             let max = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
-            ("E", format!("{items} {max}").into())
+            ("E", format!("{items} {max} {max_elements}").into())
         }
     }
 }

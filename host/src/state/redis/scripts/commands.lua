@@ -95,7 +95,7 @@ function commands.cancel()
   local state, stop = run.state, run.stop or ''
   call('PEXPIRE', META, run.ttl)
   if state == 'running' then
-    cancel()
+    control.cancel()
     decide_wakeup()
     write({})
   end
@@ -105,13 +105,13 @@ end
 -- Removes dead hosts, given by name.
 function commands.remove_dead_hosts()
   call('PEXPIRE', META, run.ttl)
-  remove_dead_hosts(5)
+  control.remove_dead_hosts(5)
   decide_wakeup()
   write({})
   return {'OK'}
 end
 
 -- Returns at most ARGV[5] claims.
-function commands.claims() return {'OK', list_claims(tonumber(ARGV[5]))} end
+function commands.claims() return {'OK', control.list_claims(tonumber(ARGV[5]))} end
 
 return commands[command]()

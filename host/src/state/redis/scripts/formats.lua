@@ -44,7 +44,7 @@ local EDGE, EDGE_BYTES = '>I4', 4
 -- An edge between elements, or to the expansion of a node: the other task, the number of indexes, what is waited for.
 local LEAD, LEAD_BYTES = '>I4BB', 6
 -- An offer: the call, how many iterations there are, and whether there is a result. The result follows.
-local OFFER, OFFER_BYTES, CALL_BYTES = '>c16I4B', 21, 16
+local OFFER, OFFER_BYTES = '>c16I4B', 21
 -- An entry of the queue after its letter and class: order, sequence number, whether it stands for all elements of the
 -- node that are ready, and the task of the node. The path follows.
 local CLASS, ENTRY, ENTRY_BYTES = '>H', '>I8I8BI4', 21

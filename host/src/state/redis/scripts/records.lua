@@ -224,8 +224,21 @@ local function element_phase(idx, path)
   return phase
 end
 
+-- How many elements nodes of a task have been expanded into, by the number of indexes of these nodes.
+local expanded = {}
+
+function expanded.field(idx, path) return 'm:' .. idx .. ':' .. #path / INDEX_BYTES end
+
+-- Returns into how many elements the other nodes with as many indexes have been expanded.
+function expanded.beside(idx, path)
+  local field = expanded.field(idx, path)
+  return tonumber(out.keep[field] or call('HGET', COORD, field) or 0)
+end
+
 -- What nodes are offered, by name: the call, how many iterations, and the result if there is one.
-local function offer_of(name)
+local offers = {}
+
+function offers.of(name)
   local raw = call('HGET', OFFERS, name)
   if not raw or #raw < OFFER_BYTES then return nil end
   local digest, count, is_done = unpack_bytes(OFFER, raw)
@@ -233,7 +246,7 @@ local function offer_of(name)
 end
 
 -- Removes what a node was offered.
-local function take_offer(name, offer)
+function offers.take(name, offer)
   out.taken[#out.taken + 1] = name
   for i = 0, offer.count - 1 do out.taken[#out.taken + 1] = name .. '@' .. i end
 end
