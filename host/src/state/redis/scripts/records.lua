@@ -236,10 +236,10 @@ function expanded.beside(idx, path)
 end
 
 -- What nodes are offered, by name: the call, how many iterations, and the result if there is one.
-local offers = {}
+local offers = {gone = {}}
 
 function offers.of(name)
-  local raw = call('HGET', OFFERS, name)
+  local raw = not offers.gone[name] and call('HGET', OFFERS, name)
   if not raw or #raw < OFFER_BYTES then return nil end
   local digest, count, is_done = unpack_bytes(OFFER, raw)
   return {call = digest, count = count, result = is_done == 1 and raw:sub(OFFER_BYTES + 1) or nil}
@@ -247,6 +247,7 @@ end
 
 -- Removes what a node was offered.
 function offers.take(name, offer)
+  offers.gone[name] = true
   out.taken[#out.taken + 1] = name
   for i = 0, offer.count - 1 do out.taken[#out.taken + 1] = name .. '@' .. i end
 end
