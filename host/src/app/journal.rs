@@ -183,6 +183,7 @@ mod tests {
                 classes: vec![vec![]],
                 resources: vec![],
                 has_closing: false,
+                max_elements: u32::MAX,
             }),
             mode: Mode::Resume,
             policy: FailurePolicy::Finish,

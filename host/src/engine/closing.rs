@@ -19,7 +19,7 @@ pub(crate) async fn close(ctx: &Context, claim: Claim) -> Result<Settled, Error>
         .collect();
     let Some((_, first)) = failures.first() else {
         ctx.keep_outputs(claim.token, outputs);
-        return Ok(Settled { claim, outcome: Outcome::Passed, facts: Vec::new() });
+        return Ok(Settled { claim, outcome: Outcome::Passed, facts: Vec::new(), call: None });
     };
     let messages: Vec<String> =
         failures.iter().map(|(name, failure)| format!("output `{name}`: {}", failure.error)).collect();
@@ -31,7 +31,7 @@ pub(crate) async fn close(ctx: &Context, claim: Claim) -> Result<Settled, Error>
         error: None,
     };
     let facts = failures.into_iter().map(|(output, failure)| Fact::OutputFailed { output, failure });
-    Ok(Settled { claim, outcome: Outcome::Failed(record.encode()), facts: facts.collect() })
+    Ok(Settled { claim, outcome: Outcome::Failed(record.encode()), facts: facts.collect(), call: None })
 }
 
 /// Returns why an output cannot be computed although all tasks succeeded; none if it can.

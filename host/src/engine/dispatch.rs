@@ -321,13 +321,24 @@ mod tests {
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
             has_closing: false,
+            max_elements: u32::MAX,
         })
     }
 
     fn claim(task: u32) -> Claim {
         let node = NodeId::of_task(TaskIdx::new(task));
         let token = Token(task.into());
-        Claim { node, token, attempt: 1, iteration: 0, takeovers: 0, from: None, stage: Stage::Ready }
+        Claim {
+            node,
+            token,
+            attempt: 1,
+            iteration: 0,
+            takeovers: 0,
+            from: None,
+            stage: Stage::Ready,
+            offer: None,
+            elements: 0,
+        }
     }
 
     fn requested_capacity(dispatcher: &Dispatcher, ahead: u32) -> (u32, Vec<u32>) {

@@ -97,6 +97,17 @@ fn product(lens: &[usize]) -> Result<(u32, Vec<(u32, u32)>), Unresolved> {
     Ok((total, places))
 }
 
+/// Checks that the elements of one node, and those of other nodes of the task, are not too many together.
+pub(crate) fn check_together(len: u32, others: u32, max: u32) -> Result<(), Unresolved> {
+    if others.checked_add(len).is_some_and(|together| together <= max) {
+        return Ok(());
+    }
+    Err(Unresolved::Limit(format!(
+        "the list has {len} elements, and the task has {others} in other elements; a `for-each` takes at most {max} \
+         together. Group the elements: a list of lists"
+    )))
+}
+
 fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
     match len.map(u32::try_from) {
         Some(Ok(number)) if number <= MAX_ELEMENTS => Ok(number),
@@ -105,6 +116,23 @@ fn bounded(len: Option<usize>, subject: &str) -> Result<u32, Unresolved> {
             Err(Unresolved::Limit(format!(
                 "{subject} {count} elements; a `for-each` takes at most {MAX_ELEMENTS}. Group the elements: a list of lists"
             )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_of_elements_are_bounded_together() {
+        assert!(check_together(3, 7, 10).is_ok() && check_together(0, 10, 10).is_ok());
+        for (len, others) in [(4, 7), (u32::MAX, 1)] {
+            let Err(Unresolved::Limit(message)) = check_together(len, others, 10) else { panic!("too many") };
+            assert!(
+                message.contains(&format!("{len} elements")) && message.contains("at most 10"),
+                "{message}"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
+use crate::engine::elements::check_together;
 use crate::engine::expansion::Expansion;
 use crate::engine::forecast::output;
 use crate::engine::guest_output::AttemptListener;
@@ -12,7 +13,7 @@ use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
-use crate::engine::settled::{Settled, Verdict, left_out};
+use crate::engine::settled::{Settled, Verdict, accepted, left_out};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verdicts::Job;
@@ -20,10 +21,10 @@ use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shar
 use crate::events::{Fact, Subject};
 use crate::invoke;
 use crate::model::{Digest, FailureClass, SkipReason, TaskIdx};
-use crate::state::{Claim, Error, Hole, NodeId, Outcome, Stage};
+use crate::state::{Claim, Error, Hole, NodeId, Offer, Outcome, Stage};
 use bytes::Bytes;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Brings a claim to its settlement. Fails only if the state backend or the cache does.
 pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Error> {
@@ -31,9 +32,9 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
         return Box::pin(close(ctx, claim)).await;
     }
     let Some(task) = ctx.bound.plan().task(claim.node.task) else {
-        return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new() });
+        return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None });
     };
-    let job = Job { ctx, task, claim: &claim };
+    let job = Job { ctx, task, claim: &claim, made: OnceLock::new() };
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
     let (outcome, facts) = if claim.takeovers > task.policy.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
@@ -50,7 +51,8 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
             Stage::Ready | Stage::Tainted | Stage::Closing => job.advance().await?,
         }
     };
-    Ok(Settled { claim, outcome, facts })
+    let call = job.made.into_inner();
+    Ok(Settled { claim, outcome, facts, call })
 }
 
 /// Decision about a node, once everything it depends on is known.
@@ -72,7 +74,12 @@ impl Job<'_> {
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
-                Ok(Decision::Call(args)) => return self.call_next(args).await,
+                Ok(Decision::Call(args)) => {
+                    return match self.offer(&args) {
+                        Some(offer) => Ok(accepted(offer)),
+                        None => self.call_next(args).await,
+                    };
+                }
                 Err(Unresolved::Input(message)) => {
                     return Ok(self.unresolved(FailureClass::Input, &message));
                 }
@@ -192,7 +199,18 @@ impl Job<'_> {
         let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
         let lists = plan.fan_out(node.task, node.at.level() + 1).and_then(|of| plan.lists(of));
         let max_parallel = lists.and_then(|lists| lists.max_parallel);
-        (Outcome::Expand { items: expansion.len(), max_parallel }, Vec::new())
+        let (len, others) = (expansion.len(), self.claim.elements);
+        if let Err(Unresolved::Limit(message)) = check_together(len, others, self.ctx.shape.max_elements) {
+            return self.failed(FailureClass::Limit, &message, None);
+        }
+        (Outcome::Expand { items: len, max_parallel }, Vec::new())
+    }
+
+    /// Determines the call of the node. Returns what the claim offers, if it is of the same call.
+    fn offer(&self, args: &[Bytes]) -> Option<Offer> {
+        let call = keys::call_digest(&self.ctx.bound, self.task, args, &self.ctx.digests)?;
+        let call = *self.made.get_or_init(|| call);
+        self.claim.offer.filter(|offer| offer.call == call)
     }
 
     /// Calls the function, or ends the node after its last iteration.

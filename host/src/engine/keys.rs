@@ -1,10 +1,11 @@
-//! Cache keys: which result is valid for which call, in any run and on any host.
-//! The `cache` module stores results.
+//! Cache keys: which result is valid for which call, in any run and on any host; and digests of the calls of one run.
+//! The `cache` module stores results, and the ledger which call each is of.
 
 use crate::cache::{KeyParts, key};
 use crate::engine::digests::Digests;
 use crate::model::{Digest, Digester, Name};
-use crate::plan::{Bound, CacheRule, Task};
+use crate::plan::{Bound, CacheRule, OnError, Task, repeat_digest};
+use crate::state::CallDigest;
 use crate::value::Type;
 use bytes::Bytes;
 use std::time::Duration;
@@ -38,6 +39,31 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
     let type_fingerprint =
         task.value.as_ref().map_or_else(|| Digest::of_bytes(b"nothing"), Type::fingerprint);
     Some(CacheTarget { key, type_fingerprint, ttl })
+}
+
+/// Returns the digest of one call of `task`: a result of the same call is a result of this one. `args` are those of the
+/// first iteration of a task that repeats.
+pub(crate) fn call_digest(
+    bound: &Bound,
+    task: &Task,
+    args: &[Bytes],
+    digests: &Digests,
+) -> Option<CallDigest> {
+    let mut digester = Digester::new("cascade call of run 1");
+    digester.digest(bound.callees().get(task.function)?);
+    // What failed has no result, or one that says so.
+    digester.number(match task.on_error {
+        OnError::Fail | OnError::Skip => 0,
+        OnError::Value => 1,
+        OnError::Failure => 2,
+    });
+    task.repeat.iter().for_each(|repeat| {
+        digester.field(b"repeat").digest(&repeat_digest(repeat));
+    });
+    args.iter().for_each(|arg| {
+        digester.digest(&digests.digest_of(arg));
+    });
+    digester.finish().as_bytes().first_chunk().copied().map(CallDigest)
 }
 
 /// Returns the digest of grants with the guest's `argv[0]`, which is not written among them.

@@ -364,13 +364,13 @@ impl RunState {
 
 /// Splits a settlement into what the ledger gets and what this host keeps until the reply.
 fn split_facts(settled: Settled) -> (Settlement, PendingSettlement) {
-    let Settled { claim, outcome, facts } = settled;
-    (Settlement { token: claim.token, outcome }, PendingSettlement { claim, facts })
+    let Settled { claim, outcome, facts, call } = settled;
+    (Settlement { token: claim.token, outcome, call }, PendingSettlement { claim, facts })
 }
 
 /// Releases a claim for any host to take.
 const fn release_settlement(claim: Claim) -> Settled {
-    Settled { claim, outcome: Outcome::Release, facts: Vec::new() }
+    Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None }
 }
 
 /// Releases a claim whose guest was stopped, with the fact that says so.
@@ -379,5 +379,5 @@ fn cancelled_settlement(claim: Claim) -> Settled {
         class: FailureClass::Cancelled,
         error: "stopped before it had finished; it will run again when the run is resumed".to_owned(),
     };
-    Settled { claim, outcome: Outcome::Release, facts: vec![Fact::TaskFailed(failure)] }
+    Settled { claim, outcome: Outcome::Release, facts: vec![Fact::TaskFailed(failure)], call: None }
 }

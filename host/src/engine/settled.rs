@@ -3,7 +3,7 @@
 
 use crate::events::{Fact, FailureFact};
 use crate::invoke::Usage;
-use crate::state::{Claim, Hole, Outcome};
+use crate::state::{CallDigest, Claim, Hole, Offer, Outcome};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ pub(crate) struct Settled {
     pub(crate) claim: Claim,
     pub(crate) outcome: Outcome,
     pub(crate) facts: Vec<Fact>,
+    /// The call that the outcome is of, if it is of one.
+    pub(crate) call: Option<CallDigest>,
 }
 
 /// An outcome, and the facts to emit after its commit.
@@ -21,6 +23,11 @@ pub(crate) type Verdict = (Outcome, Vec<Fact>);
 pub(crate) fn finished(output: Bytes, usage: Usage) -> Verdict {
     let fact = finish(&output, usage, None);
     (Outcome::Done(output), vec![fact])
+}
+
+/// Settles a call with a result that is stored already. After iterations alone, the work goes on.
+pub(crate) fn accepted(offer: Offer) -> Verdict {
+    (Outcome::Accepted, if offer.is_done { vec![Fact::TaskStored] } else { Vec::new() })
 }
 
 /// Settles an iteration with its result.

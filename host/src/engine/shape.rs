@@ -3,7 +3,7 @@
 
 use crate::engine::finish::Shown;
 use crate::model::{Name, Size, TaskIdx};
-use crate::plan::{Bound, FanOut, Plan, Task};
+use crate::plan::{Bound, FanOut, MAX_ELEMENTS, Plan, Task};
 use crate::state::{Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
 use std::collections::{HashMap, HashSet};
 
@@ -37,8 +37,13 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             is_included: *is_included,
         })
         .collect();
-    let mut shape =
-        RunShape { tasks, classes: classes.list, resources: resources(plan, memory), has_closing };
+    let mut shape = RunShape {
+        tasks,
+        classes: classes.list,
+        resources: resources(plan, memory),
+        has_closing,
+        max_elements: MAX_ELEMENTS,
+    };
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
         let whole = |upstream: &&TaskIdx| plan.common_level(**upstream, &task.around) == 0;
         for upstream in task.waits_for.iter().filter(whole) {

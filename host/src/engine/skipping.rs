@@ -43,10 +43,10 @@ pub(crate) fn condition(scope: &Scope<'_>, task: &Task) -> Result<Option<SkipRea
     Ok(None)
 }
 
-/// Returns a skip if a list that the node in `scope` runs over, and flows from, was skipped or has failed: then so is that of
-/// the node.
+/// Returns a skip if a list that the node in `scope` runs over, and flows from, was skipped or has failed without any
+/// elements: then so is that of the node.
 ///
-/// In a pipeline, each element decides for itself: others may have values, or defaults.
+/// Otherwise each element decides for itself, as in a pipeline: others may have values, or defaults.
 pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReason>, Unresolved> {
     let plan = scope.bound.plan();
     let own = plan.fan_out(at, scope.at.level() + 1).filter(|of| *of == FanOut::Task(at));
@@ -54,16 +54,21 @@ pub(crate) fn sources(scope: &Scope<'_>, at: TaskIdx) -> Result<Option<SkipReaso
     for source in flow.into_iter().flat_map(Flow::distinct_sources) {
         let FanOut::Task(task) = source else { continue };
         let node = NodeId { task, at: scope.at };
-        match scope.known.get(&node) {
-            None => return Err(Unresolved::Needs(vec![node])),
-            Some(Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed)) => {
-                return Ok(Some(SkipReason::UpstreamFailed));
-            }
-            Some(Entry::Skipped(_)) => return Ok(Some(SkipReason::UpstreamSkipped)),
-            Some(Entry::Open | Entry::Done(_) | Entry::LeftOut(_)) => {} // done, or its elements are under way
+        let reason = match known(scope, node)? {
+            Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed) => SkipReason::UpstreamFailed,
+            Entry::Skipped(_) => SkipReason::UpstreamSkipped,
+            Entry::Open | Entry::Done(_) | Entry::LeftOut(_) => continue, // done, or its elements are under way
+        };
+        // What has ended after its elements has a first one that has ended too.
+        if matches!(known(scope, node.child(0))?, Entry::Open) {
+            return Ok(Some(reason));
         }
     }
     Ok(None)
+}
+
+fn known<'s>(scope: &Scope<'s>, node: NodeId) -> Result<&'s Entry, Unresolved> {
+    scope.known.get(&node).ok_or_else(|| Unresolved::Needs(vec![node]))
 }
 
 /// Returns a skip if a task named in `after` failed. A task that was merely not needed skips nothing.

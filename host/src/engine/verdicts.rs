@@ -13,15 +13,18 @@ use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
 use crate::model::{FailureClass, after_output, before_output};
 use crate::plan::{Function, Repeat, Task};
-use crate::state::{Claim, FailureRecord, Hole, Outcome};
+use crate::state::{CallDigest, Claim, FailureRecord, Hole, Outcome};
 use crate::value::{Type, case_name};
 use bytes::Bytes;
+use std::sync::OnceLock;
 
 /// Work on one claimed node.
 pub(crate) struct Job<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) task: &'a Task,
     pub(crate) claim: &'a Claim,
+    /// The call of the node, once its arguments are known.
+    pub(crate) made: OnceLock<CallDigest>,
 }
 
 impl Job<'_> {

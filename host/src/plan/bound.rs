@@ -48,6 +48,7 @@ pub struct Bound {
     grants: Vec<Digest>,
     digest: Digest,
     fingerprints: Vec<Digest>,
+    callees: Vec<Digest>,
     /// The names of the inputs, by position in the plan.
     names: Vec<String>,
     record: Bytes,
@@ -82,6 +83,12 @@ impl Bound {
     #[must_use]
     pub fn fingerprints(&self) -> &[Digest] {
         &self.fingerprints
+    }
+
+    /// Returns the digests of the functions with their grants, keyed by the run, by position in [`Plan::functions`].
+    #[must_use]
+    pub fn callees(&self) -> &[Digest] {
+        &self.callees
     }
 
     /// Returns the stored form of the plan's [`PlanRecord`]: digests of its parts, which locate a later difference.
@@ -149,6 +156,8 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let parts = Parts { plan, inputs: digests, grants: &request.grants };
     let keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
     let fingerprints = parts.fingerprints(&keys);
+    let callees = plan.functions().iter().zip(&request.grants);
+    let callees = callees.map(|(function, grants)| callee_digest(function, grants, request.run)).collect();
     let digest = run_digest(plan, &keys, &fingerprints);
     let tasks = plan.tasks().iter().map(|task| task.name.to_string()).zip(keys);
     let names = sources::names(plan, request.folder);
@@ -157,11 +166,20 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let indexed = plan.tasks().iter().map(|task| plan.indexed(task)).collect();
     let record = record.with_pipelines(parts.pipelines(&inputs)).with_repeats(repeats(plan));
     let record = record.with_indexed(indexed).encode().into();
-    Ok(Bound { plan: Arc::clone(plan), inputs, grants: request.grants, digest, fingerprints, names, record })
+    Ok(Bound {
+        plan: Arc::clone(plan),
+        inputs,
+        grants: request.grants,
+        digest,
+        fingerprints,
+        callees,
+        names,
+        record,
+    })
 }
 
 /// Returns the digest of how a task repeats. `max` ends a task as a failure, which is stored by no run that is resumed.
-fn repeat_digest(repeat: &Repeat) -> Digest {
+pub(crate) fn repeat_digest(repeat: &Repeat) -> Digest {
     let mut digester = Digester::new("cascade repeat 1");
     digester.field(repeat.feed.as_bytes()).field(repeat.until.to_string().as_bytes());
     digester.finish()
@@ -418,6 +436,25 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
         Some(bytes) => digester.field(b"default").field(bytes),
         None => digester.field(b"none"),
     };
+}
+
+/// Returns the digest of all that a call depends on beside its arguments. Keyed by the run, as arguments may be secret.
+fn callee_digest(function: &Function, grants: &Digest, run: &RunId) -> Digest {
+    let mut digester = Digester::new("cascade callee 1");
+    digester.field(run.as_str().as_bytes()).digest(grants);
+    for (key, digest) in callee_keys(function) {
+        digester.field(key.as_bytes()).digest(&digest);
+    }
+    if let Some(component) = function.component() {
+        digester.field(component.program().map_or(&[][..], |program| program.as_str().as_bytes()));
+        component.command_identity().iter().for_each(|command| {
+            digester.digest(command);
+        });
+    }
+    for (_, ty) in &function.signature.params {
+        digester.digest(&ty.fingerprint());
+    }
+    digester.finish()
 }
 
 /// Returns the digests of what a function is beside its arguments and grants.

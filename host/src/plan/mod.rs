@@ -50,6 +50,7 @@ mod builtin_tests;
 mod digests;
 
 pub use assembly::{Assembly, NotPut};
+pub(crate) use bound::repeat_digest;
 pub use bound::{BindRequest, Bound, bind};
 pub use callee::Interface;
 pub use command::is_program;

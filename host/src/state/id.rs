@@ -43,6 +43,12 @@ impl NodeId {
     }
 }
 
+/// A digest of one call: of the callee, what it is granted, and its arguments.
+///
+/// Within a run, calls of one node with the same digest have the same result, or may have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallDigest(pub [u8; 16]);
+
 /// The right to settle a claimed node once, so that a stale settlement is fenced.
 ///
 /// The ledger draws the token. It is unique among all claims of the run in all lives and epochs, and never valid again. A

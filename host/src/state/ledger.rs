@@ -2,7 +2,7 @@
 //! Opening runs is left to `backend.rs`. The conformance suite checks every sentence of this contract.
 
 use crate::model::{RunStatus, SkipReason};
-use crate::state::id::{HostId, NodeId, Token};
+use crate::state::id::{CallDigest, HostId, NodeId, Token};
 use crate::state::{Error, ErrorKind, Hole, Notice, RunShape};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +29,21 @@ pub struct Claim {
     pub from: Option<HostId>,
     /// The node's stage.
     pub stage: Stage,
+    /// A result that the node had under another plan, before an update. A host that would make the same call settles the
+    /// node with [`Outcome::Accepted`]. Only in [`Stage::Ready`].
+    pub offer: Option<Offer>,
+    /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
+    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`].
+    pub elements: u32,
+}
+
+/// What a claim offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The call that has led to it.
+    pub call: CallDigest,
+    /// Whether it is a result, or iterations alone.
+    pub is_done: bool,
 }
 
 /// The stage of a claimed node.
@@ -58,6 +73,9 @@ pub struct Settlement {
     pub token: Token,
     /// The outcome of the node.
     pub outcome: Outcome,
+    /// The call that has led to [`Outcome::Done`], [`Outcome::Iterated`] or [`Outcome::Accepted`]; all iterations of a node
+    /// have one. Under another plan the result is offered with it. Without, it is removed.
+    pub call: Option<CallDigest>,
 }
 
 /// The outcome of a claimed node.
@@ -84,9 +102,15 @@ pub enum Outcome {
     /// An iteration of a node that repeats has this result. The result is stored under the node's name, `@` and
     /// [`Claim::iteration`]. The node is handed out again at once, for the next iteration, with attempt number one.
     Iterated(Bytes),
+    /// What the claim offers is stored. The node is done, or if the offer has no result, it is handed out again at once for
+    /// the next iteration. If the offer is gone, it is handed out again without.
+    Accepted,
     /// Replaces the node by this many elements, each handed out separately once everything that it waits for has ended.
     /// The node itself follows once they have ended. Elements with a stored result are not handed out again; stored
     /// elements at or beyond `items` are ignored.
+    ///
+    /// A node other than a task itself is handed out again instead, if `items` and [`Claim::elements`] of that moment are
+    /// more than [`RunShape::max_elements`]. Elements stored under nodes that have ended with a result count in later lives.
     Expand {
         /// Number of elements.
         items: u32,
@@ -96,6 +120,12 @@ pub enum Outcome {
 }
 
 impl Settlement {
+    /// Creates the settlement of an outcome that no other plan can use.
+    #[must_use]
+    pub const fn new(token: Token, outcome: Outcome) -> Self {
+        Self { token, outcome, call: None }
+    }
+
     /// Fails with [`ErrorKind::Misuse`] for what the contract forbids: an outcome that does not suit the claimed node or
     /// its stage.
     ///
@@ -129,6 +159,7 @@ impl Settlement {
             | Outcome::Failed(_)
             | Outcome::Retry(_)
             | Outcome::Passed
+            | Outcome::Accepted
             | Outcome::Release => Ok(()),
         }
     }
@@ -138,6 +169,7 @@ impl Outcome {
     /// Whether a claim of this stage may be settled so.
     const fn suits(&self, stage: Stage) -> bool {
         match self {
+            Self::Accepted => matches!(stage, Stage::Ready),
             Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
             Self::Done(_)

@@ -4,6 +4,7 @@
 mod backend;
 mod ledger;
 mod id;
+mod node_map;
 mod buckets;
 mod shape;
 mod error;
@@ -42,6 +43,7 @@ pub use factory::Factory;
 pub use failure::FailureRecord;
 pub use health::{Health, Outage};
 pub use hole::Hole;
+pub use id::CallDigest;
 pub use id::HostId;
 pub use id::NodeId;
 pub use id::Token;
@@ -49,11 +51,12 @@ pub use id::Token;
 pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
 pub use ledger::{
-    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Outcome, Progress, Reply,
+    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Offer, Outcome, Progress, Reply,
     Settlement, Stage, Stop, Verdict, Version, Want,
 };
 pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
+pub(crate) use node_map::NodeMap;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
 pub(crate) use registry::Registry;

@@ -16,6 +16,8 @@ pub struct RunShape {
     pub resources: Vec<ResourceShape>,
     /// Whether the run has a closing node, which decides after all tasks whether the run has succeeded.
     pub has_closing: bool,
+    /// Maximum number of elements of one task, over all of its nodes that are expanded. Counted by levels.
+    pub max_elements: u32,
 }
 
 /// The name under which the failure of the closing node is stored. No task can have it.

@@ -61,6 +61,7 @@ mod signals;
 mod shortages;
 mod json_messages;
 mod stored;
+mod updates;
 mod streams;
 mod isolation;
 mod values;

@@ -6,7 +6,7 @@ use crate::cli::log::level::level_of;
 use crate::cli::log::run_counts::RunCounts;
 use crate::cli::print::Style;
 use crate::config::LogLevel;
-use crate::events::{Event, Fact, ReceivedEvent, from_json_line};
+use crate::events::{Event, Fact, ReceivedEvent, Subject, from_json_line};
 use std::collections::HashSet;
 
 /// The merged log of a run: one start and one end, however many hosts work on it.
@@ -52,8 +52,9 @@ impl MergedLog {
                 }
                 self.held_end = None;
             }
-            // Each host reports the stored results when it joins; log them once.
-            Fact::TaskStored if host != self.first_host => return String::new(),
+            // Each host reports the stored results of tasks when it joins; log them once. Those of elements are reported
+            // by the host that has compared them.
+            Fact::TaskStored if host != self.first_host && !is_part(&event) => return String::new(),
             _ => {} // all other facts occur once
         }
         self.line(&event)
@@ -80,10 +81,15 @@ impl MergedLog {
     }
 }
 
+/// Returns whether an event is about an element or an iteration.
+fn is_part(event: &Event) -> bool {
+    event.subject.as_ref().is_some_and(Subject::is_part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::print::{finished, run, task};
+    use crate::cli::print::{element, finished, run, task};
     use crate::events::to_json_line;
     use crate::model::{RunId, RunStatus};
 
@@ -136,11 +142,13 @@ mod tests {
             ("h2", task("a", Fact::TaskStored)),
             ("h3", started()),
             ("h3", task("a", Fact::TaskStored)),
+            ("h3", element("b", 0, Fact::TaskStored)),
             ("h3", task("b", finished())),
             ("h3", ended()),
             ("h2", ended()),
         ]);
         assert_eq!(text.matches("stored     a").count(), 1, "{text}");
+        assert_eq!(text.matches("stored     b[0]").count(), 1, "{text}");
         assert!(text.lines().last().is_some_and(|line| line.contains("1 done, 1 stored")), "{text}");
     }
 }

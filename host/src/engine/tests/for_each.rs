@@ -307,3 +307,30 @@ async fn failures_become_values() {
     assert_eq!(report.ended, Ended::Run(RunStatus::Succeeded));
     assert_eq!(report.events("each[1]"), ["ready", "started", "finished"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn elements_run_if_their_own_source_is_done_however_late_their_task_begins() {
+    let mut draft = Draft::new();
+    let first = draft.task("first", vec![item()]);
+    (first.for_each, first.output) = (vec![list_over(&["x", "y", "z"])], Some(strings()));
+    draft.task("slow", vec![]);
+    let off = draft.task("off", vec![from(1)]);
+    off.when = vec![crate::engine::tests::flow::false_condition()];
+    // Begins after `first` has failed, and is tainted by a task that was skipped.
+    draft.flow("second", 0).args.push(from_or(2, "d"));
+    let mut fixture = Fixture::new();
+    fixture.policy = FailurePolicy::KeepGoing;
+    let scripted = |call: &Call| match (call.attempt.task.as_str(), call.attempt.item) {
+        ("first", Some(1)) => fails(5, FailureClass::Trap),
+        ("slow", _) => returns(500, "s"),
+        _ => echo(call),
+    };
+    let report = fixture.run(&draft.bound(), scripted).await;
+    assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
+    assert!(report.call("second[0]").started >= 500);
+    let mut calls = report.calls();
+    calls.sort();
+    assert_eq!(calls, ["first[0]", "first[1]", "first[2]", "second[0]", "second[2]", "slow"]);
+    assert_eq!(report.events("second[1]"), ["skipped"]);
+    assert_eq!(report.output("second"), "UpstreamFailed");
+}

@@ -11,6 +11,7 @@ mod retries;
 mod resources;
 mod caching;
 mod commands;
+mod updating;
 mod verifying;
 mod stopping;
 mod sharing;

@@ -170,7 +170,7 @@ async fn take_over(fixture: &Fixture, bound: &Arc<Bound>) {
     let (second, _) = fixture.open(bound).await;
     tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
     let claim = second.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
-    let settlement = Settlement { token: claim.token, outcome: Outcome::Retry(LEASE) };
+    let settlement = Settlement::new(claim.token, Outcome::Retry(LEASE));
     second.ledger.commit(vec![settlement], want(0)).await.unwrap();
 }
 
@@ -259,7 +259,7 @@ async fn host_stops_its_guests_when_another_host_ends_the_run() {
         let (second, _) = fixture.open(&bound).await;
         tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
         let claim = second.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
-        let settlement = Settlement { token: claim.token, outcome: Outcome::Done(string("theirs")) };
+        let settlement = Settlement::new(claim.token, Outcome::Done(string("theirs")));
         second.ledger.commit(vec![settlement], want(0)).await.unwrap();
     };
     let (report, ()) = tokio::join!(fixture.run(&bound, |_| returns(60_000, "mine")), ends);

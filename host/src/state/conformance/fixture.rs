@@ -234,7 +234,13 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         is_repeated: false,
         is_included: true,
     });
-    RunShape { tasks: tasks.collect(), classes: vec![Vec::new()], resources: Vec::new(), has_closing: false }
+    RunShape {
+        tasks: tasks.collect(),
+        classes: vec![Vec::new()],
+        resources: Vec::new(),
+        has_closing: false,
+        max_elements: 10_000_000,
+    }
 }
 
 /// A host that works on the run.
@@ -254,7 +260,7 @@ pub struct Host {
 impl Host {
     /// Commits a batch and claims nodes.
     pub async fn try_commit(&self, batch: Vec<(Token, Outcome)>) -> Result<Reply, Error> {
-        let batch = batch.into_iter().map(|(token, outcome)| Settlement { token, outcome }).collect();
+        let batch = batch.into_iter().map(|(token, outcome)| Settlement::new(token, outcome)).collect();
         self.ledger.commit(batch, Want { slots: self.slots, free: self.free.clone() }).await
     }
 

@@ -218,6 +218,40 @@ pub async fn expanded_elements_are_bounded(harness: &dyn Harness) {
     assert_eq!(nodes(&third), [element(0, 1)]);
 }
 
+/// Elements of elements are bounded together. A node that would exceed the bound is handed out again, with their number;
+/// those of earlier lives count too.
+pub async fn elements_of_elements_are_bounded_together(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[]]).await;
+    let mut bench = bench.with(0, |task| task.indexed = vec![1, 1]);
+    bench.shape.max_elements = 5;
+    let host = bench.open().await;
+    let whole = only(host.claim().await);
+    assert_eq!(whole.elements, 0);
+    let outer = host.settle(&whole, expand(3)).await.claims;
+    assert!(outer.iter().all(|claim| claim.elements == 0));
+    let inner = host.settle(&outer[0], expand(3)).await.claims;
+    assert_eq!(inner.len(), 3);
+    let again = only(host.settle(&outer[1], expand(3)).await.claims);
+    assert_eq!((again.node, again.stage, again.elements), (element(0, 1), Stage::Ready, 3));
+    let refused = only(host.settle(&again, expand(u32::MAX)).await.claims);
+    assert_eq!((refused.node, refused.elements), (element(0, 1), 3));
+    host.done(&inner[0]).await;
+    host.done(&inner[1]).await;
+    let list = only(host.done(&inner[2]).await);
+    assert_eq!((list.stage, list.elements), (Stage::Expanded { items: 3 }, 0));
+    host.done(&list).await;
+    let both = host.settle(&refused, expand(2)).await.claims;
+    assert_eq!(nodes(&both), [0, 1].map(|item| element(0, 1).child(item)));
+    let full = only(host.settle(&outer[2], expand(1)).await.claims);
+    assert_eq!((full.node, full.elements), (element(0, 2), 5));
+    assert_eq!(only(host.settle(&full, expand(0)).await.claims).stage, Stage::Expanded { items: 0 });
+    bench.gone(host).await;
+    let host = bench.open().await;
+    let outer = host.settle(&only(host.claim().await), expand(3)).await.claims;
+    assert_eq!(nodes(&outer), [element(0, 1), element(0, 2)]);
+    assert!(outer.iter().all(|claim| claim.elements == 3), "{outer:?}");
+}
+
 /// Elements of elements wait for those with the same path.
 pub async fn elements_of_elements_wait_for_the_same_path(harness: &dyn Harness) {
     let bench = Fixture::new(harness, &[&[], &[]]).await;

@@ -15,6 +15,7 @@ mod order;
 mod policies;
 mod resources;
 mod resume;
+mod updates;
 mod waking;
 
 pub use archive::*;
@@ -31,6 +32,7 @@ pub use order::*;
 pub use policies::*;
 pub use resources::*;
 pub use resume::*;
+pub use updates::*;
 pub use waking::*;
 
 /// Turns each case into a test: `state_conformance!(tokio::test, harness)`, where `harness` is an expression that is
@@ -73,6 +75,7 @@ macro_rules! state_conformance {
             resumed_run_keeps_elements_that_others_wait_for
             elements_of_elements_are_claimed_by_their_path
             elements_of_elements_wait_for_the_same_path
+            elements_of_elements_are_bounded_together
             element_is_ready_whatever_else_a_commit_does
             element_awaits_an_element
             node_is_claimed_again_after_each_iteration
@@ -125,6 +128,13 @@ macro_rules! state_conformance {
             update_keeps_unchanged_results_in_a_new_epoch
             update_keeps_elements_of_unchanged_tasks
             fresh_run_keeps_nothing_in_a_new_epoch
+            update_offers_results_to_nodes_that_may_make_the_same_call
+            offers_go_to_nodes_of_the_same_name
+            offers_outlast_lives_and_plans
+            offers_are_not_waited_for_as_results
+            iterations_are_offered_with_their_node
+            succeeded_run_offers_nothing_more
+            fresh_and_resumed_runs_are_offered_nothing
             run_with_a_live_host_is_joined_and_not_replaced
             run_without_writes_expires
             usable_backend_passes_its_checks

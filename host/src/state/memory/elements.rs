@@ -2,14 +2,19 @@
 //! Scheduling elements is left to the machine.
 
 use crate::model::to_usize;
-use crate::state::Entry;
+use crate::state::{CallDigest, Entry};
 
 /// Stored elements by index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Elements {
     // `Open` if nothing is stored.
     entries: Vec<Entry>,
+    // The calls that the entries and iterations result from; `NO_CALL` if that is not known.
+    calls: Vec<CallDigest>,
 }
+
+/// In place of a digest, which is never zero.
+const NO_CALL: CallDigest = CallDigest([0; 16]);
 
 impl Elements {
     /// Reserves capacity for this many elements at once, rather than by doubling.
@@ -28,6 +33,33 @@ impl Elements {
         }
     }
 
+    /// Stores which call an element has made.
+    pub(crate) fn record_call(&mut self, item: u32, call: CallDigest) {
+        let idx = to_usize(item);
+        if idx >= self.calls.len() {
+            // As many as there are entries, at once. What is reserved takes no memory before it is written.
+            self.calls.reserve_exact(self.entries.capacity().max(idx + 1).saturating_sub(self.calls.len()));
+            self.calls.resize(idx.saturating_add(1), NO_CALL);
+        }
+        if let Some(slot) = self.calls.get_mut(idx) {
+            *slot = call;
+        }
+    }
+
+    /// Returns the call that an element has made; none if it is not known.
+    pub(crate) fn call(&self, item: u32) -> Option<CallDigest> {
+        self.calls.get(to_usize(item)).copied().filter(|call| *call != NO_CALL)
+    }
+
+    /// Returns the results alone, with their calls, and what is left out.
+    pub(crate) fn results(&self) -> Self {
+        let result = |entry: &Entry| match entry {
+            kept @ (Entry::Done(_) | Entry::LeftOut(_)) => kept.clone(),
+            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
+        };
+        Self { entries: self.entries.iter().map(result).collect(), calls: self.calls.clone() }
+    }
+
     /// Returns the stored state of one element.
     pub(crate) fn get(&self, item: u32) -> &Entry {
         self.entries.get(to_usize(item)).unwrap_or(&Entry::Open)
@@ -41,13 +73,5 @@ impl Elements {
     /// Returns the elements with a stored state, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         (0..).zip(&self.entries).filter(|(_, entry)| !matches!(entry, Entry::Open))
-    }
-}
-
-impl FromIterator<(u32, Entry)> for Elements {
-    fn from_iter<T: IntoIterator<Item = (u32, Entry)>>(stored: T) -> Self {
-        let mut elements = Self::default();
-        stored.into_iter().for_each(|(item, entry)| elements.insert(item, entry));
-        elements
     }
 }

@@ -1,6 +1,7 @@
 //! Queues nodes, takes them out of the queue again, and expands them into elements.
 //! Settlements are in `settle.rs`, the scheduler's hand-out in `hand_out.rs`.
 
+use crate::model::TaskIdx;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::queue::{Position, Slot};
 use crate::state::memory::settle::Ending;
@@ -129,6 +130,40 @@ impl Machine {
             (0..items).for_each(|item| self.count_ended_sources(node.child(item), waits));
         }
         self.enqueue_elements(node);
+    }
+
+    /// Counts the elements into which a node is about to be expanded. Returns false if they are too many together.
+    pub(crate) fn take_elements(&mut self, node: NodeId, items: u32) -> bool {
+        if node.at.level() == 0 {
+            return true;
+        }
+        let together = self.elements_beside(node).saturating_add(items);
+        let is_bounded = together <= self.shape.max_elements;
+        if is_bounded {
+            self.elements.insert((node.task, node.at.level()), together);
+        }
+        is_bounded
+    }
+
+    /// Returns into how many elements the other nodes of a task with as many indexes have been expanded.
+    pub(crate) fn elements_beside(&self, node: NodeId) -> u32 {
+        self.elements.get(&(node.task, node.at.level())).copied().unwrap_or(0)
+    }
+
+    /// Counts the elements that earlier lives have stored under nodes that are done, and not expanded again.
+    pub(crate) fn count_stored_elements(&mut self) {
+        for (idx, task) in (0..).map(TaskIdx::new).zip(&self.tasks) {
+            let mut open: Vec<(usize, &Branch)> = vec![(0, task)];
+            while let Some((level, branch)) = open.pop() {
+                let Some(below) = &branch.below else { continue };
+                open.extend(below.branches.values().map(|branch| (level + 1, branch)));
+                if level > 0 && matches!(branch.entry, Entry::Done(_)) {
+                    let stored = u32::try_from(below.elements.iter().count()).unwrap_or(u32::MAX);
+                    let count = self.elements.entry((idx, level)).or_default();
+                    *count = count.saturating_add(stored);
+                }
+            }
+        }
     }
 
     // Counts what an element waits for and has come before its task was expanded.

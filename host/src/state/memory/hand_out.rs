@@ -7,7 +7,7 @@ use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
 use crate::state::memory::task::{Branch, Node, Phase};
 use crate::state::{
-    Blocked, Claim, MAX_SLOTLESS_CLAIMS, NodeId, ResourceScope, ResourceShape, Stage, Stop, Want,
+    Blocked, Claim, MAX_SLOTLESS_CLAIMS, NodeId, Offer, ResourceScope, ResourceShape, Stage, Stop, Want,
 };
 
 impl Machine {
@@ -102,12 +102,16 @@ impl Machine {
         }
         let (attempt, takeovers) = (node.attempt, node.takeovers);
         let iteration = u32::try_from(self.iterations(id).len()).unwrap_or(u32::MAX);
+        let offered = self.offers.get(id).filter(|_| stage == Stage::Ready);
+        let offer = offered.map(|offer| Offer { call: offer.call, is_done: offer.result.is_some() });
+        let is_expandable = self.task_shape(id.task).is_some_and(|task| task.is_expandable(&id.at));
+        let elements = if is_expandable && stage == Stage::Ready { self.elements_beside(id) } else { 0 };
         self.take_resources(id, stage);
         let from = expired_claim.and_then(|token| self.leases.lose(token)).map(|held| held.host);
         let until = caller.now.saturating_add(caller.lease);
         let token =
             self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_expired: false });
-        Some(Claim { node: id, token, attempt, iteration, takeovers, from, stage })
+        Some(Claim { node: id, token, attempt, iteration, takeovers, from, stage, offer, elements })
     }
 
     /// Admission: returns the first resource that is short for a class.

@@ -3,10 +3,10 @@
 
 use crate::model::{Digest, IndexPath, TaskIdx, TaskName, to_usize};
 use crate::state::memory::machine::Machine;
-use crate::state::memory::task::{Below, Branch};
+use crate::state::memory::task::{Below, Branch, Offered};
 use crate::state::{
-    CLOSING, Entry, Error, ErrorKind, Mode, NodeId, OpenKind, OpenRequest, split_iteration_name,
-    split_node_name,
+    CLOSING, Entry, Error, ErrorKind, Mode, NodeId, NodeMap, OpenKind, OpenRequest, TaskShape,
+    split_iteration_name, split_node_name,
 };
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -72,9 +72,11 @@ impl Life {
             Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| Branch::open()),
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
-                Self::create_life(request, epoch, first_token, |name, fingerprint| {
+                let mut next = Self::create_life(request, epoch, first_token, |name, fingerprint| {
                     self.kept(name, fingerprint)
-                })
+                });
+                self.hand_on_calls(&mut next);
+                next
             }
         }
     }
@@ -135,12 +137,41 @@ impl Life {
 
     /// Returns the results of a task and its elements, if the task's call is unchanged.
     fn kept(&self, name: &TaskName, fingerprint: &Digest) -> Branch {
-        let idx = self.names.get(name).map(|idx| idx.index());
-        let shape = idx.and_then(|idx| self.machine.shape.tasks.get(idx));
-        let task = idx.and_then(|idx| self.machine.tasks.get(idx));
-        match (shape, task) {
-            (Some(shape), Some(task)) if shape.fingerprint == *fingerprint => results(task),
+        match self.task(name) {
+            Some((_, shape, task)) if shape.fingerprint == *fingerprint => results(task),
             _ => Branch::open(),
+        }
+    }
+
+    fn task(&self, name: &TaskName) -> Option<(TaskIdx, &TaskShape, &Branch)> {
+        let idx = *self.names.get(name)?;
+        Some((idx, self.machine.shape.tasks.get(idx.index())?, self.machine.tasks.get(idx.index())?))
+    }
+
+    /// Hands on to the next life which calls its results are of, and offers it all others.
+    fn hand_on_calls(&self, next: &mut Self) {
+        let mut offers: NodeMap<Offered> = NodeMap::default();
+        let shape = Arc::clone(&next.machine.shape);
+        for (idx, now) in (0..).map(TaskIdx::new).zip(&shape.tasks) {
+            let Some((was, before, task)) = self.task(&now.name) else { continue };
+            let here = |node: NodeId| NodeId { task: idx, ..node };
+            if now.fingerprint == before.fingerprint {
+                next.machine.calls.extend(self.machine.calls.get(&was).map(|call| (idx, *call)));
+            }
+            if now.indexed != before.indexed || now.is_repeated != before.is_repeated {
+                continue;
+            }
+            // What an earlier life has offered and nobody has taken is offered again.
+            let earlier = self.machine.offers.of_task(was).map(|(node, offer)| (node, offer.clone()));
+            let stored = (now.fingerprint != before.fingerprint).then(|| self.machine.offers_of(was, task));
+            for (node, offer) in earlier.chain(stored.into_iter().flatten()) {
+                if !next.machine.has_ended(here(node)) {
+                    offers.insert(here(node), offer);
+                }
+            }
+        }
+        if next.machine.is_running() {
+            next.machine.offers = offers;
         }
     }
 }
@@ -148,11 +179,8 @@ impl Life {
 /// Returns the results of a branch and its elements. At most as deep as an [`IndexPath`].
 fn results(branch: &Branch) -> Branch {
     let below = branch.below.as_ref().map(|below| {
-        let is_kept = |entry: &Entry| matches!(entry, Entry::Done(_) | Entry::LeftOut(_));
-        let elements = below.elements.iter().filter(|(_, entry)| is_kept(entry));
-        let elements = elements.map(|(item, entry)| (item, entry.clone())).collect();
         let branches = below.branches.iter().map(|(item, branch)| (*item, results(branch))).collect();
-        Box::new(Below { elements, branches, expansion: None })
+        Box::new(Below { elements: below.elements.results(), branches, expansion: None })
     });
     let entry = match &branch.entry {
         kept @ (Entry::Done(_) | Entry::LeftOut(_)) => kept.clone(),

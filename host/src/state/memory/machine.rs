@@ -4,12 +4,13 @@
 use crate::model::{FailurePolicy, RunStatus, TaskIdx};
 use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
-use crate::state::memory::task::{Branch, Node, Phase};
+use crate::state::memory::task::{Branch, Node, Offered, Phase};
 use crate::state::{
-    Blocked, Claim, Entry, Error, HostId, Milestone, NodeId, Progress, RunShape, Settlement, Stop, TaskShape,
-    Token, Verdict, Version, Want,
+    Blocked, CallDigest, Claim, Entry, Error, HostId, Milestone, NodeId, NodeMap, Progress, RunShape,
+    Settlement, Stop, TaskShape, Token, Verdict, Version, Want,
 };
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,12 @@ pub(crate) struct Machine {
     pub(crate) hosts: Vec<(HostId, Vec<u32>)>,
     /// Shared resources in use.
     pub(crate) used: Vec<u64>,
+    /// Into how many elements nodes were expanded, by task and level; not those of tasks themselves.
+    pub(crate) elements: FxHashMap<(TaskIdx, usize), u32>,
+    /// The calls of tasks that run once; those of elements are stored with them.
+    pub(crate) calls: FxHashMap<TaskIdx, CallDigest>,
+    /// Results of other plans, offered to the nodes that may have them.
+    pub(crate) offers: NodeMap<Offered>,
     pub(crate) stop: Option<Stop>,
     pub(crate) has_failed: bool,
     pub(crate) open: u32,
@@ -92,6 +99,9 @@ impl Machine {
             delayed: BTreeSet::new(),
             waiters: HashMap::new(),
             hosts: Vec::new(),
+            elements: FxHashMap::default(),
+            calls: FxHashMap::default(),
+            offers: NodeMap::default(),
             stop: None,
             has_failed: false,
             open: 0,
@@ -99,6 +109,7 @@ impl Machine {
             total: 0,
             status: RunStatus::Running,
         };
+        machine.count_stored_elements();
         machine.queue_ready();
         machine
     }
@@ -269,7 +280,10 @@ impl Machine {
             Some(Stop::Cancelled) if self.open > 0 || !self.is_closed() => RunStatus::Cancelled,
             _ if self.has_failed => RunStatus::Failed, // all nodes have ended, or a failure has stopped the run
             _ if !self.is_closed() => return self.start_closing(),
-            _ => RunStatus::Succeeded,
+            _ => {
+                self.offers = NodeMap::default();
+                RunStatus::Succeeded
+            }
         };
         self.leases.lose_all();
         self.version += 1;

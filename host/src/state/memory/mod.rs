@@ -13,6 +13,7 @@ mod life;
 mod machine;
 mod queue;
 mod settle;
+mod offers;
 mod task;
 mod elements;
 mod enqueue;

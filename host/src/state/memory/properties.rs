@@ -38,6 +38,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
+        max_elements: u32::MAX,
     };
     for idx in 1..tasks {
         for upstream in 0..idx {
@@ -97,9 +98,8 @@ impl World {
         }
         let outcomes: Vec<Outcome> = batch.iter().map(|claim| self.outcome(claim)).collect();
         let settlements = batch.iter().zip(&outcomes);
-        let settlements = settlements
-            .map(|(claim, outcome)| Settlement { token: claim.token, outcome: outcome.clone() })
-            .collect();
+        let settlements =
+            settlements.map(|(claim, outcome)| Settlement::new(claim.token, outcome.clone())).collect();
         let want = Want { slots: pick(&mut self.random, 4), free: vec![0, pick(&mut self.random, 3)] };
         let caller = Caller { host: &host, have: &[2, 2], lease: Duration::from_secs(1), now: self.now };
         let done = self.machine.commit(&caller, settlements, want).unwrap();
@@ -263,10 +263,10 @@ fn elements_cost_nothing_before_they_are_claimed() {
     };
     let (claims, _) = commit(vec![], 1);
     let expand = Outcome::Expand { items: 1_000_000, max_parallel: None };
-    let (claims, live) = commit(vec![Settlement { token: claims[0].token, outcome: expand }], 3);
+    let (claims, live) = commit(vec![Settlement::new(claims[0].token, expand)], 3);
     assert_eq!((claims.len(), live), (3, 3));
     let done = Outcome::Done(b"x"[..].into());
-    let (claims, live) = commit(vec![Settlement { token: claims[1].token, outcome: done }], 0);
+    let (claims, live) = commit(vec![Settlement::new(claims[1].token, done)], 0);
     assert_eq!((claims.len(), live), (0, 2));
 }
 
@@ -287,7 +287,7 @@ fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
         now: Duration::from_secs(secs),
     };
     let claims = machine.commit(&caller_at(0), vec![], Want { slots: 3, free: vec![] }).unwrap().claims;
-    let settle = |claim: &Claim, outcome| vec![Settlement { token: claim.token, outcome }];
+    let settle = |claim: &Claim, outcome| vec![Settlement::new(claim.token, outcome)];
     machine
         .commit(&caller_at(0), settle(&claims[0], Outcome::Failed(b"no"[..].into())), Want::default())
         .unwrap();

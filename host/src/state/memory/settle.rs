@@ -23,7 +23,7 @@ pub(crate) enum Ending {
 impl Machine {
     /// Settles one node, if its token still holds it; otherwise the settlement is fenced or a duplicate.
     pub(crate) fn settle(&mut self, now: Duration, settlement: Settlement) -> Verdict {
-        let Settlement { token, outcome } = settlement;
+        let Settlement { token, outcome, call } = settlement;
         let Some(held) = self.leases.settle(token) else {
             return self.leases.verdict(token);
         };
@@ -43,6 +43,9 @@ impl Machine {
             node.expired_claim = None;
             node.phase = Phase::Waiting;
         }
+        if matches!(outcome, Outcome::Done(_) | Outcome::Iterated(_)) {
+            self.record_call(node, call);
+        }
         match outcome {
             Outcome::Done(bytes) => self.end(node, Entry::Done(bytes)),
             Outcome::Skipped(reason) => self.end(node, Entry::Skipped(reason)),
@@ -56,14 +59,11 @@ impl Machine {
                 self.delayed.insert((now.saturating_add(delay), node));
                 self.advance(now); // without a delay the node is ready now
             }
-            Outcome::Release => {
-                if let Some(node) = self.node_mut(node) {
-                    node.is_tainted = false;
-                }
-                self.enqueue(node);
-            }
+            Outcome::Release => self.release(node),
+            Outcome::Accepted => self.accept(node),
             Outcome::Await(nodes) => self.wait(node, nodes),
             Outcome::Iterated(bytes) => self.iterate(node, bytes),
+            Outcome::Expand { items, .. } if !self.take_elements(node, items) => self.release(node),
             Outcome::Expand { items, max_parallel } => self.expand(node, items, max_parallel),
         }
         Verdict::Committed
@@ -97,6 +97,14 @@ impl Machine {
             node.phase = Phase::Claimed;
         }
         self.take_resources(held.node, held.stage);
+    }
+
+    /// Hands a node out again.
+    pub(crate) fn release(&mut self, node: NodeId) {
+        if let Some(node) = self.node_mut(node) {
+            node.is_tainted = false;
+        }
+        self.enqueue(node);
     }
 
     // Stores an iteration of a node, and queues the node for the next one.
@@ -135,7 +143,7 @@ impl Machine {
 
     // Ends a node: stores its entry, and tells the node around it and all that wait for it. `Open` as the entry of a node
     // with elements means that it ended well and stores nothing.
-    fn end(&mut self, node: NodeId, entry: Entry) {
+    pub(crate) fn end(&mut self, node: NodeId, entry: Entry) {
         if matches!(entry, Entry::Failed(_)) {
             self.fail();
         }

@@ -4,7 +4,7 @@
 use crate::model::IndexPath;
 use crate::state::memory::elements::Elements;
 use crate::state::memory::queue::Position;
-use crate::state::{Entry, Token};
+use crate::state::{CallDigest, Entry, Token};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -210,6 +210,17 @@ impl Below {
             self.expansion.as_mut().into_iter().for_each(|expansion| expansion.cursor += 1);
         }
     }
+}
+
+/// What a node is offered: its results under another plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Offered {
+    /// The call that they are of.
+    pub(crate) call: CallDigest,
+    /// The result; none if there are only iterations.
+    pub(crate) result: Option<Bytes>,
+    /// The results of iterations, in order.
+    pub(crate) iterations: Vec<Bytes>,
 }
 
 /// The scheduling of the elements of an expanded branch. Those before the cursor were handed out; those after it cost

@@ -36,9 +36,9 @@ pub(crate) struct RunKeys {
 }
 
 /// Key names in the order of the scripts' `KEYS`.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "meta", "results", "skipped", "failed", "events", "tasks", "edges", "coord", "ready", "times", "hosts",
-    "wake", "prints", "notes", "logs",
+    "wake", "prints", "notes", "logs", "calls", "offers",
 ];
 
 impl RunKeys {

@@ -18,6 +18,8 @@
 //! | `hosts` | sorted set | hosts by the time at which they count as gone |
 //! | `wake` | stream | one entry: the version that waiting hosts compare with |
 //! | `prints` | string | fingerprints by task, for `--update` |
+//! | `calls` | list | digest of the plan, then per commit which calls its results are of (`run/calls.rs`) |
+//! | `offers` | hash | results of another plan, by name as in `results`; those of nodes begin with the call |
 //!
 //! Keys beside a run's own. None of them grows with the number of past runs:
 //!
@@ -63,6 +65,10 @@
 //!
 //! A new life begins when a host opens a run that no host works on; valid results are kept. A new epoch begins when the
 //! plan has changed, everything was discarded, or the server lost data.
+//!
+//! Under another plan, results with an unchanged fingerprint are kept. The others are set aside in `offers`, a page at a
+//! time, before the new life begins. A claim of such a node carries the call, and a host that would make the same call
+//! has the result moved back.
 //!
 //! Every step checks for loss: the number of results must match the counted one, and no key may be missing. A replica
 //! that was promoted without the last writes is consistent in itself. A host detects it because its own last commit is

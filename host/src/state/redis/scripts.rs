@@ -19,6 +19,7 @@ const STEP_TEXT: &str = concat!(
 );
 const INSPECT_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/inspect.lua"));
 const BEGIN_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/begin.lua"));
+const SET_ASIDE_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/set_aside.lua"));
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
 
@@ -30,6 +31,9 @@ pub(crate) static INSPECT: Script = Script::new(INSPECT_TEXT, || digest(INSPECT_
 
 /// Begins a new life of a run.
 pub(crate) static BEGIN: Script = Script::new(BEGIN_TEXT, || digest(BEGIN_TEXT));
+
+/// Sets results aside that a changed plan may have again.
+pub(crate) static SET_ASIDE: Script = Script::new(SET_ASIDE_TEXT, || digest(SET_ASIDE_TEXT));
 
 /// Reads values of a bucket.
 pub(crate) static BUCKET_GET: Script = Script::new(BUCKET_GET_TEXT, || digest(BUCKET_GET_TEXT));

@@ -2,7 +2,7 @@
 //! Assigning nodes to hosts is left to the scripts.
 
 use crate::model::Random;
-use crate::state::{Claim, Error, NodeId, RunShape, Settlement, Stage, Token, Verdict};
+use crate::state::{CallDigest, Claim, Error, NodeId, Outcome, RunShape, Settlement, Stage, Token, Verdict};
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
@@ -74,6 +74,15 @@ impl Claims {
     /// Returns the node that a token holds, and its current iteration.
     pub(crate) fn node(&self, token: Token) -> Option<(NodeId, u32)> {
         self.held.get(&token).map(|held| (held.node, held.iteration))
+    }
+
+    /// Returns the node of a settlement with a result, and the call that this is of. The iterations of a node have one call,
+    /// which is stored with the first one.
+    pub(crate) fn call(&self, settlement: &Settlement) -> Option<(NodeId, CallDigest)> {
+        let Settlement { token, outcome, call } = settlement;
+        let has_result = matches!(outcome, Outcome::Done(_) | Outcome::Iterated(_) | Outcome::Accepted);
+        let (node, iteration) = self.node(*token).filter(|_| has_result)?;
+        call.filter(|_| iteration == 0).map(|call| (node, call))
     }
 
     /// Returns all tokens held, oldest first: nodes that are left to other hosts are queued in this order.

@@ -13,7 +13,7 @@ pub(crate) const DONE: u8 = 3;
 pub(crate) const FLAG_LAPSED: u8 = 4;
 
 /// Kinds of a task: included in the run, with edges that begin at its elements, with stored elements, with a shared
-/// resource, the node that closes the run, with edges that lead to its elements, and with iterations.
+/// resource, the node that closes the run, with edges that lead to its elements, with iterations, and with offers.
 pub(crate) const KIND_WANTED: u8 = 1;
 pub(crate) const KIND_LEADS: u8 = 2;
 pub(crate) const KIND_KEPT: u8 = 4;
@@ -21,6 +21,10 @@ pub(crate) const KIND_SHARES: u8 = 8;
 pub(crate) const KIND_CLOSING: u8 = 16;
 pub(crate) const KIND_FOLLOWS: u8 = 32;
 pub(crate) const KIND_REPEATS: u8 = 64;
+pub(crate) const KIND_OFFERS: u8 = 128;
+
+/// Width of the digest of a call, with which the format OFFER begins.
+pub(crate) const CALL_BYTES: usize = 16;
 
 /// What a node waits for.
 pub(crate) const ON_ENDED: u8 = 0;
@@ -104,7 +108,7 @@ mod tests {
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
             RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
-            KIND_FOLLOWS KIND_REPEATS ON_ENDED ON_EXPANDED
+            KIND_FOLLOWS KIND_REPEATS KIND_OFFERS ON_ENDED ON_EXPANDED
             IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
@@ -119,9 +123,9 @@ mod tests {
         let lua = Lua::start();
         let sizes = "return {struct.size(RECORD), struct.size(FRONT), RECORD_BYTES * PAGE, struct.size(CLAIM), \
                      struct.size(SPLIT), struct.size(EDGE), struct.size(NODE), struct.size(INDEX), struct.size(LEAD), \
-                     struct.size(ENTRY)}";
+                     struct.size(ENTRY), struct.size(OFFER)}";
         let said = "return {RECORD_BYTES, FRONT_BYTES, PAGE_BYTES, CLAIM_BYTES, SPLIT_BYTES, EDGE_BYTES, NODE_BYTES, \
-                    INDEX_BYTES, LEAD_BYTES, ENTRY_BYTES}";
+                    INDEX_BYTES, LEAD_BYTES, ENTRY_BYTES, OFFER_BYTES}";
         assert_eq!(lua.numbers(sizes, &[]).await, lua.numbers(said, &[]).await);
     }
 
@@ -150,6 +154,7 @@ mod tests {
             classes: vec![vec![], vec![(0, 4)]],
             resources: vec![shared],
             has_closing: true,
+            max_elements: u32::MAX,
         };
         let kept = Kept {
             tasks: [TaskIdx::new(1)].into(),
@@ -193,10 +198,11 @@ mod tests {
             Outcome::Await(vec![]),
             Outcome::Iterated("x".into()),
             Outcome::Expand { items: 1, max_parallel: None },
+            Outcome::Accepted,
         ];
         let letters = "return {AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, \
-             AS_ITERATED, AS_EXPAND}";
-        assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what).0));
+             AS_ITERATED, AS_EXPAND, AS_ACCEPTED}";
+        assert_eq!(lua.texts(letters).await, outcomes.map(|what| outcome(what, 9).0));
         let amounts = amounts_text(&[3, 0, u32::MAX]);
         let read = lua.numbers("return amounts(ARGV[1])", &[amounts.as_bytes()]).await;
         assert_eq!(read, [3, 0, u32::MAX.into()]);

@@ -1,11 +1,14 @@
-//! The layout of a plan's shape for the scripts: fixed-width records, edges, classes, and fingerprints by name.
+//! The layout of a plan's shape for the scripts: fixed-width records, edges, and classes.
 //! Reading what a run has stored before is left to `open.rs`.
 
 use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::formats::{
     CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT, KIND_LEADS,
-    KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
+    KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED,
+    WAITING,
 };
+use crate::state::redis::run::offers::SetAside;
+use crate::state::redis::run::prints::{has_print, read_prints};
 use crate::state::{
     Dependent, Milestone, NodeId, ResourceScope, ResourceShape, RunShape, TaskShape, split_iteration_name,
     split_node_name,
@@ -14,9 +17,6 @@ use std::collections::{HashMap, HashSet};
 
 /// Bound of ranks: half of the integers that Lua computes exactly. Ranks beyond it are treated as equal.
 const RANKS: i64 = 1 << 51;
-
-/// Number of stored bytes of a fingerprint.
-const PRINT: usize = 16;
 
 /// Data that a new life of a run keeps.
 #[derive(Debug, Default)]
@@ -31,6 +31,14 @@ pub(crate) struct Kept {
     pub(crate) stale: Vec<String>,
     /// Hosts that lost the task in a row, without a settlement between.
     pub(crate) takeovers: HashMap<TaskIdx, u16>,
+    /// How many elements are stored under nodes with a list of them, by task and number of indexes of these nodes.
+    pub(crate) together: HashMap<(TaskIdx, usize), u32>,
+    /// Results that nodes of a changed plan may have again.
+    pub(crate) set_aside: Vec<SetAside>,
+    /// Tasks whose nodes are offered results.
+    pub(crate) offered: HashSet<TaskIdx>,
+    /// Which calls the kept results are of, if the tasks have other numbers than before.
+    pub(crate) calls: Option<Vec<Vec<u8>>>,
 }
 
 /// The changing part of a record.
@@ -110,8 +118,11 @@ impl Layout {
             let sources = sources.get(&idx).map_or(&[][..], Vec::as_slice);
             let kind = kind(shape, task)
                 | (u8::from(kept.elements.contains(&idx)) * KIND_KEPT)
-                | (u8::from(!sources.is_empty()) * KIND_FOLLOWS);
-            layout.add_fields(idx, task, sources);
+                | (u8::from(!sources.is_empty()) * KIND_FOLLOWS)
+                | (u8::from(kept.offered.contains(&idx)) * KIND_OFFERS);
+            if task.depth() > 0 || kept.offered.contains(&idx) {
+                layout.add_fields(idx, task, sources);
+            }
             let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
             if task.is_included && phase == DONE {
                 layout.stored.push(idx);
@@ -130,6 +141,9 @@ impl Layout {
         layout.fields.extend(kept.iterations.iter().map(|(node, count)| {
             let field = [b"v:".as_slice(), &node_key(node)].concat();
             (field, count.to_string().into_bytes())
+        }));
+        layout.fields.extend(kept.together.iter().map(|((task, level), count)| {
+            (format!("m:{}:{level}", task.get()).into_bytes(), count.to_string().into_bytes())
         }));
         layout
     }
@@ -150,9 +164,6 @@ impl Layout {
 
     /// Adds the name of a task with elements, in parts between which the indexes stand, and the edges of its elements.
     fn add_fields(&mut self, idx: TaskIdx, task: &TaskShape, sources: &[Dependent]) {
-        if task.depth() == 0 {
-            return;
-        }
         self.fields.push((format!("p:{}", idx.get()).into_bytes(), name_parts(task).join("\0").into_bytes()));
         let leads: Vec<Dependent> = task.dependents.iter().copied().filter(|edge| is_lead(*edge)).collect();
         for (field, edges) in [("e", &leads[..]), ("i", sources)] {
@@ -300,32 +311,6 @@ pub(crate) fn done(records: &[u8], shape: &RunShape) -> Vec<TaskIdx> {
     tasks.filter(|((_, task), is_done)| task.is_included && *is_done).map(|((idx, _), _)| idx).collect()
 }
 
-/// Encodes fingerprints by name.
-pub(crate) fn prints(shape: &RunShape) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for task in &shape.tasks {
-        let name = task.name.as_str().as_bytes();
-        bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-        bytes.extend(name);
-        bytes.extend(task.fingerprint.as_bytes().iter().take(PRINT));
-    }
-    bytes
-}
-
-/// Decodes fingerprints. Unreadable ones are left out, so their results become invalid.
-fn read_prints(mut bytes: &[u8]) -> HashMap<&[u8], &[u8]> {
-    let mut prints = HashMap::new();
-    while let Some((len, rest)) = bytes.split_first() {
-        let len = usize::from(*len);
-        let (Some(name), Some(print)) = (rest.get(..len), rest.get(len..len + PRINT)) else {
-            break;
-        };
-        prints.insert(name, print);
-        bytes = rest.get(len + PRINT..).unwrap_or_default();
-    }
-    prints
-}
-
 /// The plan under which results were stored.
 pub(crate) enum Stored<'a> {
     /// Records of an unchanged plan.
@@ -341,16 +326,16 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         tasks.map(|(idx, task)| (task.name.as_str(), (idx, task))).collect();
     let prints = match stored {
         Stored::Same => HashMap::new(),
-        Stored::Other(prints) => read_prints(prints),
+        Stored::Other(prints) => read_prints(prints).into_iter().collect(),
     };
     let holds = |task: &TaskShape| match stored {
         Stored::Same => true,
-        Stored::Other(_) => {
-            prints.get(task.name.as_str().as_bytes()).copied() == task.fingerprint.as_bytes().get(..PRINT)
-        }
+        Stored::Other(_) => has_print(task, prints.get(task.name.as_str().as_bytes()).copied()),
     };
     let mut kept = Kept::default();
     let mut iterations: HashMap<NodeId, Vec<(u32, &String)>> = HashMap::new();
+    // The lists of elements, and the elements of elements that may be in one.
+    let (mut lists, mut nested): (HashSet<&str>, Vec<(&str, TaskIdx, usize)>) = Default::default();
     // Elements are stored with indexes in their names; they are valid if their task is.
     for field in fields {
         let iteration = split_iteration_name(field);
@@ -364,7 +349,14 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
                 }
                 false
             }
-            Some((idx, _)) if !indexes.is_empty() => kept.elements.insert(*idx),
+            Some((idx, task)) if !indexes.is_empty() => {
+                if indexes.len() < task.depth() {
+                    lists.insert(field);
+                } else if let (Some((list, "")), 2..) = (split_last_index(field), indexes.len()) {
+                    nested.push((list, *idx, indexes.len() - 1));
+                }
+                kept.elements.insert(*idx)
+            }
             Some((idx, _)) => kept.tasks.insert(*idx),
             None => {
                 // Under the same plan, unknown fields are foreign and left alone.
@@ -376,6 +368,9 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
         };
     }
     let done: HashSet<&str> = fields.iter().map(String::as_str).collect();
+    for (_, task, level) in nested.into_iter().filter(|(list, ..)| lists.contains(list)) {
+        *kept.together.entry((task, level)).or_default() += 1;
+    }
     for (node, mut stored) in iterations {
         stored.sort_unstable();
         let whole = (0..).zip(&stored).take_while(|(at, (number, _))| at == number).count();
@@ -390,10 +385,42 @@ pub(crate) fn kept(shape: &RunShape, fields: &[String], stored: &Stored<'_>) -> 
     kept
 }
 
+/// Splits the name of a node before its last index. Returns also what follows this index.
+fn split_last_index(name: &str) -> Option<(&str, &str)> {
+    let (before, index) = name.rsplit_once('[')?;
+    Some((before, index.split_once(']')?.1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
+
+    #[test]
+    fn stored_elements_of_elements_are_counted_under_lists() {
+        let task = TaskShape {
+            name: TaskName::new("a/t").unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            indexed: vec![1, 2],
+            is_repeated: false,
+            is_included: true,
+        };
+        let shape = RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+        };
+        let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
+        let kept = kept(&shape, &fields, &Stored::Same);
+        assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
+        assert!(Layout::new(&shape, &kept).fields.contains(&(b"m:0:1".to_vec(), b"2".to_vec())));
+    }
 
     #[test]
     fn iterations_after_a_gap_are_dropped() {
@@ -408,8 +435,13 @@ mod tests {
             is_repeated: true,
             is_included: true,
         };
-        let shape =
-            RunShape { tasks: vec![task], classes: vec![vec![]], resources: Vec::new(), has_closing: false };
+        let shape = RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+        };
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);

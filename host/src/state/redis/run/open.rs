@@ -4,9 +4,11 @@
 use crate::model::{FailurePolicy, Random, TaskIdx};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
-use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, prints, takeovers};
+use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, takeovers};
+use crate::state::redis::run::offers::{Calls, Names, SetAside};
+use crate::state::redis::run::prints::prints;
 use crate::state::redis::run::wire::amounts_text;
-use crate::state::redis::scripts::{BEGIN, INSPECT, STEP};
+use crate::state::redis::scripts::{BEGIN, INSPECT, SET_ASIDE, STEP};
 use crate::state::{Error, ErrorKind, HostId, Mode, OpenKind, OpenRequest, RunShape, Version};
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -20,6 +22,11 @@ const MAX_ROUNDS: u32 = 100;
 /// A host without anything to commit finds the loss by its heartbeat.
 const LOSS_PAUSE: Duration = Duration::from_millis(50);
 const MAX_LOSS_WAIT: Duration = Duration::from_secs(30);
+/// Most nodes whose results are set aside in one step, so that the server answers others in between.
+const MAX_SET_ASIDE: usize = 500;
+
+/// Entries of the list of calls that are read at once. Each has up to a thousand nodes.
+const CALLS_PAGE: usize = 100;
 
 /// One host's attempt to open a run.
 pub(crate) struct Open<'a> {
@@ -259,13 +266,14 @@ impl Open<'_> {
         let is_fresh = matches!((&self.why, self.request.mode), (OpenReason::NeededGrant, Mode::Fresh));
         // Results survive unless the run starts over. Takeovers count on only under the same plan, so that a task that
         // kills hosts is recognized after a restart.
-        let mut kept =
-            if is_fresh || vacancy.results == 0 { Kept::default() } else { self.kept(vacancy).await? };
+        let is_first = vacancy.life.is_empty();
+        let has_nothing = is_fresh || (is_first && vacancy.results == 0);
+        let mut kept = if has_nothing { Kept::default() } else { self.kept(vacancy).await? };
+        let Some(results) = self.set_aside(vacancy, &kept.set_aside).await? else { return Ok(None) };
         if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::NeededGrant) {
             kept.takeovers = self.takeovers().await?;
         }
         let layout = Layout::new(&self.request.shape, &kept);
-        let is_first = vacancy.life.is_empty();
         // After a loss the epoch always grows, past all that this host has seen. On request it grows with another plan.
         let (epoch, min_version) = match &self.why {
             OpenReason::Lost { epoch, version, .. } => {
@@ -281,7 +289,7 @@ impl Open<'_> {
         // The script checks life and number of results again: they are the fence against a host that was faster.
         let command = Command::script(&BEGIN, self.keys.all())
             .arg(&vacancy.life)
-            .arg(vacancy.results.to_string())
+            .arg(results.to_string())
             .arg(flag(!is_fresh))
             .arg(flag(matches!(self.why, OpenReason::NeededGrant)))
             .arg(life)
@@ -303,6 +311,9 @@ impl Open<'_> {
             .arg(closing_text(&request.shape))
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
+            .arg(if is_fresh || kept.calls.is_some() { "replace" } else { "keep" })
+            .arg(kept.calls.as_ref().map_or(0, Vec::len).to_string())
+            .args(kept.calls.iter().flatten())
             .arg((2 * layout.fields.len()).to_string())
             .args(layout.fields.iter().flat_map(|(field, value)| [field.as_slice(), value.as_slice()]))
             .args(&kept.stale);
@@ -340,21 +351,73 @@ impl Open<'_> {
     async fn kept(&self, vacancy: &Vacancy) -> Result<Kept, Error> {
         let commands = [
             Command::new("HKEYS").arg(self.keys.key("results")),
+            Command::new("HKEYS").arg(self.keys.key("offers")),
             Command::new("GET").arg(self.keys.key("prints")),
         ];
         let mut answers = self.link.ask(&self.doing("reading"), Request::read(commands)).await?.into_iter();
-        let fields: Vec<String> = answers
-            .next()
-            .map(Answer::list)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|field| text(Some(field)))
-            .collect();
+        let (fields, offers) = (texts(answers.next()), texts(answers.next()));
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
         // After a loss the stored plan is known: it was this host's own.
         let is_same = vacancy.is_same || matches!(self.why, OpenReason::Lost { .. });
         let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
-        Ok(kept(&self.request.shape, &fields, &stored))
+        let mut kept = kept(&self.request.shape, &fields, &stored);
+        let names = Names::new(&self.request.shape);
+        kept.offered = names.offered(&offers);
+        if !is_same {
+            let calls = self.calls(&names, &prints).await?;
+            (kept.set_aside, kept.stale) = names.set_aside(std::mem::take(&mut kept.stale), &calls.nodes);
+            kept.calls = Some(calls.unchanged());
+            let set_aside: Vec<String> = kept.set_aside.iter().map(|of| of.name.clone()).collect();
+            kept.offered.extend(names.offered(&set_aside));
+        }
+        Ok(kept)
+    }
+
+    /// Reads which calls the stored results are of, if they are numbered as the stored plan is.
+    async fn calls<'n>(&self, names: &'n Names<'n>, prints: &[u8]) -> Result<Calls<'n>, Error> {
+        let mut calls = Calls::new(names, prints);
+        let digest = Command::new("HGET").arg(self.keys.key("meta")).arg("digest");
+        let mut answers = self.link.ask(&self.doing("reading"), Request::read([digest])).await?.into_iter();
+        let digest = text(answers.next());
+        for from in (0..).step_by(CALLS_PAGE) {
+            let page = Command::new("LRANGE").arg(self.keys.key("calls")).arg(from.to_string());
+            let page = page.arg((from + CALLS_PAGE - 1).to_string());
+            let answers = self.link.ask(&self.doing("reading"), Request::read([page])).await?;
+            let page = answers.into_iter().next().map(Answer::list).unwrap_or_default();
+            let entries: Vec<Bytes> = page.into_iter().filter_map(Answer::bytes).collect();
+            // The first entry is the digest of the plan. An earlier version of the program leaves the list as it is.
+            if from == 0 && entries.first().is_none_or(|plan| **plan != *digest.as_bytes()) {
+                break;
+            }
+            entries.iter().skip(usize::from(from == 0)).for_each(|entry| calls.add(entry));
+            if entries.len() < CALLS_PAGE {
+                break;
+            }
+        }
+        Ok(calls)
+    }
+
+    /// Sets results aside, a page at a time. Returns how many are left; none if another host was faster.
+    ///
+    /// A host that dies in between has lost nothing: whatever the plan of the next life, its nodes are offered them.
+    async fn set_aside(&self, vacancy: &Vacancy, nodes: &[SetAside]) -> Result<Option<u64>, Error> {
+        let mut left = vacancy.results;
+        for page in nodes.chunks(MAX_SET_ASIDE) {
+            let mut command = Command::script(&SET_ASIDE, self.keys.all()).arg(&vacancy.life);
+            for node in page {
+                command = command.arg(&node.name).arg(node.head());
+                for iteration in &node.iterations {
+                    command = command.arg(iteration).arg("");
+                }
+            }
+            let answers = self.link.ask(&self.doing("updating"), Request::write([command])).await?;
+            let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+            if text(parts.next()) != "OK" {
+                return Ok(None);
+            }
+            left = number(parts.next());
+        }
+        Ok(Some(left))
     }
 }
 
@@ -365,6 +428,11 @@ fn millis(duration: Duration) -> String {
 fn text(answer: Option<Answer>) -> String {
     let bytes = answer.and_then(Answer::bytes).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn texts(answer: Option<Answer>) -> Vec<String> {
+    let list = answer.map(Answer::list).unwrap_or_default().into_iter();
+    list.map(|field| text(Some(field))).collect()
 }
 
 fn number(answer: Option<Answer>) -> u64 {

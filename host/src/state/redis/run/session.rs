@@ -5,6 +5,7 @@ use crate::model::SkipReason;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Line, Link, Request};
 use crate::state::redis::notices::Notices;
+use crate::state::redis::run::calls::encode;
 use crate::state::redis::run::claims::Claims;
 use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
@@ -15,8 +16,8 @@ use crate::state::redis::run::wire::{
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
-    Entry, Error, ErrorKind, MAX_SLOTLESS_CLAIMS, NodeId, Notice, OpenRequest, Outcome, Reply, Settlement,
-    Token, Verdict, Want,
+    CallDigest, Entry, Error, ErrorKind, MAX_SLOTLESS_CLAIMS, NodeId, Notice, OpenRequest, Outcome, Reply,
+    Settlement, Token, Verdict, Want,
 };
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -202,6 +203,8 @@ impl Run {
     fn commit_command(&self, batch: Vec<Settlement>, want: &Want) -> Command {
         let command = self.step("commit");
         let mut state = self.state();
+        let calls: Vec<(NodeId, CallDigest)> =
+            batch.iter().filter_map(|settlement| state.claims.call(settlement)).collect();
         state.number += 1;
         let (prefix, first) = state.claims.draw(want.slots.saturating_add(MAX_SLOTLESS_CLAIMS));
         let mut command = command
@@ -212,15 +215,16 @@ impl Run {
             .arg(amounts_text(&want.free))
             .arg(amounts_text(&self.request.shape.amounts()))
             .arg(state.answered.to_string())
-            .arg(state.results.to_string());
-        for Settlement { token, outcome: result } in batch {
+            .arg(state.results.to_string())
+            .arg(if calls.is_empty() { Vec::new() } else { encode(&calls) });
+        for Settlement { token, outcome: result, call: _ } in batch {
             let shape = &self.request.shape;
             let name = state.claims.node(token).and_then(|(node, iteration)| match &result {
                 Outcome::Iterated(_) => shape.iteration_name(node, iteration),
                 _ => shape.name_of(node), // no other settlement is of an iteration
             });
             let name = name.unwrap_or_default();
-            let (kind, payload) = outcome(result);
+            let (kind, payload) = outcome(result, shape.max_elements);
             command = command.arg(token_text(token)).arg(kind).arg(name).arg(payload);
         }
         command

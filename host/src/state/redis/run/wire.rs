@@ -3,9 +3,10 @@
 
 use crate::model::{IndexPath, RunStatus, TaskIdx};
 use crate::state::redis::run::claims::Settled;
-use crate::state::redis::run::formats::{IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
+use crate::state::redis::run::formats::{CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
 use crate::state::{
-    Blocked, Claim, HostId, NodeId, Outcome, Progress, Settlement, Stage, Stop, Token, Version,
+    Blocked, CallDigest, Claim, HostId, NodeId, Offer, Outcome, Progress, Settlement, Stage, Stop, Token,
+    Version,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -61,6 +62,11 @@ struct ClaimReply<'a> {
     stage: u8,
     items: u32,
     iteration: u32,
+    /// The fast path leaves it out.
+    #[serde(default)]
+    offer: &'a str,
+    #[serde(default)]
+    elements: u32,
 }
 
 /// Decodes the reply of a commit; none if it is damaged.
@@ -103,7 +109,16 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             IS_CLOSING => Stage::Closing,
             _ => return None, // no script sends another number
         },
+        offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
+        elements: reply.elements,
     })
+}
+
+/// Reads an offer: the call in hexadecimal digits, and whether there is a result.
+fn offer(text: &str) -> Option<Offer> {
+    let (digits, is_done) = text.split_at_checked(2 * CALL_BYTES)?;
+    let call = u128::from_str_radix(digits, 16).ok()?;
+    Some(Offer { call: CallDigest(call.to_be_bytes()), is_done: is_done == "1" })
 }
 
 /// Reads a node: its task, and its indexes, separated by spaces.
@@ -150,8 +165,8 @@ pub(crate) fn amounts_text(amounts: &[u32]) -> String {
     amounts.join(" ")
 }
 
-/// Converts an outcome to its letter and payload.
-pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
+/// Converts an outcome to its letter and payload, of which one is the bound on elements.
+pub(crate) fn outcome(outcome: Outcome, max_elements: u32) -> (&'static str, Bytes) {
     match outcome {
         Outcome::Done(bytes) => ("D", bytes),
         Outcome::Skipped(reason) => ("S", Bytes::from_static(reason.as_str().as_bytes())),
@@ -161,6 +176,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Failed(record) => ("F", record),
         Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
         Outcome::Passed => ("P", Bytes::new()),
+        Outcome::Accepted => ("O", Bytes::new()),
         Outcome::Release => ("B", Bytes::new()),
         Outcome::Await(nodes) => {
             let nodes: Vec<String> = nodes.iter().map(node_text).collect();
@@ -169,7 +185,7 @@ pub(crate) fn outcome(outcome: Outcome) -> (&'static str, Bytes) {
         Outcome::Iterated(bytes) => ("I", bytes),
         Outcome::Expand { items, max_parallel } => {
             let max = max_parallel.map_or(u32::MAX, std::num::NonZeroU32::get);
-            ("E", format!("{items} {max}").into())
+            ("E", format!("{items} {max} {max_elements}").into())
         }
     }
 }
@@ -193,6 +209,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
         | Outcome::Failed(_)
         | Outcome::Retry(_)
         | Outcome::Passed
+        | Outcome::Accepted
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Expand { .. } => None,
@@ -209,6 +226,7 @@ pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
         | Outcome::LeftOut(_)
         | Outcome::Failed(_)
         | Outcome::Passed
+        | Outcome::Accepted
         | Outcome::Release
         | Outcome::Await(_)
         | Outcome::Iterated(_)

@@ -30,12 +30,21 @@ repeat
 until cursor == '0'
 -- The new life starts with empty coordination state. Results survive unless the run starts over.
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
-if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS) end
+if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS, OFFERS) end
 for i = 1, classes do
   call('HSET', COORD, 'c:' .. (i - 1), ARGV[22 + i])
 end
+-- The calls that results are of, in the order of this plan's tasks. The first entry says of which plan they are.
+local plan = call('LINDEX', CALLS, 0)
+local listed = 23 + classes
+if ARGV[listed] ~= 'keep' or plan ~= digest then
+  call('UNLINK', CALLS)
+  call('RPUSH', CALLS, digest)
+end
+listed = listed + 1
+for i = listed + 1, listed + tonumber(ARGV[listed]) do call('RPUSH', CALLS, ARGV[i]) end
 -- Names and edges of tasks with elements: fields and values.
-local extra = 23 + classes
+local extra = listed + tonumber(ARGV[listed]) + 1
 local stale = extra + 1 + tonumber(ARGV[extra])
 for i = extra + 1, stale - 1, 1000 do
   call('HSET', COORD, unpack(ARGV, i, math.min(i + 999, stale - 1)))

@@ -4,6 +4,7 @@ local commands = {}
 -- Settles claims and claims new nodes.
 -- ARGV  5 number  6 token prefix  7 first token number  8 slots  9 free of each resource  10 the host's totals
 --       11 number of the last commit that was answered in this life  12 number of results that the host has seen
+--       13 the calls that the results are of, or ''
 --       then per settlement: token, kind, name, payload
 function commands.commit()
   local number = tonumber(ARGV[5])
@@ -13,14 +14,15 @@ function commands.commit()
   if tonumber(done) >= number then return {'OK', reply} end
   if has_lost(tonumber(done)) then return {'LOST', run.ok} end
   -- Expired leases and pending propagation come first: they may free or queue nodes for this host.
-  read_claims(13, 4)
+  read_claims(14, 4)
   advance()
   continue_propagation()
   local verdicts = {}
-  for i = 13, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  for i = 14, #ARGV, 4 do verdicts[#verdicts + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   conclude()
   hand_out(ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), amounts(ARGV[9]), amounts(ARGV[10]))
   decide_wakeup()
+  out.calls = ARGV[13]
   -- Remaining propagation counts as news for this host too, because it may have been handed nothing and would not
   -- return.
   local known = run.version - (#pending_propagation > 0 and 1 or 0)
@@ -93,7 +95,7 @@ function commands.cancel()
   local state, stop = run.state, run.stop or ''
   call('PEXPIRE', META, run.ttl)
   if state == 'running' then
-    cancel()
+    control.cancel()
     decide_wakeup()
     write({})
   end
@@ -103,13 +105,13 @@ end
 -- Removes dead hosts, given by name.
 function commands.remove_dead_hosts()
   call('PEXPIRE', META, run.ttl)
-  remove_dead_hosts(5)
+  control.remove_dead_hosts(5)
   decide_wakeup()
   write({})
   return {'OK'}
 end
 
 -- Returns at most ARGV[5] claims.
-function commands.claims() return {'OK', list_claims(tonumber(ARGV[5]))} end
+function commands.claims() return {'OK', control.list_claims(tonumber(ARGV[5]))} end
 
 return commands[command]()

@@ -2,7 +2,7 @@
 -- Its effects are the same as those of the general parts below, with a fraction of the work: no closures or records for
 -- cases that do not occur. Before writing anything, it leaves every other commit to the general parts.
 if command == 'commit' then
-  local count = (#ARGV - 12) / 4
+  local count = (#ARGV - 13) / 4
   local pages, tasks, splits, followers = {}, {}, {}, {}
   -- The only lane with queued nodes, and its length.
   local class, stored = nil, 0
@@ -89,7 +89,7 @@ if command == 'commit' then
         class, stored = of, length
       end
     end
-    for i = 14, #ARGV, 4 do
+    for i = 15, #ARGV, 4 do
       if ARGV[i] ~= AS_DONE then return false end
     end
     return #call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 1) == 0
@@ -159,7 +159,7 @@ if command == 'commit' then
   -- Settles the held claims, and counts down their dependents.
   local function settle(held)
     for i = 1, count do
-      local arg, claim = i * 4 + 9, held[i + 1]
+      local arg, claim = i * 4 + 10, held[i + 1]
       if not claim then return false end
       -- Each token must be held by this host, unlapsed, in its first stage, for a task or an element without a record.
       local idx, stage, is_recorded, is_lapsed, length = unpack_bytes(CLAIM, claim)
@@ -399,6 +399,7 @@ if command == 'commit' then
   local function write(reply, length)
     local is_first = run.ok == 0 and count > 0
     if count > 0 then run.ok = run.ok + call('HSET', RESULTS, unpack(results)) end
+    if ARGV[13] ~= '' then call('RPUSH', CALLS, ARGV[13]) end
     for number, raw in pairs(pages) do write_page(number, raw) end
     if count > 0 then
       call('HDEL', COORD, unpack(unheld))
@@ -428,7 +429,7 @@ if command == 'commit' then
   local function step()
     if not may_be_simple() then return nil end
     local names = {'r:' .. me}
-    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 9] end
+    for i = 1, count do names[i + 1] = 'h:' .. ARGV[i * 4 + 10] end
     local held = call('HMGET', COORD, unpack(names))
     -- A repeated commit gets the stored reply. A host that has seen more than the server has means lost data.
     local done = held[1] and held[1]:match('^%d+')

@@ -8,8 +8,9 @@ local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
 local FLAG_TAINTED, FLAG_REPORTED, FLAG_LAPSED, FLAG_WAITED, FLAG_SPLIT = 1, 2, 4, 8, 16
 -- Kinds of a task, which never change. A task leads if nodes of others wait for its elements or its expansion, and
 -- follows if its elements wait for those of others. Its nodes may be computed in iterations.
-local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOWS, KIND_REPEATS =
-  1, 2, 4, 8, 16, 32, 64
+-- Nodes of a task that offers may have results of another plan.
+local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOWS, KIND_REPEATS, KIND_OFFERS =
+  1, 2, 4, 8, 16, 32, 64, 128
 -- What a node waits for: the end of another, or that it was expanded.
 local ON_ENDED, ON_EXPANDED = 0, 1
 -- Stages of a claim.
@@ -17,8 +18,8 @@ local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
 -- Scopes of resources.
 local OWN, SHARED, ELASTIC = 0, 1, 2
 -- Settlements, and the answers to them.
-local AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND =
-  'D', 'S', 'H', 'F', 'R', 'P', 'B', 'A', 'I', 'E'
+local AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND,
+  AS_ACCEPTED = 'D', 'S', 'H', 'F', 'R', 'P', 'B', 'A', 'I', 'E', 'O'
 local COMMITTED, NOT_HELD = 'C', 'N'
 -- Pending propagation: edges to follow, or stored elements to skip.
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1
@@ -42,6 +43,8 @@ local NODE, NODE_BYTES, INDEX, INDEX_BYTES = '>I4B', 5, '>I4', 4
 local EDGE, EDGE_BYTES = '>I4', 4
 -- An edge between elements, or to the expansion of a node: the other task, the number of indexes, what is waited for.
 local LEAD, LEAD_BYTES = '>I4BB', 6
+-- An offer: the call, how many iterations there are, and whether there is a result. The result follows.
+local OFFER, OFFER_BYTES = '>c16I4B', 21
 -- An entry of the queue after its letter and class: order, sequence number, whether it stands for all elements of the
 -- node that are ready, and the task of the node. The path follows.
 local CLASS, ENTRY, ENTRY_BYTES = '>H', '>I8I8BI4', 21

@@ -1,164 +1,182 @@
 -- The scheduler: hands out nodes that need no slot first, then the best ones for which there are slots and resources.
 local claims, blocked = {}, {}
 
--- Claims a node for this host; false if the node or its task has ended.
-local function claim(prefix, first, idx, path)
-  local t = task(idx)
-  local n = t.phase < DONE and node(idx, path)
-  if not n then return false end
-  local stage = IS_READY
-  if n.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
-  elseif n.tainted then stage = IS_TAINTED end
-  local from = ''
-  if n.lapsed then
-    local field = 'x:' .. key_of(idx, path)
-    local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
-    out.keep[field] = nil
-    out.forget[#out.forget + 1] = field
-    local h = claim_of(old)
-    if h then
-      from, h.gone = h.host, true
-      n.takeovers = n.takeovers + 1
-    end
+-- In a block, because a script has at most 200 local variables at its top.
+local hand_out
+do
+  -- Returns what a node is offered as hosts read it: the call in hexadecimal digits, and whether there is a result.
+  local function offer_text(name)
+    local offer = offers.of(name)
+    if not offer then return '' end
+    local digits = offer.call:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
+    return digits .. (offer.result and '1' or '0')
   end
-  -- From here on the token holds the node, with a lease.
-  n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
-  local token = token_of(prefix, first + #claims)
-  local h = {idx = idx, path = path, stage = stage, host = me, dirty = true}
-  claims_held[token] = h
-  change_usage(h, 1)
-  run.live = run.live + 1
-  out.due['l' .. token] = now + lease
-  local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
-  claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
-    iterations_of(idx, path)}
-  return true
-end
 
--- The totals of each live host of the run.
-local hosts_have
-local function host_totals()
-  if not hosts_have then
-    local names, list = {}, {}
-    for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '(' .. now, '(inf')) do names[#names + 1] = 'o:' .. host end
-    for _, text in ipairs(#names > 0 and call('HMGET', COORD, unpack(names)) or {}) do
-      if text then list[#list + 1] = amounts(text) end
-    end
-    hosts_have = list
-  end
-  return hosts_have
-end
-
--- Returns whether another live host could run the class and has more than `amount` of a resource.
-local function has_larger_host(class, resource, amount)
-  for _, have in ipairs(host_totals()) do
-    local is_better = (have[resource + 1] or 0) > amount
-    for _, d in ipairs(demand(class)) do
-      is_better = is_better and (d[3] ~= OWN or d[2] <= (have[d[1] + 1] or 0))
-    end
-    if is_better then return true end
-  end
-  return false
-end
-
--- Admission: returns the first resource that is short for a class, or nil.
-local function shortage(class, free, have)
-  for _, d in ipairs(demand(class)) do
-    local resource, amount, scope, total = d[1], d[2], d[3], d[4]
-    local is_free, is_here = free[resource + 1] or 0, have[resource + 1] or 0
-    -- Shared resources are counted in `u`, over all hosts.
-    if scope == SHARED then
-      if (shared_usage()['r' .. resource] or 0) + amount > total then return resource end
-    elseif amount <= is_here then
-      if amount > is_free then return resource end
-    -- The class needs more than this host's total. An elastic resource is then taken completely, if all of it is free
-    -- here and no other live host has more.
-    elseif scope == OWN or is_here > is_free or has_larger_host(class, resource, is_here) then
-      return resource
-    end
-  end
-end
-
--- Reports the nodes that a blocked lane would have handed out, each once.
-local function report_blocked(list, first, resource, slots)
-  for i = first, math.min(#list, first + slots - 1) do
-    local e = list[i]
-    local t = task(e.idx)
-    -- Entries that are out were handed out before the lane was found to be blocked.
-    if not e.out and e.all then
-      local s = split_of(e.idx, e.path)
-      local item = first_ready(s) or s.cursor
-      if s.reported <= item then
-        s.reported = item + 1
-        blocked[#blocked + 1] = {e.idx, path_text(child(e.path, item)), resource}
+  -- Claims a node for this host; false if the node or its task has ended.
+  local function claim(prefix, first, idx, path)
+    local t = task(idx)
+    local n = t.phase < DONE and node(idx, path)
+    if not n then return false end
+    local stage = IS_READY
+    if n.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
+    elseif n.tainted then stage = IS_TAINTED end
+    local from = ''
+    if n.lapsed then
+      local field = 'x:' .. key_of(idx, path)
+      local old = (out.keep[field] or call('HGET', COORD, field) or ''):sub(1, 16)
+      out.keep[field] = nil
+      out.forget[#out.forget + 1] = field
+      local h = claim_of(old)
+      if h then
+        from, h.gone = h.host, true
+        n.takeovers = n.takeovers + 1
       end
-    elseif not e.out and not t.reported then
-      t.reported, t.dirty = true, true
-      blocked[#blocked + 1] = {e.idx, '', resource}
     end
+    -- From here on the token holds the node, with a lease.
+    n.phase, n.reported, n.lapsed, n.dirty = CLAIMED, false, false, true
+    local token = token_of(prefix, first + #claims)
+    local h = {idx = idx, path = path, stage = stage, host = me, dirty = true}
+    claims_held[token] = h
+    change_usage(h, 1)
+    run.live = run.live + 1
+    out.due['l' .. token] = now + lease
+    local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
+    local offer, elements = '', 0
+    if stage == IS_READY and path ~= '' and is_expandable(t, path) then
+      elements = expanded.beside(idx, path)
+    elseif stage == IS_READY and t.offers then
+      offer = offer_text(name_of(idx, path))
+    end
+    claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
+      iterations_of(idx, path), offer, elements}
+    return true
   end
-end
 
--- Takes the next element of a node: those that are ready first, then the one at the cursor. Returns its path.
-local function take_element(idx, path)
-  local s = split_of(idx, path)
-  local item = first_ready(s)
-  if item then
-    remove_ready(s, item)
-    return child(path, item)
+  -- The totals of each live host of the run.
+  local hosts_have
+  local function host_totals()
+    if not hosts_have then
+      local names, list = {}, {}
+      for _, host in ipairs(call('ZRANGEBYSCORE', HOSTS, '(' .. now, '(inf')) do names[#names + 1] = 'o:' .. host end
+      for _, text in ipairs(#names > 0 and call('HMGET', COORD, unpack(names)) or {}) do
+        if text then list[#list + 1] = amounts(text) end
+      end
+      hosts_have = list
+    end
+    return hosts_have
   end
-  local element = child(path, s.cursor)
-  s.cursor = s.cursor + 1
-  nodes[key_of(idx, element)] = new_element()
-  scan(idx, path)
-  line_up_elements(idx, path)
-  return element
-end
 
--- Hands out up to `slots` nodes, best rank first over all lanes.
-local function hand_out(prefix, first, slots, free, have)
-  if run.state ~= 'running' or run.stop == 'cancelled' then return end
-  -- Tainted and expanded nodes take neither slots nor resources.
-  if run.fast > 0 then
-    for i, e in ipairs(lane('F', 'G', MAX_SLOTLESS_CLAIMS, run.fast, fresh.fast)) do
-      if i > MAX_SLOTLESS_CLAIMS then break end
-      leave(e.member)
-      claim(prefix, first, e.idx, e.path)
+  -- Returns whether another live host could run the class and has more than `amount` of a resource.
+  local function has_larger_host(class, resource, amount)
+    for _, have in ipairs(host_totals()) do
+      local is_better = (have[resource + 1] or 0) > amount
+      for _, d in ipairs(demand(class)) do
+        is_better = is_better and (d[3] ~= OWN or d[2] <= (have[d[1] + 1] or 0))
+      end
+      if is_better then return true end
+    end
+    return false
+  end
+
+  -- Admission: returns the first resource that is short for a class, or nil.
+  local function shortage(class, free, have)
+    for _, d in ipairs(demand(class)) do
+      local resource, amount, scope, total = d[1], d[2], d[3], d[4]
+      local is_free, is_here = free[resource + 1] or 0, have[resource + 1] or 0
+      -- Shared resources are counted in `u`, over all hosts.
+      if scope == SHARED then
+        if (shared_usage()['r' .. resource] or 0) + amount > total then return resource end
+      elseif amount <= is_here then
+        if amount > is_free then return resource end
+      -- The class needs more than this host's total. An elastic resource is then taken completely, if all of it is free
+      -- here and no other live host has more.
+      elseif scope == OWN or is_here > is_free or has_larger_host(class, resource, is_here) then
+        return resource
+      end
     end
   end
-  if run.stop or slots == 0 then return end
-  -- One sorted list per class, long enough for all slots.
-  local lanes = {}
-  for class, count in pairs(run.lanes) do
-    if count > 0 then
-      local low = 'L' .. pack(CLASS, class)
-      local high = class == 65535 and 'M' or 'L' .. pack(CLASS, class + 1)
-      lanes[class] = {list = lane(low, high, slots, count, fresh[class]), idx = 1}
+
+  -- Reports the nodes that a blocked lane would have handed out, each once.
+  local function report_blocked(list, first, resource, slots)
+    for i = first, math.min(#list, first + slots - 1) do
+      local e = list[i]
+      local t = task(e.idx)
+      -- Entries that are out were handed out before the lane was found to be blocked.
+      if not e.out and e.all then
+        local s = split_of(e.idx, e.path)
+        local item = first_ready(s) or s.cursor
+        if s.reported <= item then
+          s.reported = item + 1
+          blocked[#blocked + 1] = {e.idx, path_text(child(e.path, item)), resource}
+        end
+      elseif not e.out and not t.reported then
+        t.reported, t.dirty = true, true
+        blocked[#blocked + 1] = {e.idx, '', resource}
+      end
     end
   end
-  while slots > 0 do
-    -- The best head of all lanes goes next.
-    local best, best_lane
-    for _, l in pairs(lanes) do
-      while l.list[l.idx] and l.list[l.idx].out do l.idx = l.idx + 1 end
-      local e = l.list[l.idx]
-      if e and (not best or is_before(e, best)) then best, best_lane = e, l end
+
+  -- Takes the next element of a node: those that are ready first, then the one at the cursor. Returns its path.
+  local function take_element(idx, path)
+    local s = split_of(idx, path)
+    local item = first_ready(s)
+    if item then
+      remove_ready(s, item)
+      return child(path, item)
     end
-    if not best then return end
-    local resource = shortage(best.class, free, have)
-    -- One blocked head blocks its whole lane: all of its nodes need the same resources.
-    if resource then
-      report_blocked(best_lane.list, best_lane.idx, resource, slots)
-      lanes[best.class] = nil
-    else
-      local path = best.path
-      if best.all then path = take_element(best.idx, path) else leave(best.member) end
-      if claim(prefix, first, best.idx, path) then
-        slots = slots - 1
-        for _, d in ipairs(demand(best.class)) do
-          local idx = d[1] + 1
-          local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
-          if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
+    local element = child(path, s.cursor)
+    s.cursor = s.cursor + 1
+    nodes[key_of(idx, element)] = new_element()
+    scan(idx, path)
+    line_up_elements(idx, path)
+    return element
+  end
+
+  -- Hands out up to `slots` nodes, best rank first over all lanes.
+  function hand_out(prefix, first, slots, free, have)
+    if run.state ~= 'running' or run.stop == 'cancelled' then return end
+    -- Tainted and expanded nodes take neither slots nor resources.
+    if run.fast > 0 then
+      for i, e in ipairs(lane('F', 'G', MAX_SLOTLESS_CLAIMS, run.fast, fresh.fast)) do
+        if i > MAX_SLOTLESS_CLAIMS then break end
+        leave(e.member)
+        claim(prefix, first, e.idx, e.path)
+      end
+    end
+    if run.stop or slots == 0 then return end
+    -- One sorted list per class, long enough for all slots.
+    local lanes = {}
+    for class, count in pairs(run.lanes) do
+      if count > 0 then
+        local low = 'L' .. pack(CLASS, class)
+        local high = class == 65535 and 'M' or 'L' .. pack(CLASS, class + 1)
+        lanes[class] = {list = lane(low, high, slots, count, fresh[class]), idx = 1}
+      end
+    end
+    while slots > 0 do
+      -- The best head of all lanes goes next.
+      local best, best_lane
+      for _, l in pairs(lanes) do
+        while l.list[l.idx] and l.list[l.idx].out do l.idx = l.idx + 1 end
+        local e = l.list[l.idx]
+        if e and (not best or is_before(e, best)) then best, best_lane = e, l end
+      end
+      if not best then return end
+      local resource = shortage(best.class, free, have)
+      -- One blocked head blocks its whole lane: all of its nodes need the same resources.
+      if resource then
+        report_blocked(best_lane.list, best_lane.idx, resource, slots)
+        lanes[best.class] = nil
+      else
+        local path = best.path
+        if best.all then path = take_element(best.idx, path) else leave(best.member) end
+        if claim(prefix, first, best.idx, path) then
+          slots = slots - 1
+          for _, d in ipairs(demand(best.class)) do
+            local idx = d[1] + 1
+            local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
+            if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
+          end
         end
       end
     end

@@ -3,7 +3,7 @@
 --       6 the life that the host would begin  7 the newest version that it has seen  8 its total of each resource
 local mode, digest, me, lease, lost = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local kinds = {'hash', 'hash', 'hash', 'hash', 'stream', 'string', 'string', 'hash', 'zset', 'zset', 'zset', 'stream',
-  'string', 'hash', 'hash'}
+  'string', 'hash', 'hash', 'list', 'hash'}
 -- Keys of another type belong to another program.
 for i, key in ipairs(KEYS) do
   local kind = call('TYPE', key).ok

@@ -72,6 +72,7 @@ local function conclude()
     return
   else
     run.state = 'succeeded'
+    out.without_offers = true
   end
   must_wake = true
 end

@@ -1,7 +1,7 @@
 -- The pending writes of the step.
 local out = {
   results = {}, skipped = {}, failed = {}, forget = {}, keep = {},
-  enter = {}, leave = {}, due = {}, undue = {}, clear = {},
+  enter = {}, leave = {}, due = {}, undue = {}, clear = {}, taken = {},
 }
 
 -- Records of tasks, elements and claims: read once per step, changed in place, written at its end.
@@ -67,8 +67,7 @@ local function task(idx)
     lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
     wanted = has(kind, KIND_WANTED), leads = has(kind, KIND_LEADS), kept = has(kind, KIND_KEPT),
     shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING), follows = has(kind, KIND_FOLLOWS),
-    repeats = has(kind, KIND_REPEATS),
-    depth = depth}
+    repeats = has(kind, KIND_REPEATS), offers = has(kind, KIND_OFFERS), depth = depth}
   tasks[idx], page.tasks[idx % PAGE] = t, t
   return t
 end
@@ -223,6 +222,34 @@ local function element_phase(idx, path)
   local phase
   if around == '' then phase = t.phase >= DONE and t.phase or nil else phase = element_phase(idx, around) end
   return phase
+end
+
+-- How many elements nodes of a task have been expanded into, by the number of indexes of these nodes.
+local expanded = {}
+
+function expanded.field(idx, path) return 'm:' .. idx .. ':' .. #path / INDEX_BYTES end
+
+-- Returns into how many elements the other nodes with as many indexes have been expanded.
+function expanded.beside(idx, path)
+  local field = expanded.field(idx, path)
+  return tonumber(out.keep[field] or call('HGET', COORD, field) or 0)
+end
+
+-- What nodes are offered, by name: the call, how many iterations, and the result if there is one.
+local offers = {gone = {}}
+
+function offers.of(name)
+  local raw = not offers.gone[name] and call('HGET', OFFERS, name)
+  if not raw or #raw < OFFER_BYTES then return nil end
+  local digest, count, is_done = unpack_bytes(OFFER, raw)
+  return {call = digest, count = count, result = is_done == 1 and raw:sub(OFFER_BYTES + 1) or nil}
+end
+
+-- Removes what a node was offered.
+function offers.take(name, offer)
+  offers.gone[name] = true
+  out.taken[#out.taken + 1] = name
+  for i = 0, offer.count - 1 do out.taken[#out.taken + 1] = name .. '@' .. i end
 end
 
 local function read_claim(token, raw)

@@ -269,7 +269,13 @@ end
 -- Expands a node into elements. They have no records yet: the cursor hands them out in order, or they become ready when
 -- what they wait for has come.
 local function expand(h, n, numbers)
-  local items, max = numbers:match('^(%d+) (%d+)$')
+  local items, max, bound = numbers:match('^(%d+) (%d+) (%d+)$')
+  -- Elements of elements are bounded together. A host that did not know of the others learns of them by its next claim.
+  if h.path ~= '' then
+    local together = expanded.beside(h.idx, h.path) + tonumber(items)
+    if together > tonumber(bound) then return line_up(h.idx, h.path) end
+    out.keep[expanded.field(h.idx, h.path)] = together
+  end
   n.split, n.dirty = true, true
   splits[key_of(h.idx, h.path)] = {idx = h.idx, path = h.path, items = tonumber(items), max = tonumber(max),
     cursor = 0, ended = 0, running = 0, ready = 0, reported = 0, added = {}, additions = 0, removed = {}, removals = 0}
@@ -305,6 +311,30 @@ local function iterate(h, n)
   out.keep['v:' .. key] = iterations[key]
   n.attempt = 1
   line_up(h.idx, h.path)
+end
+
+-- Stores what a node is offered. Without a result, the node is queued for the next iteration.
+function offers.accept(h, n, name)
+  local offer, count = offers.of(name), 0
+  if offer then
+    offers.take(name, offer)
+    for i = 0, offer.count - 1 do
+      local iteration = name .. '@' .. i
+      local value = call('HGET', OFFERS, iteration)
+      if not value then break end
+      out.results[#out.results + 1] = iteration
+      out.results[#out.results + 1] = value
+      count = i + 1
+    end
+    if offer.result then
+      out.results[#out.results + 1] = name
+      out.results[#out.results + 1] = offer.result
+      return finish(h, DONE)
+    end
+    local key = key_of(h.idx, h.path)
+    iterations[key], out.keep['v:' .. key] = count, count
+  end
+  if n then line_up(h.idx, h.path) end
 end
 
 -- Returns a node to be handed out again: at once, later, after others, or after its elements.
@@ -345,6 +375,12 @@ local function settle(token, kind, name, payload)
     if kind ~= AS_RELEASE then n.takeovers = 0 end
     n.lapsed, n.phase, n.dirty = false, WAITING, true
   end
+  -- A new result takes the place of what the node was offered.
+  if (kind == AS_DONE or kind == AS_ITERATED) and task(h.idx).offers then
+    local of_node = kind == AS_ITERATED and name:match('^(.*)@%d+$') or name
+    local offer = offers.of(of_node)
+    if offer then offers.take(of_node, offer) end
+  end
   if kind == AS_DONE then
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
@@ -368,6 +404,8 @@ local function settle(token, kind, name, payload)
     out.results[#out.results + 1] = name
     out.results[#out.results + 1] = payload
     if n then iterate(h, n) end
+  elseif kind == AS_ACCEPTED then
+    offers.accept(h, n, name)
   elseif kind == AS_PASSED then
     finish(h, DONE, AS_PASSED)
   elseif n then

@@ -119,6 +119,9 @@ do
     -- Results come first: this is the write that a server out of memory refuses.
     out.is_first = run.ok == 0 and #out.results > 0
     if #out.results > 0 then run.ok = run.ok + all('HSET', RESULTS, out.results) end
+    if (out.calls or '') ~= '' then call('RPUSH', CALLS, out.calls) end
+    all('HDEL', OFFERS, out.taken)
+    if out.without_offers then call('UNLINK', OFFERS) end
     if #out.failed > 0 then all('HSET', FAILED, out.failed) end
     if #out.skipped > 0 then all('HSET', SKIPPED, out.skipped) end
     write_records(set)

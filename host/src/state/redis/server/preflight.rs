@@ -12,13 +12,13 @@ static PROBE: Script =
     Script::new(include_str!("../scripts/probe.lua"), || digest(include_str!("../scripts/probe.lua")));
 
 /// Number of scratch keys of the probes.
-const KEYS: usize = 4;
+const KEYS: usize = 5;
 
 /// Number of round trips that are measured.
 const ROUND_TRIPS: usize = 10;
 
 /// Each command that scripts and requests use, in an order in which all succeed. `@1` is a hash, `@2` a stream, `@3`
-/// a sorted set, `@4` a string. Each gets a TTL at once, in case that this user may not remove it.
+/// a sorted set, `@4` a string, `@5` a list. Each gets a TTL at once, in case that this user may not remove it.
 const PROBES: &[&str] = &[
     "hset @1 a 1",
     "pexpire @1 1000",
@@ -51,8 +51,12 @@ const PROBES: &[&str] = &[
     "exists @4",
     "type @4",
     "pttl @4",
+    "rpush @5 a",
+    "pexpire @5 1000",
+    "lindex @5 0",
+    "lrange @5 0 1",
     "time",
-    "unlink @1 @2 @3 @4",
+    "unlink @1 @2 @3 @4 @5",
 ];
 
 /// Needed commands that cannot be probed within a script, and commands that are optional.
