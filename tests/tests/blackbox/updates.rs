@@ -26,7 +26,7 @@ args.xs = { task = "b" }
 "#;
 
 fn on(project: &Project, server: &Redis, run: &str, arguments: &[&str]) -> Host {
-    let host = project.host().args(["--state", &server.uri(), "--run-id", run, "--cache", "none"]);
+    let host = project.host().args(["--state", &server.uri(), "--run-id", run]);
     arguments.iter().fold(host, |host, argument| host.args([*argument]))
 }
 
@@ -276,7 +276,7 @@ fn update_that_was_killed_is_resumed() {
     let names = ["-p", "names=[\"x\", \"b\", \"c\", \"d\"]"];
     let uri = format!("{}?lease=1s", server.uri());
     let host = |flags: &[&str]| {
-        let host = project.host().args(["--state", &uri, "--run-id", "r1", "--cache", "none", "-j", "1"]);
+        let host = project.host().args(["--state", &uri, "--run-id", "r1", "-j", "1"]);
         flags.iter().chain(&names).fold(host, |host, flag| host.args([*flag]))
     };
     // The first element waits, so that no other is accepted before the host is killed.
