@@ -2,6 +2,7 @@
 //! Compares files by identity, since one file has many names. Other modules read them.
 
 use crate::app::backends::uris;
+use crate::app::matching_files::matching_files;
 use crate::app::wit_files::wit_files;
 use crate::app::{Error, Params, Session, params};
 use crate::cache::CacheUri;
@@ -53,6 +54,11 @@ impl InputFiles {
         for input in session.bound.plan().inputs() {
             if let InputKind::File(path) = &input.kind {
                 add("the input", path);
+            }
+            if let InputKind::Files { folder, pattern } = &input.kind {
+                // They were read before. A file that has vanished since cannot be replaced.
+                let names = matching_files(folder, pattern).unwrap_or_default();
+                names.iter().for_each(|name| add("the input", &folder.join(name)));
             }
         }
         params.file.iter().for_each(|path| add("the params file", path));

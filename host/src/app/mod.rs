@@ -11,6 +11,7 @@ mod grants;
 mod grant_check;
 mod imports;
 mod inputs;
+mod matching_files;
 mod params;
 mod targets;
 mod backends;

@@ -4,7 +4,9 @@
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
-use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix};
+use crate::model::{
+    Datum, Digest, Endpoint, Grant, InputPattern, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix,
+};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -366,6 +368,13 @@ pub enum Reference {
     File {
         /// The file's path.
         path: Spanned<PathBuf>,
+    },
+    /// `{ files = … }`.
+    Files {
+        /// The manifest's folder.
+        folder: PathBuf,
+        /// The pattern of their paths.
+        pattern: InputPattern,
     },
     /// `{ range = … }`, in `for-each` only.
     Range {

@@ -27,6 +27,7 @@ mod repeat;
 mod policy;
 mod needs;
 mod discretion;
+mod files;
 mod fit;
 mod bound;
 mod sources;
@@ -55,6 +56,7 @@ pub use command::is_program;
 pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use elements::ListsRef;
+pub use files::{FileList, NotUtf8};
 pub use fit::{Supplied, fit};
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{

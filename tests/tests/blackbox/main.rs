@@ -14,6 +14,7 @@ mod doctor;
 mod events_file;
 mod examples;
 mod faults;
+mod file_lists;
 mod special_files;
 mod fan_outs;
 mod flows;
