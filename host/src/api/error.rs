@@ -54,7 +54,10 @@ impl Error {
             app::Error::Component(_) => ErrorKind::Component,
             app::Error::Backend(_) => ErrorKind::Backend,
             app::Error::Lost { .. } => ErrorKind::Lost,
-            app::Error::Unprinted(_) | app::Error::Unwritten { .. } => ErrorKind::Io,
+            app::Error::Unprinted(_)
+            | app::Error::Unwritten { .. }
+            | app::Error::Unsaved { .. }
+            | app::Error::Unplaced(_) => ErrorKind::Io,
         }
     }
 
@@ -62,7 +65,7 @@ impl Error {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match &*self.0 {
-            app::Error::Refused(refusal) => refusal.help.clone(),
+            app::Error::Refused(refusal) | app::Error::Unplaced(refusal) => refusal.help.clone(),
             app::Error::Missing { help, .. } => Some(help.clone()),
             app::Error::Settings(fault) => fault.help().map(str::to_owned),
             app::Error::Component(error) => error.help().map(Into::into),
@@ -73,7 +76,8 @@ impl Error {
             app::Error::Faults(_)
             | app::Error::SettingsFile(_)
             | app::Error::Unprinted(_)
-            | app::Error::Unwritten { .. } => None,
+            | app::Error::Unwritten { .. }
+            | app::Error::Unsaved { .. } => None,
         }
     }
 }

@@ -49,6 +49,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Outputs cannot be written as files, since their names collide or lead out.
+    #[error(transparent)]
+    Unplaced(Refusal),
+    /// An output file cannot be written.
+    #[error("cannot write the output file `{}`", path.display())]
+    Unsaved {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The run was lost by the backend while this host worked on it.
     #[error("the run `{run}` cannot continue")]
     Lost {

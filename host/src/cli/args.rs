@@ -168,6 +168,10 @@ pub(crate) struct RunArguments {
     /// Print only this output
     #[arg(long, value_name = "NAME")]
     pub(crate) output: Option<String>,
+
+    /// Write each output to a file in this folder too, once the run succeeds
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
 }
 
 /// The format of printed results.

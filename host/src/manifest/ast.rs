@@ -5,9 +5,11 @@ use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
 use crate::model::{
-    Datum, Digest, Endpoint, Grant, InputPattern, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix,
+    Datum, Digest, Endpoint, FilePath, Grant, InputPattern, Limits, Name, Path, Sources, Span, Spanned,
+    UrlPrefix,
 };
 use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub struct Manifest {
     pub tasks: IndexMap<Name, Task>,
     /// `[outputs]`; `None` if the table is absent.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
+    /// The key `file` of outputs, by name.
+    pub output_files: HashMap<String, Spanned<FilePath>>,
 }
 
 /// `[state]` or `[cache]`.
@@ -410,6 +414,7 @@ impl Manifest {
             components: IndexMap::new(),
             tasks: IndexMap::new(),
             outputs: None,
+            output_files: HashMap::new(),
         }
     }
 }

@@ -25,6 +25,7 @@ mod parsed;
 mod policy;
 mod reader;
 mod reference;
+mod output;
 mod repeat;
 mod repetition;
 mod scalar;

@@ -3,9 +3,9 @@
 
 use crate::manifest::component::component;
 use crate::manifest::keys::DEFAULTS;
+use crate::manifest::output::{OutputsSection, outputs};
 use crate::manifest::policy::{Site, policy};
 use crate::manifest::reader::{Completeness, Reader};
-use crate::manifest::reference::value;
 use crate::manifest::scalar::{text, title};
 use crate::manifest::section::{backend, named, param, resource, version};
 use crate::manifest::shifted::shifted;
@@ -125,7 +125,8 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
             named(reader, &slot, |reader, slot| task(reader, slot, &defaults));
     }
     if let Some(slot) = root.slot("outputs") {
-        manifest.outputs = Some(named(reader, &slot, |reader, slot| Some(value(reader, slot))).0);
+        let OutputsSection { values, files } = outputs(reader, &slot);
+        (manifest.outputs, manifest.output_files) = (Some(values), files);
     }
     for unknown in root.close(reader) {
         // A misspelt section: its entries may be the definitions that other names refer to.

@@ -18,7 +18,8 @@ pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
 /// Reads a value whose table may have the `allowed` keys too; the caller reads those.
 pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Spanned<Expr> {
     if let DeValue::Table(table) = slot.value
-        && let Some(kind) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))
+        && let is_kind = (|entry: &Slot<'_>| KINDS.contains(&entry.name) && !allowed.contains(&entry.name))
+        && let Some(kind) = Slot::entries(table).find(is_kind)
     {
         let expr = reference(reader, &kind, &Form { table, allowed, depth: 0 });
         return Spanned::new(expr, slot.span.clone());

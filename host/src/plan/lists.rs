@@ -127,7 +127,21 @@ fn literal(
         let (_, ty) = signature.params.iter().find(|(param, _)| **param == *name.value)?;
         Some((&arg.value, ty))
     });
-    of_uses(scope, list, &uses((None, position), typed))
+    let mut uses = uses((None, position), typed);
+    // A parameter of a built-in task that takes any type asks for none.
+    let is_typed = |name: &str| signature.params.iter().any(|(param, _)| **param == *name);
+    for (_, arg) in node.args.iter().filter(|(name, _)| !is_typed(&name.value)) {
+        each_untyped(&arg.value, position, &mut |path| uses.push((path.clone(), Type::String)));
+    }
+    of_uses(scope, list, &uses)
+}
+
+/// Calls `visit` with every part of an item of the task that is used, where no type is known.
+fn each_untyped(expr: &Expr, of: usize, visit: &mut dyn FnMut(&Path)) {
+    match expr {
+        Expr::Item { of: None, item, path } if *item == of && !path.steps().is_empty() => visit(path),
+        _ => expr.each_part(&mut |part| each_untyped(part, of, visit)),
+    }
 }
 
 /// Returns the parts of an item that are used, each with the type that it has to fit. The item is given by the pipeline

@@ -42,6 +42,7 @@ mod unknown_names;
 mod nested_names;
 mod network;
 mod outages;
+mod output_files;
 mod outputs;
 mod paths;
 mod pipelines;

@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod inspect;
 pub(crate) mod build;
 pub(crate) mod output;
+pub(crate) mod output_dir;
 pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod logs;
