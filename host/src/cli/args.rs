@@ -51,6 +51,8 @@ pub(crate) enum Command {
     /// Show what a run would do with each task, and why
     #[command(override_usage = "cascade-host plan [OPTIONS] <MANIFEST>")]
     Plan(Box<PlanArguments>),
+    /// Run the tests of a manifest
+    Test(TestArguments),
     /// Show the exports and imports of a component
     Inspect(InspectArguments),
     /// Run the build commands of a manifest's components
@@ -209,6 +211,19 @@ pub(crate) struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+
+    /// Names of the tests to run [default: all]
+    pub(crate) tests: Vec<String>,
+
+    /// Maximum number of concurrent tasks [default: one per core]
+    #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) jobs: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -386,6 +401,7 @@ impl Arguments {
             | Command::Doctor(DoctorArguments { backend, .. }) => {
                 Overrides { state: backend.state.clone(), ..log }
             }
+            Command::Test(test) => Overrides { jobs: test.jobs.clone(), ..log },
             Command::Check(_) | Command::Inspect(_) | Command::Build(_) | Command::Help(_) => log,
         }
     }

@@ -1,6 +1,7 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
+use crate::manifest::expectation::Test;
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
@@ -41,6 +42,8 @@ pub struct Manifest {
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
     /// The key `file` of outputs, by name.
     pub output_files: HashMap<String, Spanned<FilePath>>,
+    /// `[[tests]]`.
+    pub tests: Vec<Test>,
 }
 
 /// `[state]` or `[cache]`.
@@ -415,6 +418,7 @@ impl Manifest {
             tasks: IndexMap::new(),
             outputs: None,
             output_files: HashMap::new(),
+            tests: Vec::new(),
         }
     }
 }

@@ -34,6 +34,7 @@ mod syntax;
 mod lines;
 mod table;
 mod task;
+mod expectation;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Expr, Grants, Manifest, OnError, Param, Policy, Preopen,
     Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
+pub use expectation::{Expectation, Test};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]

@@ -2,6 +2,7 @@
 //! Each section has a file of its own.
 
 use crate::manifest::component::component;
+use crate::manifest::expectation::tests;
 use crate::manifest::keys::DEFAULTS;
 use crate::manifest::output::{OutputsSection, outputs};
 use crate::manifest::policy::{Site, policy};
@@ -127,6 +128,9 @@ fn sections<'t>(reader: &mut Reader<'_>, tree: &'t DeTable<'t>, mut manifest: Ma
     if let Some(slot) = root.slot("outputs") {
         let OutputsSection { values, files } = outputs(reader, &slot);
         (manifest.outputs, manifest.output_files) = (Some(values), files);
+    }
+    if let Some(slot) = root.slot("tests") {
+        manifest.tests = tests(reader, &slot);
     }
     for unknown in root.close(reader) {
         // A misspelt section: its entries may be the definitions that other names refer to.

@@ -27,6 +27,7 @@ mod repeat;
 mod policy;
 mod needs;
 mod discretion;
+mod expectation;
 mod files;
 mod fit;
 mod bound;

@@ -35,6 +35,7 @@ mod languages;
 mod library;
 mod large;
 mod manual;
+mod manifest_tests;
 mod maps;
 mod modules;
 mod mistakes;

@@ -4,6 +4,7 @@
 pub(crate) mod run;
 pub(crate) mod check;
 pub(crate) mod plan;
+pub(crate) mod test;
 pub(crate) mod inspect;
 pub(crate) mod build;
 pub(crate) mod output;
