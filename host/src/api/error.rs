@@ -49,7 +49,9 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
             app::Error::Faults(_) => ErrorKind::Manifest,
-            app::Error::Refused(_) | app::Error::Missing { .. } => ErrorKind::Refused,
+            app::Error::Refused(_) | app::Error::Missing { .. } | app::Error::Occupied { .. } => {
+                ErrorKind::Refused
+            }
             app::Error::Settings(_) | app::Error::SettingsFile(_) => ErrorKind::Settings,
             app::Error::Component(_) => ErrorKind::Component,
             app::Error::Backend(_) => ErrorKind::Backend,
@@ -75,6 +77,7 @@ impl Error {
             // A fault of a manifest has its help in its message; files have only a cause.
             app::Error::Faults(_)
             | app::Error::SettingsFile(_)
+            | app::Error::Occupied { .. }
             | app::Error::Unprinted(_)
             | app::Error::Unwritten { .. }
             | app::Error::Unsaved { .. } => None,

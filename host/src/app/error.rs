@@ -61,6 +61,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Other hosts work on the run, which this host avoids.
+    #[error("other hosts work on run `{run}`")]
+    Occupied {
+        /// The run.
+        run: RunId,
+    },
     /// The run was lost by the backend while this host worked on it.
     #[error("the run `{run}` cannot continue")]
     Lost {

@@ -36,6 +36,7 @@ mod node_log;
 mod stored;
 mod archive;
 mod control;
+mod occupied;
 mod doctor;
 
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
 pub(crate) use input_files::{InputFiles, InputFilesRequest};
 pub(crate) use node_log::{NodeLog, read_log};
+pub(crate) use occupied::{Others, live_hosts, until_idle};
 pub(crate) use output_dir::{Change, OutputDir, is_writable, obstacle};
 pub(crate) use output_files::{Place, files as output_files, places as output_places};
 pub(crate) use params::{Params, to_datum};

@@ -1,7 +1,9 @@
 //! Runs one of the `[[tests]]` of a manifest in memory, and compares what comes of it.
 //! `cli/commands/test` prints the differences.
 
-use crate::app::{Backends, Checked, Error, Params, Report, RunRequest, Session, SessionRequest, run};
+use crate::app::{
+    Backends, Checked, Error, Others, Params, Report, RunRequest, Session, SessionRequest, run,
+};
 use crate::config::{Environment, Settings, host_id};
 use crate::engine::{Ended, Interrupt, OutputValue, Outputs, Verification};
 use crate::events::{Event, Fact, FailureFact, Recorder, Sink, Subject};
@@ -81,6 +83,7 @@ pub(crate) async fn run_test(
         lease: state.uri.lease(),
         seed: random.next_u64(),
         verification: Verification::None,
+        others: Others::Join,
     };
     let start = Instant::now();
     let report = run(&session, Arc::clone(&host.sandbox), request).await?;

@@ -132,6 +132,18 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) update: bool,
 
+    /// If hosts work on this run already: wait for their end, skip the run, or fail [default: join them]
+    #[arg(long, value_name = "HOW", value_enum, requires = "run_id")]
+    pub(crate) if_running: Option<IfRunning>,
+
+    /// Show what the run would do, as `plan` does, and run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: print the plan as JSON
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+
     /// Maximum number of concurrent tasks [default: one per core]
     #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<String>,
@@ -174,6 +186,32 @@ pub(crate) struct RunArguments {
     /// Write each output to a file in this folder too, once the run succeeds
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+}
+
+/// What to do with a run that hosts work on already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IfRunning {
+    /// Wait until nobody works on it, and then run or resume it.
+    Wait,
+    /// Leave it to them, and exit with 0.
+    Skip,
+    /// Leave it to them, and exit with 2.
+    Fail,
+}
+
+impl RunArguments {
+    /// Returns the arguments of `plan` that show what this run would do.
+    pub(crate) fn planned(&self) -> PlanArguments {
+        PlanArguments {
+            scope: self.scope.clone(),
+            params: self.params.clone(),
+            backend: self.backend.clone(),
+            cache: self.cache.clone(),
+            // A run that starts over has no results to keep.
+            run_id: self.run_id.clone().filter(|_| !self.fresh),
+            json: self.json,
+        }
+    }
 }
 
 /// The format of printed results.
@@ -219,6 +257,7 @@ pub(crate) struct TestArguments {
     pub(crate) manifest: PathBuf,
 
     /// Names of the tests to run [default: all]
+    #[arg(value_name = "TEST")]
     pub(crate) tests: Vec<String>,
 
     /// Maximum number of concurrent tasks [default: one per core]

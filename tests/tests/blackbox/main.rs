@@ -28,6 +28,7 @@ mod grants;
 mod guests;
 mod hostile;
 mod hosts;
+mod if_running;
 mod imports;
 mod inherited_signals;
 mod keyvalue;

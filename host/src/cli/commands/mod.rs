@@ -2,6 +2,7 @@
 //! The layout is in `print`; the work is in `app`.
 
 pub(crate) mod run;
+pub(crate) mod if_running;
 pub(crate) mod check;
 pub(crate) mod plan;
 pub(crate) mod test;

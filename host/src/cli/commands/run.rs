@@ -7,6 +7,7 @@ use crate::app::{
 };
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
+use crate::cli::commands::if_running::{if_running, left};
 use crate::cli::commands::output;
 use crate::cli::commands::output_dir::OutputTarget;
 use crate::cli::console::report as report_error;
@@ -84,6 +85,10 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
 
+    if let Some(exit) = if_running(ctx, arguments.if_running, (state.backend.as_ref(), &session.run))? {
+        return Ok(exit);
+    }
+
     // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
     session.prepare(&sandbox)?;
     let threads = usize::try_from(ctx.settings.jobs).unwrap_or(1).saturating_add(SPARE_THREADS);
@@ -116,6 +121,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         lease: state.uri.lease(),
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
+        others: arguments.if_running.into(),
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
     let after =
@@ -125,6 +131,9 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let written = listeners.close();
+    if let (Err(Error::Occupied { .. }), Some(how)) = (&report, arguments.if_running) {
+        return left(ctx, how, (&session.run, &[]));
+    }
     let finished = Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref() };
     let exit = finish(report?, &finished);
     let exit = match (exit, written) {

@@ -53,7 +53,8 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
         | Error::Refused(_)
         | Error::Settings(_)
         | Error::SettingsFile(_)
-        | Error::Component(_) => Exit::Usage,
+        | Error::Component(_)
+        | Error::Occupied { .. } => Exit::Usage,
         Error::Backend(error) | Error::Lost { source: error, .. } => match error.kind {
             ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
             ErrorKind::NoRun => Exit::Missing,
@@ -104,7 +105,7 @@ pub(crate) fn json_errors(error: &Error) -> Vec<JsonError> {
 /// Returns the help text of an error that is a chain of causes.
 fn help(error: &Error) -> Option<&str> {
     match error {
-        Error::Faults(_) | Error::Refused(_) | Error::Unplaced(_) => None,
+        Error::Faults(_) | Error::Refused(_) | Error::Unplaced(_) | Error::Occupied { .. } => None,
         Error::Component(error) => error.help(),
         Error::Backend(error) | Error::Lost { source: error, .. } => error.help(),
         Error::Missing { help, .. } => Some(help),
