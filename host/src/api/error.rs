@@ -49,12 +49,17 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
             app::Error::Faults(_) => ErrorKind::Manifest,
-            app::Error::Refused(_) | app::Error::Missing { .. } => ErrorKind::Refused,
+            app::Error::Refused(_) | app::Error::Missing { .. } | app::Error::Occupied { .. } => {
+                ErrorKind::Refused
+            }
             app::Error::Settings(_) | app::Error::SettingsFile(_) => ErrorKind::Settings,
             app::Error::Component(_) => ErrorKind::Component,
             app::Error::Backend(_) => ErrorKind::Backend,
             app::Error::Lost { .. } => ErrorKind::Lost,
-            app::Error::Unprinted(_) | app::Error::Unwritten { .. } => ErrorKind::Io,
+            app::Error::Unprinted(_)
+            | app::Error::Unwritten { .. }
+            | app::Error::Unsaved { .. }
+            | app::Error::Unplaced(_) => ErrorKind::Io,
         }
     }
 
@@ -62,7 +67,7 @@ impl Error {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match &*self.0 {
-            app::Error::Refused(refusal) => refusal.help.clone(),
+            app::Error::Refused(refusal) | app::Error::Unplaced(refusal) => refusal.help.clone(),
             app::Error::Missing { help, .. } => Some(help.clone()),
             app::Error::Settings(fault) => fault.help().map(str::to_owned),
             app::Error::Component(error) => error.help().map(Into::into),
@@ -72,8 +77,10 @@ impl Error {
             // A fault of a manifest has its help in its message; files have only a cause.
             app::Error::Faults(_)
             | app::Error::SettingsFile(_)
+            | app::Error::Occupied { .. }
             | app::Error::Unprinted(_)
-            | app::Error::Unwritten { .. } => None,
+            | app::Error::Unwritten { .. }
+            | app::Error::Unsaved { .. } => None,
         }
     }
 }

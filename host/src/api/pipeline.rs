@@ -73,7 +73,10 @@ impl Pipeline {
                 is_required: default.is_none(),
                 description: description.as_deref(),
             }),
-            InputKind::Env { .. } | InputKind::File(_) | InputKind::Literal { .. } => None,
+            InputKind::Env { .. }
+            | InputKind::File(_)
+            | InputKind::Files { .. }
+            | InputKind::Literal { .. } => None,
         })
     }
 

@@ -6,7 +6,7 @@ use crate::api::report::FailureLog;
 use crate::api::storage::Choice;
 use crate::api::{Error, Events, Pipeline, Report, ResultCache, RunHandle, State};
 use crate::app;
-use crate::app::{Params, Refusal, RunRequest, Session, SessionRequest, StateBackend};
+use crate::app::{Others, Params, Refusal, RunRequest, Session, SessionRequest, StateBackend};
 use crate::cache::{Cache, with_ttl};
 use crate::config::host_id;
 use crate::engine::{Interrupt, Verification};
@@ -235,6 +235,7 @@ impl Run {
             interrupt: interrupted,
             seed: random.next_u64(),
             verification,
+            others: Others::Join,
         };
         let run = session.run.clone();
         let id = run.clone();

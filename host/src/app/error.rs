@@ -49,6 +49,24 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Outputs cannot be written as files, since their names collide or lead out.
+    #[error(transparent)]
+    Unplaced(Refusal),
+    /// An output file cannot be written.
+    #[error("cannot write the output file `{}`", path.display())]
+    Unsaved {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Other hosts work on the run, which this host avoids.
+    #[error("other hosts work on run `{run}`")]
+    Occupied {
+        /// The run.
+        run: RunId,
+    },
     /// The run was lost by the backend while this host worked on it.
     #[error("the run `{run}` cannot continue")]
     Lost {

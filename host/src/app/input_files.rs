@@ -2,6 +2,7 @@
 //! Compares files by identity, since one file has many names. Other modules read them.
 
 use crate::app::backends::uris;
+use crate::app::matching_files::matching_files;
 use crate::app::wit_files::wit_files;
 use crate::app::{Error, Params, Session, params};
 use crate::cache::CacheUri;
@@ -9,6 +10,7 @@ use crate::config::{Environment, Settings, program};
 use crate::plan::InputKind;
 use crate::sandbox;
 use crate::state::StateUri;
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,11 @@ impl InputFiles {
             if let InputKind::File(path) = &input.kind {
                 add("the input", path);
             }
+            if let InputKind::Files { folder, pattern } = &input.kind {
+                // They were read before. A file that has vanished since cannot be replaced.
+                let names = matching_files(folder, pattern).unwrap_or_default();
+                names.iter().for_each(|name| add("the input", &folder.join(name)));
+            }
         }
         params.file.iter().for_each(|path| add("the params file", path));
         for (name, path) in params.pairs.iter().filter_map(|pair| params::file_of(pair)) {
@@ -81,6 +88,20 @@ impl InputFiles {
         let codes = self.code_cache.iter().flat_map(|folder| sandbox::code_files(folder));
         let code = codes.into_iter().find(|path| is_same(path))?;
         Some(format!("the compiled code `{}`", code.display()))
+    }
+}
+
+impl InputFiles {
+    /// Returns the first of these paths that is a file of the run, with its description. Asks for the identity of each
+    /// file once: there may be very many of both.
+    pub(crate) fn find_first(&self, mut paths: impl Iterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
+        let codes = self.code_cache.iter().flat_map(|folder| sandbox::code_files(folder));
+        let codes: Vec<PathBuf> = codes.collect();
+        let own = self.files.iter().map(|(_, path)| path).chain(&codes);
+        let own: HashSet<(u64, u64)> = own.filter_map(|path| identity(path)).collect();
+        let path = paths.find(|path| identity(path).is_some_and(|found| own.contains(&found)))?;
+        let described = self.find(&path)?;
+        Some((path, described))
     }
 }
 

@@ -1,13 +1,17 @@
 //! Gathers the inputs of a run: params from the user, variables and files from this host, each read once.
 //! `plan` fits them to their types.
 
+use crate::app::matching_files::{Unlisted, matching_files};
 use crate::app::params;
 use crate::app::params::{Params, TextFault};
-use crate::config::{Environment, NotText, read_input};
-use crate::model::{Datum, Fault, Faults, Shortage, shortlist};
+
+use crate::config::{Environment, MAX_INPUT, NotText, append_input, read_input};
+use crate::model::{Datum, Fault, Faults, InputPattern, Shortage, shortlist};
 use crate::plan;
-use crate::plan::{Input, InputKind, Supplied};
+use crate::plan::{FileList, Input, InputKind, NotUtf8, Supplied};
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// Returns the input found for each position in the plan; adds errors to `faults`.
 pub(crate) fn gather(
@@ -41,8 +45,77 @@ pub(crate) fn gather(
                 Some(Supplied::Content(Vec::new()))
             }
         },
+        InputKind::Files { folder, pattern } => Some(files(input, (folder, pattern), faults)),
     });
     found.collect()
+}
+
+/// Maximum number of unreadable files that are reported for one pattern.
+const MAX_UNREADABLE: usize = 5;
+
+/// Reads the files of a pattern.
+fn files(input: &Input, (folder, pattern): (&Path, &InputPattern), faults: &mut Faults) -> Supplied {
+    let names = matching_files(folder, pattern).unwrap_or_else(|reason| {
+        faults.push(unlisted(input, pattern, &reason));
+        Vec::new()
+    });
+    let mut list = FileList::new(input, names.len());
+    let mut found = Vec::new();
+    for name in &names {
+        let path = folder.join(name);
+        let fault_at = |message: String| Fault::spanned(input.span.clone(), message);
+        match list.push(name, |out| append_input(&path, out)) {
+            Ok(Ok(())) => continue,
+            Ok(Err(NotUtf8)) => {
+                let fault = fault_at(format!("the file `{name}` is not UTF-8 text"));
+                found.push(fault.help(format!(
+                    "use `list<u8>` for the content of binary files, or leave the file out of `{pattern}`"
+                )));
+            }
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                let fault = fault_at(format!("the files of `{pattern}` are too large together"));
+                found.push(fault.note(format!("with `{name}` they have more than {MAX_INPUT}")));
+                break;
+            }
+            Err(error) => {
+                let fault = fault_at(format!("cannot read the file `{name}`")).note(error.to_string());
+                found.push(match Shortage::from_error(&error) {
+                    Some(shortage) => fault.help(shortage.help()),
+                    None => fault, // the note says it
+                });
+            }
+        }
+        if found.len() >= MAX_UNREADABLE {
+            break;
+        }
+    }
+    if found.is_empty() {
+        return list.finish();
+    }
+    faults.list.extend(found);
+    FileList::new(input, 0).finish()
+}
+
+fn unlisted(input: &Input, pattern: &InputPattern, reason: &Unlisted) -> Fault {
+    let fault_at = |message: String| Fault::spanned(input.span.clone(), message);
+    match reason {
+        Unlisted::None => fault_at(format!("no file matches `{pattern}`"))
+            .help("patterns are relative to the manifest's folder; `*` stays within a name, and `**` stands for any number of folders"),
+        Unlisted::Misfits(misfits) => {
+            let fault = fault_at(format!("not all that matches `{pattern}` is a file to read"));
+            let fault = misfits.iter().fold(fault, |fault, misfit| fault.note(misfit.clone()));
+            fault.help(format!("make the pattern narrower, as `*.csv`; `{}**` takes the files in folders too", pattern.folder()))
+        }
+        Unlisted::TooMany => fault_at(format!("`{pattern}` matches too many files")).note(reason.to_string()),
+        Unlisted::Folder(_, error) => {
+            let fault = fault_at(format!("cannot list the files of `{pattern}`"));
+            let fault = fault.note(format!("{reason}: {error}"));
+            match Shortage::from_error(error) {
+                Some(shortage) => fault.help(shortage.help()),
+                None => fault, // the note says it
+            }
+        }
+    }
 }
 
 /// Adds the faults of inputs that are known without a run.
@@ -116,7 +189,9 @@ fn supplied(inputs: &[Input], texts: &Params, faults: &mut Faults) -> HashMap<St
 fn param_name(input: &Input) -> Option<&str> {
     match &input.kind {
         InputKind::Param { name, .. } => Some(name.as_str()),
-        InputKind::Env { .. } | InputKind::File(_) | InputKind::Literal { .. } => None,
+        InputKind::Env { .. } | InputKind::File(_) | InputKind::Files { .. } | InputKind::Literal { .. } => {
+            None
+        }
     }
 }
 

@@ -222,7 +222,7 @@ mod tests {
     fn datum(ty: &str, text: &str) -> Datum {
         match supplied(ty, text).unwrap() {
             Supplied::Datum(datum) => datum,
-            Supplied::Content(_) => panic!("content"),
+            Supplied::Content(_) | Supplied::Encoded(_) => panic!("content"),
         }
     }
 

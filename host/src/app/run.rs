@@ -3,7 +3,7 @@
 
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
-use crate::app::{Error, HealthChange, HealthMonitor, Refusal, Session};
+use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
@@ -49,6 +49,8 @@ pub(crate) struct RunRequest {
     pub seed: u64,
     /// Whether to verify purity by executing shareable calls once more.
     pub verification: Verification,
+    /// What to do about other hosts that work on the run.
+    pub others: Others,
 }
 
 /// The end of a run on this host.
@@ -72,7 +74,7 @@ pub(crate) async fn run(
     let mut interrupt = request.interrupt.clone();
     let opening = async {
         let notices = request.backend.preflight().await?;
-        Ok::<_, Error>((notices, open(session, &request).await?))
+        Ok::<_, Error>((notices, open_for(session, &request).await?))
     };
     let mut monitor = state_monitor(&request, &request.recorder);
     let (notices, opened) = tokio::select! {
@@ -178,6 +180,23 @@ fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result
             Err(error
                 .hint("Start the run again under the same id. Finished tasks keep their results.")
                 .into())
+        }
+    }
+}
+
+/// Opens the run. If others work on it, joins them, waits for their end, or fails.
+async fn open_for(session: &Session, request: &RunRequest) -> Result<Opened, Error> {
+    loop {
+        let opened = open(session, request).await?;
+        if opened.kind != OpenKind::Joined || request.others == Others::Join {
+            return Ok(opened);
+        }
+        // They began after the command had looked for them.
+        opened.ledger.leave().await;
+        drop(opened);
+        match request.others {
+            Others::Await => until_idle(request.backend.as_ref(), &session.run).await?,
+            Others::Avoid | Others::Join => return Err(Error::Occupied { run: session.run.clone() }),
         }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     /// Show what a run would do with each task, and why
     #[command(override_usage = "cascade-host plan [OPTIONS] <MANIFEST>")]
     Plan(Box<PlanArguments>),
+    /// Run the tests of a manifest
+    Test(TestArguments),
     /// Show the exports and imports of a component
     Inspect(InspectArguments),
     /// Run the build commands of a manifest's components
@@ -130,6 +132,18 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) update: bool,
 
+    /// If hosts work on this run already: wait for their end, skip the run, or fail [default: join them]
+    #[arg(long, value_name = "HOW", value_enum, requires = "run_id")]
+    pub(crate) if_running: Option<IfRunning>,
+
+    /// Show what the run would do, as `plan` does, and run nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// With --dry-run: print the plan as JSON
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+
     /// Maximum number of concurrent tasks [default: one per core]
     #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<String>,
@@ -168,6 +182,36 @@ pub(crate) struct RunArguments {
     /// Print only this output
     #[arg(long, value_name = "NAME")]
     pub(crate) output: Option<String>,
+
+    /// Write each output to a file in this folder too, once the run succeeds
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_dir: Option<PathBuf>,
+}
+
+/// What to do with a run that hosts work on already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum IfRunning {
+    /// Wait until nobody works on it, and then run or resume it.
+    Wait,
+    /// Leave it to them, and exit with 0.
+    Skip,
+    /// Leave it to them, and exit with 2.
+    Fail,
+}
+
+impl RunArguments {
+    /// Returns the arguments of `plan` that show what this run would do.
+    pub(crate) fn planned(&self) -> PlanArguments {
+        PlanArguments {
+            scope: self.scope.clone(),
+            params: self.params.clone(),
+            backend: self.backend.clone(),
+            cache: self.cache.clone(),
+            // A run that starts over has no results to keep.
+            run_id: self.run_id.clone().filter(|_| !self.fresh),
+            json: self.json,
+        }
+    }
 }
 
 /// The format of printed results.
@@ -205,6 +249,20 @@ pub(crate) struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+
+    /// Names of the tests to run [default: all]
+    #[arg(value_name = "TEST")]
+    pub(crate) tests: Vec<String>,
+
+    /// Maximum number of concurrent tasks [default: one per core]
+    #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) jobs: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +440,7 @@ impl Arguments {
             | Command::Doctor(DoctorArguments { backend, .. }) => {
                 Overrides { state: backend.state.clone(), ..log }
             }
+            Command::Test(test) => Overrides { jobs: test.jobs.clone(), ..log },
             Command::Check(_) | Command::Inspect(_) | Command::Build(_) | Command::Help(_) => log,
         }
     }

@@ -57,9 +57,11 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Ok::<_, Error>(Context { environment, settings, signals, console: console.clone() })
     };
     match &arguments.command {
+        Command::Run(run) if run.dry_run => commands::plan::plan(&context()?, &run.planned()),
         Command::Run(run) => commands::run::run(&context()?, run),
         Command::Check(check) => commands::check::check(&context()?, check),
         Command::Plan(plan) => commands::plan::plan(&context()?, plan),
+        Command::Test(test) => commands::test::test(&context()?, test),
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
         Command::Build(build) => commands::build::build(&context()?, build),
         Command::Output(output) => commands::output::output(&context()?, output),

@@ -7,8 +7,8 @@ use std::io;
 use std::io::Read as _;
 use std::path::Path;
 
-/// Maximum size of a value, manifest or settings file. Bounds the cost of an endless file.
-const MAX_SIZE: Size = Size::bytes(1 << 30);
+/// Maximum size of a value, manifest or settings file, and of the files of one pattern together. Bounds the cost of an endless file.
+pub(crate) const MAX_INPUT: Size = Size::bytes(1 << 30);
 
 /// Folders of descriptors: `/dev/stdin`, and `/dev/fd/63` of a shell's `<(…)`.
 const DESCRIPTOR_FOLDERS: [&str; 2] = ["/dev/fd", "/proc"];
@@ -18,7 +18,7 @@ const STDIN_PATHS: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Reads a file up to the general size limit.
 pub(crate) fn read_input(path: &Path) -> io::Result<Vec<u8>> {
-    read_at_most(path, MAX_SIZE)
+    read_at_most(path, MAX_INPUT)
 }
 
 /// Reads a text file up to the general size limit, without a byte order mark.
@@ -41,6 +41,18 @@ pub(crate) fn as_text(bytes: Vec<u8>) -> io::Result<String> {
 
 /// Reads at most `max` bytes. A larger file is an error of kind [`io::ErrorKind::FileTooLarge`].
 pub(crate) fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    append_at_most(path, max, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends the content of one of several files to what was read of the others, all of them within the general size limit.
+pub(crate) fn append_input(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let used = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    append_at_most(path, Size::bytes(MAX_INPUT.as_bytes().saturating_sub(used)), bytes)
+}
+
+fn append_at_most(path: &Path, max: Size, bytes: &mut Vec<u8>) -> io::Result<()> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {max}"));
     if STDIN_PATHS.iter().any(|name| path == Path::new(name)) && Stream::Stdin.is_closed() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "stdin is closed"));
@@ -50,10 +62,10 @@ pub(crate) fn read_at_most(path: &Path, max: Size) -> io::Result<Vec<u8>> {
     if metadata.len() > max.as_bytes() {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(Size::bytes(metadata.len()).as_usize());
+    bytes.reserve(Size::bytes(metadata.len()).as_usize());
     // A pipe has no length, and a file may grow.
-    Blocking(file).take(max.as_bytes().saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > max.as_usize() { Err(too_large()) } else { Ok(bytes) }
+    let read = Blocking(file).take(max.as_bytes().saturating_add(1)).read_to_end(bytes)?;
+    if read > max.as_usize() { Err(too_large()) } else { Ok(()) }
 }
 
 /// Returns the folder that relative paths in a file start from: the file's own folder. For `/dev/stdin`, descriptors
@@ -128,8 +140,8 @@ mod tests {
             .section("Limits of a host")
             .line("a manifest, params or data file")
             .cell(1)
-            .says(&MAX_SIZE.to_string());
-        Page::of("manifest").section("The file").line("size").cell(1).says(&MAX_SIZE.to_string());
-        Page::of("cli").section("Files").says(&MAX_SIZE.to_string());
+            .says(&MAX_INPUT.to_string());
+        Page::of("manifest").section("The file").line("size").cell(1).says(&MAX_INPUT.to_string());
+        Page::of("cli").section("Files").says(&MAX_INPUT.to_string());
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::graph::{Flow, Manifests, Place};
 use crate::manifest;
-use crate::model::{Datum, Faults, Path, Spanned, TaskIdx, TaskName};
+use crate::model::{Datum, Faults, InputPattern, Path, Spanned, TaskIdx, TaskName};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -258,6 +258,13 @@ pub enum Expr {
         /// Path, joined to the manifest's folder.
         path: PathBuf,
     },
+    /// The files of the host that creates the run that match a pattern.
+    Files {
+        /// Folder of the manifest.
+        folder: PathBuf,
+        /// Pattern of their paths.
+        pattern: InputPattern,
+    },
     /// The numbers of a range, in `for-each` only.
     Range {
         /// The first number.
@@ -325,6 +332,7 @@ impl Expr {
             | Self::Item { .. }
             | Self::Env { .. }
             | Self::File { .. }
+            | Self::Files { .. }
             | Self::Faulty => {}
             Self::Range { from, to } => {
                 visit(&from.value);
@@ -353,6 +361,7 @@ impl Expr {
             | Self::Item { .. }
             | Self::Env { .. }
             | Self::File { .. }
+            | Self::Files { .. }
             | Self::Crossing { .. }
             | Self::Faulty => {}
             Self::Range { from, to } => {

@@ -282,6 +282,7 @@ impl<'a> Inliner<'a> {
             | Expr::Each { .. }
             | Expr::Env { .. }
             | Expr::File { .. }
+            | Expr::Files { .. }
             | Expr::Crossing { .. }
             | Expr::Faulty => expr.value.clone(),
         }

@@ -32,6 +32,8 @@ pub(crate) fn sample(text: &str) -> Parsed {
         components: IndexMap::from([(name("c"), component())]),
         tasks: IndexMap::new(),
         outputs: None,
+        output_files: std::collections::HashMap::new(),
+        tests: Vec::new(),
     };
     let parsed = Parsed { manifest, left_out: LeftOut::default(), faults: Faults::none(source) };
     let mut cursor = Cursor { text, at: 0 };

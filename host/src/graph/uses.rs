@@ -65,6 +65,7 @@ pub(crate) fn each_reference(expr: &Spanned<Expr>, visit: &mut dyn FnMut(Spanned
         | Expr::Item { .. }
         | Expr::Env { .. }
         | Expr::File { .. }
+        | Expr::Files { .. }
         | Expr::Faulty => {}
     }
 }

@@ -73,6 +73,9 @@ impl Reader<'_, '_> {
                 Some(Expr::Env { name, default, is_secret })
             }
             Reference::File { path } => Some(Expr::File { path: path.value.clone() }),
+            Reference::Files { folder, pattern } => {
+                Some(Expr::Files { folder: folder.clone(), pattern: pattern.clone() })
+            }
             Reference::Range { from, to } => Some(Expr::Range {
                 from: Box::new(self.value(from, site)),
                 to: Box::new(self.value(to, site)),

@@ -1,11 +1,16 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
+use crate::manifest::expectation::Test;
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
-use crate::model::{Datum, Digest, Endpoint, Grant, Limits, Name, Path, Sources, Span, Spanned, UrlPrefix};
+use crate::model::{
+    Datum, Digest, Endpoint, FilePath, Grant, InputPattern, Limits, Name, Path, Sources, Span, Spanned,
+    UrlPrefix,
+};
 use indexmap::IndexMap;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +41,10 @@ pub struct Manifest {
     pub tasks: IndexMap<Name, Task>,
     /// `[outputs]`; `None` if the table is absent.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
+    /// The key `file` of outputs, by name.
+    pub output_files: HashMap<String, Spanned<FilePath>>,
+    /// `[[tests]]`.
+    pub tests: Vec<Test>,
 }
 
 /// `[state]` or `[cache]`.
@@ -375,6 +384,13 @@ pub enum Reference {
         /// The file's path.
         path: Spanned<PathBuf>,
     },
+    /// `{ files = … }`.
+    Files {
+        /// The manifest's folder.
+        folder: PathBuf,
+        /// The pattern of their paths.
+        pattern: InputPattern,
+    },
     /// `{ range = … }`, in `for-each` only.
     Range {
         /// The first number; 0 by default.
@@ -409,6 +425,8 @@ impl Manifest {
             components: IndexMap::new(),
             tasks: IndexMap::new(),
             outputs: None,
+            output_files: HashMap::new(),
+            tests: Vec::new(),
         }
     }
 }

@@ -24,7 +24,7 @@ macro_rules! sections {
 
 sections! {
     /// The top of the file.
-    TOP: "cascade" "name" "description" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs";
+    TOP: "cascade" "name" "description" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "tests";
     /// `[state]` and `[cache]`.
     BACKEND: "ttl" "uri";
     /// `uri` of a backend, as a table.
@@ -45,6 +45,8 @@ sections! {
         "grants";
     /// `output` of a command, as a table, and each value of `outputs`.
     OUTPUT: "file" "files" "json" "text";
+    /// `[[tests]]`.
+    TEST: "name" "params" "expect" "fails";
     /// `repeat`.
     REPEAT: "feed" "until" "max";
     /// `retry`, as a table.

@@ -25,6 +25,7 @@ mod parsed;
 mod policy;
 mod reader;
 mod reference;
+mod output;
 mod repeat;
 mod repetition;
 mod scalar;
@@ -33,6 +34,7 @@ mod syntax;
 mod lines;
 mod table;
 mod task;
+mod expectation;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Expr, Grants, Manifest, OnError, Param, Policy, Preopen,
     Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
+pub use expectation::{Expectation, Test};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]

@@ -2,10 +2,11 @@
 //! Each section has a file of its own.
 
 use crate::manifest::component::component;
+use crate::manifest::expectation::tests;
 use crate::manifest::keys::DEFAULTS;
+use crate::manifest::output::{OutputsSection, outputs};
 use crate::manifest::policy::{Site, read_policy};
 use crate::manifest::reader::{Completeness, Reader};
-use crate::manifest::reference::value;
 use crate::manifest::scalar::{text, title};
 use crate::manifest::section::{backend, named, named_once, param, resource, version};
 use crate::manifest::shifted::shifted;
@@ -126,7 +127,11 @@ fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manife
             named_once(reader, section, |reader, slot| task(reader, slot, &defaults));
     }
     if let Some(slot) = root.slot("outputs") {
-        manifest.outputs = Some(named(reader, &slot, |reader, slot| Some(value(reader, slot))).0);
+        let OutputsSection { values, files } = outputs(reader, &slot);
+        (manifest.outputs, manifest.output_files) = (Some(values), files);
+    }
+    if let Some(slot) = root.slot("tests") {
+        manifest.tests = tests(reader, &slot);
     }
     for unknown in root.close(reader) {
         // A misspelt section: its entries may be the definitions that other names refer to.

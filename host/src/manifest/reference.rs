@@ -6,7 +6,7 @@ use crate::manifest::scalar::{boolean, filled};
 use crate::manifest::table::Slot;
 use crate::manifest::value::{KINDS, MAX_DEPTH, literal, raw, scalar, too_deep};
 use crate::manifest::{Expr, Reference};
-use crate::model::{Datum, Fault, Path, Spanned};
+use crate::model::{Datum, Fault, FilePathFault, InputPattern, Path, Spanned};
 use toml::de::DeTable;
 use toml::de::DeValue;
 
@@ -18,7 +18,8 @@ pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
 /// Reads a value whose table may have the `allowed` keys too; the caller reads those.
 pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Spanned<Expr> {
     if let DeValue::Table(table) = slot.value
-        && let Some(kind) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name))
+        && let is_kind = (|entry: &Slot<'_>| KINDS.contains(&entry.name) && !allowed.contains(&entry.name))
+        && let Some(kind) = Slot::entries(table).find(is_kind)
     {
         let expr = reference(reader, &kind, &Form { table, allowed, depth: 0 });
         return Spanned::new(expr, slot.span.clone());
@@ -97,7 +98,7 @@ pub(crate) fn companions(kind: &str) -> &'static [&'static str] {
         "param" | "item" => &["path"],
         "env" => &["default", "secret"],
         "select" => &["cases", "default"],
-        _ => &[], // `file` and `value` allow none
+        _ => &[], // `file`, `files` and `value` allow none
     }
 }
 
@@ -108,7 +109,7 @@ fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> E
     let expr = match kind.name {
         "value" => raw(reader, kind, form.depth + 1).map_or(UNREADABLE, Expr::Literal),
         "select" => select(reader, kind, form),
-        // The other five of `KINDS` have one string.
+        // The other six of `KINDS` have one string.
         _ => simple(reader, kind, form),
     };
     // With an unknown key, the intention is unknown.
@@ -147,7 +148,14 @@ fn reject_unknown_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_,
 
 /// Reads a reference whose kind has one string.
 fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {
-    let name = filled(reader, kind);
+    let name = match kind.value {
+        // A record may well have a field of this name.
+        DeValue::Array(_) | DeValue::Table(_) if kind.name == "files" => {
+            let help = "for a literal table with this key, write `{ value = { … } }`";
+            reader.fault(kind.mismatch("a pattern, as \"data/*.csv\"").help(help))
+        }
+        _ => filled(reader, kind), // reports what is no string
+    };
     let path = companion(form, "path").map_or(Some(Path::root()), |slot| path(reader, &slot));
     let default = companion(form, "default").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
     let secret = companion(form, "secret").filter(|_| kind.name == "env");
@@ -166,10 +174,34 @@ fn simple(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr
             let is_secret = secret.unwrap_or(true);
             Reference::Env { name, default, is_secret }
         }),
+        "files" => files(reader, &name),
         _ => Some(Reference::File { path: name.map(|path| reader.join(&path)) }), // the only one left
     };
     let expr = reference.map_or(UNREADABLE, |reference| Expr::Reference(Box::new(reference)));
     if is_complete { expr } else { faulty(expr, kind) }
+}
+
+/// Reads the pattern of files.
+fn files(reader: &mut Reader<'_>, written: &Spanned<String>) -> Option<Reference> {
+    match InputPattern::parse(&written.value) {
+        Ok(pattern) => Some(Reference::Files { folder: reader.join(""), pattern }),
+        Err(fault) => {
+            let shown = Fault::spanned(written.span.clone(), fault.to_string());
+            reader.fault(match fault {
+                FilePathFault::Parent => {
+                    let message = "`..` cannot stand behind a wildcard, or at the end of a pattern";
+                    Fault::spanned(written.span.clone(), message)
+                        .help("write it in front, as in `../data/*.csv`")
+                }
+                FilePathFault::Folder => {
+                    let pattern = written.value.escape_debug();
+                    shown.help(format!("for all files in the folder write `{{ files = \"{pattern}*\" }}`"))
+                }
+                FilePathFault::Bracket => shown.help("write `?` or `*` in place of the brackets"),
+                _ => shown, // the message says what to change
+            })
+        }
+    }
 }
 
 fn select(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> Expr {

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 /// The keys that make a table a reference.
-pub(crate) const KINDS: [&str; 7] = ["task", "param", "item", "env", "file", "select", "value"];
+pub(crate) const KINDS: [&str; 8] = ["task", "param", "item", "env", "file", "files", "select", "value"];
 
 /// Maximum nesting of a value. Later stages recurse once per level, so this keeps an untrusted manifest from
 /// exhausting the stack.

@@ -14,6 +14,7 @@ mod encoding;
 mod endpoint;
 mod excerpt;
 mod file_path;
+mod file_pattern;
 mod guest_text;
 mod fault;
 mod grant;
@@ -50,6 +51,8 @@ pub use fault::{
 pub use file_path::{FilePath, FilePathFault, FilePattern};
 #[cfg(test)]
 pub(crate) use file_path::{MAX_FILE_NAME, MAX_PATH};
+pub use file_pattern::InputPattern;
+pub(crate) use file_pattern::Matcher;
 pub use grant::{Grant, WithoutGrant};
 pub use guest_text::{
     MAX_LINE, MessageParts, after_output, before_output, message_parts, one_line, own_words, quoted_lines,

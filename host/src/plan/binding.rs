@@ -5,7 +5,7 @@ use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
-use crate::plan::{Binding, intended, part};
+use crate::plan::{Binding, files, intended, part};
 use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -58,10 +58,20 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
         Expr::File { path } => {
-            let ty = file_type(to.ty);
+            let ty = files::file_type(to.ty);
             let origin = Origin { name: "a file", ty: &ty, path: &Path::root(), span };
             let conversion = fit(scope, &origin, to);
             let input = scope.inputs.file(path, ty, span);
+            Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
+        }
+        Expr::Files { folder, pattern } => {
+            let ty = files::list_type(to.ty);
+            let origin = Origin { name: "a list of files", ty: &ty, path: &Path::root(), span };
+            let conversion = fit(scope, &origin, to);
+            if conversion.is_none() {
+                files::advise(scope, span, to.ty);
+            }
+            let input = scope.inputs.files(folder, pattern, ty, span);
             Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
         Expr::Range { from, to } => {
@@ -199,15 +209,6 @@ fn optional(
     match default {
         None => Ok(None),
         Some(datum) => constant(scope, &datum.value, &datum.span, to).map(Some).ok_or(Reported),
-    }
-}
-
-/// Returns the type of a file input: bytes if the target takes bytes, otherwise text.
-fn file_type(to: &Type) -> Type {
-    match to {
-        Type::List(element) if **element == Type::U8 => to.clone(),
-        Type::Option(inner) => file_type(inner),
-        _ => Type::String, // for every other target, `fit` reports that it takes no string
     }
 }
 

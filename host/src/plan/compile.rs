@@ -21,7 +21,7 @@ use crate::plan::repeat::{Repeated, repeat};
 use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
 use crate::plan::{
     Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
-    command, discretion, fan_out, lists, policy,
+    command, discretion, expectation, fan_out, lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use indexmap::IndexMap;
@@ -55,6 +55,8 @@ pub fn compile_all(
     let mut compiler = Compiler::new(graph, interfaces, faults);
     let tasks: Vec<Option<Task>> = (0..graph.nodes().len()).map(|index| compiler.task(index)).collect();
     let outputs = compiler.outputs();
+    let typed: Vec<&Output> = outputs.iter().flatten().collect();
+    expectation::check(&mut compiler.scope, &typed);
     compiler.finish(tasks, outputs)
 }
 

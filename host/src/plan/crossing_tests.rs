@@ -158,6 +158,7 @@ fn all_that_is_passed_into_a_secret_param_is_secret() {
             InputKind::Param { .. } => ("param", input.is_secret),
             InputKind::Env { .. } => ("env", input.is_secret),
             InputKind::File(_) => ("file", input.is_secret),
+            InputKind::Files { .. } => ("files", input.is_secret),
             InputKind::Literal { .. } => ("literal", input.is_secret),
         })
         .collect();

@@ -13,6 +13,8 @@ pub enum Supplied {
     Datum(Datum),
     /// A file's content.
     Content(Vec<u8>),
+    /// A list of files, encoded by [`FileList`](crate::plan::FileList).
+    Encoded(Bytes),
 }
 
 /// Fits the value of an input to its type, or returns all its faults.
@@ -39,6 +41,7 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault
                 None => fault.help("use the type `list<u8>` for binary data"),
             }]
         }),
+        (_, Some(Supplied::Encoded(bytes))) => Ok(bytes),
         (
             InputKind::Param { default: Some(default), .. } | InputKind::Env { default: Some(default), .. },
             None,
@@ -56,6 +59,9 @@ pub fn fit(input: &Input, supplied: Option<Supplied>) -> Result<Bytes, Vec<Fault
         (InputKind::File(path), None) => {
             Err(vec![fault_at(format!("the file `{}` was not read", path.display()))])
         }
+        (InputKind::Files { pattern, .. }, None) => {
+            Err(vec![fault_at(format!("the files `{pattern}` were not read"))])
+        }
     }
 }
 
@@ -64,6 +70,7 @@ fn name_of(kind: &InputKind) -> String {
         InputKind::Param { name, .. } => format!("param `{name}`"),
         InputKind::Env { name, .. } => format!("the environment variable `{name}`"),
         InputKind::File(path) => format!("the file `{}`", path.display()),
+        InputKind::Files { pattern, .. } => format!("the files `{pattern}`"),
         InputKind::Literal { name, .. } => format!("the value of param `{name}`"),
     }
 }

@@ -112,6 +112,7 @@ pub(crate) fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Typ
             return all(entries.iter().map(field)).map(|fields| Type::Record(fields.into()));
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
+        Expr::Files { .. } => return Ok(Type::List(Arc::new(Type::String))),
         Expr::Range { .. } => return Ok(Type::List(Arc::new(Type::U32))),
         Expr::Each { .. } | Expr::Faulty => return Err(Unknown::Reported),
         Expr::Select { cases, .. } => return common(scope, cases.iter().map(|(_, case)| case)),

@@ -2,7 +2,7 @@
 //! The application reads them, and `bound` fits them to their types.
 
 use crate::manifest::Param;
-use crate::model::{Datum, Fault, Faults, Name, Span};
+use crate::model::{Datum, Fault, Faults, InputPattern, Name, Span};
 use crate::plan::{Input, InputKind};
 use crate::value::{Conversion, Type, assign, encode, encode_all};
 use bytes::Bytes;
@@ -16,13 +16,14 @@ pub(crate) struct Inputs {
     list: Vec<Option<Input>>,
     env: HashMap<(String, Option<Bytes>), usize>,
     files: HashMap<(PathBuf, bool), usize>,
+    lists: HashMap<(PathBuf, Type), usize>,
 }
 
 impl Inputs {
     /// Creates the inputs from the params of a manifest. A param with a faulty type is reported and has no type.
     pub(crate) fn of_params(params: &IndexMap<Name, Param>, faults: &mut Faults) -> Self {
         let list = params.iter().map(|(name, param)| param_input(name, param, faults)).collect();
-        Self { list, env: HashMap::new(), files: HashMap::new() }
+        Self { list, env: HashMap::new(), files: HashMap::new(), lists: HashMap::new() }
     }
 
     /// Returns the type of an input, if it is known.
@@ -47,6 +48,16 @@ impl Inputs {
             .files
             .entry((path.to_path_buf(), is_text))
             .or_insert_with_key(|(path, _)| push(list, InputKind::File(path.clone()), ty, span))
+    }
+
+    /// Returns the position of a list of files, adding it if it is new.
+    pub(crate) fn files(&mut self, folder: &Path, pattern: &InputPattern, ty: Type, span: &Span) -> usize {
+        let list = &mut self.list;
+        let key = (folder.join(pattern.to_string()), ty);
+        *self.lists.entry(key).or_insert_with_key(|(_, ty)| {
+            let kind = InputKind::Files { folder: folder.to_owned(), pattern: pattern.clone() };
+            push(list, kind, ty.clone(), span)
+        })
     }
 
     /// Makes an input secret.

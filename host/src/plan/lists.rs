@@ -4,13 +4,13 @@
 use crate::graph::{Expr, Node};
 use crate::manifest;
 use crate::manifest::{Action, Feed};
-use crate::model::{Fault, Spanned};
+use crate::model::{Fault, Path, Spanned};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callee;
 use crate::plan::command::bytes;
 use crate::plan::infer::{infer, infer_element};
 use crate::plan::scope::{ItemType, Lists, Scope};
-use crate::plan::{ForEach, builtin};
+use crate::plan::{ForEach, builtin, files};
 use crate::value::{Signature, Type, assign};
 use std::sync::Arc;
 
@@ -25,7 +25,9 @@ pub(crate) fn lists(
     let mut lists = Vec::with_capacity(node.for_each.len());
     for (position, (item, list)) in node.for_each.iter().enumerate() {
         let ty = match &list.value {
-            Expr::Literal(_) | Expr::Array(_) | Expr::Select { .. } if is_literal(&list.value) => {
+            Expr::Literal(_) | Expr::Array(_) | Expr::Files { .. } | Expr::Select { .. }
+                if is_literal(&list.value) =>
+            {
                 match (task.action.as_ref().map(|action| &action.value), callee) {
                     (Some(Action::Command(command)), _) => of_command(scope, node, (position, list), command),
                     (Some(Action::Builtin(call)), _) => {
@@ -69,7 +71,7 @@ pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
             let arguments = pipeline.arguments.iter().enumerate();
             let typed = arguments
                 .filter_map(|(param, argument)| Some((&argument.as_ref()?.value.value, params?.ty(param)?)));
-            narrowest((Some(position), index), typed).or_else(|| infer_element(scope, list))
+            of_uses(scope, list, &uses((Some(position), index), typed))
         } else {
             reference(scope, list)
         };
@@ -80,10 +82,10 @@ pub(crate) fn of_pipeline(scope: &mut Scope<'_>, position: usize) {
     scope.fan_outs.get_mut(position).into_iter().for_each(|slot| *slot = Some(typed.clone()));
 }
 
-/// Returns whether a list is a literal, or a choice of literals. Its elements then have no type of their own.
+/// Returns whether a list is a literal, files, or a choice of these. Its elements then have no type of their own.
 fn is_literal(list: &Expr) -> bool {
     match list {
-        Expr::Literal(_) | Expr::Array(_) => true,
+        Expr::Literal(_) | Expr::Array(_) | Expr::Files { .. } => true,
         Expr::Select { cases, .. } => cases.iter().all(|(_, case)| is_literal(&case.value)),
         Expr::Table(_)
         | Expr::Task { .. }
@@ -126,18 +128,54 @@ fn literal(
         let (_, ty) = signature.params.iter().find(|(param, _)| **param == *name.value)?;
         Some((&arg.value, ty))
     });
-    narrowest((None, position), typed).or_else(|| infer_element(scope, list))
+    let mut uses = uses((None, position), typed);
+    // A parameter of a built-in task that takes any type asks for none.
+    let is_typed = |name: &str| signature.params.iter().any(|(param, _)| **param == *name);
+    for (_, arg) in node.args.iter().filter(|(name, _)| !is_typed(&name.value)) {
+        each_untyped(&arg.value, position, &mut |path| uses.push((path.clone(), Type::String)));
+    }
+    of_uses(scope, list, &uses)
 }
 
-/// Returns the narrowest of the target types that receive an item unchanged. The item is given by the pipeline that runs
-/// over its list, none for the task itself, and its position.
-fn narrowest<'a>(
+/// Calls `visit` with every part of an item of the task that is used, where no type is known.
+fn each_untyped(expr: &Expr, of: usize, visit: &mut dyn FnMut(&Path)) {
+    match expr {
+        Expr::Item { of: None, item, path } if *item == of && !path.steps().is_empty() => visit(path),
+        _ => expr.each_part(&mut |part| each_untyped(part, of, visit)),
+    }
+}
+
+/// Returns the parts of an item that are used, each with the type that it has to fit. The item is given by the pipeline
+/// that runs over its list, none for the task itself, and its position.
+fn uses<'a>(
     item: (Option<usize>, usize),
     values: impl Iterator<Item = (&'a Expr, &'a Type)>,
-) -> Option<Type> {
+) -> Vec<(Path, Type)> {
     let mut uses = Vec::new();
-    values.for_each(|(value, ty)| each_use(value, ty, item, &mut |ty| uses.push(ty.clone())));
-    uses.into_iter().reduce(|known, ty| if assign(&ty, &known).is_ok() { ty } else { known })
+    values.for_each(|(value, ty)| {
+        each_use(value, ty, item, &mut |path, ty| uses.push((path.clone(), ty.clone())));
+    });
+    uses
+}
+
+/// Returns the element type of a list by the uses of its item: the narrowest of the types that take it unchanged.
+fn of_uses(scope: &mut Scope<'_>, list: &Spanned<Expr>, uses: &[(Path, Type)]) -> Option<Type> {
+    let unchanged = uses.iter().filter(|(path, _)| path.steps().is_empty()).map(|(_, ty)| ty);
+    let narrowest = unchanged.reduce(|known, ty| if assign(ty, known).is_ok() { ty } else { known });
+    match narrowest {
+        Some(ty) => Some(ty.clone()),
+        None if has_files(&list.value) => Some(files::element_of_uses(uses)),
+        None => infer_element(scope, list),
+    }
+}
+
+/// Returns whether a list may be one of files.
+fn has_files(list: &Expr) -> bool {
+    match list {
+        Expr::Files { .. } => true,
+        Expr::Select { cases, .. } => cases.iter().any(|(_, case)| has_files(&case.value)),
+        _ => false,
+    }
 }
 
 /// Returns the element type of a literal list that a command runs over. Its parameters have the types of their values,
@@ -148,10 +186,19 @@ fn of_command(
     (position, list): (usize, &Spanned<Expr>),
     command: &manifest::Command,
 ) -> Option<Type> {
-    let mut is_content = Vec::new();
+    let (mut is_content, mut used) = (Vec::new(), Vec::new());
     for ((_, value), feed) in node.args.iter().zip(&command.feeds) {
         let takes_bytes = matches!(feed, Feed::Stdin | Feed::File(_));
-        each_use(&value.value, &Type::String, (None, position), &mut |_| is_content.push(takes_bytes));
+        let ty = if takes_bytes { bytes() } else { Type::String };
+        each_use(&value.value, &ty, (None, position), &mut |path, ty| {
+            if path.steps().is_empty() {
+                is_content.push(takes_bytes);
+            }
+            used.push((path.clone(), ty.clone()));
+        });
+    }
+    if has_files(&list.value) {
+        return of_uses(scope, list, &used);
     }
     let is_file = |part: &Spanned<Expr>| matches!(part.value, Expr::File { .. });
     let is_files = matches!(&list.value, Expr::Array(parts) if parts.iter().all(is_file));
@@ -161,14 +208,10 @@ fn of_command(
     infer_element(scope, list)
 }
 
-/// Calls `visit` with every target type that receives an item unchanged, inside literals too.
-fn each_use(expr: &Expr, ty: &Type, of: (Option<usize>, usize), visit: &mut dyn FnMut(&Type)) {
+/// Calls `visit` with every part of an item that is used and the type that it has to fit, inside literals too.
+fn each_use(expr: &Expr, ty: &Type, of: (Option<usize>, usize), visit: &mut dyn FnMut(&Path, &Type)) {
     match (expr, ty) {
-        (Expr::Item { of: pipeline, item, path }, _)
-            if (*pipeline, *item) == of && path.steps().is_empty() =>
-        {
-            visit(ty);
-        }
+        (Expr::Item { of: pipeline, item, path }, _) if (*pipeline, *item) == of => visit(path, ty),
         (Expr::Select { cases, .. }, _) => {
             cases.iter().for_each(|(_, case)| each_use(&case.value, ty, of, visit));
         }

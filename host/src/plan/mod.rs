@@ -27,6 +27,8 @@ mod repeat;
 mod policy;
 mod needs;
 mod discretion;
+mod expectation;
+mod files;
 mod fit;
 mod bound;
 mod sources;
@@ -59,6 +61,7 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use counting::MAX_ELEMENTS;
 pub use elements::ListsRef;
+pub use files::{FileList, NotUtf8};
 pub use fit::{Supplied, fit};
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{

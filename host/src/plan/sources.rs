@@ -30,6 +30,10 @@ fn name(kind: &InputKind, folder: &Path) -> String {
         InputKind::File(path) => {
             format!("the file `{}`", path.strip_prefix(folder).unwrap_or(path).display())
         }
+        InputKind::Files { folder: own, pattern } => {
+            let path = own.join(pattern.to_string());
+            format!("the list of files `{}`", path.strip_prefix(folder).unwrap_or(&path).display())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values that tasks read, as data: where each comes from, and how it fits its target.
 //! `binding` makes them, and `engine` resolves them.
 
-use crate::model::{Name, Path, Span, TaskIdx};
+use crate::model::{InputPattern, Name, Path, Span, TaskIdx};
 use crate::value::{Conversion, Type};
 use bytes::Bytes;
 use std::path::PathBuf;
@@ -137,6 +137,13 @@ pub enum InputKind {
     },
     /// A file of the host that creates the run.
     File(PathBuf),
+    /// The files of that host that match a pattern, sorted by name.
+    Files {
+        /// Folder of the manifest.
+        folder: PathBuf,
+        /// Pattern of their paths.
+        pattern: InputPattern,
+    },
     /// A literal for a secret param of an included manifest.
     Literal {
         /// Name of the param.

@@ -2,11 +2,14 @@
 //! The layout is in `print`; the work is in `app`.
 
 pub(crate) mod run;
+pub(crate) mod if_running;
 pub(crate) mod check;
 pub(crate) mod plan;
+pub(crate) mod test;
 pub(crate) mod inspect;
 pub(crate) mod build;
 pub(crate) mod output;
+pub(crate) mod output_dir;
 pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod logs;

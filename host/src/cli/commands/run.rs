@@ -7,10 +7,12 @@ use crate::app::{
 };
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
+use crate::cli::commands::if_running::{if_running, left};
 use crate::cli::commands::output;
+use crate::cli::commands::output_dir::OutputTarget;
 use crate::cli::console::report as report_error;
 use crate::cli::context::Context;
-use crate::cli::log::{Listeners, Progress};
+use crate::cli::log::{Listeners, Progress, input_files};
 use crate::cli::print::outputs;
 use crate::cli::process::{
     Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint, stdout_reader,
@@ -72,9 +74,20 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     let shown = session.outputs();
     let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
     outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
+    let target = match &arguments.output_dir {
+        Some(dir) => {
+            let inputs = input_files(ctx, arguments, &session)?;
+            Some(OutputTarget::new((dir, random.next_u64()), (&session, choice), inputs)?)
+        }
+        None => None,
+    };
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
+
+    if let Some(exit) = if_running(ctx, arguments.if_running, (state.backend.as_ref(), &session.run))? {
+        return Ok(exit);
+    }
 
     // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
     session.prepare(&sandbox)?;
@@ -108,6 +121,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         lease: state.uri.lease(),
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
+        others: arguments.if_running.into(),
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
     let after =
@@ -117,7 +131,11 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let written = listeners.close();
-    let exit = finish(report?, &Finished { ctx, arguments, session: &session, state: &state });
+    if let (Err(Error::Occupied { .. }), Some(how)) = (&report, arguments.if_running) {
+        return left(ctx, how, (&session.run, &[]));
+    }
+    let finished = Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref() };
+    let exit = finish(report?, &finished);
     let exit = match (exit, written) {
         // The events file is incomplete, so the run must not look successful.
         (Ok(Exit::Success), Err(error)) => Err(error),
@@ -157,11 +175,12 @@ struct Finished<'a> {
     arguments: &'a RunArguments,
     session: &'a Session,
     state: &'a StateBackend,
+    target: Option<&'a OutputTarget>,
 }
 
 /// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
-    let Finished { ctx, arguments, session, state } = finished;
+    let Finished { ctx, arguments, session, state, target } = finished;
     if !report.has_started {
         ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
@@ -171,6 +190,19 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         Ended::Run(RunStatus::Failed) => Exit::TaskFailed,
         Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
     };
+    let typed = arguments.backend.state.as_deref();
+    let unprinted = |error: &Error| {
+        let exit = report_error(error, &ctx.console);
+        let message = outputs_not_printed(&session.run, state.backend.as_ref(), typed);
+        ctx.console.note("unprinted", &message);
+        exit
+    };
+    if let (Exit::Success, Some(target)) = (exit, target) {
+        match target.write(&report.outputs) {
+            Ok(done) => ctx.console.note("output-files", &done),
+            Err(error) => return Ok(unprinted(&error)),
+        }
+    }
     // A failed run prints its remaining outputs only with `--keep-going`.
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
@@ -179,11 +211,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         let rendered = rendered.map_err(output::error)?;
         rendered.left_out.iter().for_each(|line| ctx.console.note("output-left-out", line));
         if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
-            let exit = report_error(&error, &ctx.console);
-            let typed = arguments.backend.state.as_deref();
-            let message = outputs_not_printed(&session.run, state.backend.as_ref(), typed);
-            ctx.console.note("unprinted", &message);
-            return Ok(exit);
+            return Ok(unprinted(&error));
         }
     }
     if exit != Exit::Success {

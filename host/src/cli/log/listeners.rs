@@ -108,7 +108,12 @@ fn progress_display(format: LogFormat, progress: Progress) -> Shown {
     }
 }
 
-fn input_files(ctx: &Context, arguments: &RunArguments, session: &Session) -> Result<InputFiles, Error> {
+/// Returns the files that a run reads.
+pub(crate) fn input_files(
+    ctx: &Context,
+    arguments: &RunArguments,
+    session: &Session,
+) -> Result<InputFiles, Error> {
     InputFiles::new(&InputFilesRequest {
         settings: &ctx.settings,
         environment: &ctx.environment,

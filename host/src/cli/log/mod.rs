@@ -11,6 +11,6 @@ mod screen;
 mod merged_log;
 
 pub(crate) use human::{show_bytes, show_millis};
-pub(crate) use listeners::Listeners;
+pub(crate) use listeners::{Listeners, input_files};
 pub(crate) use merged_log::MergedLog;
 pub(crate) use progress::Progress;

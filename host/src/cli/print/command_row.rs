@@ -88,8 +88,8 @@ fn shown(value: &Expr, manifest: &Manifest) -> String {
             let path = path.value.strip_prefix(&manifest.folder).unwrap_or(&path.value);
             of("file", &path.to_string_lossy(), &Path::root())
         }
-        // Only a `for-each` has a range.
-        Reference::Range { .. } => "…".to_owned(),
+        // Only a `for-each` has a range, and no part of a command is a list.
+        Reference::Range { .. } | Reference::Files { .. } => "…".to_owned(),
         Reference::Select { selector, .. } => {
             format!("{{ select = {}, … }}", shown(&selector.value, manifest))
         }

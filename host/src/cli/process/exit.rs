@@ -53,7 +53,8 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
         | Error::Refused(_)
         | Error::Settings(_)
         | Error::SettingsFile(_)
-        | Error::Component(_) => Exit::Usage,
+        | Error::Component(_)
+        | Error::Occupied { .. } => Exit::Usage,
         Error::Backend(error) | Error::Lost { source: error, .. } => match error.kind {
             ErrorKind::Uri | ErrorKind::OtherDigest(_) => Exit::Usage,
             ErrorKind::NoRun => Exit::Missing,
@@ -65,7 +66,8 @@ pub(crate) fn exit_of(error: &Error) -> Exit {
             | ErrorKind::Declined => Exit::Backend,
         },
         Error::Missing { .. } => Exit::Missing,
-        Error::Unprinted(_) | Error::Unwritten { .. } => Exit::Backend,
+        Error::Unprinted(_) | Error::Unwritten { .. } | Error::Unsaved { .. } => Exit::Backend,
+        Error::Unplaced(_) => Exit::TaskFailed,
     }
 }
 
@@ -77,7 +79,7 @@ pub(crate) fn render_error(error: &Error) -> String {
 fn styled(error: &Error, style: Style) -> String {
     match error {
         Error::Faults(faults) => diagnostic::render(faults, style),
-        Error::Refused(refusal) => refused(refusal, style),
+        Error::Refused(refusal) | Error::Unplaced(refusal) => refused(refusal, style),
         _ => error_chain::render_chain(error, help(error), style), // all others are a chain of causes
     }
 }
@@ -86,7 +88,7 @@ fn styled(error: &Error, style: Style) -> String {
 pub(crate) fn json_errors(error: &Error) -> Vec<JsonError> {
     match error {
         Error::Faults(faults) => diagnostic::json_errors(faults),
-        Error::Refused(refusal) => vec![JsonError {
+        Error::Refused(refusal) | Error::Unplaced(refusal) => vec![JsonError {
             message: error_chain::sentence(refusal),
             notes: refusal.notes.clone(),
             help: refusal.help.clone().into_iter().collect(),
@@ -103,13 +105,13 @@ pub(crate) fn json_errors(error: &Error) -> Vec<JsonError> {
 /// Returns the help text of an error that is a chain of causes.
 fn help(error: &Error) -> Option<&str> {
     match error {
-        Error::Faults(_) | Error::Refused(_) => None,
+        Error::Faults(_) | Error::Refused(_) | Error::Unplaced(_) | Error::Occupied { .. } => None,
         Error::Component(error) => error.help(),
         Error::Backend(error) | Error::Lost { source: error, .. } => error.help(),
         Error::Missing { help, .. } => Some(help),
-        Error::Unprinted(cause) | Error::Unwritten { source: cause, .. } => {
-            Shortage::from_error(cause).map(Shortage::help)
-        }
+        Error::Unprinted(cause)
+        | Error::Unwritten { source: cause, .. }
+        | Error::Unsaved { source: cause, .. } => Shortage::from_error(cause).map(Shortage::help),
         Error::Settings(fault) => fault.help(),
         Error::SettingsFile(fault) => Shortage::from_error(fault).map(Shortage::help),
     }

@@ -18,6 +18,7 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Run(run) => return interrupted_before_run(&run.scope.manifest),
         Command::Check(check) => during("checking", &check.manifest, again),
         Command::Plan(plan) => during("planning", &plan.scope.manifest, again),
+        Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
@@ -80,9 +81,10 @@ mod tests {
 
     #[test]
     fn every_command_has_a_one_line_interrupt_message() {
-        for line in ["run m", "check m", "plan m", "inspect c", "build m", "output r", "runs", "show r"]
-            .into_iter()
-            .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
+        for line in
+            ["run m", "check m", "plan m", "test m", "inspect c", "build m", "output r", "runs", "show r"]
+                .into_iter()
+                .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
         {
             let words = std::iter::once("cascade-host").chain(line.split(' '));
             let arguments = Arguments::try_parse_from(words).unwrap();

@@ -182,6 +182,10 @@ fn every_reference_parses() {
     assert!(
         matches!(reference("{ file = \"d/e.csv\" }"), Reference::File { path } if path.value == *"/m/d/e.csv")
     );
+    assert!(matches!(
+        reference("{ files = \"../d//*.csv\" }"),
+        Reference::Files { folder, pattern } if folder == *"/m" && pattern.to_string() == "../d/*.csv"
+    ));
     let select = "{ select = { task = \"t\" }, cases = { b = { task = \"u\" }, a = 1 }, default = 2 }";
     let Reference::Select { cases, default, .. } = reference(select) else { panic!("a select") };
     assert_eq!(cases.iter().map(|(name, _)| name.value.as_str()).collect::<Vec<_>>(), ["b", "a"]);

@@ -1,10 +1,9 @@
 //! Files in the working directory of a program that has ended: by path, and by pattern.
 //! `value` makes values of them. The program chose their names and their number.
 
-use crate::model::excerpt;
+use crate::model::{Matcher, excerpt};
 use crate::sandbox::collect::error::Uncollected;
 use crate::sandbox::guest::{Deadline, LastLink, NodeId, NodeKind, SharedTree, Tree, WORK, is_fixed, walk};
-use glob::{MatchOptions, Pattern};
 use std::ops::Bound;
 
 /// Maximum length of a path that is matched with a pattern, in bytes, as on Linux. Threat: a million folders in each other.
@@ -12,13 +11,6 @@ const MAX_PATH: usize = 4096;
 
 /// Number of entries that are visited at once.
 const BATCH: usize = 64;
-
-/// Rules of patterns: `*` and `?` stay within a name.
-const OPTIONS: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: false,
-};
 
 /// Number of files that a message lists, and the maximum length of a name in it, in characters.
 const MAX_LISTED: usize = 5;
@@ -53,10 +45,9 @@ pub(crate) async fn matching(
     deadline: Deadline,
 ) -> Result<Option<Vec<(String, NodeId)>>, Uncollected> {
     let written = pattern;
-    let pattern = Pattern::new(written.trim_start_matches("./"))
+    let pattern = Matcher::new(written)
         .map_err(|error| Uncollected::input(format!("`{written}` is no pattern: {error}")))?;
-    let max_depth = if written.contains("**") { usize::MAX } else { pattern.as_str().split('/').count() };
-    let (mut files, mut len, mut tour) = (Vec::new(), 0_usize, Tour::new(max_depth));
+    let (mut files, mut len, mut tour) = (Vec::new(), 0_usize, Tour::new(pattern.max_depth()));
     while !tour.has_ended() {
         // Threat: a million files and links. Other tasks run between the batches.
         deadline.check()?;
@@ -72,7 +63,7 @@ pub(crate) async fn matching(
                 );
                 return Err(Uncollected::error(message));
             }
-            if !pattern.matches_with(&tour.path, OPTIONS) {
+            if !pattern.matches(&tour.path) {
                 continue;
             }
             let (file, is_slow) = match entry {
@@ -211,6 +202,6 @@ mod tests {
     fn manual_names_the_limits_of_this_file() {
         Page::of("limits").section("How a command counts").says(&format!("at most {MAX_PATH} bytes"));
         // What messages show is no limit of a program.
-        has_no_other_limits(file!(), &["BATCH", "OPTIONS", "MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
+        has_no_other_limits(file!(), &["BATCH", "MAX_LISTED", "MAX_SHOWN", "MAX_COUNTED"]);
     }
 }
