@@ -53,7 +53,8 @@ if command == 'commit' then
     if not raw then return nil end
     local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
     if is_scanning ~= 0 then return nil end
-    s = {idx = idx, order = t[9], class = t[8], leads = t[6] % (2 * KIND_LEADS) >= KIND_LEADS, items = items, max = max, cursor = cursor, ended = ended,
+    s = {idx = idx, order = t[9], class = t[8], leads = t[6] % (2 * KIND_LEADS) >= KIND_LEADS, items = items,
+      max = max, cursor = cursor, ended = ended,
       running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}}
     if placed > 0 then
       s.member = raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed)

@@ -1,7 +1,7 @@
 -- Begins every script that works on all keys of a run: their names in order, and the version of what is stored in them.
 local call = redis.call
-local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS, CALLS,
-  OFFERS = unpack(KEYS)
--- Layout 3 has edges between elements, elements of elements, and iterations, which earlier hosts do not know.
-local LAYOUT = '3'
+local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS,
+  CALLS, OFFERS = unpack(KEYS)
+-- Layout 4 has calls, offers, and elements that are left out, which earlier hosts do not know.
+local LAYOUT = '4'
 

@@ -107,7 +107,8 @@ end
 
 local function remove_ready(s, item)
   s.ready = s.ready - 1
-  if s.upcoming and s.upcoming[s.next_upcoming] == item then s.next_upcoming = s.next_upcoming + 1 else s.upcoming = nil end
+  local is_next = s.upcoming and s.upcoming[s.next_upcoming] == item
+  if is_next then s.next_upcoming = s.next_upcoming + 1 else s.upcoming = nil end
   if s.added[item] then
     s.added[item] = nil
     s.additions = s.additions - 1
@@ -126,7 +127,7 @@ do
   -- Number of stored elements that are read at once.
   local CHUNK = 100
 
-  -- Lists the first elements that are ready, in order: those that this step added, and a chunk of those that are stored.
+  -- Lists the first elements that are ready, in order: those that this step added, and a chunk of the stored ones.
   local function list_ready(s)
     s.upcoming, s.next_upcoming = {}, 1
     local last = math.huge

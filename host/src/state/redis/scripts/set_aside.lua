@@ -1,10 +1,10 @@
 -- Sets results aside that nodes of a changed plan may have again, a page of them. Hosts are offered them later.
 -- ARGV  1 the life that was found, then per node its name and the head of its offer, then its iterations with ''
 -- Returns how many results are left, unless another host was faster.
-local meta = call('HMGET', META, 'life', 'state')
+local meta = call('HMGET', META, 'life', 'state', 'v')
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if meta[1] ~= ARGV[1] or meta[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then
+if meta[1] ~= ARGV[1] or meta[3] ~= LAYOUT or meta[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then
   return {'AGAIN'}
 end
 for i = 2, #ARGV, 2 do
