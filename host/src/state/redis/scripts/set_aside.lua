@@ -4,7 +4,8 @@
 local meta = call('HMGET', META, 'life', 'state', 'v')
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-if meta[1] ~= ARGV[1] or meta[3] ~= LAYOUT or meta[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then
+if meta[1] ~= ARGV[1] or meta[3] ~= LAYOUT
+  or meta[2] == 'running' and call('ZCOUNT', HOSTS, '(' .. now, '(inf') > 0 then
   return {'AGAIN'}
 end
 for i = 2, #ARGV, 2 do
