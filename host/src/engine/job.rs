@@ -9,7 +9,6 @@ use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::expansion::Expansion;
 use crate::engine::failure_text::{failure_of, shown_error};
 use crate::engine::forecast::output;
-use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
@@ -68,10 +67,10 @@ enum Decision {
     Call(Vec<Bytes>),
 }
 
-struct Job<'a> {
-    ctx: &'a Context,
-    task: &'a Task,
-    claim: &'a Claim,
+pub(crate) struct Job<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) task: &'a Task,
+    pub(crate) claim: &'a Claim,
     /// The call of the node, once its arguments are known.
     made: OnceLock<CallDigest>,
 }
@@ -332,29 +331,6 @@ impl Job<'_> {
         self.failed(FailureClass::Error, &format!("not deterministic: {reason}"), None)
     }
 
-    fn listener(&self, subject: Subject) -> Arc<dyn invoke::Listener> {
-        Arc::new(AttemptListener { recorder: self.ctx.recorder.clone(), subject })
-    }
-
-    fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> Arc<invoke::Call> {
-        let Subject { task, item, .. } = self.subject(None);
-        Arc::new(invoke::Call {
-            function: invoke::FunctionId(self.task.function),
-            args,
-            limits: self.task.limits,
-            timeout: self.task.timeout,
-            attempt: invoke::Attempt {
-                run: self.ctx.run.clone(),
-                task,
-                item,
-                iteration: self.ctx.iteration(self.claim),
-                number: self.claim.attempt,
-                epoch: self.ctx.epoch,
-            },
-            listener,
-        })
-    }
-
     /// Settles a call that returned an `err`: retry, failure, or the error as a value.
     fn settle_error(
         &self,
@@ -500,7 +476,7 @@ impl Job<'_> {
         }
     }
 
-    fn subject(&self, attempt: Option<u32>) -> Subject {
+    pub(crate) fn subject(&self, attempt: Option<u32>) -> Subject {
         let shape = self.ctx.shape.tasks.get(self.claim.node.task.index());
         let (task, item) =
             shape.map_or_else(|| (self.task.name.clone(), None), |shape| shape.subject(&self.claim.node.at));

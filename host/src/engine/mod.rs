@@ -12,6 +12,7 @@ mod prefetch;
 mod context;
 mod emit;
 mod job;
+mod invocation;
 mod settled;
 mod closed;
 mod single_flight;
