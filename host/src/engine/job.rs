@@ -7,7 +7,6 @@ use crate::engine::context::Context;
 use crate::engine::elements::check_together;
 use crate::engine::expansion::Expansion;
 use crate::engine::forecast::output;
-use crate::engine::guest_output::AttemptListener;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
@@ -18,7 +17,7 @@ use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verdicts::Job;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
-use crate::events::{Fact, Subject};
+use crate::events::Fact;
 use crate::invoke;
 use crate::model::{Digest, FailureClass, SkipReason, TaskIdx};
 use crate::state::{Claim, Error, Hole, NodeId, Offer, Outcome, Stage};
@@ -310,28 +309,5 @@ impl Job<'_> {
     /// Fails a task whose result is not deterministic. No retry: that would only hide it.
     fn fail_unverified(&self, reason: &str) -> Verdict {
         self.failed(FailureClass::Error, &format!("not deterministic: {reason}"), None)
-    }
-
-    fn listener(&self, subject: Subject) -> Arc<dyn invoke::Listener> {
-        Arc::new(AttemptListener { recorder: self.ctx.recorder.clone(), subject })
-    }
-
-    fn invocation(&self, args: Vec<Bytes>, listener: Arc<dyn invoke::Listener>) -> Arc<invoke::Call> {
-        let Subject { task, item, .. } = self.subject(None);
-        Arc::new(invoke::Call {
-            function: invoke::FunctionId(self.task.function),
-            args,
-            limits: self.task.limits,
-            timeout: self.task.policy.timeout,
-            attempt: invoke::Attempt {
-                run: self.ctx.run.clone(),
-                task,
-                item,
-                iteration: self.ctx.iteration(self.claim),
-                number: self.claim.attempt,
-                epoch: self.ctx.epoch,
-            },
-            listener,
-        })
     }
 }

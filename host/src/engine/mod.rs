@@ -14,6 +14,7 @@ mod emit;
 mod job;
 mod joining;
 mod verdicts;
+mod invocation;
 mod settled;
 mod closed;
 mod single_flight;

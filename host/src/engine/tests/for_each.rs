@@ -329,7 +329,7 @@ async fn elements_run_if_their_own_source_is_done_however_late_their_task_begins
     assert_eq!(report.ended, Ended::Run(RunStatus::Failed));
     assert!(report.call("second[0]").started >= 500);
     let mut calls = report.calls();
-    calls.sort();
+    calls.sort_unstable();
     assert_eq!(calls, ["first[0]", "first[1]", "first[2]", "second[0]", "second[2]", "slow"]);
     assert_eq!(report.events("second[1]"), ["skipped"]);
     assert_eq!(report.output("second"), "UpstreamFailed");
