@@ -28,6 +28,15 @@ pub(crate) enum Change {
     Unchanged,
 }
 
+/// What is to be at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file.
+    File,
+    /// A folder with files.
+    Folder,
+}
+
 /// A folder that output files are written into.
 pub(crate) struct OutputDir {
     root: OwnedFd,
@@ -56,8 +65,8 @@ impl OutputDir {
             None => None,
         };
         let temporary = format!(".cascade-{seed:016x}.part");
-        let made = self::write(folder, &temporary, (content, mode));
-        let moved = made.and_then(|()| Ok(renameat(folder, &*temporary, folder, name)?));
+        let written = self::write(folder, &temporary, (content, mode));
+        let moved = written.and_then(|()| Ok(renameat(folder, &*temporary, folder, name)?));
         // The error counts, not that of removing what may not have been made.
         moved.inspect_err(|_| unlinkat(folder, &*temporary, AtFlags::empty()).unwrap_or_default())?;
         Ok(Change::Written)
@@ -80,7 +89,8 @@ impl OutputDir {
 
 /// Returns why a file could not be written, as far as that is known before anything is: a link or a file on the way to
 /// it, a folder in its place, or a folder that nobody may write to.
-pub(crate) fn obstacle(dir: &Path, path: &FilePath, is_file: bool) -> Option<(PathBuf, io::Error)> {
+pub(crate) fn obstacle(dir: &Path, path: &FilePath, kind: Kind) -> Option<(PathBuf, io::Error)> {
+    let is_file = kind == Kind::File;
     let folders: Vec<&str> = path.folders().collect();
     let fault = |at: PathBuf, reason: &'static str| Some((at, io::Error::other(reason)));
     for folder in folders.iter().rev() {
@@ -212,18 +222,19 @@ mod tests {
         fs::create_dir(root.join("inner")).unwrap();
         fs::write(root.join("plain"), "").unwrap();
         let mut dir = OutputDir::open(&root, 1).unwrap();
-        for (name, is_file) in
-            [("folder/file", true), ("link", true), ("inner", true), ("plain/x", true), ("plain", false)]
+        let (file, folder) = (Kind::File, Kind::Folder);
+        for (name, kind) in
+            [("folder/file", file), ("link", file), ("inner", file), ("plain/x", file), ("plain", folder)]
         {
-            assert!(obstacle(&root, &path(name), is_file).is_some(), "{name}");
-            if is_file {
+            assert!(obstacle(&root, &path(name), kind).is_some(), "{name}");
+            if kind == file {
                 dir.write(&path(name), b"new").unwrap_err();
             }
         }
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"old");
         assert!(
-            obstacle(&root, &path("inner/x"), true).is_none()
-                && obstacle(&root, &path("plain"), true).is_none()
+            obstacle(&root, &path("inner/x"), file).is_none()
+                && obstacle(&root, &path("plain"), file).is_none()
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Names the files that `--output-dir` writes: by the outputs' own `file`, or by name and type.
 //! `output_dir` writes them.
 
+use crate::app::output_dir::Kind;
 use crate::app::{Error, Refusal};
 use crate::engine::OutputValue;
 use crate::model::{FilePath, FilePathFault, Spanned};
@@ -47,6 +48,11 @@ impl Place {
         (self.form != Form::Folder).then_some(&self.path)
     }
 
+    /// Returns whether the output becomes a file or a folder.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.form == Form::Folder { Kind::Folder } else { Kind::File }
+    }
+
     /// Returns the path of the file or the folder.
     pub(crate) const fn path(&self) -> &FilePath {
         &self.path
@@ -90,7 +96,7 @@ pub(crate) fn places<'o>(
         path: &place.path,
         is_file: place.form != Form::Folder,
     });
-    check_conflicts(taken.collect())?;
+    check_conflicts(&taken.collect::<Vec<_>>())?;
     Ok(places)
 }
 
@@ -133,7 +139,7 @@ pub(crate) fn files(places: &[Place], outputs: &[(String, OutputValue)]) -> Resu
     }
     let taken =
         files.iter().zip(&owners).map(|(file, owner)| Taken { owner, path: &file.path, is_file: true });
-    check_conflicts(taken.collect()).map_err(Error::Unplaced)?;
+    check_conflicts(&taken.collect::<Vec<_>>()).map_err(Error::Unplaced)?;
     Ok(files)
 }
 
@@ -193,14 +199,14 @@ struct Taken<'a> {
 }
 
 /// Refuses equal paths, and files in the place of folders.
-fn check_conflicts(taken: Vec<Taken<'_>>) -> Result<(), Refusal> {
+fn check_conflicts(taken: &[Taken<'_>]) -> Result<(), Refusal> {
     let mut owners: HashMap<&str, &Taken<'_>> = HashMap::with_capacity(taken.len());
-    for one in &taken {
+    for one in taken {
         if let Some(other) = owners.insert(one.path.as_str(), one) {
             return Err(conflict(other, one));
         }
     }
-    for one in &taken {
+    for one in taken {
         let outer = one.path.folders().find_map(|folder| owners.get(folder).filter(|outer| outer.is_file));
         if let Some(outer) = outer {
             return Err(conflict(outer, one));

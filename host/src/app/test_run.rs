@@ -68,7 +68,7 @@ pub(crate) async fn run_test(
     session.prepare(&host.sandbox)?;
     let state = Backends::default().state_at("memory:", host.environment)?;
     let failures = Arc::new(Failures::default());
-    let sink: Arc<dyn Sink> = Arc::clone(&failures) as _;
+    let sink: Arc<dyn Sink> = Arc::<Failures>::clone(&failures);
     // Kept until the run has ended: without a sender, the run would be interrupted.
     let (_stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {

@@ -1,13 +1,13 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
-use crate::manifest::expectation::Test;
+use crate::manifest::expr::Expr;
 use crate::manifest::imported::Imports;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
+use crate::manifest::test_case::Test;
 use crate::model::{
-    Datum, Digest, Endpoint, FilePath, Grant, InputPattern, Limits, Name, Path, Sources, Span, Spanned,
-    UrlPrefix,
+    Datum, Digest, Endpoint, FilePath, Grant, Limits, Name, Sources, Span, Spanned, UrlPrefix,
 };
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -327,86 +327,6 @@ pub enum CachePolicy {
     Never,
     /// A duration: cached with this TTL.
     For(Duration),
-}
-
-/// An expression: any place where a value is expected.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// A literal without references.
-    Literal(Datum),
-    /// An array that contains a reference.
-    Array(Vec<Spanned<Expr>>),
-    /// A table that contains a reference; keys are unique.
-    Table(Vec<(Spanned<String>, Spanned<Expr>)>),
-    /// A reference table.
-    Reference(Box<Reference>),
-    /// A value with a reported fault, and its readable parts, so that names in them are still resolved.
-    Faulty(Vec<Spanned<Expr>>),
-}
-
-/// A reference table.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reference {
-    /// `{ task = …, path = …, default = … }`.
-    Task {
-        /// The task's name.
-        task: Spanned<String>,
-        /// The path into its output; the root by default.
-        path: Path,
-        /// The value if the task was skipped or the path misses.
-        default: Option<Spanned<Datum>>,
-    },
-    /// `{ param = …, path = … }`.
-    Param {
-        /// The param's name.
-        param: Spanned<String>,
-        /// The path into its value.
-        path: Path,
-    },
-    /// `{ item = …, path = … }`.
-    Item {
-        /// The item's name in the task's `for-each`.
-        item: Spanned<String>,
-        /// The path into the element.
-        path: Path,
-    },
-    /// `{ env = …, default = …, secret = … }`.
-    Env {
-        /// The variable's name.
-        name: Spanned<String>,
-        /// The value if the variable is unset.
-        default: Option<Spanned<Datum>>,
-        /// Whether the value is never shown.
-        is_secret: bool,
-    },
-    /// `{ file = … }`, joined to the manifest's folder.
-    File {
-        /// The file's path.
-        path: Spanned<PathBuf>,
-    },
-    /// `{ files = … }`.
-    Files {
-        /// The manifest's folder.
-        folder: PathBuf,
-        /// The pattern of their paths.
-        pattern: InputPattern,
-    },
-    /// `{ range = … }`, in `for-each` only.
-    Range {
-        /// The first number; 0 by default.
-        from: Spanned<Expr>,
-        /// One past the last number.
-        to: Spanned<Expr>,
-    },
-    /// `{ select = …, cases = …, default = … }`.
-    Select {
-        /// The selector: a string or an enum.
-        selector: Spanned<Expr>,
-        /// Case names with their values, in order.
-        cases: Vec<(Spanned<String>, Spanned<Expr>)>,
-        /// The value if no case matches, or the selector's task was skipped.
-        default: Option<Spanned<Datum>>,
-    },
 }
 
 impl Manifest {

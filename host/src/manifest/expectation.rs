@@ -5,35 +5,11 @@ use crate::manifest::keys::TEST;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{title, word};
 use crate::manifest::table::{Slot, Table};
+use crate::manifest::test_case::{Expectation, Test, Values};
 use crate::manifest::value::literal;
-use crate::model::{Datum, FailureClass, Fault, Span, Spanned};
+use crate::model::{FailureClass, Fault, Spanned};
 use std::collections::HashMap;
 use toml::de::DeValue;
-
-/// A test of a manifest.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Test {
-    /// Span of the test.
-    pub span: Span,
-    /// Name, which no other test has.
-    pub name: String,
-    /// Values of params by name. Others have their defaults.
-    pub params: Values,
-    /// What is expected of the run.
-    pub expectation: Expectation,
-}
-
-/// Literals by name, in the order of the text.
-pub type Values = Vec<(Spanned<String>, Spanned<Datum>)>;
-
-/// What a test expects of its run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expectation {
-    /// The run succeeds, and these outputs have these values.
-    Outputs(Values),
-    /// The run fails, and a task or an output with this class.
-    Failure(FailureClass),
-}
 
 /// The classes that a test can expect.
 pub(crate) const FAILURES: [(&str, FailureClass); 5] = [

@@ -1,6 +1,8 @@
 //! Parses TOML text into a [`Manifest`]: checks every key, and reports all faults at once, each with its span.
 //! `graph` looks up names, and `plan` checks types.
 
+mod expr;
+mod test_case;
 mod ast;
 mod recovery;
 mod call;
@@ -42,10 +44,10 @@ mod tests;
 mod value;
 
 pub use ast::{
-    BackendSection, Backoff, CachePolicy, Component, Expr, Grants, Manifest, OnError, Param, Policy, Preopen,
-    Reference, Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
+    BackendSection, Backoff, CachePolicy, Component, Grants, Manifest, OnError, Param, Policy, Preopen,
+    Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
-pub use expectation::{Expectation, Test};
+pub use expr::{Expr, Reference};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
 #[cfg(any(test, feature = "internals"))]
@@ -54,6 +56,7 @@ pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, BuiltinCall, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use repeat::MAX_ITERATIONS;
 pub use repetition::Repeat;
+pub use test_case::{Expectation, Test};
 #[cfg(test)]
 pub(crate) use texts::Texts;
 pub(crate) use value::KINDS;

@@ -2,7 +2,7 @@
 //! `app` runs the tests.
 
 use crate::manifest::{Expectation, Manifest, Test};
-use crate::model::{Datum, Fault, Spanned, shortlist};
+use crate::model::{Datum, Fault, Name, Spanned, shortlist};
 use crate::plan::Output;
 use crate::plan::scope::Scope;
 use crate::value::{Type, encode_all};
@@ -14,7 +14,10 @@ pub(crate) fn check(scope: &mut Scope<'_>, outputs: &[&Output]) {
     let manifest = graph.manifests().root();
     let is_sound = scope.faults.is_empty();
     for test in &manifest.tests {
-        params(scope, manifest, test, is_sound);
+        params(scope, manifest, test);
+        if is_sound {
+            unknown_params(scope, manifest, test);
+        }
         let Expectation::Outputs(expected) = &test.expectation else { continue };
         for (name, value) in expected {
             let owner = format!("output `{}` of the test", name.value);
@@ -33,21 +36,10 @@ pub(crate) fn check(scope: &mut Scope<'_>, outputs: &[&Output]) {
     }
 }
 
-fn params(scope: &mut Scope<'_>, manifest: &Manifest, test: &Test, is_sound: bool) {
+fn params(scope: &mut Scope<'_>, manifest: &Manifest, test: &Test) {
     let before = scope.faults.list.len();
     for (name, value) in &test.params {
-        let Some((index, _, _)) = manifest.params.get_full(&*name.value) else {
-            if is_sound {
-                let known = || manifest.params.keys().map(|name| name.as_str());
-                let fault = Fault::spanned(name.span.clone(), format!("there is no param `{}`", name.value));
-                let fault = fault.suggest(&name.value, known());
-                scope.fault(match manifest.params.is_empty() {
-                    true => fault.note("the manifest has no params"),
-                    false => fault.note(format!("the params are {}", shortlist(&name.value, known()))),
-                });
-            }
-            continue;
-        };
+        let Some(index) = manifest.params.get_index_of(&*name.value) else { continue };
         let Some(ty) = scope.inputs.ty(index).cloned() else { continue };
         fit(scope, &format!("param `{}` of the test", name.value), value, &ty);
     }
@@ -72,6 +64,20 @@ fn params(scope: &mut Scope<'_>, manifest: &Manifest, test: &Test, is_sound: boo
             let fault = Fault::spanned(test.span.clone(), message);
             scope.fault(fault.help(format!("write `params.{name} = …`, or give the param a `default`")));
         }
+    }
+}
+
+/// Reports params that the manifest does not have.
+fn unknown_params(scope: &mut Scope<'_>, manifest: &Manifest, test: &Test) {
+    for (name, _) in test.params.iter().filter(|(name, _)| !manifest.params.contains_key(&*name.value)) {
+        let known = || manifest.params.keys().map(Name::as_str);
+        let fault = Fault::spanned(name.span.clone(), format!("there is no param `{}`", name.value));
+        let fault = fault.suggest(&name.value, known());
+        scope.fault(if manifest.params.is_empty() {
+            fault.note("the manifest has no params")
+        } else {
+            fault.note(format!("the params are {}", shortlist(&name.value, known())))
+        });
     }
 }
 

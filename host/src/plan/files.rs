@@ -2,7 +2,7 @@
 //! The application finds and reads the files.
 
 use crate::model::{Location, Path, Span, Step};
-use crate::plan::command::bytes;
+
 use crate::plan::scope::Scope;
 use crate::plan::{Input, Supplied};
 use crate::value::{Field, Type, assign, wire};
@@ -72,6 +72,10 @@ pub(crate) fn advise(scope: &mut Scope<'_>, span: &Span, to: &Type) {
         "files are a list of contents, `string` or `list<u8>`, or of `record { name: string, content: … }`, or of `tuple<string, …>`"
             .to_owned(),
     );
+}
+
+fn bytes() -> Type {
+    Type::List(Arc::new(Type::U8))
 }
 
 const NAME: &str = "name";

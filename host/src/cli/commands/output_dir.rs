@@ -33,7 +33,7 @@ impl OutputTarget {
         let places = output_places(chosen, &session.manifests.root().output_files)?;
         check_dir(dir)?;
         for place in &places {
-            if let Some((path, error)) = obstacle(dir, place.path(), place.file().is_some()) {
+            if let Some((path, error)) = obstacle(dir, place.path(), place.kind()) {
                 let message = format!("cannot write the outputs to `{}`", path.display());
                 return Err(Refusal::new(message).caused_by(error).into());
             }

@@ -3,7 +3,8 @@
 
 use crate::app;
 use crate::app::{
-    Backends, Builds, Error, Report, RunRequest, Session, SessionRequest, StateBackend, runtime_for_guests,
+    Backends, Builds, Checked, Error, Report, RunRequest, Session, SessionRequest, StateBackend,
+    runtime_for_guests,
 };
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
@@ -22,6 +23,7 @@ use crate::config::host_id;
 use crate::engine::{Ended, Interrupt, Verification};
 use crate::events::{Fact, Recorder};
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
+use crate::sandbox::Sandbox;
 use crate::state::{HostId, Mode};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,24 +41,8 @@ const MIN_FILES: usize = 16;
 
 /// Runs a manifest.
 pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error> {
-    let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
-    backends.check(&mut resolved, &ctx.settings, &ctx.environment);
-    let builds = if arguments.build {
-        build_all(ctx, &resolved)?;
-        Builds::Run
-    } else {
-        Builds::NotRun
-    };
-    // Everything that can be checked is checked before the run is opened at its backend.
-    config::raise_open_files();
-    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
-    let is_silent =
-        arguments.progress == Progress::None || arguments.events.as_deref() == Some(Path::new("-"));
-    let sandbox = if is_silent { sandbox } else { ctx.reporting(sandbox) };
-    let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
-    // A run that fails its checks opens no log.
-    let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;
+    let (sandbox, checked) = check(ctx, arguments, &backends)?;
     let mut random = Random::from_system();
     let run = match &arguments.run_id {
         Some(run) => run.clone(),
@@ -74,13 +60,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     let shown = session.outputs();
     let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
     outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
-    let target = match &arguments.output_dir {
-        Some(dir) => {
-            let inputs = input_files(ctx, arguments, &session)?;
-            Some(OutputTarget::new((dir, random.next_u64()), (&session, choice), inputs)?)
-        }
-        None => None,
-    };
+    let target = output_target(ctx, arguments, (&session, random.next_u64()))?;
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
@@ -144,6 +124,39 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     std::mem::forget(session);
     exit
+}
+
+/// Reads the manifest, builds its components if asked to, and checks all that can be checked before a run is opened.
+fn check(ctx: &Context, arguments: &RunArguments, backends: &Backends) -> Result<(Sandbox, Checked), Error> {
+    let mut resolved = app::read(&arguments.scope.manifest)?;
+    backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    let builds = if arguments.build {
+        build_all(ctx, &resolved)?;
+        Builds::Run
+    } else {
+        Builds::NotRun
+    };
+    // Everything that can be checked is checked before the run is opened at its backend.
+    config::raise_open_files();
+    let sandbox = app::open_sandbox(&ctx.settings, Some(app::own_compiler()?))?;
+    let is_silent =
+        arguments.progress == Progress::None || arguments.events.as_deref() == Some(Path::new("-"));
+    let sandbox = if is_silent { sandbox } else { ctx.reporting(sandbox) };
+    let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
+    // A run that fails its checks opens no log.
+    let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;
+    Ok((sandbox, checked))
+}
+
+/// Checks `--output-dir`, if there is one.
+fn output_target(
+    ctx: &Context,
+    arguments: &RunArguments,
+    (session, seed): (&Session, u64),
+) -> Result<Option<OutputTarget>, Error> {
+    let Some(dir) = &arguments.output_dir else { return Ok(None) };
+    let inputs = input_files(ctx, arguments, session)?;
+    OutputTarget::new((dir, seed), (session, arguments.output.as_deref()), inputs).map(Some)
 }
 
 fn few_files_message(files: usize, jobs: u32) -> String {

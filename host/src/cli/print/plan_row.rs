@@ -9,7 +9,7 @@ use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
-use crate::plan::{Code, Function, Pipeline, Plan, Task};
+use crate::plan::{Code, Function, InputKind, Pipeline, Plan, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(crate) fn row(order: u32, Planned { task: idx, fate }: &Planned, session: &S
         // A task that flows from another needs it, too, though it does not wait for all of it.
         needs: plan.upstream(*idx).iter().filter(|needed| !task.after.contains(needed)).map(name).collect(),
         after: task.after.iter().map(name).collect(),
-        for_each: task.for_each.iter().map(|list| for_each(list, &name)).collect(),
+        for_each: task.for_each.iter().map(|list| for_each(list, plan, &name)).collect(),
         repeat: task.repeat.as_deref().map(RepeatRow::new),
         elements_of,
         purity: component.map_or(Purity::Pure, |component| purity(&component.grants)),
@@ -64,12 +64,13 @@ fn task_name(plan: &Plan, task: TaskIdx) -> String {
 
 /// Builds the row of a pipeline with its tasks.
 pub(crate) fn pipeline((pipeline, tasks): (&Pipeline, Vec<&TaskName>), session: &Session) -> PipelineRow {
-    let name = |task: &TaskIdx| task_name(session.bound.plan(), *task);
+    let plan = session.bound.plan();
+    let name = |task: &TaskIdx| task_name(plan, *task);
     PipelineRow {
         name: pipeline.name.to_string(),
         manifest: pipeline.manifest.clone(),
         tasks: tasks.into_iter().map(ToString::to_string).collect(),
-        for_each: pipeline.for_each.iter().map(|list| for_each(list, &name)).collect(),
+        for_each: pipeline.for_each.iter().map(|list| for_each(list, plan, &name)).collect(),
     }
 }
 
@@ -166,10 +167,17 @@ fn call(function: &Function) -> String {
     }
 }
 
-fn for_each(list: &crate::plan::ForEach, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
+fn for_each(list: &crate::plan::ForEach, plan: &Plan, name: &dyn Fn(&TaskIdx) -> String) -> ForEachRow {
     let mut tasks = Vec::new();
     list.list.each_task(&mut |task| tasks.push(format!("task {}", name(&task))));
+    let mut patterns = Vec::new();
+    list.list.each_input(&mut |input| {
+        if let Some(InputKind::Files { pattern, .. }) = plan.inputs().get(input).map(|input| &input.kind) {
+            patterns.push(format!("`{pattern}`"));
+        }
+    });
     let over = match &*tasks {
+        [] if !patterns.is_empty() => format!("the files {}", patterns.join(", ")),
         [] if list.list.uses_items(1) => "a list of each element of its pipeline".to_owned(),
         [] => "a list of the manifest or its params".to_owned(),
         tasks => tasks.join(", "),
