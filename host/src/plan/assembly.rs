@@ -4,6 +4,7 @@
 use crate::model::{IndexPath, TaskIdx, to_usize};
 use crate::plan::known::MAX_CONVERTED;
 use crate::plan::nesting::{ElementsRecord, Length};
+use crate::plan::not_put::{NotPut, all};
 use crate::plan::recipe::{Recipe, Wire};
 use crate::plan::record::around;
 use crate::plan::{PipelineRecord, PlanRecord};
@@ -15,17 +16,6 @@ use crate::value::{
 use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// The reason why a value cannot be put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotPut<E> {
-    /// The result of a node is missing.
-    Missing(E),
-    /// A node that it needs lies in an element, with this number of indexes, that is left out of its list.
-    LeftOut(u8),
-    /// The value depends on something that is not stored, or a stored value has another form.
-    NotStored,
-}
 
 /// Returns the result of a node; none if it was skipped.
 pub(crate) type Results<'r, E> = dyn Fn(TaskIdx, IndexPath) -> Result<Option<Bytes>, NotPut<E>> + 'r;
@@ -259,42 +249,6 @@ fn convert(value: &Bytes, from: &str, to: &str) -> Option<Bytes> {
 
 fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
     value.or_else(|| default.map(Bytes::copy_from_slice))
-}
-
-impl<E> NotPut<E> {
-    /// Returns how much a reason weighs beside others: what is missing first, then what leaves most out.
-    const fn weight(&self) -> u8 {
-        match self {
-            Self::Missing(_) => u8::MAX,
-            Self::LeftOut(level) => u8::MAX - 1 - *level,
-            Self::NotStored => 0,
-        }
-    }
-}
-
-/// Returns all values; none if one of them was skipped. Looks at every value, so that all that is missing is asked for at
-/// once.
-fn all<T, E>(
-    values: impl Iterator<Item = Result<Option<T>, NotPut<E>>>,
-) -> Result<Option<Vec<T>>, NotPut<E>> {
-    let (mut found, mut reason): (_, Option<NotPut<E>>) = (Some(Vec::new()), None);
-    for value in values {
-        match value {
-            Ok(Some(value)) => {
-                if let Some(found) = &mut found {
-                    found.push(value);
-                }
-            }
-            Ok(None) => found = None,
-            Err(other) => {
-                reason = Some(match reason {
-                    Some(first) if first.weight() >= other.weight() => first,
-                    Some(_) | None => other,
-                });
-            }
-        }
-    }
-    reason.map_or(Ok(found), Err)
 }
 
 /// Returns a part of a stored value; none if it has no such part.

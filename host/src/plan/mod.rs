@@ -36,6 +36,7 @@ mod known;
 mod counting;
 mod recipe;
 mod nesting;
+mod not_put;
 mod record;
 mod assembly;
 #[cfg(test)]
@@ -51,7 +52,7 @@ mod builtin_tests;
 #[cfg(test)]
 mod digests;
 
-pub use assembly::{Assembly, NotPut};
+pub use assembly::Assembly;
 pub(crate) use bound::repeat_digest;
 pub use bound::{BindRequest, Bound, bind};
 pub use callee::Interface;
@@ -63,6 +64,7 @@ pub use counting::MAX_ELEMENTS;
 pub use elements::ListsRef;
 pub use files::{FileList, NotUtf8};
 pub use fit::{Supplied, fit};
+pub use not_put::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
     CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, NeededClause, NeededIf, Output,

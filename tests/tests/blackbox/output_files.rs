@@ -38,9 +38,10 @@ fn files(folder: &Path) -> Vec<String> {
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {
         for path in fs::read_dir(next).expect("the folder is there").map(|entry| entry.unwrap().path()) {
-            match path.is_dir() {
-                true => open.push(path),
-                false => found.push(path.strip_prefix(folder).unwrap().display().to_string()),
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().display().to_string());
             }
         }
     }
