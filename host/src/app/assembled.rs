@@ -65,7 +65,11 @@ async fn fetch(
     nodes: Vec<NodeId>,
     known: &mut HashMap<NodeId, Fetched>,
 ) -> Result<(), Error> {
-    let name = |node: NodeId| record.node_name(node.task, &node.at).unwrap_or_default();
+    // No node has the empty name: a task without elements is asked for one, to see that it has none.
+    let has_elements = |node: NodeId| node.at.level() <= record.indexed(node.task).len();
+    let name = |node: NodeId| {
+        record.node_name(node.task, &node.at).filter(|_| has_elements(node)).unwrap_or_default()
+    };
     let names: Vec<String> = nodes.iter().copied().map(name).collect();
     let results = backend.results(run, &names).await?;
     let mut without = Vec::new();

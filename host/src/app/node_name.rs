@@ -5,12 +5,15 @@
 use crate::app::Error;
 use crate::app::assembled::{Count, count};
 use crate::app::name_fault;
-use crate::model::{IndexPath, RunId, TaskName};
+use crate::model::{IndexPath, RunId, TaskName, to_usize};
 use crate::plan::PlanRecord;
 use crate::state;
 use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, split_iteration_name, split_node_name};
 use crate::value::wire::{Kind, Reader};
 use bytes::Bytes;
+
+/// Names of elements whose states are read at once.
+const PAGE: u32 = 1000;
 
 /// A stored run, whose names are looked up.
 pub(crate) struct Names<'a> {
@@ -129,7 +132,8 @@ impl<'a> Names<'a> {
     /// Finds a node. Fails if the run has no such element.
     pub(crate) async fn find(&self, node: NodeId, name: &str) -> Result<NodeView, Error> {
         let view = self.view(node).await?;
-        if view.end == End::Open && view.note.is_none() {
+        // A note may be of an element that an earlier plan had.
+        if view.end == End::Open {
             self.check_indexes(node, name).await?;
         }
         Ok(view)
@@ -189,7 +193,28 @@ impl<'a> Names<'a> {
             Kind::Bin => Some(Reader::new(&list).bin().ok()?.len()),
             _ => Reader::new(&list).array_len().ok(), // or no list, which only others can have stored
         };
-        Ok(list.and_then(len).map_or(Count::Incomplete, Count::Known))
+        let Some(len) = list.and_then(len) else { return Ok(Count::Incomplete) };
+        Ok(Count::Known(len + self.ended_from(node, len).await?))
+    }
+
+    /// Returns how many elements of a node that has ended follow a number of them. The list of a node is shorter than that
+    /// by the elements that are left out of it.
+    async fn ended_from(&self, node: NodeId, from: usize) -> Result<usize, Error> {
+        let first = u32::try_from(from).unwrap_or(u32::MAX);
+        let (mut found, mut page) = (0_u32, 1_u32);
+        loop {
+            let start = first.saturating_add(found);
+            let names = (start..start.saturating_add(page)).map(|item| self.node_name(node.child(item)));
+            let names: Vec<String> = names.collect();
+            let views =
+                self.backend.nodes(self.run, &names).await.map_err(|error| no_run(self.run, error))?;
+            let ended = views.iter().take_while(|view| view.end != End::Open).count();
+            found = found.saturating_add(u32::try_from(ended).unwrap_or(u32::MAX));
+            if ended < names.len() {
+                return Ok(to_usize(found));
+            }
+            page = PAGE;
+        }
     }
 
     /// Returns what the elements of a node are elements of, and their number.

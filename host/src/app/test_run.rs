@@ -75,7 +75,8 @@ pub(crate) async fn run_test(
         backend: state.backend,
         cache: None,
         mode: Mode::default(),
-        policy: FailurePolicy::default(),
+        // Which failures a test sees may not depend on the number of slots.
+        policy: FailurePolicy::KeepGoing,
         slots: host.settings.jobs,
         host: HostId(host_id(random.next_u64()).into()),
         recorder: Recorder::new(Arc::new(SystemClock), vec![sink]).hiding(session.secrets()),
@@ -88,7 +89,10 @@ pub(crate) async fn run_test(
     let start = Instant::now();
     let report = run(&session, Arc::clone(&host.sandbox), request).await?;
     let took = start.elapsed();
-    Ok(TestResult { took, findings: findings(&report, &failures.take(), &test.expectation) })
+    let findings = findings(&report, &failures.take(), &test.expectation);
+    let secrets = session.secrets();
+    let findings = findings.iter().map(|finding| secrets.hide(finding).into_owned()).collect();
+    Ok(TestResult { took, findings })
 }
 
 /// The tasks and outputs that have failed.

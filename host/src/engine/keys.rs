@@ -51,12 +51,13 @@ pub(crate) fn call_digest(
 ) -> Option<CallDigest> {
     let mut digester = Digester::new("cascade call of run 1");
     digester.digest(bound.callees().get(task.function)?);
-    // What failed has no result, or one that says so.
+    // What failed has no result, or one that says so, or is left out of a list.
     digester.number(match task.on_error {
         OnError::Fail | OnError::Skip => 0,
         OnError::Value => 1,
         OnError::Failure => 2,
     });
+    digester.number(u64::from(task.left_out_level));
     task.repeat.iter().for_each(|repeat| {
         digester.field(b"repeat").digest(&repeat_digest(repeat));
     });

@@ -17,7 +17,7 @@ pub struct Test {
 }
 
 /// Literals by name, in the order of the text.
-pub type Values = Vec<(Spanned<String>, Spanned<Datum>)>;
+pub(crate) type Values = Vec<(Spanned<String>, Spanned<Datum>)>;
 
 /// What a test expects of its run.
 #[derive(Debug, Clone, PartialEq)]

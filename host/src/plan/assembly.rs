@@ -206,7 +206,23 @@ impl<'r, E: Clone> Assembly<'r, E> {
             };
         }
         let value = self.put(recipe)?;
-        value.map(|value| items(&value).ok_or(NotPut::NotStored)).transpose()
+        let items = value.map(|value| items(&value).ok_or(NotPut::NotStored)).transpose()?;
+        if let (Recipe::Task { task, part, level, default: _ }, Some(items)) = (recipe, &items)
+            && part.is_empty()
+            && self.has_more(TaskIdx::new(*task), usize::from(*level), items.len())
+        {
+            return Err(NotPut::NotStored); // its elements have other numbers than the list
+        }
+        Ok(items)
+    }
+
+    /// Returns whether a task has an element after those of its list. So it has, if some are left out of the list.
+    fn has_more(&self, task: TaskIdx, level: usize, len: usize) -> bool {
+        let next = u32::try_from(len).unwrap_or(u32::MAX);
+        matches!(
+            (self.results)(task, self.at.prefix(level).child(next)),
+            Ok(Some(_)) | Err(NotPut::LeftOut(_))
+        )
     }
 
     /// Returns the value of an item of the pipeline at this level, from 1.
@@ -390,8 +406,10 @@ mod tests {
     }
 
     /// The lists `["a", "b"]` and bytes; the result of the task 2 is ten more than its index.
-    #[expect(clippy::unnecessary_wraps, reason = "other results fail")]
     fn result(task: TaskIdx, at: IndexPath) -> Result<Option<Bytes>, NotPut<&'static str>> {
+        if task.get() < 2 && at.level() > 0 {
+            return Err(NotPut::Missing("no element"));
+        }
         Ok(Some(match task.get() {
             0 => stored("list<string>", r#"["a", "b"]"#).1,
             1 => stored("list<u8>", "[7, 8]").1,

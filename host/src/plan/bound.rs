@@ -2,8 +2,8 @@
 //! The application reads the inputs, and `fit` fits them to their types.
 
 use crate::model::{Digest, Digester, Faults, Name, RunId, Sources, TaskIdx};
+use crate::plan::callee_digests::{Keys, callee_digest, callee_keys};
 use crate::plan::counting::all_excesses;
-use crate::plan::identity::{Keys, callee_digest, callee_keys};
 use crate::plan::known::{Inputs, Known};
 use crate::plan::recipe::Recipes;
 use crate::plan::sources::Read;

@@ -7,6 +7,7 @@ mod types;
 mod elements;
 mod compile;
 mod callee;
+mod callee_digests;
 mod command;
 mod builtin;
 mod generic;

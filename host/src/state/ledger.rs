@@ -73,8 +73,8 @@ pub struct Settlement {
     pub token: Token,
     /// The outcome of the node.
     pub outcome: Outcome,
-    /// The call that has led to [`Outcome::Done`], [`Outcome::Iterated`] or [`Outcome::Accepted`]; all iterations of a node
-    /// have one. Under another plan the result is offered with it. Without, it is removed.
+    /// The call that has led to [`Outcome::Done`], [`Outcome::LeftOut`], [`Outcome::Iterated`] or [`Outcome::Accepted`]; all
+    /// iterations of a node have one. Under another plan the result is offered with it. Without, it is removed.
     pub call: Option<CallDigest>,
 }
 

@@ -89,6 +89,9 @@ fn failed_elements_are_left_out_and_named() {
         let row = shown["tasks"].as_array().unwrap().iter().find(|row| row["name"] == "even[3]").unwrap();
         assert_eq!((&row["state"], &row["failure"]["class"]), (&json!("skipped"), &json!("error")));
         assert_eq!(command(&["output", "r1", "even[2]"]).expect(0).json(), json!(2));
+        // Elements keep their numbers, although the list is shorter.
+        command(&["output", "r1", "even[6]"]).expect(4).says(["`even` has 6 elements"]);
+        command(&["logs", "r1", "doubled[6]"]).expect(4);
         command(&["output", "r1", "even[3]"]).expect(4).says(["it was skipped: ElementFailed"]);
         command(&["logs", "r1", "even[3]"]).expect(0);
     });

@@ -210,12 +210,8 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         ctx.console.note("unprinted", &message);
         exit
     };
-    if let (Exit::Success, Some(target)) = (exit, target) {
-        match target.write(&report.outputs) {
-            Ok(done) => ctx.console.note("output-files", &done),
-            Err(error) => return Ok(unprinted(&error)),
-        }
-    }
+    // Outputs that cannot be files are printed all the same.
+    let written = target.filter(|_| exit == Exit::Success).map(|target| target.write(&report.outputs));
     // A failed run prints its remaining outputs only with `--keep-going`.
     let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
@@ -226,6 +222,11 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         if let Err(error) = output::print_as(arguments.format.format, &rendered.bytes) {
             return Ok(unprinted(&error));
         }
+    }
+    match written {
+        Some(Ok(done)) => ctx.console.note("output-files", &done),
+        Some(Err(error)) => return Ok(report_error(&error, &ctx.console)),
+        None => {}
     }
     if exit != Exit::Success {
         let hint = resume_hint(report.ended, arguments, &session.run, state.backend.as_ref());

@@ -130,6 +130,8 @@ macro_rules! state_conformance {
             fresh_run_keeps_nothing_in_a_new_epoch
             update_offers_results_to_nodes_that_may_make_the_same_call
             offers_go_to_nodes_of_the_same_name
+            offers_to_other_tasks_outlast_a_run_of_some
+            what_is_left_out_is_offered
             offers_outlast_lives_and_plans
             offers_are_not_waited_for_as_results
             iterations_are_offered_with_their_node

@@ -1,11 +1,11 @@
 //! Conformance of updates: results of changed tasks are offered to the same nodes, which may make the same calls.
 //! What is unchanged by its fingerprint is in `resume`.
 
-use crate::model::{Digest, RunStatus, SkipReason};
+use crate::model::{Digest, FailureClass, RunStatus, SkipReason};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, must, nodes, only, task, value};
 use crate::state::{
-    CallDigest, Claim, Entry, Mode, NodeId, Offer, OpenKind, Outcome, Settlement, Stage, TaskShape, Verdict,
-    Want,
+    CallDigest, Claim, Entry, FailureRecord, Hole, Mode, NodeId, Offer, OpenKind, Outcome, Settlement, Stage,
+    TaskShape, Verdict, Want,
 };
 use bytes::Bytes;
 
@@ -245,4 +245,50 @@ pub async fn fresh_and_resumed_runs_are_offered_nothing(harness: &dyn Harness) {
         assert_eq!(claims.len(), if mode == Mode::Fresh { 3 } else { 1 });
         assert!(claims.iter().all(|claim| claim.offer.is_none()));
     }
+}
+
+/// What is offered to tasks that a run does not include stays offered when the run succeeds.
+pub async fn offers_to_other_tasks_outlast_a_run_of_some(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[], &[]]).await;
+    let host = bench.open().await;
+    for (number, claim) in (0..).zip(&host.claim().await) {
+        done(&host, claim, number).await;
+    }
+    bench.gone(host).await;
+    let bench = bench.with(1, |task| task.is_included = false);
+    let (bench, host) = update(bench, 1, &[0, 1]).await;
+    let claim = only(host.claim().await);
+    assert_eq!((claim.node, claim.offer), (task(0), offer(0)));
+    settle(&host, &claim, Outcome::Accepted, 0).await;
+    bench.gone(host).await;
+    let mut bench = bench.with(1, |task| task.is_included = true);
+    let host = bench.open().await;
+    let claim = only(host.claim().await);
+    assert_eq!((claim.node, claim.offer), (task(1), offer(1)));
+}
+
+/// An element that was left out is offered with its call too, and left out again if the call is the same.
+pub async fn what_is_left_out_is_offered(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let host = bench.open().await;
+    let elements = host.settle(&only(host.claim().await), expand(3)).await.claims;
+    let failure = FailureRecord {
+        class: FailureClass::Trap,
+        message: "boom".to_owned(),
+        attempt: 1,
+        item: Some(0),
+        error: None,
+    };
+    let hole = Box::new(Hole { level: 1, cause: "t0[0]".to_owned(), failure: Some(failure) });
+    settle(&host, &elements[0], Outcome::LeftOut(hole.clone()), 0).await;
+    settle(&host, &elements[1], Outcome::LeftOut(hole.clone()), 1).await;
+    bench.gone(host).await;
+    let (bench, host) = update(bench, 1, &[0]).await;
+    let claims = host.settle(&only(host.claim().await), expand(2)).await.claims;
+    assert_eq!(offers(&claims), [offer(0), offer(1)]);
+    settle(&host, &claims[0], Outcome::Accepted, 0).await;
+    assert_eq!(host.entry(element(0, 0)).await, Entry::LeftOut(hole));
+    assert_eq!(must(bench.backend.failed_elements(&bench.run(), 9).await), ["t0[0]"]);
+    done(&host, &claims[1], 9).await;
+    assert_eq!(host.entry(element(0, 1)).await, Entry::Done(value(element(0, 1))));
 }

@@ -281,7 +281,10 @@ impl Machine {
             _ if self.has_failed => RunStatus::Failed, // all nodes have ended, or a failure has stopped the run
             _ if !self.is_closed() => return self.start_closing(),
             _ => {
-                self.offers = NodeMap::default();
+                // Offers to tasks that the run does not include are for a later one.
+                if self.shape.tasks.iter().all(|task| task.is_included) {
+                    self.offers = NodeMap::default();
+                }
                 RunStatus::Succeeded
             }
         };

@@ -45,7 +45,7 @@ impl Machine {
             task.iterations.get_or_insert_default().insert(node.at, iterations);
         }
         match result {
-            Some(bytes) => self.end(node, Entry::Done(bytes)),
+            Some(bytes) => self.end(node, Entry::of_stored(bytes)),
             None => self.release(node),
         }
     }
@@ -57,11 +57,11 @@ impl Machine {
             nodes.push(NodeId::of_task(task));
         }
         branch.each_element(&mut |at, entry| {
-            if matches!(entry, Entry::Done(_)) {
+            if matches!(entry, Entry::Done(_) | Entry::LeftOut(_)) {
                 nodes.push(NodeId { task, at: *at });
             }
         });
-        let is_open = |at: &IndexPath| !matches!(branch.entry(at), Entry::Done(_));
+        let is_open = |at: &IndexPath| !matches!(branch.entry(at), Entry::Done(_) | Entry::LeftOut(_));
         nodes.extend(
             branch
                 .iterations
@@ -73,7 +73,8 @@ impl Machine {
         let offer = |node: NodeId| {
             let result = match branch.entry(&node.at) {
                 Entry::Done(bytes) => Some(bytes.clone()),
-                Entry::Open | Entry::LeftOut(_) | Entry::Skipped(_) | Entry::Failed(_) => None,
+                Entry::LeftOut(hole) => Some(hole.encode()),
+                Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
             };
             let iterations = branch.iterations.as_ref().and_then(|iterations| iterations.get(&node.at));
             let iterations = iterations.cloned().unwrap_or_default();

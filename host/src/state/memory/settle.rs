@@ -43,7 +43,7 @@ impl Machine {
             node.expired_claim = None;
             node.phase = Phase::Waiting;
         }
-        if matches!(outcome, Outcome::Done(_) | Outcome::Iterated(_)) {
+        if matches!(outcome, Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_)) {
             self.record_call(node, call);
         }
         match outcome {

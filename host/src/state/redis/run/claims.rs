@@ -80,7 +80,10 @@ impl Claims {
     /// which is stored with the first one.
     pub(crate) fn call(&self, settlement: &Settlement) -> Option<(NodeId, CallDigest)> {
         let Settlement { token, outcome, call } = settlement;
-        let has_result = matches!(outcome, Outcome::Done(_) | Outcome::Iterated(_) | Outcome::Accepted);
+        let has_result = matches!(
+            outcome,
+            Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_) | Outcome::Accepted
+        );
         let (node, iteration) = self.node(*token).filter(|_| has_result)?;
         call.filter(|_| iteration == 0).map(|call| (node, call))
     }

@@ -72,7 +72,9 @@ local function conclude()
     return
   else
     run.state = 'succeeded'
-    out.without_offers = true
+    -- Offers to tasks that the run does not include are for a later one.
+    local tasks = call('STRLEN', TASKS) / RECORD_BYTES - (run.closing ~= '' and 1 or 0)
+    out.without_offers = run.total == tasks
   end
   must_wake = true
 end

@@ -333,6 +333,12 @@ do
       if offer.result then
         out.results[#out.results + 1] = name
         out.results[#out.results + 1] = offer.result
+        -- A value of a MessagePack extension type is the hole of an element that failed (`state/hole.rs`).
+        local first = offer.result:byte(1) or 0
+        if first >= 199 and first <= 201 then
+          out.skipped[#out.skipped + 1] = name
+          out.skipped[#out.skipped + 1] = 'ElementFailed'
+        end
         return finish(h, DONE)
       end
       local key = key_of(h.idx, h.path)
@@ -380,7 +386,7 @@ do
       n.lapsed, n.phase, n.dirty = false, WAITING, true
     end
     -- A new result takes the place of what the node was offered.
-    if (kind == AS_DONE or kind == AS_ITERATED) and task(h.idx).offers then
+    if (kind == AS_DONE or kind == AS_LEFT_OUT or kind == AS_ITERATED) and task(h.idx).offers then
       local of_node = kind == AS_ITERATED and name:match('^(.*)@%d+$') or name
       local offer = offers.of(of_node)
       if offer then offers.take(of_node, offer) end
