@@ -32,6 +32,7 @@ fn a_run_that_a_host_works_on_is_skipped_refused_or_awaited() {
     waiting.until("waiting for run r");
     open(&project, "ab");
     let (first, second) = (running.wait().expect(0), waiting.wait().expect(0));
+    assert_eq!(project.events_in("two.jsonl").of("state.reconnected").count(), 0);
     assert_eq!((first.json(), second.json()), (json!({ "all": "ab" }), json!({ "all": "ab" })));
     assert!(
         project.events_in("two.jsonl").tasks("task.started").is_empty(),

@@ -26,17 +26,17 @@ pub(crate) fn if_running(
     (backend, run): (&dyn Backend, &RunId),
 ) -> Result<Option<Exit>, Error> {
     let Some(how) = how else { return Ok(None) };
-    let hosts = wait_for(&ctx.console, backend, live_hosts(backend, run))?;
-    if hosts.is_empty() {
-        return Ok(None);
-    }
-    match how {
-        IfRunning::Wait => {
+    // One runtime, and connections of its own: those of the run would have to be opened again.
+    let hosts = wait_for(&ctx.console, backend, async {
+        let hosts = live_hosts(backend, run).await?;
+        if how == IfRunning::Wait && !hosts.is_empty() {
             ctx.console.note("waiting", &format!("waiting for run {run}: {} on it", work(&hosts)));
-            wait_for(&ctx.console, backend, until_idle(backend, run)).map(|()| None)
+            until_idle(backend, run).await?;
+            return Ok(Vec::new());
         }
-        IfRunning::Skip | IfRunning::Fail => left(ctx, how, (run, &hosts)).map(Some),
-    }
+        Ok(hosts)
+    })?;
+    if hosts.is_empty() { Ok(None) } else { left(ctx, how, (run, &hosts)).map(Some) }
 }
 
 /// Leaves the run to others.

@@ -65,8 +65,12 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
 
-    if let Some(exit) = if_running(ctx, arguments.if_running, (state.backend.as_ref(), &session.run))? {
-        return Ok(exit);
+    if arguments.if_running.is_some() {
+        let own =
+            Backends::default().state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
+        if let Some(exit) = if_running(ctx, arguments.if_running, (own.backend.as_ref(), &session.run))? {
+            return Ok(exit);
+        }
     }
 
     // Code that counts fuel may still have to be compiled. Do it before opening the run, so that no lease is held.
