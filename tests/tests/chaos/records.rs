@@ -67,7 +67,7 @@ impl Ledger {
         // only elements itself has no result, but a record of its end. All other fields belong to running nodes.
         let stays = |(field, value): &(String, Vec<u8>)| {
             let is_lasting =
-                ["r:", "c:", "o:", "p:", "e:", "i:"].iter().any(|start| field.starts_with(start));
+                ["r:", "c:", "o:", "p:", "e:", "i:", "m:"].iter().any(|start| field.starts_with(start));
             let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);
             is_lasting || has_ended || field == "u"
         };

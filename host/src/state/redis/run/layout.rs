@@ -145,6 +145,9 @@ impl Layout {
         layout.fields.extend(kept.together.iter().map(|((task, level), count)| {
             (format!("m:{}:{level}", task.get()).into_bytes(), count.to_string().into_bytes())
         }));
+        if shape.tasks.iter().any(|task| !task.is_included) {
+            layout.fields.push((b"partial".to_vec(), b"1".to_vec()));
+        }
         layout
     }
 

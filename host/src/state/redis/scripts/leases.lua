@@ -73,8 +73,7 @@ local function conclude()
   else
     run.state = 'succeeded'
     -- Offers to tasks that the run does not include are for a later one.
-    local tasks = call('STRLEN', TASKS) / RECORD_BYTES - (run.closing ~= '' and 1 or 0)
-    out.without_offers = run.total == tasks
+    out.without_offers = call('HEXISTS', COORD, 'partial') == 0
   end
   must_wake = true
 end
