@@ -49,7 +49,7 @@ pub trait Backend: Archive + Journal {
     ///
     /// Results are stored by name, because positions of tasks change with the plan. With another digest, the new life keeps
     /// the result of a task, and of its elements, if a task of that name has the same fingerprint. Of the other tasks it offers
-    /// the results and iterations that were stored with a [`CallDigest`], if a task of that name has elements in the same
+    /// the results and iterations that were stored with a [`crate::port::CallDigest`], if a task of that name has elements in the same
     /// places. All others are removed. An offer is no result: it is not read, and nobody waits for it. It is handed out with
     /// its node ([`crate::port::Claim::offer`]) until it is accepted, or the node is done otherwise; later lives offer it
     /// again, whatever their plan. A run that has succeeded offers nothing any more.

@@ -85,7 +85,7 @@ pub enum Outcome {
     Done(Bytes),
     /// The task is skipped, for this reason.
     Skipped(SkipReason),
-    /// The element has failed and is left out of its list. The [`Hole`] is kept as a result is, and counts as one: nodes that
+    /// The element has failed and is left out of its list. The [`crate::port::Hole`] is kept as a result is, and counts as one: nodes that
     /// wait for the element may start.
     LeftOut(Box<Hole>),
     /// The task has failed, and will not be retried; with this error record.

@@ -53,6 +53,7 @@ impl<T> NodeMap<T> {
     }
 
     /// Returns all nodes with their values; those of one node around them follow one another.
+    #[cfg(feature = "redis")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &T)> {
         self.iter_where(|_| true)
     }

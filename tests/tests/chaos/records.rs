@@ -62,9 +62,10 @@ impl Ledger {
         let meta = read_hash(client, &key("meta")).into_iter();
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
         let fields = read_hash(client, &key("coord"));
-        // Some fields stay: replies to hosts, resource requests of classes, shared amounts, names and edges of elements. So do
-        // fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node within an element that has
-        // only elements itself has no result, but a record of its end. All other fields belong to running nodes.
+        // Some fields stay: replies to hosts, resource requests of classes, shared amounts, names, edges and counts
+        // of elements. So do fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node
+        // within an element that has only elements itself has no result, but a record of its end. All other fields
+        // belong to running nodes.
         let stays = |(field, value): &(String, Vec<u8>)| {
             let is_lasting =
                 ["r:", "c:", "o:", "p:", "e:", "i:", "m:"].iter().any(|start| field.starts_with(start));
