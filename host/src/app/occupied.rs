@@ -1,5 +1,5 @@
 //! Runs that other hosts work on: who they are, and waiting until nobody does.
-//! `run` joins them, unless it is told to avoid them.
+//! `run` joins them, unless `--if-running` says otherwise.
 
 use crate::app::Error;
 use crate::config::is_gone;

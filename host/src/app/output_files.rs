@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// What an output becomes.
+/// The form of an output in a folder: a file, or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// A file with the bytes of a string or a `list<u8>`.

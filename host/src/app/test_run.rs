@@ -39,7 +39,7 @@ pub(crate) struct TestResult {
     pub(crate) findings: Vec<String>,
 }
 
-/// What tests run on.
+/// The surroundings of all tests: host, sandbox and settings.
 pub(crate) struct TestHost<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) environment: &'a Environment,

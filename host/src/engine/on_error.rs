@@ -1,5 +1,5 @@
-//! What becomes of a call that has failed for good: the task's `on-error` decides.
-//! `retry` decides whether it has; `job` settles the node.
+//! The ending of a call that has failed for good, by the task's `on-error`.
+//! `retry` decides whether another attempt follows; `job` settles the node.
 
 use crate::invoke::Usage;
 use crate::model::{FailureClass, excerpt, message_parts};

@@ -242,7 +242,7 @@ pub struct When {
     pub is_negated: bool,
 }
 
-/// What a failure becomes once retries are used up.
+/// The outcome of a failure once retries are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {
     /// The task fails.

@@ -201,7 +201,7 @@ pub struct Task {
     pub height: u32,
     /// Whether and for how long results are shared between runs.
     pub cache: CacheRule,
-    /// What a failure becomes.
+    /// The outcome of a failure.
     pub on_error: OnError,
     /// Number of indexes of the element that is left out of its list if the task fails in it: one of the task, or of a
     /// pipeline around it. Zero if there is none, so that the task fails.

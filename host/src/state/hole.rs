@@ -1,4 +1,4 @@
-//! A hole: what is stored in place of the result of an element that `on-error = "skip"` leaves out of its list.
+//! A hole: the stored form of an element that `on-error = "skip"` leaves out of its list, in place of a result.
 //! Ledgers keep it as they keep results; the engine decides which elements are left out.
 
 use crate::model::SkipReason;

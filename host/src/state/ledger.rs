@@ -37,7 +37,7 @@ pub struct Claim {
     pub elements: u32,
 }
 
-/// What a claim offers.
+/// The offer of a claim: a result of another plan, or iterations of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
     /// The call that has led to it.

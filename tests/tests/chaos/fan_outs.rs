@@ -7,8 +7,8 @@ use crate::graph::{Draft, Next, Task, Which};
 /// Maximum number of elements that a list of this file adds.
 const MAX_ADDED: u32 = 8;
 
-/// Three elements that flow on, tasks that some elements skip, and one that repeats. In some graphs an odd `n` fails, and
-/// whoever repeats too often.
+/// Three elements that flow on, tasks that some elements skip, and one that repeats. In some graphs an odd `n` fails, and so
+/// does a repetition without an end.
 const LEAF: &str = r#"
 [params.n]
 type = "u32"

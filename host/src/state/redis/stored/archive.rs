@@ -165,7 +165,7 @@ async fn page_of_nodes(
 fn end(size: i64, skipped: Option<Bytes>, failed: Option<Bytes>) -> End {
     let reason = skipped.and_then(|word| SkipReason::parse(&word));
     match (u64::try_from(size), reason, failed) {
-        // An element that is left out has both: what is stored as its result is a hole.
+        // An element that is left out has both: its stored result is a hole.
         (_, Some(reason), _) => End::Skipped(reason),
         (Ok(bytes @ 1..), _, _) => End::Done { bytes },
         (_, None, Some(record)) => End::Failed(record),
