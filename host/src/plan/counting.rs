@@ -5,7 +5,7 @@ use crate::model::{Fault, TaskIdx};
 use crate::plan::known::Known;
 use crate::plan::{Binding, FanOut, ForEach, Plan};
 
-/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 70 bytes besides its
+/// Maximum number of elements of one `for-each`. Each costs its host or the backend about 85 bytes besides its
 /// result. A list of bytes within `limits.output` could have a hundred million.
 pub const MAX_ELEMENTS: u32 = 10_000_000;
 
