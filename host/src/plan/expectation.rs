@@ -47,7 +47,7 @@ fn params(scope: &mut Scope<'_>, manifest: &Manifest, test: &Test) {
         manifest.params.get(&*name.value).is_some_and(|param| param.secret)
     };
     if test.params.iter().any(is_secret) {
-        // The values of a test may stand in one line, and a fault shows its line and value.
+        // A fault quotes its line, which may hold secret values of the same test.
         for fault in scope.faults.list.iter_mut().skip(before) {
             let message =
                 format!("a param of the test `{}` has no fitting value, or no such name", test.name);

@@ -13,7 +13,7 @@ pub enum NotPut<E> {
 }
 
 impl<E> NotPut<E> {
-    /// Returns how much a reason weighs beside others: what is missing first, then what leaves most out.
+    /// Returns the weight of a reason. A missing result weighs most, and of two holes the one at the outer level.
     const fn weight(&self) -> u8 {
         match self {
             Self::Missing(_) => u8::MAX,

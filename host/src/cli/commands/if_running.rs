@@ -22,10 +22,9 @@ impl From<Option<IfRunning>> for Others {
 /// to do.
 pub(crate) fn if_running(
     ctx: &Context,
-    how: Option<IfRunning>,
+    how: IfRunning,
     (backend, run): (&dyn Backend, &RunId),
 ) -> Result<Option<Exit>, Error> {
-    let Some(how) = how else { return Ok(None) };
     // One runtime, and connections of its own: those of the run would have to be opened again.
     let hosts = wait_for(&ctx.console, backend, async {
         let hosts = live_hosts(backend, run).await?;

@@ -65,10 +65,10 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
 
-    if arguments.if_running.is_some() {
+    if let Some(how) = arguments.if_running {
         let own =
             Backends::default().state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
-        if let Some(exit) = if_running(ctx, arguments.if_running, (own.backend.as_ref(), &session.run))? {
+        if let Some(exit) = if_running(ctx, how, (own.backend.as_ref(), &session.run))? {
             return Ok(exit);
         }
     }
