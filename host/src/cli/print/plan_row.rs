@@ -135,6 +135,13 @@ fn describe_run(
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }
+        Reason::Rerun { elements: None } => (Shown::Run, "it runs again, by `--rerun`".to_owned()),
+        Reason::Rerun { elements: Some(1) } => {
+            (Shown::Run, "one of its elements runs again, by `--rerun`".to_owned())
+        }
+        Reason::Rerun { elements: Some(count) } => {
+            (Shown::Run, format!("{count} of its elements run again, by `--rerun`"))
+        }
         Reason::EachElement => {
             let pipeline = elements_of.last().map_or("its pipeline", String::as_str);
             (Shown::Unknown, format!("its inputs are unknown until the elements of `{pipeline}` are known"))

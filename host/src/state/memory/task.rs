@@ -150,6 +150,27 @@ impl Branch {
         }
     }
 
+    /// Discards the results at the paths that `is_discarded` names, and their iterations. Nothing is scheduled yet.
+    pub(crate) fn discard(&mut self, is_discarded: &dyn Fn(IndexPath) -> bool) {
+        self.discard_below(IndexPath::root(), is_discarded);
+        self.iterations.iter_mut().for_each(|iterations| iterations.retain(|at, _| !is_discarded(*at)));
+    }
+
+    fn discard_below(&mut self, at: IndexPath, is_discarded: &dyn Fn(IndexPath) -> bool) {
+        if is_discarded(at) {
+            (self.entry, self.node.phase) = (Entry::Open, Phase::Waiting);
+        }
+        let Some(below) = &mut self.below else { return };
+        let items: Vec<u32> = below.elements.iter().map(|(item, _)| item).collect();
+        for item in items.into_iter().filter(|item| is_discarded(at.child(*item))) {
+            below.elements.insert(item, Entry::Open);
+        }
+        below
+            .branches
+            .iter_mut()
+            .for_each(|(item, branch)| branch.discard_below(at.child(*item), is_discarded));
+    }
+
     /// Calls `visit` with the path and the entry of each stored element, at any level.
     pub(crate) fn each_element(&self, visit: &mut dyn FnMut(&IndexPath, &Entry)) {
         self.each_below(IndexPath::root(), visit);
