@@ -57,6 +57,7 @@ mod purity;
 mod unreachable;
 mod references;
 mod repeat;
+mod reruns;
 mod retries;
 mod secret_forms;
 mod scratch;
