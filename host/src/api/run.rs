@@ -149,11 +149,11 @@ impl Run {
         self
     }
 
-    /// Runs these tasks, pipelines or elements (`count[3]`) of a stored run again, and all that depends on them, without the
-    /// cache. All other results are kept.
+    /// Runs a task, a pipeline or an element (`count[3]`) of a stored run again, and all that depends on it, without the cache.
+    /// All other results are kept. May be called several times. [`Self::fresh`] runs everything anyway.
     #[must_use]
-    pub fn rerun(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.rerun.extend(names.into_iter().map(Into::into));
+    pub fn rerun(mut self, name: impl Into<String>) -> Self {
+        self.rerun.push(name.into());
         self
     }
 

@@ -27,3 +27,44 @@ pub fn with_dependents(plan: &Plan, nodes: &[NodeId]) -> Vec<NodeId> {
     }
     Rerun::new(found).nodes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample::plan;
+
+    const FUNCTIONS: &[&str] = &[
+        "run() -> string",
+        "echo(t: string) -> string",
+        "many() -> list<string>",
+        "all(xs: list<string>) -> string",
+    ];
+
+    /// `a` and `b` flow, `c` reads the list of `b`, `d` is conditional on `c`, `e` comes after it.
+    const TEXT: &str = "l: call=c.many\na: call=c.echo each.x=l t=#x\nb: call=c.echo each.y=a t=#y\n\
+        c: call=c.all xs=b\nd: when=c equals='x'\ne: >c\nf: call=c.echo t=(c ? x=e | 'z')\ng:";
+
+    fn again(nodes: &[(u32, Option<u32>)]) -> String {
+        let plan = plan(FUNCTIONS, TEXT);
+        let node = |(task, item): &(u32, Option<u32>)| {
+            let task = NodeId::of_task(TaskIdx::new(*task));
+            item.map_or(task, |item| task.child(item))
+        };
+        let found = with_dependents(&plan, &nodes.iter().map(node).collect::<Vec<_>>());
+        let name = |node: &NodeId| {
+            let name = plan.task(node.task).map(|task| task.name.to_string()).unwrap_or_default();
+            format!("{name}{}", node.at.as_slice().iter().map(|item| format!("[{item}]")).collect::<String>())
+        };
+        found.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn dependents_are_those_that_read_what_runs_again() {
+        assert_eq!(again(&[(0, None)]), "l a b c d f");
+        assert_eq!(again(&[(1, Some(3))]), "a[3] b[3] c d f");
+        assert_eq!(again(&[(2, Some(0)), (2, Some(2))]), "b[0] b[2] c d f");
+        assert_eq!(again(&[(4, None)]), "d");
+        assert_eq!(again(&[(5, None), (7, None)]), "e f g");
+        assert_eq!(again(&[]), "");
+    }
+}
