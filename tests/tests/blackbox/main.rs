@@ -60,6 +60,7 @@ mod repeat;
 mod reruns;
 mod retries;
 mod secret_forms;
+mod schedules;
 mod scratch;
 mod secrets;
 mod signals;
