@@ -32,6 +32,7 @@ mod repeat;
 mod rerun;
 mod begun;
 mod retry;
+mod growth;
 mod exit_status;
 mod failure_text;
 mod keys;

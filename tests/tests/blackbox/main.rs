@@ -59,6 +59,7 @@ mod references;
 mod repeat;
 mod reruns;
 mod retries;
+mod growing_limits;
 mod secret_forms;
 mod schedules;
 mod scratch;

@@ -107,7 +107,8 @@ impl Invoker for Scripted {
             Ok(outcome) => Ok(Returned { outcome, last: LastOutput::default(), exit: None, usage }),
             Err(class) => {
                 let (message, last) = ("scripted".into(), LastOutput::default());
-                Err(Failure { class, message, last, backtrace: None, usage })
+                let hit_memory = class == FailureClass::Limit;
+                Err(Failure { class, hit_memory, message, last, backtrace: None, usage })
             }
         }
     }

@@ -51,6 +51,7 @@ macro_rules! state_conformance {
             task_after_a_skip_is_tainted_and_takes_no_slot
             released_tainted_task_waits_for_a_slot
             retried_task_returns_after_its_delay_with_the_next_attempt
+            step_of_a_retry_comes_with_later_claims
             released_task_returns_with_the_same_attempt
             awaiting_task_returns_when_the_awaited_ones_have_ended
             task_awaiting_ended_tasks_returns_immediately

@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Node {
     /// One plus the retries so far.
     pub(crate) attempt: u32,
+    /// The step of the last retry.
+    pub(crate) step: u8,
     /// Lost leases since the last settlement other than a release.
     pub(crate) takeovers: u32,
     /// Dependencies by the shape's edges that have not ended.
@@ -50,6 +52,7 @@ impl Node {
     pub(crate) const fn new(phase: Phase) -> Self {
         Self {
             attempt: 1,
+            step: 0,
             takeovers: 0,
             left: 0,
             awaits: 0,
