@@ -48,11 +48,14 @@ pub(crate) fn read_policy(
     let (limits, larger_memory) = table
         .optional(reader, "limits", |reader, slot| limits(reader, slot, base))
         .unwrap_or_else(|| (base.limits, base.larger_memory.clone()));
+    let has_lists = !longer_timeouts.is_empty() || !larger_memory.is_empty();
     Policy {
         retry: table
             .optional(reader, "retry", |reader, slot| {
                 let retry = retry(reader, slot, &base.retry)?;
-                if site == Site::Task { require_attempts(reader, slot, retry) } else { Some(retry) }
+                // A list of limits has attempts of its own, which the table may delay.
+                let is_complete = site == Site::Defaults || has_lists;
+                if is_complete { Some(retry) } else { require_attempts(reader, slot, retry) }
             })
             .unwrap_or_else(|| base.retry.clone()),
         max_lost_hosts: table

@@ -127,7 +127,8 @@ fn limits_may_have_an_entry_an_attempt() {
     let text = "[defaults]\ntimeout = [\"1s\", \"9s\"]\nlimits = { memory = [\"1MiB\", \"2MiB\", \"1GiB\"], fuel = 7 }\n\
                 [tasks.a]\ncall = \"a.b\"\nlimits = { output = \"1MiB\" }\n\
                 [tasks.b]\ncall = \"a.b\"\ntimeout = \"2s\"\nlimits = { memory = \"3MiB\" }\n\
-                [tasks.c]\ncall = \"a.b\"\ntimeout = [\"2s\"]\nlimits.memory = [\"3MiB\", \"4MiB\"]\n";
+                [tasks.c]\ncall = \"a.b\"\ntimeout = [\"2s\"]\nlimits.memory = [\"3MiB\", \"4MiB\"]\n\
+                retry = { delay = \"7s\" }\n";
     let manifest = valid(text);
     let of = |task: &str| {
         let policy = &manifest.tasks[task].policy;
