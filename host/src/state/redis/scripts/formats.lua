@@ -24,9 +24,8 @@ local COMMITTED, NOT_HELD = 'C', 'N'
 -- Pending propagation: edges to follow, or stored elements to skip.
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1
 
--- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. An attempt has its step in
--- the bits from STEP on. The rest does not change:
--- kind, levels of elements, class, order, first edge, edges.
+-- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. An attempt has its
+-- step in the bits from STEP on. The rest does not change: kind, levels of elements, class, order, first edge, edges.
 local RECORD, FRONT = '>BBHI4I4BBHI8I4I4', '>BBHI4I4'
 local RECORD_BYTES, FRONT_BYTES, STEP = 32, 12, 2 ^ 24
 -- Records are read and written in pages, because tasks that run together lie together.
