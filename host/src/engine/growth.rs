@@ -2,6 +2,7 @@
 //! The ledger keeps the step of a node as a number; `retry` decides about all other repetitions.
 
 use crate::engine::shape::mebibytes;
+use crate::invoke::Failure;
 use crate::model::{FailureClass, Limits, Size};
 use crate::plan::Task;
 use crate::state::{Claim, Stage};
@@ -17,6 +18,26 @@ pub(crate) struct Step {
 /// Bits of each count in the number of a step: lists have at most [`crate::model::MAX_BY_ATTEMPT`] entries.
 const BITS: u8 = 4;
 
+/// What an attempt was short of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortfall {
+    /// Memory.
+    Memory,
+    /// Time.
+    Time,
+}
+
+impl Shortfall {
+    /// Returns what a failed call was short of; none if more would not have helped.
+    pub(crate) fn of(failure: &Failure) -> Option<Self> {
+        match failure.class {
+            FailureClass::Limit if failure.hit_memory => Some(Self::Memory),
+            FailureClass::Timeout => Some(Self::Time),
+            _ => None, // the guest's own failure, another limit, or none of the call
+        }
+    }
+}
+
 impl Step {
     /// Returns the step of a claim.
     pub(crate) const fn of(claim: &Claim) -> Self {
@@ -28,18 +49,16 @@ impl Step {
         self.timeout << BITS | self.memory
     }
 
-    /// Returns the step after a failure that the next entry of a list may avoid; none for any other failure.
-    pub(crate) fn after(self, task: &Task, class: FailureClass, hit_memory: bool) -> Option<Self> {
-        let has_next = |taken: u8, further: usize| usize::from(taken) < further;
-        match class {
-            FailureClass::Limit if hit_memory && has_next(self.memory, task.policy.larger_memory.len()) => {
-                Some(Self { memory: self.memory + 1, ..self })
-            }
-            FailureClass::Timeout if has_next(self.timeout, task.policy.longer_timeouts.len()) => {
-                Some(Self { timeout: self.timeout + 1, ..self })
-            }
-            _ => None, // more of neither would help
-        }
+    /// Returns the step with the next entry of a list; none at its end.
+    pub(crate) fn after(self, shortfall: Shortfall, task: &Task) -> Option<Self> {
+        let (taken, further) = match shortfall {
+            Shortfall::Memory => (self.memory, task.policy.larger_memory.len()),
+            Shortfall::Time => (self.timeout, task.policy.longer_timeouts.len()),
+        };
+        (usize::from(taken) < further).then(|| match shortfall {
+            Shortfall::Memory => Self { memory: taken + 1, ..self },
+            Shortfall::Time => Self { timeout: taken + 1, ..self },
+        })
     }
 
     /// Returns the number of attempts that were repeated with more. They do not count as attempts of `retry`.

@@ -53,7 +53,7 @@ mod tests {
         let found = with_dependents(&plan, &nodes.iter().map(node).collect::<Vec<_>>());
         let name = |node: &NodeId| {
             let name = plan.task(node.task).map(|task| task.name.to_string()).unwrap_or_default();
-            format!("{name}{}", node.at.as_slice().iter().map(|item| format!("[{item}]")).collect::<String>())
+            node.at.as_slice().iter().fold(name, |name, item| format!("{name}[{item}]"))
         };
         found.iter().map(name).collect::<Vec<_>>().join(" ")
     }

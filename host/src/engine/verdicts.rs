@@ -5,7 +5,7 @@ use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::failure_text::{error_json, failure_of, shown_error};
 use crate::engine::forecast::output;
-use crate::engine::growth::Step;
+use crate::engine::growth::{Shortfall, Step};
 use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::is_last;
 use crate::engine::retry::{Attempted, delay_after, next_delay};
@@ -84,7 +84,7 @@ impl Job<'_> {
         let json = error_json(self.task.error.as_ref(), (&payload, exit), hide);
         let message = message.unwrap_or_else(|| shown_error(json.as_deref(), exit));
         let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
-        if let Some(retry) = self.retry((FailureClass::Error, false), case.as_deref(), &message) {
+        if let Some(retry) = self.retry((FailureClass::Error, None), case.as_deref(), &message) {
             return retry;
         }
         let error = Some((payload, json));
@@ -93,7 +93,8 @@ impl Job<'_> {
 
     /// Settles a call that ended without a result: by a retry, or for good.
     pub(crate) fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let invoke::Failure { class, hit_memory, message, last, backtrace, usage } = failure;
+        let shortfall = Shortfall::of(&failure);
+        let invoke::Failure { class, hit_memory: _, message, last, backtrace, usage } = failure;
         let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
         let mut message = match class {
             FailureClass::Trap => after_output(&stderr, &stdout, &message),
@@ -102,7 +103,7 @@ impl Job<'_> {
         if let Some(backtrace) = backtrace {
             message = format!("{message}\n{backtrace}");
         }
-        self.retry((class, hit_memory), None, &message).unwrap_or_else(|| {
+        self.retry((class, shortfall), None, &message).unwrap_or_else(|| {
             let message = self.ctx.recorder.hide(&message);
             self.end_failed_call(&CallFailure { class, usage, message, error: None })
         })
@@ -132,12 +133,12 @@ impl Job<'_> {
     /// Repeats a failed attempt, if its limit can grow or the retry policy says so.
     fn retry(
         &self,
-        (class, hit_memory): (FailureClass, bool),
+        (class, shortfall): (FailureClass, Option<Shortfall>),
         case: Option<&str>,
         message: &str,
     ) -> Option<Verdict> {
         let (before, policy) = (Step::of(self.claim), &self.task.policy.retry);
-        let grown = before.after(self.task, class, hit_memory);
+        let grown = shortfall.and_then(|shortfall| before.after(shortfall, self.task));
         let number = self.claim.attempt.saturating_sub(before.repetitions());
         let attempted = Attempted { number, class, case };
         let delay = self.ctx.with_random(|random| match grown {

@@ -141,9 +141,8 @@ async fn lists_grow_each_by_its_own_limit() {
     let draft = growing(&[20], &[2, 3]);
     let report = Fixture::new()
         .run(&draft.bound(), |call| match (memory_of(call), call.timeout.as_secs()) {
-            (10, 1) => fails(1, FailureClass::Timeout),
+            (10, 1) | (20, 2) => fails(1, FailureClass::Timeout),
             (10, 2) => fails(1, FailureClass::Limit),
-            (20, 2) => fails(1, FailureClass::Timeout),
             (20, 3) => returns(1, "done"),
             other => panic!("{other:?}"),
         })

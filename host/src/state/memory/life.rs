@@ -60,7 +60,7 @@ impl Life {
             (Mode::Resume | Mode::Update, true, true) if !is_rerun => Ok(Plan::Join),
             (Mode::Resume | Mode::Update, true, false) | (Mode::Update, false, false) => Ok(Plan::Resume),
             (Mode::Fresh, _, false) => Ok(Plan::Restart),
-            (Mode::Resume | Mode::Update, _, true) | (Mode::Fresh, _, true) => Err(Error::new(
+            (Mode::Resume | Mode::Update | Mode::Fresh, _, true) => Err(Error::new(
                 ErrorKind::Held,
                 format!("opening run `{}`, which another host works on", request.run),
             )
