@@ -92,6 +92,7 @@ impl Graph {
             record: Bytes::new(),
             shape: Arc::clone(&self.shape),
             mode: Mode::Fresh,
+            rerun: Vec::new(),
             policy: FailurePolicy::Finish,
             ttl: Duration::from_hours(1),
             host: HostId("bench-1".into()),

@@ -47,6 +47,7 @@ pub struct Run {
     cache: Option<ResultCache>,
     mode: Mode,
     policy: FailurePolicy,
+    rerun: Vec<String>,
     targets: Vec<String>,
     verification: Verification,
     lease: Option<Duration>,
@@ -72,6 +73,7 @@ impl Run {
             cache: None,
             mode: Mode::default(),
             policy: FailurePolicy::default(),
+            rerun: Vec::new(),
             targets: Vec::new(),
             verification: Verification::default(),
             lease: None,
@@ -147,6 +149,14 @@ impl Run {
         self
     }
 
+    /// Runs a task, a pipeline or an element (`count[3]`) of a stored run again, and all that depends on it, without the cache.
+    /// All other results are kept. May be called several times. [`Self::fresh`] runs everything anyway.
+    #[must_use]
+    pub fn rerun(mut self, name: impl Into<String>) -> Self {
+        self.rerun.push(name.into());
+        self
+    }
+
     /// Sets the reaction to a failed task. Default: [`FailurePolicy::Finish`].
     #[must_use]
     pub fn policy(mut self, policy: FailurePolicy) -> Self {
@@ -188,7 +198,7 @@ impl Run {
     /// Fails before anything runs if a param, a target, the id or a URI is wrong. May block for a moment, to compile
     /// code for tasks with `limits.fuel`.
     pub fn start(self) -> Result<RunHandle, Error> {
-        let Self { pipeline, params, refused, id, mode, policy, targets, verification, .. } = self;
+        let Self { pipeline, params, refused, id, mode, rerun, policy, targets, verification, .. } = self;
         if let Some(refusal) = refused {
             return Err(app::Error::from(refusal).into());
         }
@@ -228,6 +238,7 @@ impl Run {
             backend: state.backend,
             cache,
             mode,
+            rerun,
             policy,
             slots: host.settings().jobs,
             host: HostId(host_id(random.next_u64()).into()),

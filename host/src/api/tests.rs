@@ -82,6 +82,37 @@ fn included_manifests_are_read_from_the_folder_of_a_path_or_a_text() {
 }
 
 #[test]
+fn named_tasks_of_a_run_in_memory_run_again() {
+    let manifest = format!(
+        "{HEAD}tasks.t = {{ call = \"c.inc\", for-each.x = [1, 2], args.x = {{ item = \"x\" }} }}\n\
+         tasks.u = {{ call = \"c.inc\", args.x = {{ task = \"t\", path = \"[0]\" }} }}\n\
+         tasks.other = {{ call = \"c.inc\", args.x = 1 }}"
+    );
+    let host = host();
+    let pipeline = host.parse(&manifest, folder().path()).unwrap();
+    let started = |rerun: &[&str]| {
+        let run = rerun.iter().fold(pipeline.run().run_id("r1"), |run, name| run.rerun(*name));
+        let mut run = run;
+        let mut events = run.events();
+        run.wait()?;
+        let mut calls = Vec::new();
+        while let Some(event) = events.next_blocking() {
+            if let (Some(subject), Fact::TaskStarted) = (event.subject, event.fact) {
+                calls.push(format!("{} {:?}", subject.task, subject.item));
+            }
+        }
+        calls.sort();
+        Ok::<_, Error>(calls)
+    };
+    let (_, shown) = text(started(&["t"]).unwrap_err());
+    assert!(shown.contains("there is no run `r1` in this state backend"), "{shown}");
+    assert_eq!(started(&[]).unwrap().len(), 4);
+    assert_eq!(started(&["t[1]"]).unwrap(), ["t Some(1)", "u None"]);
+    assert_eq!(started(&["other", "u"]).unwrap(), ["other None", "u None"]);
+    assert_eq!(started(&[]).unwrap().len(), 0);
+}
+
+#[test]
 fn runs_of_one_host_execute_at_the_same_time() {
     let pipeline = one_task(&host(), "inc");
     let running: Vec<_> = (0..20_u32).map(|x| pipeline.run().param("x", x).start().unwrap()).collect();

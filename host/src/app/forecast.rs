@@ -2,6 +2,7 @@
 //! `engine` decides the fate of each task; `cli` formats it.
 
 use crate::app::assembled::{assemble, places};
+use crate::app::rerun::rerun;
 use crate::app::{Error, Session};
 use crate::cache::Cache;
 use crate::engine;
@@ -9,7 +10,7 @@ use crate::engine::Fate;
 use crate::model::TaskIdx;
 use crate::plan::{Assembly, PlanRecord};
 use crate::state;
-use crate::state::{Backend, ErrorKind, NodeId};
+use crate::state::{Backend, ErrorKind, NodeId, Rerun};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 
@@ -31,17 +32,21 @@ pub(crate) struct Forecast {
     pub differences: Vec<String>,
 }
 
-/// Forecasts a session.
+/// Forecasts a session, of which the named tasks, pipelines and elements run again.
 pub(crate) async fn forecast(
     session: &Session,
+    names: &[String],
     backend: &dyn Backend,
     cache: Option<&dyn Cache>,
 ) -> Result<Forecast, Error> {
+    let nodes = rerun(session, backend, names).await?;
+    let again = Rerun::new(nodes.iter().copied());
     let Stored { results, in_pipelines, differences } = stored(session, backend).await?;
-    let fates = engine::forecast(&session.bound, &session.targets.is_included, results, cache).await?;
+    let fates =
+        engine::forecast(&session.bound, &session.targets.is_included, results, &nodes, cache).await?;
     let secrets = session.secrets();
     let tasks = fates.into_iter().map(|(task, fate)| match fate {
-        _ if in_pipelines.contains(&task) => Planned { task, fate: Fate::Stored },
+        _ if in_pipelines.contains(&task) && !again.touches(task) => Planned { task, fate: Fate::Stored },
         Fate::Fails(message) => Planned { task, fate: Fate::Fails(secrets.hide(&message).into_owned()) },
         fate => Planned { task, fate }, // no other fate quotes a value
     });

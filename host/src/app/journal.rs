@@ -186,6 +186,7 @@ mod tests {
                 max_elements: u32::MAX,
             }),
             mode: Mode::Resume,
+            rerun: Vec::new(),
             policy: FailurePolicy::Finish,
             ttl: Duration::from_mins(1),
             host: host(),

@@ -276,7 +276,12 @@ mod tests {
     #[test]
     fn note_follows_the_events_of_its_node() {
         let mut pending = pending();
-        let retrying = Fact::TaskRetrying { delay_ms: 1, failure: failure("boom\n  at f") };
+        let retrying = Fact::TaskRetrying {
+            delay_ms: 1,
+            memory_bytes: None,
+            timeout_ms: None,
+            failure: failure("boom\n  at f"),
+        };
         assert!(pending.note(&event(10, None, 1, Fact::TaskStarted)));
         assert!(!pending.note(&event(20, None, 1, retrying)));
         let batch = pending.take().unwrap();

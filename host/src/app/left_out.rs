@@ -27,14 +27,13 @@ pub(crate) async fn left_out_before(
     }
     let mut names = backend.failed_elements(&session.run, MAX_READ).await?;
     names.retain(|name| split_node_name(name).is_some_and(|(task, _)| lists.contains(task.as_str())));
-    if names.is_empty() {
-        return Ok(None);
-    }
     names.sort_unstable();
     let more = if names.len() > MAX_NAMED { " and more" } else { "" };
     let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+    let Some(first) = names.first() else { return Ok(None) };
     let message = format!(
-        "elements that failed in an earlier session are left out of their lists: {}{more}",
+        "elements that failed in an earlier session are left out of their lists: {}{more}; `--rerun '{first}'` calls \
+         one again",
         shown.join(", ")
     );
     Ok(Some(Fact::Warning { code: "elements-left-out".into(), message }))

@@ -33,6 +33,7 @@ mod iterations;
 mod assembled;
 mod name_fault;
 mod node_name;
+mod rerun;
 mod node_log;
 mod stored;
 mod archive;

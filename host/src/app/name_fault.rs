@@ -98,6 +98,16 @@ pub(crate) fn not_yet(run: &RunId, name: &str, of: &str) -> Error {
     }
 }
 
+/// Returns the error of an element of `of` that cannot run again, because it is not known to have run.
+pub(crate) fn not_computed(run: &RunId, name: &str, of: &str) -> Error {
+    Error::Missing {
+        message: format!("run `{run}` has no record of `{name}`, so it cannot run again"),
+        help: format!(
+            "the list of `{of}` is not complete; without `--rerun {name}` the run computes all elements that have no result"
+        ),
+    }
+}
+
 /// Describes elements: their number, and the first and last name.
 pub(crate) fn range(of: &str, count: usize) -> String {
     match count {

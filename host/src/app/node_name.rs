@@ -139,6 +139,24 @@ impl<'a> Names<'a> {
         Ok(view)
     }
 
+    /// Fails if the run has no such element. Those of a list that is not complete are known by their stored state, or by
+    /// a note of an earlier result.
+    pub(crate) async fn find_known(&self, node: NodeId, name: &str) -> Result<(), Error> {
+        let view = self.view(node).await?;
+        if view.end != End::Open {
+            return Ok(());
+        }
+        for (level, index) in node.at.as_slice().iter().enumerate() {
+            let (of, count) = self.elements_of(NodeId { at: node.at.prefix(level), ..node }).await?;
+            match count {
+                Count::Incomplete if view.note.is_some() => {}
+                Count::Incomplete => return Err(name_fault::not_computed(self.run, name, &of)),
+                count => self.check_index(*index, count, (name, &of))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the stored state of a node. One that was skipped with what is around it is skipped, too.
     async fn view(&self, node: NodeId) -> Result<NodeView, Error> {
         let nodes = std::iter::successors(Some(node), |node| node.parent());

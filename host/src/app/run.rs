@@ -4,6 +4,7 @@
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
 use crate::app::left_out::left_out_before;
+use crate::app::rerun::rerun;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
 use crate::config::is_gone;
@@ -14,7 +15,7 @@ use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
-use crate::state::{Backend, ErrorKind, HostId, Mode, Notice, OpenKind, OpenRequest, Opened};
+use crate::state::{Backend, ErrorKind, HostId, Mode, NodeId, Notice, OpenKind, OpenRequest, Opened};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +35,8 @@ pub(crate) struct RunRequest {
     pub cache: Option<Arc<dyn Cache>>,
     /// The treatment of results stored under the run's id.
     pub mode: Mode,
+    /// Names of tasks, pipelines and elements that run again.
+    pub rerun: Vec<String>,
     /// The reaction to a failed task.
     pub policy: FailurePolicy,
     /// Number of slots: guests that run at the same time.
@@ -75,7 +78,8 @@ pub(crate) async fn run(
     let mut interrupt = request.interrupt.clone();
     let opening = async {
         let notices = request.backend.preflight().await?;
-        let opened = open_for(session, &request).await?;
+        let rerun = rerun(session, request.backend.as_ref(), &request.rerun).await?;
+        let opened = open_for(session, &request, &rerun).await?;
         let left_out = left_out_before(session, request.backend.as_ref(), &opened).await?;
         Ok::<_, Error>((notices, opened, left_out))
     };
@@ -129,6 +133,7 @@ async fn work(
         shape: Arc::clone(&session.shape),
         epoch: opened.epoch,
         stored: opened.stored.clone(),
+        rerun: opened.rerun.clone(),
         slots,
         seed,
         verification,
@@ -189,9 +194,9 @@ fn check_outputs(session: &Session, outputs: &[(String, OutputValue)]) -> Result
 }
 
 /// Opens the run. If others work on it, joins them, waits for their end, or fails.
-async fn open_for(session: &Session, request: &RunRequest) -> Result<Opened, Error> {
+async fn open_for(session: &Session, request: &RunRequest, rerun: &[NodeId]) -> Result<Opened, Error> {
     loop {
-        let opened = open(session, request).await?;
+        let opened = open(session, request, rerun).await?;
         if opened.kind != OpenKind::Joined || request.others == Others::Join {
             return Ok(opened);
         }
@@ -205,13 +210,14 @@ async fn open_for(session: &Session, request: &RunRequest) -> Result<Opened, Err
     }
 }
 
-async fn open(session: &Session, request: &RunRequest) -> Result<Opened, Error> {
+async fn open(session: &Session, request: &RunRequest, rerun: &[NodeId]) -> Result<Opened, Error> {
     let open = OpenRequest {
         run: session.run.clone(),
         digest: *session.bound.digest(),
         record: session.bound.record().clone(),
         shape: Arc::clone(&session.shape),
         mode: request.mode,
+        rerun: rerun.to_vec(),
         policy: request.policy,
         ttl: session.manifests.root().state.ttl.unwrap_or(TTL),
         host: request.host.clone(),

@@ -74,6 +74,7 @@ pub(crate) async fn run_test(
     let request = RunRequest {
         backend: state.backend,
         cache: None,
+        rerun: Vec::new(),
         mode: Mode::default(),
         // Which failures a test sees may not depend on the number of slots.
         policy: FailurePolicy::KeepGoing,

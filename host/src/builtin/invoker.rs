@@ -96,7 +96,10 @@ impl Invoker for Builtins {
                 usage,
             }),
             Err(stop) => Err(match stop.failure() {
-                Some((class, message)) => failure(class, message, usage),
+                Some((class, message)) => {
+                    let hit_memory = matches!(stop, Stop::Memory(_));
+                    Failure { hit_memory, ..failure(class, message, usage) }
+                }
                 None => timed_out(time, usage),
             }),
         }
@@ -109,5 +112,5 @@ fn timed_out(time: std::time::Duration, usage: Usage) -> Failure {
 }
 
 fn failure(class: FailureClass, message: String, usage: Usage) -> Failure {
-    Failure { class, message, last: LastOutput::default(), backtrace: None, usage }
+    Failure { class, hit_memory: false, message, last: LastOutput::default(), backtrace: None, usage }
 }

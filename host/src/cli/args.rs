@@ -125,7 +125,7 @@ pub(crate) struct RunArguments {
     pub(crate) run_id: Option<RunId>,
 
     /// Start over: remove the stored results of this run
-    #[arg(long, conflicts_with = "update")]
+    #[arg(long, conflicts_with_all = ["update", "rerun"])]
     pub(crate) fresh: bool,
 
     /// Accept a changed plan: keep every stored result whose own call is unchanged

@@ -34,6 +34,7 @@ topics! {
     "caching": "purity, the cache key, single-flight, `--verify`",
     "events": "all events, logs, error classes",
     "cli": "commands, flags, variables, settings, exit codes, signals",
+    "schedule": "runs by cron and systemd timers",
     "writing-tasks": "a task in Rust, Python or JavaScript; the host's interfaces",
     "library": "running pipelines from a Rust program",
     "index": "this list, and terms that all pages use",

@@ -16,7 +16,7 @@ use crate::events::{Fact, Recorder, Subject};
 use crate::invoke::Invoker;
 use crate::model::{Random, RunId, TaskIdx};
 use crate::plan::Bound;
-use crate::state::{Ledger, NodeId, RunShape, Token};
+use crate::state::{Ledger, NodeId, Rerun, RunShape, Token};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) recorder: Recorder,
     pub(crate) interrupt: watch::Receiver<Interrupt>,
     pub(crate) epoch: u64,
+    /// Nodes that run again: the cache has no result for them.
+    pub(crate) rerun: Rerun,
     pub(crate) digests: Digests,
     pub(crate) single_flight: SingleFlight,
     pub(crate) verification: Verification,

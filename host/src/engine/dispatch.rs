@@ -20,6 +20,8 @@ pub(crate) struct Dispatcher {
     /// Per class: the resources of this host that a running node takes, by index. Resources shared by all hosts are
     /// counted by the ledger.
     costs: Vec<Vec<(usize, u32)>>,
+    /// Classes with more memory, numbered after those of the plan.
+    with_memory: FxHashMap<(u16, u32), u16>,
     slots: u32,
     held: FxHashMap<Token, Held>,
     /// Claims that count against capacity: those with a slot and those that are prefetched.
@@ -70,6 +72,7 @@ impl Dispatcher {
         Self {
             is_for_all: (0..shape.resources.len()).map(is_for_all).collect(),
             costs: shape.classes.iter().map(|class| class_costs(&shape, class)).collect(),
+            with_memory: FxHashMap::default(),
             slots,
             held: FxHashMap::default(),
             running: nothing(),
@@ -124,15 +127,33 @@ impl Dispatcher {
         self.taken_over > 0
     }
 
-    /// Adds a claim that the ledger handed out.
-    pub(crate) fn add(&mut self, claim: &Claim) {
+    /// Adds a claim that the ledger handed out. `memory` is the host's memory that it takes, in MiB, if that is not what its
+    /// class takes.
+    pub(crate) fn add(&mut self, claim: &Claim, memory: Option<u32>) {
         let (uses_capacity, is_taken_over) = (claim.stage == Stage::Ready, claim.takeovers > 0);
         let class = class(&self.shape, claim.node);
+        let class = class.map(|class| memory.map_or(class, |memory| self.with_memory(class, memory)));
         self.held.insert(claim.token, Held { class, uses_capacity, has_slot: false, is_taken_over });
         self.taken_over += usize::from(is_taken_over);
         if uses_capacity {
             self.running.add(cost(&self.costs, class));
         }
+    }
+
+    /// Returns a class that takes this much memory of the host, and else what another one takes.
+    fn with_memory(&mut self, class: u16, memory: u32) -> u16 {
+        if let Some(known) = self.with_memory.get(&(class, memory)) {
+            return *known;
+        }
+        // The host's memory is the last resource.
+        let Some(last) = self.shape.resources.len().checked_sub(1) else { return class };
+        let amount = self.shape.resources.get(last).map_or(memory, |all| all.scope.cost(memory, all.amount));
+        let others = cost(&self.costs, Some(class)).iter().copied().filter(|(resource, _)| *resource != last);
+        let costs = others.chain([(last, amount)]).collect();
+        let Ok(number) = u16::try_from(self.costs.len()) else { return class };
+        self.costs.push(costs);
+        self.with_memory.insert((class, memory), number);
+        number
     }
 
     /// Returns whether a slot and resources are free for a claim. A claim no longer held needs none.
@@ -332,6 +353,7 @@ mod tests {
             node,
             token,
             attempt: 1,
+            step: 0,
             iteration: 0,
             takeovers: 0,
             from: None,
@@ -347,7 +369,7 @@ mod tests {
     }
 
     fn start(dispatcher: &mut Dispatcher, claim: &Claim) {
-        dispatcher.add(claim);
+        dispatcher.add(claim, None);
         assert!(dispatcher.has_slot_for(claim.token));
         dispatcher.assign_slot(claim.token);
     }
@@ -374,7 +396,7 @@ mod tests {
         let mut dispatcher = Dispatcher::new(shape(), 1);
         assert_eq!(requested_capacity(&dispatcher, 2), (3, vec![3]));
         start(&mut dispatcher, &claim(0));
-        dispatcher.add(&claim(1));
+        dispatcher.add(&claim(1), None);
         assert_eq!((requested_capacity(&dispatcher, 2), dispatcher.prefetched()), ((1, vec![1]), 1));
         assert!(dispatcher.is_full() && !dispatcher.has_slot_for(Token(1)));
         dispatcher.free_slot(Token(0));
@@ -384,9 +406,22 @@ mod tests {
     }
 
     #[test]
+    fn claim_may_take_more_memory_than_its_class() {
+        let mut dispatcher = Dispatcher::new(shape(), 2);
+        dispatcher.add(&claim(0), Some(3));
+        assert_eq!(requested_capacity(&dispatcher, 0), (1, vec![0]), "it is counted while it waits");
+        assert!(!dispatcher.has_slot_for(Token(0)), "there is one only");
+        dispatcher.remove(Token(0));
+        dispatcher.add(&claim(1), None);
+        assert_eq!(requested_capacity(&dispatcher, 0), (1, vec![0]));
+        dispatcher.remove(Token(1));
+        assert_eq!(requested_capacity(&dispatcher, 0), (2, vec![1]));
+    }
+
+    #[test]
     fn nothing_is_prefetched_beside_a_taken_over_claim() {
         let mut dispatcher = Dispatcher::new(shape(), 1);
-        dispatcher.add(&Claim { takeovers: 1, ..claim(0) });
+        dispatcher.add(&Claim { takeovers: 1, ..claim(0) }, None);
         assert_eq!(requested_capacity(&dispatcher, 2), (0, vec![0]));
         dispatcher.remove(Token(0));
         assert_eq!(requested_capacity(&dispatcher, 2), (3, vec![3]));

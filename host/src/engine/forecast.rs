@@ -14,7 +14,7 @@ use crate::engine::skipping::{condition, pruned};
 use crate::engine::unresolved::Unresolved;
 use crate::model::{SkipReason, TaskIdx};
 use crate::plan::{Bound, CacheRule, OnError, Plan, Repeat, Task};
-use crate::state::{Entry, Error, NodeId};
+use crate::state::{Entry, Error, NodeId, Rerun};
 use crate::value::{Type, compose_case, compose_list};
 use bytes::Bytes;
 use std::cmp::Reverse;
@@ -70,23 +70,33 @@ pub enum Reason {
         /// All elements.
         total: u32,
     },
+    /// It is asked to run again, or depends on what is.
+    Rerun {
+        /// How many of its elements run again; none if all of it does.
+        elements: Option<u32>,
+    },
     /// It runs once per element of a pipeline. Only then are its cache keys known.
     EachElement,
     /// Its arguments come from these tasks, which run first. Only then is its cache key known.
     InputsRun(Vec<TaskIdx>),
 }
 
-/// Returns the fate of each included task, in the order in which a host with one slot would start them.
+/// Returns the fate of each included task, in the order in which a host with one slot would start them. The results of
+/// nodes in `rerun` and of those around them do not count.
 pub async fn forecast(
     bound: &Bound,
     is_included: &[bool],
     stored: impl IntoIterator<Item = (TaskIdx, Bytes)>,
+    rerun: &[NodeId],
     cache: Option<&dyn Cache>,
 ) -> Result<Vec<(TaskIdx, Fate)>, Error> {
-    let known = stored.into_iter().map(|(task, value)| (NodeId::of_task(task), Entry::Done(value))).collect();
+    let rerun = Rerun::new(rerun.iter().copied());
+    let kept = stored.into_iter().filter(|(task, _)| !rerun.touches(*task));
+    let known = kept.map(|(task, value)| (NodeId::of_task(task), Entry::Done(value))).collect();
     let mut forecaster = Forecaster {
         bound,
         cache,
+        rerun,
         known,
         lists: ListCache::default(),
         undecided: HashSet::new(),
@@ -109,6 +119,7 @@ pub async fn forecast(
 struct Forecaster<'a> {
     bound: &'a Bound,
     cache: Option<&'a dyn Cache>,
+    rerun: Rerun,
     known: Known,
     lists: ListCache,
     /// Tasks for which it is unknown whether they are skipped.
@@ -149,6 +160,7 @@ impl Forecaster<'_> {
             }
         }
         let reason = match (self.cache, task.cache) {
+            _ if self.rerun.touches(idx) => Some(self.runs_again(idx)),
             (_, CacheRule::Builtin) => Some(Reason::Builtin),
             (None, _) => Some(Reason::NoCache),
             (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
@@ -166,6 +178,12 @@ impl Forecaster<'_> {
             (Ok(Calls::One(args)), None) => self.forecast_call(idx, task, args).await,
             (Ok(Calls::Each(args)), None) => self.forecast_elements(idx, task, args).await,
         }
+    }
+
+    fn runs_again(&self, idx: TaskIdx) -> Reason {
+        let is_whole = self.rerun.covers(NodeId::of_task(idx));
+        let elements = self.rerun.nodes().into_iter().filter(|node| node.task == idx).count();
+        Reason::Rerun { elements: (!is_whole).then(|| u32::try_from(elements).unwrap_or(u32::MAX)) }
     }
 
     fn scope(&self, task: &Task) -> Scope<'_> {

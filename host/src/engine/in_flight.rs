@@ -41,7 +41,8 @@ pub(crate) struct InFlight<'a> {
     lock: Option<OwnedMutexGuard<()>>,
 }
 
-/// Looks up the result of a claimed call, and waits if another job or host is computing it.
+/// Looks up the result of a claimed call, and waits if another job or host is computing it. A node that runs again is called
+/// whatever the cache has, and its result takes the place of the stored one.
 pub(crate) async fn acquire<'a>(
     ctx: &'a Context,
     claim: &Claim,
@@ -54,11 +55,14 @@ pub(crate) async fn acquire<'a>(
     let (lock, mut has_released) = lock_key(ctx, shared.key, claim.token).await;
     let request = MakeRequest { key: shared.key, maker: ctx.single_flight.next_maker(), hold: HOLD };
     let flight = InFlight { ctx, cache, shared, request, lock: Some(lock) };
+    let is_usable = |stored: &Stored| {
+        stored.type_fingerprint == flight.shared.type_fingerprint && !ctx.rerun.covers(claim.node)
+    };
     let mut wait = POLL_INTERVALS.0;
     loop {
         // A miss also reserves the key for this host, so no second round trip is needed.
         match cache.find(&request).await? {
-            Found::Stored(stored) if stored.type_fingerprint == flight.shared.type_fingerprint => {
+            Found::Stored(stored) if is_usable(&stored) => {
                 // Verification still calls a guest, which needs a slot.
                 let needs_slot = has_released && ctx.verification == Verification::Twice;
                 if needs_slot && !ctx.reacquire_slot(claim.token).await {
@@ -67,7 +71,7 @@ pub(crate) async fn acquire<'a>(
                 }
                 return Ok(Acquired::Stored(flight.shared.key, stored));
             }
-            // This job must call a guest (also if the stored value has another type), but no slot is free for it.
+            // This job must call a guest (also if the stored value cannot be used), but no slot is free for it.
             Found::Stored(_) | Found::Mine if has_released && !ctx.reacquire_slot(claim.token).await => {
                 flight.abandon().await?;
                 ctx.mark_ready_emitted(claim.node);

@@ -1,6 +1,7 @@
 //! The call that a job asks an invoker to make: function, arguments, limits, and what the guest learns of its attempt.
 //! `job` decides whether it is made, and settles what it returns.
 
+use crate::engine::growth::Step;
 use crate::engine::guest_output::AttemptListener;
 use crate::engine::verdicts::Job;
 use crate::events::Subject;
@@ -19,11 +20,12 @@ impl Job<'_> {
         listener: Arc<dyn invoke::Listener>,
     ) -> Arc<invoke::Call> {
         let Subject { task, item, .. } = self.subject(None);
+        let step = Step::of(self.claim);
         Arc::new(invoke::Call {
             function: invoke::FunctionId(self.task.function),
             args,
-            limits: self.task.limits,
-            timeout: self.task.policy.timeout,
+            limits: step.limits(self.task),
+            timeout: step.timeout(self.task),
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task,

@@ -149,8 +149,10 @@ impl Job<'_> {
         };
         let task = self.ctx.shape.name_of(self.claim.node)?;
         let failed = elements.failed;
+        let first = elements.named.first().and_then(name)?;
         let message = format!(
-            "{failed} of {items} elements of `{task}` failed, and `on-error = \"skip\"` leaves them out: {}{more}",
+            "{failed} of {items} elements of `{task}` failed, and `on-error = \"skip\"` leaves them out: {}{more}; \
+             `--rerun '{first}'` calls one again",
             names.join(", ")
         );
         (failed > 0).then_some(Fact::Warning { code: "elements-left-out".into(), message })

@@ -5,7 +5,7 @@ use crate::engine::context::Context;
 use crate::engine::resolve::converted;
 use crate::engine::unresolved::Unresolved;
 use crate::model::{FailureClass, Path};
-use crate::plan::{Repeat, Task};
+use crate::plan::{OnError, Repeat, Task};
 use crate::state::{Claim, Error};
 use crate::value::{Type, ValueFault, pick};
 use bytes::Bytes;
@@ -41,9 +41,10 @@ pub(crate) async fn next(
         Ok(Fed::Next(_)) if claim.iteration >= repeat.max => Next::Failed(
             FailureClass::Limit,
             format!(
-                "`{}` is not true after {}, and `max` allows no more; raise `max` and resume the run to go on",
+                "`{}` is not true after {}, and `max` allows no more; {}",
                 shown(&repeat.until),
-                iterations(claim.iteration)
+                iterations(claim.iteration),
+                remedy(ctx, task, claim)
             ),
         ),
         Ok(Fed::Next(fed)) => {
@@ -52,6 +53,16 @@ pub(crate) async fn next(
         }
         Err((class, message)) => Next::Failed(class, format!("after iteration {last}: {message}")),
     })
+}
+
+/// Says how to go on after the last iteration that `max` allows. A failure that is kept as a result, or left out of a list, is
+/// final: only a rerun begins again.
+fn remedy(ctx: &Context, task: &Task, claim: &Claim) -> String {
+    let is_final = task.left_out_level > 0 || task.on_error == OnError::Failure;
+    match ctx.shape.name_of(claim.node).filter(|_| is_final) {
+        Some(name) => format!("raise `max` and begin again by `--rerun '{name}'`"),
+        None => "raise `max` and resume the run to go on".to_owned(),
+    }
 }
 
 /// What follows an iteration.

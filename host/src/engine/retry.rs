@@ -21,7 +21,8 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
         FailureClass::Error => RetryClass::Error,
         FailureClass::Trap => RetryClass::Trap,
         FailureClass::Timeout => RetryClass::Timeout,
-        FailureClass::Limit | FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => {
+        FailureClass::Limit => RetryClass::Limit,
+        FailureClass::Input | FailureClass::Lost | FailureClass::Cancelled => {
             return None;
         }
     };
@@ -30,15 +31,20 @@ pub(crate) fn next_delay(retry: &Retry, attempted: &Attempted<'_>, random: &mut 
     if is_permanent || !retry.on.contains(&class) || attempted.number >= retry.attempts.get() {
         return None;
     }
+    Some(delay_after(retry, attempted.number, random))
+}
+
+/// Returns the delay after an attempt.
+pub(crate) fn delay_after(retry: &Retry, number: u32, random: &mut Random) -> Duration {
     let full = match retry.backoff {
         Backoff::Fixed => retry.delay,
         Backoff::Exponential => {
-            let doublings = attempted.number.saturating_sub(1).min(31);
+            let doublings = number.saturating_sub(1).min(31);
             retry.delay.saturating_mul(1 << doublings)
         }
     };
     let full = full.min(retry.max_delay);
-    Some(if retry.jitter { whole_millis(random.jittered(full)) } else { full })
+    if retry.jitter { whole_millis(random.jittered(full)) } else { full }
 }
 
 /// Rounds up to milliseconds, in which events and backends count. A delay remains one.
@@ -90,6 +96,9 @@ mod tests {
         assert_eq!(delay(&retry, 1, FailureClass::Error, Some("gone")), None);
         assert_eq!(delay(&retry, 1, FailureClass::Error, Some("busy")), Some(100));
         assert_eq!(delay(&retry, 1, FailureClass::Limit, None), None);
+        let retry = Retry { on: vec![RetryClass::Limit], ..policy() };
+        assert_eq!(delay(&retry, 1, FailureClass::Limit, None), Some(100));
+        assert!(!Retry::default().on.contains(&RetryClass::Limit));
     }
 
     #[test]

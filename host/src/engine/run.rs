@@ -15,7 +15,7 @@ use crate::events::Recorder;
 use crate::invoke::Invoker;
 use crate::model::{Random, RunId, RunStatus, TaskIdx};
 use crate::plan::Bound;
-use crate::state::{Claim, Error, Ledger, RunShape, Version};
+use crate::state::{Claim, Error, Ledger, NodeId, Rerun, RunShape, Version};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -49,6 +49,8 @@ pub struct Settings {
     pub epoch: u64,
     /// Tasks whose results were stored when the ledger was opened.
     pub stored: Vec<TaskIdx>,
+    /// Nodes that run again, with all below them.
+    pub rerun: Vec<NodeId>,
     /// Number of guests that run at the same time.
     pub slots: u32,
     /// Seed of the retry jitter.
@@ -274,6 +276,7 @@ fn build_context(engine: Engine, settings: Settings, slot_requests: UnboundedSen
         recorder: engine.recorder,
         interrupt: engine.interrupt,
         epoch: settings.epoch,
+        rerun: Rerun::new(settings.rerun),
         digests: Digests::default(),
         single_flight: SingleFlight::new(Random::from_system().next_u64()),
         verification: settings.verification,

@@ -4,6 +4,7 @@
 use crate::engine::Interrupt;
 use crate::engine::context::{Context, SlotRequest};
 use crate::engine::dispatch::{Action, Dispatcher};
+use crate::engine::growth::memory_of;
 use crate::engine::prefetch::PrefetchPolicy;
 use crate::engine::settled::Settled;
 use crate::events::{Fact, FailureFact};
@@ -159,13 +160,17 @@ impl RunState {
     }
 
     fn add_claim(&mut self, claim: Claim) {
-        self.dispatcher.add(&claim);
+        // An attempt that is given more memory than the first one keeps it from others while it waits for it.
+        let task = self.ctx.bound.plan().task(claim.node.task);
+        let memory = task.and_then(|task| memory_of(&claim, task));
+        self.dispatcher.add(&claim, memory);
         if let Some(from) = &claim.from {
             let fact = Fact::TaskTakenOver { from: from.0.to_string(), takeovers: claim.takeovers };
             self.ctx.emit(&claim, fact);
         }
         // Clock reads are saved if the ledger is too fast for prefetching.
-        let since = self.prefetch.is_worthwhile().then(Instant::now);
+        // Nor is such a claim returned: it would only come back.
+        let since = (memory.is_none() && self.prefetch.is_worthwhile()).then(Instant::now);
         if claim.stage == Stage::Ready {
             self.waiting.push_back(claim.token);
         } else {

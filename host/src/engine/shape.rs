@@ -108,7 +108,7 @@ fn budget(memory: Size) -> u32 {
     u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX).max(1)
 }
 
-fn mebibytes(size: Size) -> u32 {
+pub(crate) fn mebibytes(size: Size) -> u32 {
     u32::try_from(size.as_bytes().div_ceil(1 << 20)).unwrap_or(u32::MAX)
 }
 

@@ -5,18 +5,20 @@ use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::failure_text::{error_json, failure_of, shown_error};
 use crate::engine::forecast::output;
+use crate::engine::growth::{Shortfall, Step};
 use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::is_last;
-use crate::engine::retry::{Attempted, next_delay};
+use crate::engine::retry::{Attempted, delay_after, next_delay};
 use crate::engine::settled::{Verdict, finished, iterated, left_out, repeated};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{FailureClass, after_output, before_output};
+use crate::model::{FailureClass, Size, after_output, before_output};
 use crate::plan::{Function, Repeat, Task};
 use crate::state::{CallDigest, Claim, FailureRecord, Hole, Outcome};
 use crate::value::{Type, case_name};
 use bytes::Bytes;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Work on one claimed node.
 pub(crate) struct Job<'a> {
@@ -82,7 +84,7 @@ impl Job<'_> {
         let json = error_json(self.task.error.as_ref(), (&payload, exit), hide);
         let message = message.unwrap_or_else(|| shown_error(json.as_deref(), exit));
         let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
-        if let Some(retry) = self.retry(FailureClass::Error, case.as_deref(), &message) {
+        if let Some(retry) = self.retry((FailureClass::Error, None), case.as_deref(), &message) {
             return retry;
         }
         let error = Some((payload, json));
@@ -91,7 +93,8 @@ impl Job<'_> {
 
     /// Settles a call that ended without a result: by a retry, or for good.
     pub(crate) fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
-        let invoke::Failure { class, message, last, backtrace, usage } = failure;
+        let shortfall = Shortfall::of(&failure);
+        let invoke::Failure { class, hit_memory: _, message, last, backtrace, usage } = failure;
         let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
         let mut message = match class {
             FailureClass::Trap => after_output(&stderr, &stdout, &message),
@@ -100,7 +103,7 @@ impl Job<'_> {
         if let Some(backtrace) = backtrace {
             message = format!("{message}\n{backtrace}");
         }
-        self.retry(class, None, &message).unwrap_or_else(|| {
+        self.retry((class, shortfall), None, &message).unwrap_or_else(|| {
             let message = self.ctx.recorder.hide(&message);
             self.end_failed_call(&CallFailure { class, usage, message, error: None })
         })
@@ -127,14 +130,31 @@ impl Job<'_> {
         }
     }
 
-    fn retry(&self, class: FailureClass, case: Option<&str>, message: &str) -> Option<Verdict> {
-        let attempted = Attempted { number: self.claim.attempt, class, case };
-        let delay = self.ctx.with_random(|random| next_delay(&self.task.policy.retry, &attempted, random))?;
+    /// Repeats a failed attempt, if its limit can grow or the retry policy says so.
+    fn retry(
+        &self,
+        (class, shortfall): (FailureClass, Option<Shortfall>),
+        case: Option<&str>,
+        message: &str,
+    ) -> Option<Verdict> {
+        let (before, policy) = (Step::of(self.claim), &self.task.policy.retry);
+        let grown = shortfall.and_then(|shortfall| before.after(shortfall, self.task));
+        let number = self.claim.attempt.saturating_sub(before.repetitions());
+        let attempted = Attempted { number, class, case };
+        let delay = self.ctx.with_random(|random| match grown {
+            Some(_) => Some(delay_after(policy, number, random)),
+            None => next_delay(policy, &attempted, random),
+        })?;
+        let step = grown.unwrap_or(before);
+        let (memory, timeout) = step.grown_since(before, self.task);
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let fact = Fact::TaskRetrying {
-            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            delay_ms: millis(delay),
+            memory_bytes: memory.map(Size::as_bytes),
+            timeout_ms: timeout.map(millis),
             failure: FailureFact { class, error: message.to_owned() },
         };
-        Some((Outcome::Retry(delay), vec![fact]))
+        Some((Outcome::Retry { delay, step: step.number() }, vec![fact]))
     }
 
     pub(crate) fn failed(&self, class: FailureClass, message: &str, error: Option<Bytes>) -> Verdict {

@@ -43,7 +43,14 @@ pub(crate) async fn call_twice(
             let message = difference.clone();
             *differs = Some(difference);
             let last = LastOutput::default();
-            Err(Failure { class: FailureClass::Error, message, last, backtrace: None, usage })
+            Err(Failure {
+                class: FailureClass::Error,
+                hit_memory: false,
+                message,
+                last,
+                backtrace: None,
+                usage,
+            })
         }
     }
 }

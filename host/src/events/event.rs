@@ -145,6 +145,12 @@ pub enum Fact {
     TaskRetrying {
         /// Delay before the next attempt, in milliseconds.
         delay_ms: u64,
+        /// Memory limit of the next attempt in bytes, if it is larger than that of this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        memory_bytes: Option<u64>,
+        /// Timeout of the next attempt in milliseconds, if it is longer than that of this one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
         /// Reason of the failure.
         #[serde(flatten)]
         failure: FailureFact,

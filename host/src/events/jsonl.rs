@@ -105,6 +105,8 @@ mod tests {
             }),
             fact: Fact::TaskRetrying {
                 delay_ms: 100,
+                memory_bytes: None,
+                timeout_ms: None,
                 failure: FailureFact { class: FailureClass::Trap, error: "unreachable".into() },
             },
         };

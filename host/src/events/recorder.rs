@@ -85,8 +85,8 @@ impl Recorder {
             Fact::OutputFailed { output, failure: failed } => {
                 Fact::OutputFailed { output, failure: failure(failed) }
             }
-            Fact::TaskRetrying { delay_ms, failure: failed } => {
-                Fact::TaskRetrying { delay_ms, failure: failure(failed) }
+            Fact::TaskRetrying { delay_ms, memory_bytes, timeout_ms, failure: failed } => {
+                Fact::TaskRetrying { delay_ms, memory_bytes, timeout_ms, failure: failure(failed) }
             }
             Fact::Warning { code, message } => Fact::Warning { code, message: hide(&message) },
             other => other, // no other fact has a text from outside

@@ -134,6 +134,8 @@ pub struct Usage {
 pub struct Failure {
     /// Class of the failure, which decides about retries.
     pub class: FailureClass,
+    /// Whether the call has hit its memory limit: another attempt may be given more.
+    pub hit_memory: bool,
     /// Description, a lowercase fragment that names the limit if one was hit.
     pub message: String,
     /// Last part of the guest's output, if the guest caused the failure; empty otherwise.

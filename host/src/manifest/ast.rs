@@ -7,7 +7,7 @@ use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
 use crate::manifest::test_case::Test;
 use crate::model::{
-    Datum, Digest, Endpoint, FilePath, Grant, Limits, Name, Sources, Span, Spanned, UrlPrefix,
+    Datum, Digest, Endpoint, FilePath, Grant, Limits, Name, Size, Sources, Span, Spanned, UrlPrefix,
 };
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -263,10 +263,14 @@ pub struct Policy {
     pub retry: Retry,
     /// `max-lost-hosts`: maximum number of consecutive hosts lost with the task, before it counts as the cause.
     pub max_lost_hosts: u32,
-    /// `timeout`, of one attempt.
+    /// `timeout`, of one attempt; the first entry of a list.
     pub timeout: Duration,
-    /// `limits`.
+    /// The further entries of a list, in ascending order, each for an attempt after one that took longer.
+    pub longer_timeouts: Vec<Duration>,
+    /// `limits`, with the first entry of a list of `memory`.
     pub limits: Limits,
+    /// The further entries of that list, in ascending order, each for an attempt after one that needed more.
+    pub larger_memory: Vec<Size>,
     /// `resources`: names with amounts.
     pub resources: IndexMap<Name, Spanned<u32>>,
     /// `cache`.
@@ -313,6 +317,8 @@ pub enum RetryClass {
     Trap,
     /// The attempt exceeded its timeout.
     Timeout,
+    /// The attempt hit another limit.
+    Limit,
 }
 
 /// The `cache` key.
@@ -399,7 +405,9 @@ impl Default for Policy {
             retry: Retry::default(),
             max_lost_hosts: 3,
             timeout: Duration::from_mins(5),
+            longer_timeouts: Vec::new(),
             limits: Limits::default(),
+            larger_memory: Vec::new(),
             resources: IndexMap::new(),
             cache: CachePolicy::default(),
         }

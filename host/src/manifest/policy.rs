@@ -10,7 +10,7 @@ use crate::manifest::scalar::{
 };
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Backoff, CachePolicy, Policy, Retry, RetryClass};
-use crate::model::{Fault, Limits, Name, Spanned, Stack};
+use crate::model::{Fault, Limits, MAX_BY_ATTEMPT, Name, Size, Spanned, Stack};
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -42,11 +42,20 @@ pub(crate) fn read_policy(
     table: &mut Table<'_>,
     (site, base): (Site, &Policy),
 ) -> Policy {
+    let (timeout, longer_timeouts) = table
+        .optional(reader, "timeout", |reader, slot| by_attempt(reader, slot, duration))
+        .unwrap_or_else(|| (base.timeout, base.longer_timeouts.clone()));
+    let (limits, larger_memory) = table
+        .optional(reader, "limits", |reader, slot| limits(reader, slot, base))
+        .unwrap_or_else(|| (base.limits, base.larger_memory.clone()));
+    let has_lists = !longer_timeouts.is_empty() || !larger_memory.is_empty();
     Policy {
         retry: table
             .optional(reader, "retry", |reader, slot| {
                 let retry = retry(reader, slot, &base.retry)?;
-                if site == Site::Task { require_attempts(reader, slot, retry) } else { Some(retry) }
+                // A list of limits has attempts of its own, which the table may delay.
+                let is_complete = site == Site::Defaults || has_lists;
+                if is_complete { Some(retry) } else { require_attempts(reader, slot, retry) }
             })
             .unwrap_or_else(|| base.retry.clone()),
         max_lost_hosts: table
@@ -54,10 +63,10 @@ pub(crate) fn read_policy(
                 integer_within(reader, slot, 0..=MAX_LOST_HOSTS)
             })
             .unwrap_or(base.max_lost_hosts),
-        timeout: table.optional(reader, "timeout", duration).unwrap_or(base.timeout),
-        limits: table
-            .optional(reader, "limits", |reader, slot| limits(reader, slot, base.limits))
-            .unwrap_or(base.limits),
+        timeout,
+        longer_timeouts,
+        limits,
+        larger_memory,
         resources: table.optional(reader, "resources", resources).unwrap_or_else(|| base.resources.clone()),
         cache: table.optional(reader, "cache", cache).unwrap_or(base.cache),
     }
@@ -125,8 +134,12 @@ fn retry_table(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Retry) -> Option
 pub(crate) const BACKOFFS: [(&str, Backoff); 2] =
     [("exponential", Backoff::Exponential), ("fixed", Backoff::Fixed)];
 
-pub(crate) const CLASSES: [(&str, RetryClass); 3] =
-    [("error", RetryClass::Error), ("trap", RetryClass::Trap), ("timeout", RetryClass::Timeout)];
+pub(crate) const CLASSES: [(&str, RetryClass); 4] = [
+    ("error", RetryClass::Error),
+    ("trap", RetryClass::Trap),
+    ("timeout", RetryClass::Timeout),
+    ("limit", RetryClass::Limit),
+];
 
 /// Reads the failure classes to retry: at least one.
 fn classes(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Vec<RetryClass>> {
@@ -153,10 +166,46 @@ fn attempts(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<NonZeroU32> {
     integer_within(reader, slot, 1..=u32::MAX).and_then(NonZeroU32::new)
 }
 
-fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limits> {
+/// Reads a limit: one value for all attempts, or a list with an entry an attempt. Returns the first one and the others.
+fn by_attempt<T: Copy + Ord>(
+    reader: &mut Reader<'_>,
+    slot: &Slot<'_>,
+    read: impl Fn(&mut Reader<'_>, &Slot<'_>) -> Option<T>,
+) -> Option<(T, Vec<T>)> {
+    let DeValue::Array(array) = slot.value else {
+        return read(reader, slot).map(|value| (value, Vec::new()));
+    };
+    let name = slot.name;
+    let mut values: Vec<T> = Vec::with_capacity(array.len());
+    for element in slot.elements(array) {
+        let value = read(reader, &element)?;
+        if values.last().is_some_and(|before| *before >= value) {
+            let fault = Fault::spanned(element.span.clone(), format!("`{name}` does not grow here"));
+            return reader.fault(fault.help(
+                "each entry is for an attempt after one that needed more, so it is larger than the one before it",
+            ));
+        }
+        values.push(value);
+    }
+    if values.len() > MAX_BY_ATTEMPT {
+        return reader.fault(slot.fault(&format!("has more than {MAX_BY_ATTEMPT} entries")));
+    }
+    let Some((first, further)) = values.split_first() else {
+        let fault = slot.fault("has no entry");
+        return reader.fault(fault.help("write one value, or one for each attempt, the smallest first"));
+    };
+    Some((*first, further.to_vec()))
+}
+
+/// Reads limits, and the further entries of a list of memory limits.
+fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: &Policy) -> Option<(Limits, Vec<Size>)> {
+    let (base, larger_memory) = (base.limits, &base.larger_memory);
     let mut table = Table::open(reader, slot, LIMITS, ("`limits`", "`limits = { memory = \"256MiB\" }`"))?;
+    let (memory, larger_memory) = table
+        .optional(reader, "memory", |reader, slot| by_attempt(reader, slot, size))
+        .unwrap_or_else(|| (base.memory, larger_memory.clone()));
     let limits = Limits {
-        memory: table.optional(reader, "memory", size).unwrap_or(base.memory),
+        memory,
         fuel: table
             .optional(reader, "fuel", |reader, slot| integer_within(reader, slot, 1..=u64::MAX))
             .or(base.fuel),
@@ -166,7 +215,7 @@ fn limits(reader: &mut Reader<'_>, slot: &Slot<'_>, base: Limits) -> Option<Limi
         disk: table.optional(reader, "disk", size).unwrap_or(base.disk),
     };
     table.close(reader);
-    Some(limits)
+    Some((limits, larger_memory))
 }
 
 /// Reads the size of a stack, and rounds it up to one that there is.

@@ -3,6 +3,9 @@
 
 use crate::model::size::Size;
 
+/// Maximum number of entries in a list of limits, an entry an attempt. The ledger keeps the position in four bits.
+pub const MAX_BY_ATTEMPT: usize = 16;
+
 /// The `limits` of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -60,7 +60,7 @@ pub use guest_text::{
 pub use index::{IndexPath, TaskIdx, to_usize};
 pub use input::open_input;
 pub use interface_name::{are_compatible, split_version, version_numbers};
-pub use limits::{Limits, Stack};
+pub use limits::{Limits, MAX_BY_ATTEMPT, Stack};
 #[cfg(test)]
 pub(crate) use manual_clock::ManualClock;
 pub use name::{Name, STD};

@@ -3,7 +3,7 @@
 
 use crate::graph::{FanOut, Flow};
 use crate::model::{Path, TaskIdx};
-use crate::plan::{Binding, ForEach, Plan};
+use crate::plan::{Binding, ForEach, Plan, Task};
 use crate::value::{Type, assign};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -95,8 +95,20 @@ impl Plan {
     #[must_use]
     pub fn element_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
         let Some(task) = self.task(at) else { return Vec::new() };
+        let mut sources = self.flow_sources(at);
+        let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
+        sources.extend(inside);
+        sources.retain(|(_, level)| *level > 0);
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Returns the tasks from which a task or a pipeline around it flows, each with the number of indexes. What a pipeline
+    /// passes on from outside of its elements has none.
+    fn flow_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
         let mut sources = Vec::new();
-        for level in 1..=task.depth() {
+        for level in 1..=self.task(at).map_or(0, Task::depth) {
             let lists = self.fan_out(at, level).and_then(|of| self.lists(of));
             for source in lists.and_then(|lists| lists.flow).into_iter().flat_map(Flow::distinct_sources) {
                 match source {
@@ -115,9 +127,28 @@ impl Plan {
                 }
             }
         }
-        let inside = task.waits_for.iter().map(|read| (*read, self.common_level(*read, &task.around)));
-        sources.extend(inside);
-        sources.retain(|(_, level)| *level > 0);
+        sources
+    }
+
+    /// Returns the tasks whose results decide those of a task, each with the number of indexes that both nodes share: those
+    /// of its elements flow from elements of the same index, all others are read as they are around it. What it only waits
+    /// for, by `after` or to be pruned, decides nothing.
+    #[must_use]
+    pub fn data_sources(&self, at: TaskIdx) -> Vec<(TaskIdx, usize)> {
+        let Some(task) = self.task(at) else { return Vec::new() };
+        let mut sources = Vec::new();
+        let mut read = |binding: &Binding| {
+            binding.each_task(&mut |read| sources.push((read, self.common_level(read, &task.around))));
+        };
+        task.args.iter().chain(task.when.iter().map(|when| &when.subject)).for_each(&mut read);
+        let all = (1..=task.depth()).filter_map(|level| self.lists(self.fan_out(at, level)?));
+        for lists in all {
+            let flows =
+                |item: usize| lists.flow.is_some_and(|flow| matches!(flow.sources.get(item), Some(Some(_))));
+            let whole = lists.lists.iter().enumerate().filter(|(item, _)| !flows(*item));
+            whole.for_each(|(_, list)| read(&list.list));
+        }
+        sources.extend(self.flow_sources(at));
         sources.sort_unstable();
         sources.dedup();
         sources

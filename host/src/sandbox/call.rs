@@ -121,7 +121,8 @@ fn setup_failure(error: &wasmtime::Error, call: &Call) -> Failure {
         return failure::without_trap(FailureClass::Input, unfit.to_string(), Usage::default());
     }
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
-        return failure::without_trap(FailureClass::Limit, hit.to_string(), Usage::default());
+        let failure = failure::without_trap(FailureClass::Limit, hit.to_string(), Usage::default());
+        return Failure { hit_memory: failure::has_hit_memory(error), ..failure };
     }
     failure::without_trap(
         FailureClass::Input,
@@ -173,7 +174,7 @@ fn count_entered(state: &mut State, hook: CallHook) -> Result<(), LimitHit> {
     if state.entered <= max + 1 {
         return Ok(());
     }
-    Err(LimitHit(format!("more than {max} calls inside of the guest wait at the same time")))
+    Err(LimitHit::Other(format!("more than {max} calls inside of the guest wait at the same time")))
 }
 
 /// Runs the guest from its initialisation to its result.

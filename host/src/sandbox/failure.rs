@@ -37,7 +37,9 @@ pub(crate) fn from_error(error: &wasmtime::Error, call: &Call, usage: Usage) -> 
     // A limit has a reason of its own, so that frames without names add nothing. A trap may have nothing else.
     let is_shown = |trace: &&WasmBacktrace| class == FailureClass::Trap || has_names(trace);
     let backtrace = error.downcast_ref().filter(is_shown).and_then(backtrace);
-    Failure { class, message: one_line(&message), last: LastOutput::default(), backtrace, usage }
+    let hit_memory = has_hit_memory(error);
+    let message = one_line(&message);
+    Failure { class, hit_memory, message, last: LastOutput::default(), backtrace, usage }
 }
 
 /// Converts an error of a guest to a failure. Its last output belongs to a trap: the other failures have a reason.
@@ -48,13 +50,19 @@ pub(crate) fn of_guest(error: &wasmtime::Error, call: &Call, last: LastOutput, u
 
 /// Builds a failure that is no trap: it happened before or around the guest's code.
 pub(crate) fn without_trap(class: FailureClass, message: impl Into<String>, usage: Usage) -> Failure {
-    Failure { class, message: message.into(), last: LastOutput::default(), backtrace: None, usage }
+    let (message, last) = (message.into(), LastOutput::default());
+    Failure { class, hit_memory: false, message, last, backtrace: None, usage }
+}
+
+/// Returns whether the call has hit its memory limit.
+pub(crate) fn has_hit_memory(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(LimitHit::Memory(_)))
 }
 
 // From the most specific error to the least: this host's types, wasmtime's types, system errors, and texts last.
 fn classify(error: &wasmtime::Error, limits: &Limits) -> (FailureClass, String) {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
-        return (FailureClass::Limit, hit.0.clone());
+        return (FailureClass::Limit, hit.to_string());
     }
     if error.is::<TooLarge>() {
         return (FailureClass::Limit, output_message(limits));
@@ -142,7 +150,7 @@ fn handles_message() -> String {
 fn hostcall_message(limits: &Limits) -> String {
     let reason = "the guest passes more to one host call";
     if limits.output.as_usize() >= MIN_HOSTCALL_LIMIT {
-        return LimitHit::memory_limit("output", limits.output, 0, reason).0;
+        return LimitHit::memory_limit("output", limits.output, 0, reason).to_string();
     }
     let minimum = Size::bytes(u64::try_from(MIN_HOSTCALL_LIMIT).unwrap_or(u64::MAX));
     let suggested = Size::bytes(minimum.as_bytes().saturating_mul(2));
@@ -187,7 +195,7 @@ fn stack_message(stack: Stack) -> String {
 
 /// Returns the message for a result that is too large.
 pub(crate) fn output_message(limits: &Limits) -> String {
-    LimitHit::memory_limit("output", limits.output, 0, "the result is larger").0
+    LimitHit::memory_limit("output", limits.output, 0, "the result is larger").to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::state::Health;
 use crate::state::archive::Archive;
 use crate::state::buckets::Buckets;
 use crate::state::error::Error;
-use crate::state::id::HostId;
+use crate::state::id::{HostId, NodeId};
 use crate::state::journal::Journal;
 use crate::state::ledger::Ledger;
 use crate::state::notice::Notice;
@@ -43,6 +43,12 @@ pub trait Backend: Archive + Journal {
     /// | [`Mode::Update`] | Created | Resumed | Resumed, new epoch | Joined | [`Held`] |
     /// | [`Mode::Fresh`] | Created | Created, new epoch | Created, new epoch | [`Held`] | [`Held`] |
     ///
+    /// [`OpenRequest::rerun`] names nodes that run again. Such a request needs an idle run: without a run it fails with
+    /// [`NoRun`], and on a busy one with [`Held`]. It begins a new epoch, and discards, besides what the table says, the results
+    /// and iterations of these nodes, of all nodes below them, and of the nodes around them, whose lists contain them. No offer
+    /// is made to them either. All openings return the nodes ([`Opened::rerun`]) until the run has succeeded or [`Mode::Fresh`]
+    /// discards it; under another plan they are found by name.
+    ///
     /// A request that fails changes nothing. Joining keeps everything that is stored, and adopts the included tasks and the
     /// policy of the request that began the life. Resuming begins a new life: it keeps results, including those of
     /// elements. Stored skips and failures are cleared when the request resumes a run that has ended or has no live host.
@@ -59,6 +65,7 @@ pub trait Backend: Archive + Journal {
     ///
     /// [`OtherDigest`]: crate::state::ErrorKind::OtherDigest
     /// [`Held`]: crate::state::ErrorKind::Held
+    /// [`NoRun`]: crate::state::ErrorKind::NoRun
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error>;
 
     /// Returns the stored results of nodes named `task` or `task[i]`, in the order of `names`. A name may be any text; one
@@ -102,6 +109,8 @@ pub struct OpenRequest {
     pub shape: Arc<RunShape>,
     /// The treatment of what is already stored.
     pub mode: Mode,
+    /// Nodes that run again although they have results, with all nodes below them. [`Mode::Fresh`] ignores them.
+    pub rerun: Vec<NodeId>,
     /// The reaction to a failure; joining hosts follow the creator's policy.
     pub policy: FailurePolicy,
     /// The TTL: a run without writes for this long reads as absent ([`crate::state::ErrorKind::NoRun`]), and its id is free.
@@ -143,6 +152,9 @@ pub struct Opened {
     pub policy: FailurePolicy,
     /// The included tasks that already have a result, in ascending order.
     pub stored: Vec<TaskIdx>,
+    /// Nodes that run again: those of this request, and of earlier ones since the run last succeeded. Only the outermost, in
+    /// ascending order.
+    pub rerun: Vec<NodeId>,
 }
 
 /// The state in which a run was found.

@@ -19,6 +19,8 @@ pub struct Claim {
     pub token: Token,
     /// One plus the retries so far; of the current iteration, if the node repeats.
     pub attempt: u32,
+    /// The step of the last retry; of the current iteration, if the node repeats. Zero before the first one.
+    pub step: u8,
     /// Number of stored iterations of the node, and so the position of the one to be computed. Zero unless the node
     /// repeats ([`crate::state::TaskShape::is_repeated`]).
     pub iteration: u32,
@@ -90,8 +92,14 @@ pub enum Outcome {
     LeftOut(Box<Hole>),
     /// The task has failed, and will not be retried; with this error record.
     Failed(Bytes),
-    /// The attempt failed. The node is handed out again after the delay, with the next attempt number.
-    Retry(Duration),
+    /// The attempt failed. The node is handed out again after the delay, with the next attempt number. Ledgers count at least
+    /// 16,000,000 attempts.
+    Retry {
+        /// The delay.
+        delay: Duration,
+        /// A number for the next claims of the node ([`Claim::step`]), also if another host takes over. Ledgers give it no meaning.
+        step: u8,
+    },
     /// The node is handed out again at once, with the same attempt number.
     Release,
     /// The node has ended well, and nothing is stored: the run has succeeded, or all elements of the node are done and
@@ -157,7 +165,7 @@ impl Settlement {
             | Outcome::Skipped(_)
             | Outcome::LeftOut(_)
             | Outcome::Failed(_)
-            | Outcome::Retry(_)
+            | Outcome::Retry { .. }
             | Outcome::Passed
             | Outcome::Accepted
             | Outcome::Release => Ok(()),
@@ -175,7 +183,7 @@ impl Outcome {
             Self::Done(_)
             | Self::Skipped(_)
             | Self::LeftOut(_)
-            | Self::Retry(_)
+            | Self::Retry { .. }
             | Self::Await(_)
             | Self::Iterated(_)
             | Self::Expand { .. } => !matches!(stage, Stage::Closing),

@@ -10,6 +10,7 @@ mod shape;
 mod error;
 mod failure;
 mod hole;
+mod rerun;
 mod archive;
 mod journal;
 mod note;
@@ -62,6 +63,7 @@ pub use notice::Notice;
 pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
+pub(crate) use rerun::Rerun;
 pub use shape::{CLOSING, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
 pub(crate) use shape::{split_iteration_name, split_node_name};
 pub(crate) use uri::LEASES;

@@ -31,7 +31,7 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
         memory: ctx.settings.memory,
     };
     let session = Session::new(checked, &request)?;
-    let Forecast { tasks, differences } = forecast(ctx, &session, &backends)?;
+    let Forecast { tasks, differences } = forecast(ctx, (&session, &arguments.scope.rerun), &backends)?;
     if !differences.is_empty() {
         let message =
             format!("run `{}` exists with another plan: `run` needs `--update` or `--fresh`", session.run);
@@ -51,12 +51,16 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     print(text.as_bytes())
 }
 
-fn forecast(ctx: &Context, session: &Session, backends: &Backends) -> Result<Forecast, Error> {
+fn forecast(
+    ctx: &Context,
+    (session, rerun): (&Session, &[String]),
+    backends: &Backends,
+) -> Result<Forecast, Error> {
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
     let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
     let mut monitor =
         health_monitor(&ctx.console, "the cache", cache.as_ref().and_then(|cache| cache.health()));
-    let forecast = app::forecast(session, state.backend.as_ref(), cache.as_deref());
+    let forecast = app::forecast(session, rerun, state.backend.as_ref(), cache.as_deref());
     wait_for(&ctx.console, state.backend.as_ref(), monitor.beside(forecast))
 }

@@ -97,6 +97,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         backend: Arc::clone(&state.backend),
         cache,
         mode: mode(arguments),
+        rerun: arguments.scope.rerun.clone(),
         policy: policy(arguments),
         slots: ctx.settings.jobs,
         host: HostId(name.into()),

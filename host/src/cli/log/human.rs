@@ -7,7 +7,7 @@ use crate::cli::log::screen::{LineKind, Screen};
 use crate::cli::print::{Ink, Style, escape_control};
 use crate::config::LogLevel;
 use crate::events::{Event, Fact, FailureFact, Sink, Subject};
-use crate::model::{RunStatus, SkipReason, own_words, show_duration};
+use crate::model::{RunStatus, Size, SkipReason, own_words, show_duration};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -121,8 +121,9 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
             let text = format!("output `{output}`  {}: {}", failure.class, failure.error);
             Rendering::new(Ink::Bad, "failed", text)
         }
-        Fact::TaskRetrying { delay_ms, failure } => {
-            Rendering::new(Ink::Warn, "retrying", retrying(*delay_ms, failure))
+        Fact::TaskRetrying { delay_ms, memory_bytes, timeout_ms, failure } => {
+            let more = with_more(*memory_bytes, *timeout_ms);
+            Rendering::new(Ink::Warn, "retrying", retrying(*delay_ms, &more, failure))
         }
         Fact::TaskTakenOver { takeovers, from } => {
             let text = format!("from {from}, which lost its lease; takeover {takeovers}");
@@ -149,12 +150,20 @@ const fn ink_of(status: RunStatus) -> Ink {
 }
 
 /// Describes the delay and the cause of a retry. Stderr and backtrace are logged only if the task fails for good.
-fn retrying(delay_ms: u64, failure: &FailureFact) -> String {
+fn retrying(delay_ms: u64, more: &str, failure: &FailureFact) -> String {
     let when = match delay_ms {
         0 => "at once".to_owned(),
         _ => format!("in {}", show_duration(Duration::from_millis(delay_ms))),
     };
-    format!("{when}, {}: {}", failure.class, own_words(&failure.error))
+    format!("{when}{more}, {}: {}", failure.class, own_words(&failure.error))
+}
+
+/// Describes the limits that are larger in the next attempt; empty if none is.
+fn with_more(memory_bytes: Option<u64>, timeout_ms: Option<u64>) -> String {
+    let memory = memory_bytes.map(|bytes| format!(" with memory {}", Size::bytes(bytes)));
+    let timeout =
+        timeout_ms.map(|millis| format!(" with timeout {}", show_duration(Duration::from_millis(millis))));
+    [memory, timeout].into_iter().flatten().collect()
 }
 
 /// Formats the counts: `12 done, 3 cached, 1 skipped, 0 failed in 1.2s`.
@@ -249,7 +258,16 @@ mod tests {
             task("split", Fact::TaskProgress { fraction: 0.5, message: "halfway".into() }),
             task("split", Fact::TaskLog { stream: "stdout".into(), text: "hello \u{1b}[2J".into() }),
             task("split", finished()),
-            element("count", 3, Fact::TaskRetrying { delay_ms: 100, failure: failure() }),
+            element(
+                "count",
+                3,
+                Fact::TaskRetrying {
+                    delay_ms: 100,
+                    memory_bytes: None,
+                    timeout_ms: None,
+                    failure: failure(),
+                },
+            ),
             element("count", 3, finished()),
             task("count", finished()),
             task("merge", Fact::TaskBlocked { resource: "gpu".into() }),

@@ -135,6 +135,13 @@ fn describe_run(
         Reason::Elements { cached, total } => {
             (Shown::Run, format!("the cache has {cached} of its {total} elements"))
         }
+        Reason::Rerun { elements: None } => (Shown::Run, "it runs again, by `--rerun`".to_owned()),
+        Reason::Rerun { elements: Some(1) } => {
+            (Shown::Run, "one of its elements runs again, by `--rerun`".to_owned())
+        }
+        Reason::Rerun { elements: Some(count) } => {
+            (Shown::Run, format!("{count} of its elements run again, by `--rerun`"))
+        }
         Reason::EachElement => {
             let pipeline = elements_of.last().map_or("its pipeline", String::as_str);
             (Shown::Unknown, format!("its inputs are unknown until the elements of `{pipeline}` are known"))
@@ -247,13 +254,20 @@ fn is_outside(host: &Path, folder: &Path) -> bool {
     real(host).is_ok_and(|host| real(folder).is_ok_and(|folder| !host.starts_with(folder)))
 }
 
+/// Formats the entries of a limit, one an attempt.
+fn by_attempt(entries: impl Iterator<Item = String>) -> String {
+    entries.collect::<Vec<_>>().join(" then ")
+}
+
 /// Lists limits, timeout, attempts and lost hosts that differ from the defaults.
 fn limits(task: &Task) -> Vec<String> {
     let defaults = Limits::default();
     let Limits { memory, fuel, output, logs, stack, disk } = task.limits;
     let mut shown = Vec::new();
-    if task.policy.timeout != TIMEOUT {
-        shown.push(format!("timeout {}", show_duration(task.policy.timeout)));
+    let further = &task.policy.longer_timeouts;
+    if task.policy.timeout != TIMEOUT || !further.is_empty() {
+        let all = [task.policy.timeout].into_iter().chain(further.iter().copied());
+        shown.push(format!("timeout {}", by_attempt(all.map(show_duration))));
     }
     if task.policy.retry.attempts.get() > 1 {
         shown.push(format!("{} attempts", task.policy.retry.attempts));
@@ -261,8 +275,12 @@ fn limits(task: &Task) -> Vec<String> {
     if task.policy.max_lost_hosts != MAX_LOST_HOSTS {
         shown.push(format!("max-lost-hosts {}", task.policy.max_lost_hosts));
     }
+    let further = &task.policy.larger_memory;
+    if memory != defaults.memory || !further.is_empty() {
+        let all = [memory].into_iter().chain(further.iter().copied());
+        shown.push(format!("memory {}", by_attempt(all.map(|size| size.to_string()))));
+    }
     for (name, size, default) in [
-        ("memory", memory, defaults.memory),
         ("output", output, defaults.output),
         ("logs", logs, defaults.logs),
         ("stack", stack.size(), defaults.stack.size()),

@@ -8,7 +8,8 @@ use crate::state::{Backend, StateUri};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// Returns a sentence with the resume command, or with the setting that is needed to resume.
+/// Returns a sentence with the resume command, or with the setting that is needed to resume. What `--rerun` has discarded is
+/// gone, so the command runs it without that flag.
 pub(crate) fn resume_hint(
     ended: Ended,
     arguments: &RunArguments,
@@ -30,6 +31,12 @@ pub(crate) fn resume_hint(
     command.push_str(&state_flag(arguments.backend.state.as_deref()));
     for target in &arguments.scope.targets {
         command.push_str(&format!(" --target {}", quoted(target)));
+    }
+    if arguments.keep_going {
+        command.push_str(" --keep-going");
+    }
+    if arguments.fail_fast {
+        command.push_str(" --fail-fast");
     }
     if arguments.verify {
         command.push_str(" --verify");
@@ -110,6 +117,15 @@ mod tests {
             text.contains("-p 'token=…'") && !text.contains("hunter2") && !text.contains(":pw@"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn resume_command_keeps_the_policy_and_discards_nothing_again() {
+        let uri = "redis://h";
+        for flag in ["--keep-going", "--fail-fast"] {
+            let text = shown(&format!("cascade-host run m.toml --run-id r1 --rerun t[3] {flag}"), uri);
+            assert!(text.ends_with(&format!("run m.toml --run-id r1 {flag}\n")), "{text}");
+        }
     }
 
     #[test]

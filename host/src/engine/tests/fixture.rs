@@ -10,7 +10,9 @@ use crate::events::{Event, Recorder, Sink, to_json_line};
 use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
 use crate::model::{FailureClass, FailurePolicy, ManualClock, Size};
 use crate::plan::Bound;
-use crate::state::{Backend, Error, HostId, Ledger, MemoryBackend, Mode, OpenRequest, Opened, RunShape};
+use crate::state::{
+    Backend, Error, HostId, Ledger, MemoryBackend, Mode, NodeId, OpenRequest, Opened, RunShape,
+};
 use crate::value::{to_json_text, wire};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -105,7 +107,8 @@ impl Invoker for Scripted {
             Ok(outcome) => Ok(Returned { outcome, last: LastOutput::default(), exit: None, usage }),
             Err(class) => {
                 let (message, last) = ("scripted".into(), LastOutput::default());
-                Err(Failure { class, message, last, backtrace: None, usage })
+                let hit_memory = class == FailureClass::Limit;
+                Err(Failure { class, hit_memory, message, last, backtrace: None, usage })
             }
         }
     }
@@ -134,6 +137,7 @@ pub(crate) struct Fixture {
     pub(crate) cache: Option<Arc<dyn Cache>>,
     pub(crate) policy: FailurePolicy,
     pub(crate) mode: Mode,
+    pub(crate) rerun: Vec<NodeId>,
     pub(crate) slots: u32,
     pub(crate) memory: Size,
     pub(crate) targets: Option<Vec<usize>>,
@@ -151,6 +155,7 @@ impl Fixture {
             cache: None,
             policy: FailurePolicy::Finish,
             mode: Mode::Resume,
+            rerun: Vec::new(),
             slots: 8,
             memory: Size::bytes(1 << 30),
             targets: None,
@@ -180,6 +185,7 @@ impl Fixture {
             record: Bytes::new(),
             shape: Arc::clone(&shape),
             mode: self.mode,
+            rerun: self.rerun.clone(),
             policy: self.policy,
             ttl: Duration::from_hours(1),
             host: HostId(format!("host-{number}").into()),
@@ -227,6 +233,7 @@ impl Fixture {
             shape,
             epoch: opened.epoch,
             stored: opened.stored.clone(),
+            rerun: opened.rerun.clone(),
             slots: self.slots,
             seed: 1,
             verification: self.verification,

@@ -170,7 +170,7 @@ async fn take_over(fixture: &Fixture, bound: &Arc<Bound>) {
     let (second, _) = fixture.open(bound).await;
     tokio::time::sleep(LEASE + Duration::from_secs(1)).await;
     let claim = second.ledger.commit(vec![], want(1)).await.unwrap().claims.pop().unwrap();
-    let settlement = Settlement::new(claim.token, Outcome::Retry(LEASE));
+    let settlement = Settlement::new(claim.token, Outcome::Retry { delay: LEASE, step: 0 });
     second.ledger.commit(vec![settlement], want(0)).await.unwrap();
 }
 

@@ -107,7 +107,9 @@ fn every_task_key_parses() {
     );
     assert_eq!(task.after.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!((task.max_parallel.unwrap().get(), task.priority, task.on_error), (4, -100, OnError::Value));
-    let Policy { retry, max_lost_hosts, timeout, limits, resources, cache } = (*task.policy).clone();
+    let Policy { retry, max_lost_hosts, timeout, longer_timeouts, limits, larger_memory, resources, cache } =
+        (*task.policy).clone();
+    assert!(longer_timeouts.is_empty() && larger_memory.is_empty());
     assert_eq!(max_lost_hosts, 0);
     assert_eq!((timeout, cache, resources["gpu"].value), (seconds(2), CachePolicy::For(seconds(3600)), 2));
     assert_eq!(
@@ -118,6 +120,26 @@ fn every_task_key_parses() {
     assert_eq!((retry.backoff, retry.jitter, retry.on), (Backoff::Fixed, false, vec![RetryClass::Error]));
     assert_eq!(retry.permanent[0].value, "not-found");
     assert!(task.grants.unwrap().clock);
+}
+
+#[test]
+fn limits_may_have_an_entry_an_attempt() {
+    let text = "[defaults]\ntimeout = [\"1s\", \"9s\"]\nlimits = { memory = [\"1MiB\", \"2MiB\", \"1GiB\"], fuel = 7 }\n\
+                [tasks.a]\ncall = \"a.b\"\nlimits = { output = \"1MiB\" }\n\
+                [tasks.b]\ncall = \"a.b\"\ntimeout = \"2s\"\nlimits = { memory = \"3MiB\" }\n\
+                [tasks.c]\ncall = \"a.b\"\ntimeout = [\"2s\"]\nlimits.memory = [\"3MiB\", \"4MiB\"]\n\
+                retry = { delay = \"7s\" }\n";
+    let manifest = valid(text);
+    let of = |task: &str| {
+        let policy = &manifest.tasks[task].policy;
+        let memory: Vec<String> =
+            [policy.limits.memory].iter().chain(&policy.larger_memory).map(ToString::to_string).collect();
+        let timeouts: Vec<_> = [policy.timeout].iter().chain(&policy.longer_timeouts).copied().collect();
+        (memory.join(" "), timeouts, policy.limits.fuel)
+    };
+    assert_eq!(of("a"), ("1MiB 2MiB 1GiB".to_owned(), vec![seconds(1), seconds(9)], Some(7)));
+    assert_eq!(of("b"), ("3MiB".to_owned(), vec![seconds(2)], Some(7)));
+    assert_eq!(of("c"), ("3MiB 4MiB".to_owned(), vec![seconds(2)], Some(7)));
 }
 
 #[test]

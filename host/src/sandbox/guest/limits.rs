@@ -66,17 +66,23 @@ const MAX_SUGGESTED: u64 = 1 << 40;
 
 /// Error: the guest hit a limit, and the call ends.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct LimitHit(pub(crate) String);
+pub(crate) enum LimitHit {
+    /// The memory of the call: another attempt may have more.
+    #[error("{0}")]
+    Memory(String),
+    /// Any other limit.
+    #[error("{0}")]
+    Other(String),
+}
 
 impl LimitHit {
     /// Returns the error for a limit of bytes: its name, its value, and a suggestion if `needed` bytes are plausible.
     pub(crate) fn memory_limit(name: &str, limit: Size, needed: u64, reason: &str) -> Self {
         if needed > MAX_SUGGESTED {
-            return Self(format!("`limits.{name}` = {limit} reached: {reason}"));
+            return Self::Other(format!("`limits.{name}` = {limit} reached: {reason}"));
         }
         let suggested = doubled(limit.as_bytes(), needed);
-        Self(format!(
+        Self::Other(format!(
             "`limits.{name}` = {limit} reached: {reason}; raise it with `limits.{name} = \"{}\"`",
             Size::bytes(suggested)
         ))
@@ -145,7 +151,8 @@ impl MemoryAccount {
         let Account { limit, budget, used, peak } = &*self.0;
         let needed = used.load(Ordering::Relaxed).saturating_add(growth);
         if needed > limit.as_bytes() {
-            return Err(LimitHit::memory_limit("memory", *limit, needed, reason().as_ref()));
+            let hit = LimitHit::memory_limit("memory", *limit, needed, reason().as_ref());
+            return Err(LimitHit::Memory(hit.to_string()));
         }
         if let Some(budget) = budget.filter(|budget| needed > budget.as_bytes()) {
             return Err(over_budget(budget, *limit, needed, reason().as_ref()));
@@ -241,7 +248,7 @@ impl ResourceLimiter for MemoryGuard {
         }
         if desired > TABLE_ELEMENTS {
             let message = format!("a table of the guest would have more than {TABLE_ELEMENTS} elements");
-            return Err(LimitHit(message).into());
+            return Err(LimitHit::Other(message).into());
         }
         let bytes = |elements: usize| elements.saturating_mul(TABLE_ELEMENT);
         self.grow(bytes(current), bytes(desired), "the guest's tables need more")
@@ -268,7 +275,7 @@ impl ResourceLimiter for MemoryGuard {
 /// Returns the error for growth that all limits allow, but the system or the pool refuses.
 fn cannot_grow(subject: &str, error: &wasmtime::Error) -> LimitHit {
     let help = error.chain().find_map(Shortage::from_error).map_or("", Shortage::help);
-    LimitHit(
+    LimitHit::Other(
         format!("{subject} of the guest cannot grow: {error:#}. {help}")
             .trim_end_matches([' ', '.'])
             .to_owned(),
@@ -278,7 +285,7 @@ fn cannot_grow(subject: &str, error: &wasmtime::Error) -> LimitHit {
 /// Returns the error for a guest that stays within its own limit but exceeds the host's memory.
 fn over_budget(budget: Size, limit: Size, needed: u64, reason: &str) -> LimitHit {
     let suggested = Size::bytes(doubled(budget.as_bytes(), needed).min(limit.as_bytes()));
-    LimitHit(format!(
+    LimitHit::Memory(format!(
         "the memory of this host for its tasks, {budget}, reached: {reason}, within `limits.memory` = {limit}; \
          raise it with `--memory {suggested}`, or add a host with that much memory to the run"
     ))

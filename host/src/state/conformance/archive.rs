@@ -87,7 +87,7 @@ pub async fn claims_are_listed_with_their_holders(harness: &dyn Harness) {
     let (host, other) = (bench.open().await, bench.open().await);
     let claims = host.claim().await;
     host.settle(&claims[1], Outcome::Expand { items: 1, max_parallel: None }).await;
-    host.settle(&claims[0], Outcome::Retry(Duration::ZERO)).await;
+    host.settle(&claims[0], Outcome::Retry { delay: Duration::ZERO, step: 0 }).await;
     let mut found = must(bench.backend.claims(&bench.run(), 9).await);
     found.sort_by_key(|claim| claim.node);
     let nodes: Vec<_> = found.iter().map(|claim| (claim.node, claim.attempt, claim.takeovers)).collect();

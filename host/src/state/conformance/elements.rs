@@ -54,7 +54,7 @@ pub async fn parallel_elements_are_bounded_across_hosts(harness: &dyn Harness) {
     assert_eq!(nodes(&claims), [element(0, 0), element(0, 1)]);
     assert_eq!(other.ask().await.claims, []);
     one.slots = 0;
-    assert_eq!(one.settle(&claims[1], Outcome::Retry(Duration::ZERO)).await.claims, []);
+    assert_eq!(one.settle(&claims[1], Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims, []);
     assert_eq!(other.claim().await.len(), 1);
     assert_eq!(other.ask().await.claims, []);
     one.done(&claims[0]).await;
@@ -93,7 +93,7 @@ pub async fn element_is_retried_on_its_own(harness: &dyn Harness) {
     let mut bench = list(harness).await;
     let host = bench.open().await;
     let claims = expand(&host, 2, 0).await;
-    let again = only(host.settle(&claims[1], Outcome::Retry(Duration::ZERO)).await.claims);
+    let again = only(host.settle(&claims[1], Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims);
     assert_eq!((again.node, again.attempt), (element(0, 1), 2));
     assert_eq!(host.done(&again).await, []);
     assert_eq!(only(host.done(&claims[0]).await).stage, Stage::Expanded { items: 2 });

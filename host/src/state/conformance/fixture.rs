@@ -75,6 +75,8 @@ pub struct Fixture {
     pub shape: RunShape,
     /// The open mode.
     pub mode: Mode,
+    /// The nodes to run again.
+    pub rerun: Vec<NodeId>,
     /// The policy.
     pub policy: FailurePolicy,
     /// The digest.
@@ -101,6 +103,7 @@ impl Fixture {
             again: harness.again().await,
             shape: shape(waits_for),
             mode: Mode::Resume,
+            rerun: Vec::new(),
             policy: FailurePolicy::KeepGoing,
             digest: Digest::of_bytes(b"plan"),
             id: "run-1",
@@ -200,6 +203,7 @@ impl Fixture {
             record: Bytes::copy_from_slice(self.digest.as_bytes()),
             shape: Arc::new(self.shape.clone()),
             mode: self.mode,
+            rerun: self.rerun.clone(),
             policy: self.policy,
             ttl: self.ttl,
             host,

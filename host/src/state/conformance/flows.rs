@@ -214,7 +214,7 @@ pub async fn expanded_elements_are_bounded(harness: &dyn Harness) {
     let second = only(host.settle(&around, Outcome::Passed).await.claims);
     assert_eq!((second.node, second.stage), (element(0, 1), Stage::Ready));
     // One that fails before it is expanded gives its place away too.
-    let third = host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims;
+    let third = host.settle(&second, Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims;
     assert_eq!(nodes(&third), [element(0, 1)]);
 }
 

@@ -52,7 +52,7 @@ pub async fn iteration_is_retried_on_its_own(harness: &dyn Harness) {
     let mut bench = repeating(harness).await;
     let host = bench.open().await;
     let second = iterate(&host, &only(host.claim().await)).await;
-    let again = only(host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims);
+    let again = only(host.settle(&second, Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims);
     assert_eq!((again.iteration, again.attempt), (1, 2));
     let again = only(host.settle(&again, Outcome::Release).await.claims);
     assert_eq!((again.iteration, again.attempt), (1, 2));

@@ -139,7 +139,7 @@ pub async fn settlement_other_than_a_release_resets_the_takeovers(harness: &dyn 
     assert_eq!(third.takeovers, 2);
     let fourth = only(last.settle(&third, Outcome::Release).await.claims);
     assert_eq!((fourth.attempt, fourth.takeovers, &fourth.from), (1, 2, &None));
-    let fifth = only(last.settle(&fourth, Outcome::Retry(Duration::ZERO)).await.claims);
+    let fifth = only(last.settle(&fourth, Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims);
     assert_eq!((fifth.attempt, fifth.takeovers, fifth.from), (2, 0, None));
 }
 
@@ -150,7 +150,7 @@ pub async fn repeated_settlement_is_a_duplicate(harness: &dyn Harness) {
     let claims = host.claim().await;
     let batch = vec![
         (claims[0].token, Outcome::Done(value(task(0)))),
-        (claims[1].token, Outcome::Retry(Duration::ZERO)),
+        (claims[1].token, Outcome::Retry { delay: Duration::ZERO, step: 0 }),
     ];
     let reply = host.commit(batch.clone()).await;
     assert_eq!(reply.verdicts, [Verdict::Committed, Verdict::Committed]);

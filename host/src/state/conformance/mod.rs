@@ -13,6 +13,7 @@ mod leases;
 mod left_out;
 mod order;
 mod policies;
+mod reruns;
 mod resources;
 mod resume;
 mod updates;
@@ -30,6 +31,7 @@ pub use leases::*;
 pub use left_out::*;
 pub use order::*;
 pub use policies::*;
+pub use reruns::*;
 pub use resources::*;
 pub use resume::*;
 pub use updates::*;
@@ -49,6 +51,7 @@ macro_rules! state_conformance {
             task_after_a_skip_is_tainted_and_takes_no_slot
             released_tainted_task_waits_for_a_slot
             retried_task_returns_after_its_delay_with_the_next_attempt
+            step_of_a_retry_comes_with_later_claims
             released_task_returns_with_the_same_attempt
             awaiting_task_returns_when_the_awaited_ones_have_ended
             task_awaiting_ended_tasks_returns_immediately
@@ -137,6 +140,12 @@ macro_rules! state_conformance {
             iterations_are_offered_with_their_node
             succeeded_run_offers_nothing_more
             fresh_and_resumed_runs_are_offered_nothing
+            rerun_discards_nodes_and_the_lists_around_them
+            rerun_covers_what_is_below_a_node
+            rerun_calls_what_was_left_out
+            rerun_needs_an_idle_run
+            rerun_of_another_plan_is_offered_nothing
+            rerun_is_known_until_the_run_succeeds
             run_with_a_live_host_is_joined_and_not_replaced
             run_without_writes_expires
             usable_backend_passes_its_checks

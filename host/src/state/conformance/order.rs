@@ -2,7 +2,9 @@
 //! Elements, resources, failures and leases have their own files.
 
 use crate::model::{RunStatus, SkipReason};
-use crate::state::conformance::fixture::{Fixture, Harness, must_fail, nodes, only, stages, task, value};
+use crate::state::conformance::fixture::{
+    Fixture, Harness, must, must_fail, nodes, only, stages, task, value,
+};
 use crate::state::{Entry, ErrorKind, Outcome, Stage};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -98,14 +100,45 @@ pub async fn retried_task_returns_after_its_delay_with_the_next_attempt(harness:
     let delay = Duration::from_millis(400);
     let first = only(host.claim().await);
     let before = Instant::now();
-    assert_eq!(host.settle(&first, Outcome::Retry(delay)).await.claims, []);
+    assert_eq!(host.settle(&first, Outcome::Retry { delay, step: 0 }).await.claims, []);
     let second = only(host.claim().await);
     // Backends may count whole milliseconds.
     assert!(before.elapsed() + Duration::from_millis(1) >= delay, "{:?}", before.elapsed());
     assert_eq!((second.node, second.attempt), (task(0), 2));
     assert_ne!(first.token, second.token);
-    let third = only(host.settle(&second, Outcome::Retry(Duration::ZERO)).await.claims);
+    let third = only(host.settle(&second, Outcome::Retry { delay: Duration::ZERO, step: 0 }).await.claims);
     assert_eq!(third.attempt, 3);
+}
+
+/// The step of a retry comes with all claims until the next one: after a release and a takeover, and not in another life.
+pub async fn step_of_a_retry_comes_with_later_claims(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]])
+        .await
+        .with(0, |task| (task.indexed, task.is_repeated) = (vec![1], true));
+    let (one, other) = (bench.open_brief().await, bench.open().await);
+    let items = Outcome::Expand { items: 1, max_parallel: None };
+    let first = only(one.settle(&only(one.claim().await), items).await.claims);
+    assert_eq!((first.attempt, first.step), (1, 0));
+    let retry = |step| Outcome::Retry { delay: Duration::ZERO, step };
+    let second = only(one.settle(&first, retry(255)).await.claims);
+    assert_eq!((second.attempt, second.step), (2, 255));
+    let third = only(one.settle(&second, retry(0x21)).await.claims);
+    let again = only(one.settle(&third, Outcome::Release).await.claims);
+    assert_eq!((again.attempt, again.step), (3, 0x21));
+    let taken = only(other.claim().await);
+    assert_eq!((taken.takeovers, taken.attempt, taken.step), (1, 3, 0x21));
+    let views = must(bench.backend.claims(&bench.run(), 9).await);
+    assert_eq!(views.iter().map(|view| view.attempt).collect::<Vec<_>>(), [3]);
+    let next = only(other.settle(&taken, Outcome::Iterated(value(taken.node))).await.claims);
+    assert_eq!((next.iteration, next.attempt, next.step), (1, 1, 0));
+    let last = only(other.settle(&next, retry(7)).await.claims);
+    assert_eq!((last.attempt, last.step), (2, 7));
+    bench.gone(other).await;
+    bench.gone(one).await;
+    let host = bench.open().await;
+    let items = Outcome::Expand { items: 1, max_parallel: None };
+    let element = only(host.settle(&only(host.claim().await), items).await.claims);
+    assert_eq!((element.iteration, element.attempt, element.step), (1, 1, 0));
 }
 
 /// A released task returns with the same attempt number, to any host.

@@ -30,7 +30,7 @@ pub async fn shared_resources_are_counted_across_hosts(harness: &dyn Harness) {
     assert_eq!(nodes(&claims), [task(0), task(2)]);
     assert_eq!(other.ask().await.claims, []);
     one.slots = 0;
-    one.settle(&claims[0], Outcome::Retry(Duration::from_mins(1))).await;
+    one.settle(&claims[0], Outcome::Retry { delay: Duration::from_mins(1), step: 0 }).await;
     assert_eq!(nodes(&other.claim().await), [task(1)]);
 }
 

@@ -55,7 +55,7 @@ pub async fn elapsed_retry_delay_wakes(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[]]).await;
     let (one, other) = (bench.open().await, bench.open().await);
     let root = only(one.claim().await);
-    one.settle(&root, Outcome::Retry(Duration::from_millis(200))).await;
+    one.settle(&root, Outcome::Retry { delay: Duration::from_millis(200), step: 0 }).await;
     assert_eq!(only(other.claim().await).attempt, 2);
 }
 

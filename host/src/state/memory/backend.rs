@@ -76,6 +76,7 @@ impl Backend for MemoryBackend {
     async fn open(&self, request: OpenRequest) -> Result<Opened, Error> {
         let mut runs = self.runs();
         let (run, kind) = match runs.get(&request.run) {
+            None if !request.rerun.is_empty() => return Err(Self::no_run(&request.run)),
             None => (Arc::new(Run::new(Life::first(&request), &self.clock)), OpenKind::Created),
             Some(run) => match run.plan(&request)? {
                 Plan::Join => (Arc::clone(run), OpenKind::Joined),

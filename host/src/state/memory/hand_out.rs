@@ -100,7 +100,7 @@ impl Machine {
         if expired_claim.is_some() {
             node.takeovers = node.takeovers.saturating_add(1);
         }
-        let (attempt, takeovers) = (node.attempt, node.takeovers);
+        let (attempt, step, takeovers) = (node.attempt, node.step, node.takeovers);
         let iteration = u32::try_from(self.iterations(id).len()).unwrap_or(u32::MAX);
         let offered = self.offers.get(id).filter(|_| stage == Stage::Ready);
         let offer = offered.map(|offer| Offer { call: offer.call, is_done: offer.result.is_some() });
@@ -111,7 +111,7 @@ impl Machine {
         let until = caller.now.saturating_add(caller.lease);
         let token =
             self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_expired: false });
-        Some(Claim { node: id, token, attempt, iteration, takeovers, from, stage, offer, elements })
+        Some(Claim { node: id, token, attempt, step, iteration, takeovers, from, stage, offer, elements })
     }
 
     /// Admission: returns the first resource that is short for a class.

@@ -197,12 +197,13 @@ impl MemoryLedger {
         let mut life = run.life();
         life.machine.join(&request.host, have.clone());
         let (epoch, policy, stored) = (life.epoch, life.machine.policy, life.machine.stored());
+        let rerun = life.rerun.nodes();
         drop(life);
         let (sender, losses) = unbounded_channel();
         run.loss_senders().insert(request.host.clone(), sender);
         let (keeps_leases, losses) = (AtomicBool::new(false), Mutex::new(Some(losses)));
         let ledger = Self { run, host: request.host, have, lease: request.lease, keeps_leases, losses };
-        Opened { ledger: Arc::new(ledger), kind, epoch, policy, stored }
+        Opened { ledger: Arc::new(ledger), kind, epoch, policy, stored, rerun }
     }
 
     fn caller(&self, now: Duration) -> Caller<'_> {

@@ -1,11 +1,11 @@
 //! The lives of a run: decides whether a request joins the current life, begins a new one, or is rejected.
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
-use crate::model::{Digest, IndexPath, TaskIdx, TaskName, to_usize};
+use crate::model::{Digest, IndexPath, RunStatus, TaskIdx, TaskName, to_usize};
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::{Below, Branch, Offered};
 use crate::state::{
-    CLOSING, Entry, Error, ErrorKind, Mode, NodeId, NodeMap, OpenKind, OpenRequest, TaskShape,
+    CLOSING, Entry, Error, ErrorKind, Mode, NodeId, NodeMap, OpenKind, OpenRequest, Rerun, TaskShape,
     split_iteration_name, split_node_name,
 };
 use bytes::Bytes;
@@ -18,6 +18,8 @@ pub(crate) struct Life {
     pub(crate) machine: Machine,
     pub(crate) epoch: u64,
     pub(crate) record: Bytes,
+    /// Nodes that run again, since the run last succeeded.
+    pub(crate) rerun: Rerun,
     digest: Digest,
     names: HashMap<TaskName, TaskIdx>,
 }
@@ -43,6 +45,7 @@ impl Life {
     pub(crate) fn plan(&self, request: &OpenRequest, open_hosts: usize) -> Result<Plan, Error> {
         let is_busy = open_hosts > 0 && self.machine.is_running();
         let is_same = self.digest == request.digest;
+        let is_rerun = !request.rerun.is_empty();
         match (request.mode, is_same, is_busy) {
             (Mode::Resume, false, _) => {
                 let kind = ErrorKind::OtherDigest(self.record.clone());
@@ -54,10 +57,10 @@ impl Life {
                     "Pass `--update` to keep what is unchanged, `--fresh` to start over, or another run id.",
                 ))
             }
-            (Mode::Resume | Mode::Update, true, true) => Ok(Plan::Join),
+            (Mode::Resume | Mode::Update, true, true) if !is_rerun => Ok(Plan::Join),
             (Mode::Resume | Mode::Update, true, false) | (Mode::Update, false, false) => Ok(Plan::Resume),
             (Mode::Fresh, _, false) => Ok(Plan::Restart),
-            (Mode::Update, false, true) | (Mode::Fresh, _, true) => Err(Error::new(
+            (Mode::Resume | Mode::Update | Mode::Fresh, _, true) => Err(Error::new(
                 ErrorKind::Held,
                 format!("opening run `{}`, which another host works on", request.run),
             )
@@ -71,11 +74,21 @@ impl Life {
         match plan {
             Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| Branch::open()),
             Plan::Join | Plan::Resume => {
-                let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
-                let mut next = Self::create_life(request, epoch, first_token, |name, fingerprint| {
-                    self.kept(name, fingerprint)
+                let discarded = Rerun::new(request.rerun.iter().copied());
+                let is_same = self.digest == request.digest && discarded.is_empty();
+                let epoch = if is_same { self.epoch } else { self.epoch + 1 };
+                let mut next = Self::create_life(request, epoch, first_token, |task, shape| {
+                    let mut kept = self.kept(&shape.name, &shape.fingerprint);
+                    if discarded.touches(task) {
+                        kept.discard(&|at| discarded.discards(NodeId { task, at }));
+                    }
+                    kept
                 });
-                self.hand_on_calls(&mut next);
+                self.hand_on_calls(&mut next, &discarded);
+                let has_succeeded = self.machine.progress().status == RunStatus::Succeeded;
+                let names = if has_succeeded { Vec::new() } else { self.rerun.names(&self.machine.shape) };
+                let earlier = Rerun::of_names(&request.shape, names.iter().map(String::as_str));
+                next.rerun = earlier.with(discarded.nodes());
                 next
             }
         }
@@ -121,15 +134,17 @@ impl Life {
         request: &OpenRequest,
         epoch: u64,
         first_token: u64,
-        kept: impl Fn(&TaskName, &Digest) -> Branch,
+        kept: impl Fn(TaskIdx, &TaskShape) -> Branch,
     ) -> Self {
         let shape = &request.shape;
-        let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint)).collect();
+        let indexed = (0..).map(TaskIdx::new).zip(&shape.tasks);
+        let tasks = indexed.map(|(idx, task)| kept(idx, task)).collect();
         let names = shape.tasks.iter().map(|task| task.name.clone()).zip((0..).map(TaskIdx::new)).collect();
         Self {
             machine: Machine::new(Arc::clone(shape), request.policy, tasks, first_token),
             epoch,
             record: request.record.clone(),
+            rerun: Rerun::default(),
             digest: request.digest,
             names,
         }
@@ -149,7 +164,7 @@ impl Life {
     }
 
     /// Hands on to the next life which calls its results are of, and offers it all others.
-    fn hand_on_calls(&self, next: &mut Self) {
+    fn hand_on_calls(&self, next: &mut Self, discarded: &Rerun) {
         let mut offers: NodeMap<Offered> = NodeMap::default();
         let shape = Arc::clone(&next.machine.shape);
         for (idx, now) in (0..).map(TaskIdx::new).zip(&shape.tasks) {
@@ -165,7 +180,7 @@ impl Life {
             let earlier = self.machine.offers.of_task(was).map(|(node, offer)| (node, offer.clone()));
             let stored = (now.fingerprint != before.fingerprint).then(|| self.machine.offers_of(was, task));
             for (node, offer) in earlier.chain(stored.into_iter().flatten()) {
-                if !next.machine.has_ended(here(node)) {
+                if !next.machine.has_ended(here(node)) && !discarded.discards(here(node)) {
                     offers.insert(here(node), offer);
                 }
             }

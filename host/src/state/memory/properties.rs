@@ -164,7 +164,7 @@ impl World {
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
-            (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
+            (_, 1) => Outcome::Retry { delay: Duration::from_millis(self.random.below(50)), step: 3 },
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
                 let other = TaskIdx::new(pick(&mut self.random, claim.node.task.get()));

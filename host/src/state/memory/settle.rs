@@ -52,8 +52,9 @@ impl Machine {
             Outcome::LeftOut(hole) => self.end(node, Entry::LeftOut(hole)),
             Outcome::Failed(record) => self.end(node, Entry::Failed(record)),
             Outcome::Passed => self.end(node, Entry::Open),
-            Outcome::Retry(delay) => {
+            Outcome::Retry { delay, step } => {
                 if let Some(node) = self.node_mut(node) {
+                    node.step = step;
                     node.attempt = node.attempt.saturating_add(1);
                 }
                 self.delayed.insert((now.saturating_add(delay), node));
@@ -113,7 +114,7 @@ impl Machine {
             task.iterations.get_or_insert_default().entry(node.at).or_default().push(bytes);
         }
         if let Some(node) = self.node_mut(node) {
-            node.attempt = 1;
+            (node.attempt, node.step) = (1, 0);
         }
         self.enqueue(node);
     }

@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Node {
     /// One plus the retries so far.
     pub(crate) attempt: u32,
+    /// The step of the last retry.
+    pub(crate) step: u8,
     /// Lost leases since the last settlement other than a release.
     pub(crate) takeovers: u32,
     /// Dependencies by the shape's edges that have not ended.
@@ -50,6 +52,7 @@ impl Node {
     pub(crate) const fn new(phase: Phase) -> Self {
         Self {
             attempt: 1,
+            step: 0,
             takeovers: 0,
             left: 0,
             awaits: 0,
@@ -148,6 +151,27 @@ impl Branch {
                 None => below.elements.get(index),
             },
         }
+    }
+
+    /// Discards the results at the paths that `is_discarded` names, and their iterations. Nothing is scheduled yet.
+    pub(crate) fn discard(&mut self, is_discarded: &dyn Fn(IndexPath) -> bool) {
+        self.discard_below(IndexPath::root(), is_discarded);
+        self.iterations.iter_mut().for_each(|iterations| iterations.retain(|at, _| !is_discarded(*at)));
+    }
+
+    fn discard_below(&mut self, at: IndexPath, is_discarded: &dyn Fn(IndexPath) -> bool) {
+        if is_discarded(at) {
+            (self.entry, self.node.phase) = (Entry::Open, Phase::Waiting);
+        }
+        let Some(below) = &mut self.below else { return };
+        let items: Vec<u32> = below.elements.iter().map(|(item, _)| item).collect();
+        for item in items.into_iter().filter(|item| is_discarded(at.child(*item))) {
+            below.elements.insert(item, Entry::Open);
+        }
+        below
+            .branches
+            .iter_mut()
+            .for_each(|(item, branch)| branch.discard_below(at.child(*item), is_discarded));
     }
 
     /// Calls `visit` with the path and the entry of each stored element, at any level.

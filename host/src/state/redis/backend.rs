@@ -101,6 +101,7 @@ impl Backend for RedisBackend {
             epoch: entered.epoch,
             policy: entered.policy,
             stored: entered.stored,
+            rerun: entered.rerun,
         })
     }
 

@@ -47,7 +47,7 @@ impl Orphans {
             (false, true) => ("all tasks", MAX_ORPHANS),
             (false, false) => return Ok(()),
         };
-        Err(LimitHit(format!(
+        Err(LimitHit::Other(format!(
             "the limit of {max} unanswered file calls of {owner} reached: the system has not answered calls of earlier \
              attempts; check whether the granted folders respond on this host"
         )))

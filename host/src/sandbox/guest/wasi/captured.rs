@@ -54,7 +54,7 @@ impl CapturedOutput {
         if buffer.capacity() - buffer.len() < bytes.len() {
             let growth = buffer.len().clamp(MIN_GROWTH, MAX_GROWTH).max(bytes.len());
             if buffer.try_reserve_exact(growth).is_err() {
-                return Err(LimitHit("the host has no memory for the guest's stdout".to_owned()));
+                return Err(LimitHit::Other("the host has no memory for the guest's stdout".to_owned()));
             }
         }
         buffer.extend_from_slice(bytes);

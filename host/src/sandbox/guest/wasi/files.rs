@@ -86,7 +86,7 @@ impl Files {
     }
 
     fn quota_reached(&self) -> LimitHit {
-        LimitHit(format!(
+        LimitHit::Other(format!(
             "the limit of {} open files per guest reached: the guest opens more; raise it with `ulimit -n`, or run fewer \
              tasks at the same time with `-j`",
             self.max

@@ -148,7 +148,7 @@ fn check_len(len: u64) -> wasmtime::Result<()> {
         return Ok(());
     }
     let max = Size::bytes(MAX_REQUEST);
-    Err(LimitHit(format!("the guest requested {len} random bytes at once; the limit is {max}")).into())
+    Err(LimitHit::Other(format!("the guest requested {len} random bytes at once; the limit is {max}")).into())
 }
 
 /// Draws from the system's randomness in pieces, between which the deadline is checked.

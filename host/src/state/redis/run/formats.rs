@@ -4,6 +4,9 @@
 /// Width of a task record.
 pub(crate) const RECORD_BYTES: usize = 32;
 
+/// Bits of an attempt, above which its step is.
+pub(crate) const ATTEMPT_BITS: u32 = 24;
+
 /// Phases of a node: untouched, claimed, with a result.
 pub(crate) const WAITING: u8 = 0;
 pub(crate) const CLAIMED: u8 = 2;
@@ -192,7 +195,7 @@ mod tests {
             Outcome::Skipped(SkipReason::Pruned),
             Outcome::LeftOut(Box::new(Hole { level: 1, cause: "t[0]".into(), failure: None })),
             Outcome::Failed("x".into()),
-            Outcome::Retry(Duration::ZERO),
+            Outcome::Retry { delay: Duration::ZERO, step: 0 },
             Outcome::Passed,
             Outcome::Release,
             Outcome::Await(vec![]),
@@ -222,7 +225,7 @@ mod tests {
         for (name, stage) in stages {
             let text = format!(
                 "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
-                 {{{{token_of('0000002a', 7), 5, '2 8', 2, 1, 'h', {name}, 9, 3}}}}, {{{{5, '', 1}}}}, \
+                 {{{{token_of('0000002a', 7), 5, '2 8', 5 * STEP + 2, 1, 'h', {name}, 9, 3}}}}, {{{{5, '', 1}}}}, \
                  'running', 'failure', 4, 8, 6, 7}})"
             );
             let reply = read_reply(&lua.bytes(&text).await).unwrap();
@@ -230,7 +233,7 @@ mod tests {
             let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
             assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));
             assert_eq!(claim.node, NodeId::element(TaskIdx::new(5), 2).child(8));
-            assert_eq!((claim.attempt, claim.iteration, claim.takeovers), (2, 3, 1));
+            assert_eq!((claim.attempt, claim.step, claim.iteration, claim.takeovers), (2, 5, 3, 1));
             assert_eq!(claim.from, Some(HostId("h".into())));
             let node = NodeId::of_task(TaskIdx::new(5));
             assert_eq!(reply.blocked, [Blocked { node, resource: 1 }]);

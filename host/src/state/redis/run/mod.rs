@@ -21,4 +21,4 @@ pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
 pub(crate) use ledger::RedisLedger;
 pub(crate) use open::{Open, OpenReason};
 pub(crate) use session::Run;
-pub(crate) use wire::node;
+pub(crate) use wire::{attempt_of, node};

@@ -4,7 +4,9 @@
 use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::calls;
 use crate::state::redis::run::prints::{has_print, read_prints};
-use crate::state::{CallDigest, NodeId, NodeMap, RunShape, TaskShape, split_iteration_name, split_node_name};
+use crate::state::{
+    CallDigest, NodeId, NodeMap, Rerun, RunShape, TaskShape, split_iteration_name, split_node_name,
+};
 use std::collections::{HashMap, HashSet};
 
 /// The results of a node that is offered them.
@@ -52,6 +54,26 @@ impl<'s> Names<'s> {
     /// Returns the tasks whose nodes are offered results, by the names of these.
     pub(crate) fn offered(&self, names: &[String]) -> HashSet<TaskIdx> {
         names.iter().filter_map(|name| Some(self.called(name)?.0.task)).collect()
+    }
+
+    /// Splits stored names into those of nodes that run again, with their iterations, and all others.
+    pub(crate) fn split(&self, names: Vec<String>, rerun: &Rerun) -> (Vec<String>, Vec<String>) {
+        if rerun.is_empty() {
+            return (Vec::new(), names);
+        }
+        names.into_iter().partition(|name| {
+            let node = split_iteration_name(name).map_or(name.as_str(), |(node, _)| node);
+            self.node(node).is_some_and(|node| rerun.discards(node))
+        })
+    }
+
+    /// Returns the node of a name.
+    fn node(&self, name: &str) -> Option<NodeId> {
+        let (task, indexes) = split_node_name(name)?;
+        let (task, shape) = *self.tasks.get(task.as_str())?;
+        let (places, indexes): (Vec<u8>, Vec<u32>) = indexes.into_iter().unzip();
+        let at = IndexPath::new(&indexes).filter(|_| shape.indexed.starts_with(&places))?;
+        Some(NodeId { task, at })
     }
 
     /// Splits results that are not valid into those that are set aside and those that are removed.

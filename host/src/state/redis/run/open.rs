@@ -9,7 +9,7 @@ use crate::state::redis::run::offers::{Calls, Names, SetAside};
 use crate::state::redis::run::prints::prints;
 use crate::state::redis::run::wire::amounts_text;
 use crate::state::redis::scripts::{BEGIN, INSPECT, SET_ASIDE, STEP};
-use crate::state::{Error, ErrorKind, HostId, Mode, OpenKind, OpenRequest, RunShape, Version};
+use crate::state::{Error, ErrorKind, HostId, Mode, NodeId, OpenKind, OpenRequest, Rerun, RunShape, Version};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub(crate) struct Entered {
     pub(crate) version: Version,
     pub(crate) kind: OpenKind,
     pub(crate) stored: Vec<TaskIdx>,
+    pub(crate) rerun: Vec<NodeId>,
     pub(crate) results: u64,
 }
 
@@ -70,6 +71,7 @@ enum Found {
         epoch: u64,
         policy: FailurePolicy,
         version: u64,
+        rerun: String,
     },
     Vacant(Vacancy),
     /// The plan was lost, and hosts that will find that out work on the run.
@@ -83,6 +85,8 @@ struct Vacancy {
     is_same: bool,
     results: u64,
     version: u64,
+    /// Names of the nodes that run again since the run last succeeded.
+    rerun: String,
 }
 
 impl Open<'_> {
@@ -96,8 +100,12 @@ impl Open<'_> {
             let entered = match self.inspect(&own).await? {
                 // Another host may be faster after the inspection. Then nothing was written, and this host inspects
                 // again.
-                Found::Life { life, epoch, policy, version } => {
-                    Some(self.join(life, epoch, policy, version).await?)
+                Found::Life { life, epoch, policy, version, rerun } => {
+                    let rerun = Rerun::of_names(&self.request.shape, rerun.lines()).nodes();
+                    Some(Entered { rerun, ..self.join(life, epoch, policy, version).await? })
+                }
+                Found::Vacant(Vacancy { life, .. }) if life.is_empty() && self.discards() => {
+                    return Err(Error::new(ErrorKind::NoRun, self.doing("running nodes again of")));
                 }
                 Found::Vacant(vacancy) => self.create_life(&vacancy, &own).await?,
                 Found::Lost if Instant::now() < until => {
@@ -145,6 +153,19 @@ impl Open<'_> {
         self.link.ask(&doing, Request::write([removal, remove])).await.map(drop)
     }
 
+    /// Returns whether this opening discards the results of nodes that run again.
+    fn discards(&self) -> bool {
+        let is_asked =
+            matches!((&self.why, self.request.mode), (OpenReason::NeededGrant, Mode::Resume | Mode::Update));
+        is_asked && !self.request.rerun.is_empty()
+    }
+
+    /// Returns the nodes that run again in a new life, with those of the life before it.
+    fn rerun(&self, before: &str) -> Rerun {
+        let before = Rerun::of_names(&self.request.shape, before.lines());
+        before.with(self.request.rerun.iter().copied())
+    }
+
     fn doing(&self, action: &str) -> String {
         format!("{action} run `{}`", self.request.run)
     }
@@ -165,7 +186,8 @@ impl Open<'_> {
             .arg(lost)
             .arg(own)
             .arg(seen.to_string())
-            .arg(amounts_text(&self.request.shape.amounts()));
+            .arg(amounts_text(&self.request.shape.amounts()))
+            .arg(if self.discards() { "rerun" } else { "" });
         let answers = self.link.ask(&self.doing("opening"), Request::write([command])).await?;
         self.found(answers)
     }
@@ -179,6 +201,7 @@ impl Open<'_> {
                 epoch: number(parts.next()),
                 policy: read_policy(&text(parts.next())),
                 version: number(parts.next()),
+                rerun: text(parts.next()),
             }),
             "BEGIN" => Ok(Found::Vacant(Vacancy {
                 life: text(parts.next()),
@@ -186,6 +209,7 @@ impl Open<'_> {
                 is_same: number(parts.next()) == 1,
                 results: number(parts.next()),
                 version: number(parts.next()),
+                rerun: text(parts.next()),
             })),
             "OTHER" => Err(self.other(parts.next().and_then(Answer::bytes).unwrap_or_default())),
             "HELD" => Err(Error::new(
@@ -257,6 +281,7 @@ impl Open<'_> {
             version: Version(version),
             kind: OpenKind::Joined,
             stored,
+            rerun: Vec::new(),
             results,
         })
     }
@@ -280,10 +305,12 @@ impl Open<'_> {
                 (vacancy.epoch.max(*epoch) + 1, version.0.max(vacancy.version))
             }
             OpenReason::NeededGrant => {
-                let is_other = is_fresh || !vacancy.is_same;
+                let is_other = is_fresh || !vacancy.is_same || self.discards();
                 (if is_first || is_other { vacancy.epoch + 1 } else { vacancy.epoch }, vacancy.version)
             }
         };
+        // After a loss the request names what this host has run again in the lost life.
+        let rerun = if is_fresh { Rerun::default() } else { self.rerun(&vacancy.rerun) };
         let flag = |is_set: bool| if is_set { "1" } else { "0" };
         let request = self.request;
         // The script checks life and number of results again: they are the fence against a host that was faster.
@@ -309,6 +336,7 @@ impl Open<'_> {
             .arg(prints(&request.shape))
             .arg(amounts_text(&request.shape.amounts()))
             .arg(closing_text(&request.shape))
+            .arg(rerun.names(&request.shape).join("\n"))
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .arg(if is_fresh || kept.calls.is_some() { "replace" } else { "keep" })
@@ -335,6 +363,7 @@ impl Open<'_> {
             version,
             kind,
             stored: layout.stored,
+            rerun: rerun.nodes(),
             results,
         }))
     }
@@ -356,12 +385,16 @@ impl Open<'_> {
         ];
         let mut answers = self.link.ask(&self.doing("reading"), Request::read(commands)).await?.into_iter();
         let (fields, offers) = (texts(answers.next()), texts(answers.next()));
+        let names = Names::new(&self.request.shape);
+        let rerun = self.request.rerun.iter().copied().filter(|_| self.discards());
+        let rerun = Rerun::new(rerun);
+        let (mut discarded, fields) = names.split(fields, &rerun);
+        let (withdrawn, offers) = names.split(offers, &rerun);
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
         // After a loss the stored plan is known: it was this host's own.
         let is_same = vacancy.is_same || matches!(self.why, OpenReason::Lost { .. });
         let stored = if is_same { Stored::Same } else { Stored::Other(&prints) };
         let mut kept = kept(&self.request.shape, &fields, &stored);
-        let names = Names::new(&self.request.shape);
         kept.offered = names.offered(&offers);
         if !is_same {
             let calls = self.calls(&names, &prints).await?;
@@ -370,6 +403,8 @@ impl Open<'_> {
             let set_aside: Vec<String> = kept.set_aside.iter().map(|of| of.name.clone()).collect();
             kept.offered.extend(names.offered(&set_aside));
         }
+        kept.stale.append(&mut discarded);
+        kept.stale.extend(withdrawn);
         Ok(kept)
     }
 

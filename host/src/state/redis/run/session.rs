@@ -75,6 +75,8 @@ struct State {
 impl Run {
     /// Creates the session of a run that was just opened.
     pub(crate) fn new(link: Arc<Link>, keys: RunKeys, request: OpenRequest, entered: &Entered) -> Self {
+        // A life after a loss has them all again.
+        let request = OpenRequest { rerun: entered.rerun.clone(), ..request };
         let state = State {
             life: entered.life.clone(),
             epoch: entered.epoch,

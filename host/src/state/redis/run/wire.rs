@@ -3,7 +3,9 @@
 
 use crate::model::{IndexPath, RunStatus, TaskIdx};
 use crate::state::redis::run::claims::Settled;
-use crate::state::redis::run::formats::{CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED};
+use crate::state::redis::run::formats::{
+    ATTEMPT_BITS, CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED,
+};
 use crate::state::{
     Blocked, CallDigest, Claim, HostId, NodeId, Offer, Outcome, Progress, Settlement, Stage, Stop, Token,
     Version,
@@ -98,7 +100,8 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
     Some(Claim {
         node: node(reply.idx, reply.at)?,
         token: read_token(reply.token)?,
-        attempt: reply.attempt,
+        attempt: attempt_of(reply.attempt),
+        step: u8::try_from(reply.attempt >> ATTEMPT_BITS).unwrap_or(u8::MAX),
         iteration: reply.iteration,
         takeovers: reply.takeovers,
         from: (!reply.from.is_empty()).then(|| HostId(reply.from.into())),
@@ -112,6 +115,11 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
         offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
         elements: reply.elements,
     })
+}
+
+/// Returns the attempt of a record or a claim, which has the step above it.
+pub(crate) const fn attempt_of(number: u32) -> u32 {
+    number & ((1 << ATTEMPT_BITS) - 1)
 }
 
 /// Reads an offer: the call in hexadecimal digits, and whether there is a result.
@@ -174,7 +182,7 @@ pub(crate) fn outcome(outcome: Outcome, max_elements: u32) -> (&'static str, Byt
             ("H", [hole.reason().as_str().as_bytes(), b"\0", &hole.encode()].concat().into())
         }
         Outcome::Failed(record) => ("F", record),
-        Outcome::Retry(delay) => ("R", delay.as_millis().to_string().into()),
+        Outcome::Retry { delay, step } => ("R", format!("{} {step}", delay.as_millis()).into()),
         Outcome::Passed => ("P", Bytes::new()),
         Outcome::Accepted => ("O", Bytes::new()),
         Outcome::Release => ("B", Bytes::new()),
@@ -207,7 +215,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
         Outcome::LeftOut(hole) => Some(Stored::Node(hole.encode())),
         Outcome::Skipped(_)
         | Outcome::Failed(_)
-        | Outcome::Retry(_)
+        | Outcome::Retry { .. }
         | Outcome::Passed
         | Outcome::Accepted
         | Outcome::Release
@@ -220,7 +228,7 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
 /// Returns when the first retry in the batch is due.
 pub(crate) fn shortest_delay(batch: &[Settlement]) -> Option<Instant> {
     let delays = batch.iter().filter_map(|settlement| match settlement.outcome {
-        Outcome::Retry(delay) => Some(delay),
+        Outcome::Retry { delay, .. } => Some(delay),
         Outcome::Done(_)
         | Outcome::Skipped(_)
         | Outcome::LeftOut(_)

@@ -24,10 +24,10 @@ local COMMITTED, NOT_HELD = 'C', 'N'
 -- Pending propagation: edges to follow, or stored elements to skip.
 local EDGES_LEFT, ELEMENTS_LEFT = 0, 1
 
--- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. The rest does not:
--- kind, levels of elements, class, order, first edge, edges.
+-- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. An attempt has its
+-- step in the bits from STEP on. The rest does not change: kind, levels of elements, class, order, first edge, edges.
 local RECORD, FRONT = '>BBHI4I4BBHI8I4I4', '>BBHI4I4'
-local RECORD_BYTES, FRONT_BYTES = 32, 12
+local RECORD_BYTES, FRONT_BYTES, STEP = 32, 12, 2 ^ 24
 -- Records are read and written in pages, because tasks that run together lie together.
 local PAGE, PAGE_BYTES = 32, 1024
 -- A claim: task, stage, whether the element has a record, whether it has lapsed, length of the path. The path of the

@@ -350,9 +350,10 @@ do
   -- Returns a node to be handed out again: at once, later, after others, or after its elements.
   local function return_node(h, n, kind, payload)
     if kind == AS_RETRY then
-      n.attempt = n.attempt + 1
-      if tonumber(payload) > 0 then
-        out.due['d' .. key_of(h.idx, h.path)] = now + tonumber(payload)
+      local delay, step = payload:match('^(%d+) (%d+)$')
+      n.attempt = math.min(n.attempt % STEP + 1, STEP - 1) + STEP * tonumber(step)
+      if tonumber(delay) > 0 then
+        out.due['d' .. key_of(h.idx, h.path)] = now + tonumber(delay)
       elseif not run.stop then
         line_up(h.idx, h.path)
       end

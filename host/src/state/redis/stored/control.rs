@@ -4,7 +4,7 @@
 use crate::model::{RunId, RunStatus};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
-use crate::state::redis::run::node;
+use crate::state::redis::run::{attempt_of, node};
 use crate::state::redis::scripts::STEP;
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{ClaimView, Error, ErrorKind, HostId};
@@ -96,7 +96,7 @@ fn claim(answer: Answer) -> Option<ClaimView> {
     Some(ClaimView {
         node: node(task, std::str::from_utf8(&at).ok()?)?,
         host: HostId(host.into()),
-        attempt: u32::try_from(attempt).ok()?,
+        attempt: attempt_of(u32::try_from(attempt).ok()?),
         iteration: u32::try_from(iteration).ok()?,
         takeovers: u32::try_from(takeovers).ok()?,
         lease: Duration::from_millis(u64::try_from(lease).ok()?),

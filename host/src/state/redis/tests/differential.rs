@@ -140,8 +140,10 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
             Outcome::Expand { items, max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
-        (_, 1) if is_timed(seed) => Outcome::Retry(TICK * pick(random, 4)),
-        (_, 1) => Outcome::Retry(Duration::ZERO),
+        (_, 1) => {
+            let delay = if is_timed(seed) { TICK * pick(random, 4) } else { Duration::ZERO };
+            Outcome::Retry { delay, step: (claim.attempt * 37).to_be_bytes()[3] }
+        }
         (_, 2) => Outcome::Release,
         (_, 3) if claim.node.task.get() > 0 => {
             Outcome::Await(vec![NodeId::of_task(TaskIdx::new(pick(random, claim.node.task.get())))])
@@ -159,7 +161,8 @@ fn comparable(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
         .claims
         .iter()
         .map(|claim| {
-            (claim.node, claim.attempt, claim.iteration, claim.takeovers, claim.from.clone(), claim.stage)
+            let numbers = [claim.attempt, claim.step.into(), claim.iteration, claim.takeovers];
+            (claim.node, numbers, claim.from.clone(), claim.stage)
         })
         .collect();
     let mut blocked: Vec<_> = reply.blocked.iter().map(|blocked| (blocked.node, blocked.resource)).collect();
@@ -338,7 +341,7 @@ impl<'a> Twins<'a> {
                 let at = usize::try_from(pick(&mut self.random, len)).unwrap();
                 let (one, two) = self.pairs[who].held.swap_remove(at);
                 let outcome = outcome(&mut self.random, &self.memory, &one, self.seed);
-                if matches!(outcome, Outcome::Retry(delay) if delay > Duration::ZERO) {
+                if matches!(outcome, Outcome::Retry { delay, .. } if delay > Duration::ZERO) {
                     self.sides.seen.delayed += 1;
                 }
                 if matches!(outcome, Outcome::Iterated(_)) {

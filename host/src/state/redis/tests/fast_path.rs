@@ -111,7 +111,9 @@ async fn other_outcomes_take_the_general_path_and_later_results_the_fast_path() 
     let tasks = [&[][..]; 20];
     let mut run = Watched::new(&tasks, 1).await;
     let mut claims = run.commit(vec![]).await.1.claims;
-    for outcome in [Outcome::Release, Outcome::Retry(Duration::ZERO), Outcome::Failed("no".into())] {
+    for outcome in
+        [Outcome::Release, Outcome::Retry { delay: Duration::ZERO, step: 0 }, Outcome::Failed("no".into())]
+    {
         let (path, reply) = run.commit(vec![(&claims[0], outcome.clone())]).await;
         assert_eq!(path, General, "{outcome:?}");
         let (path, reply) = run.commit(vec![done(&reply.claims[0])]).await;

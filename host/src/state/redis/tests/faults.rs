@@ -418,7 +418,7 @@ async fn every_key_of_a_run_has_a_time_to_live_and_the_run_is_listed() {
     let claims = host.claim().await;
     let reply = host.commit(done(&claims[..1])).await;
     host.commit(vec![(reply.claims[0].token, Outcome::Failed(b"no"[..].into()))]).await;
-    host.commit(vec![(claims[1].token, Outcome::Retry(Duration::from_secs(9)))]).await;
+    host.commit(vec![(claims[1].token, Outcome::Retry { delay: Duration::from_secs(9), step: 0 })]).await;
     let keys = server.cli(&["KEYS", "cascade:run:*"]);
     assert!(keys.lines().count() >= 10, "{keys}");
     for key in keys.lines() {

@@ -125,5 +125,5 @@ fn bytes(len: usize) -> u64 {
 }
 
 fn no_memory(quota: &DiskQuota) -> LimitHit {
-    LimitHit(format!("the host has no memory for the guest's files in {}", quota.place()))
+    LimitHit::Other(format!("the host has no memory for the guest's files in {}", quota.place()))
 }

@@ -60,7 +60,7 @@ fn refusal<T>(result: DiskResult<T>) -> ErrorCode {
 
 fn full<T>(result: DiskResult<T>) -> String {
     match result.err().expect("the disk is full") {
-        DiskError::Full(hit) => hit.0,
+        DiskError::Full(hit) => hit.to_string(),
         DiskError::Code(code) => panic!("{code:?}"),
     }
 }
