@@ -341,3 +341,23 @@ fn results_behind_a_task_that_now_fails_are_skipped_and_found_again() {
     assert_eq!(update(&project, &server, "a1", &["-p", "c=2"]), all(2));
     assert_eq!(started(&project), set(&["first"]));
 }
+
+#[test]
+fn plan_of_a_changed_run_is_that_of_an_update() {
+    let server = Redis::start("");
+    let project = Project::basic(&format!("{CHAIN}[tasks.free]\ncall = \"g.double\"\nargs.x = 4\n"));
+    on(&project, &server, "p1", &["-p", "xs=[1, 2]"]).run().expect(0);
+    let plan = || {
+        let arguments = ["--run-id", "p1", "--state", &server.uri(), "--cache", "off", "-p", "xs=[1, 3]"]
+            .map(str::to_owned);
+        arguments.iter().fold(project.command("plan"), |host, argument| host.args([argument.as_str()]))
+    };
+    let shown = plan().run().expect(0).says(["`run` needs `--update`, which does this", "param `xs`"]);
+    for line in ["a     run", "free  stored", "a result of the same call is kept"] {
+        assert!(shown.text().contains(line), "{line}: {}", shown.text());
+    }
+    let json = plan().args(["--json"]).run().expect(0).json();
+    let tasks = json["tasks"].as_array().expect("a list of tasks").iter();
+    let fates: Vec<_> = tasks.map(|task| (&task["name"], &task["fate"])).collect();
+    assert_eq!(json!(fates), json!([["a", "run"], ["b", "run"], ["sum", "run"], ["free", "stored"]]));
+}

@@ -33,8 +33,10 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     let session = Session::new(checked, &request)?;
     let Forecast { tasks, differences } = forecast(ctx, (&session, &arguments.scope.rerun), &backends)?;
     if !differences.is_empty() {
-        let message =
-            format!("run `{}` exists with another plan: `run` needs `--update` or `--fresh`", session.run);
+        let message = format!(
+            "run `{}` exists with another plan: `run` needs `--update`, which does this, or `--fresh`",
+            session.run
+        );
         let list = differences.iter().map(|difference| format!("\n  {difference}"));
         ctx.console.note("other-plan", &(message + &list.collect::<String>()));
     }

@@ -24,7 +24,11 @@ const MAX_LOST_HOSTS: u32 = 3;
 const MAX_NAMED: usize = 4;
 
 /// Builds one row of the table.
-pub(crate) fn row(order: u32, Planned { task: idx, fate }: &Planned, session: &Session) -> Option<PlanRow> {
+pub(crate) fn row(
+    order: u32,
+    Planned { task: idx, fate, is_compared }: &Planned,
+    session: &Session,
+) -> Option<PlanRow> {
     let plan = session.bound.plan();
     let task = plan.task(*idx)?;
     let name = |task: &TaskIdx| task_name(plan, *task);
@@ -32,7 +36,10 @@ pub(crate) fn row(order: u32, Planned { task: idx, fate }: &Planned, session: &S
     let elements_of: Vec<String> = around.map(|pipeline| pipeline.name.to_string()).collect();
     let function = plan.function_of(task);
     let component = function.and_then(Function::component);
-    let (fate, why) = describe(fate, &elements_of, &|tasks| list(tasks, &name));
+    let (fate, mut why) = describe(fate, &elements_of, &|tasks| list(tasks, &name));
+    if *is_compared {
+        why.push_str("; a result of the same call is kept");
+    }
     let Needs { unused, missing } = session.needs(task);
     Some(PlanRow {
         order,
