@@ -23,7 +23,8 @@ impl Job<'_> {
             function: invoke::FunctionId(self.task.function),
             args,
             limits: self.task.limits,
-            timeout: self.task.policy.timeout,
+            timeout: self.timeout(),
+            run_deadline: self.ctx.run_deadline(),
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task,

@@ -31,6 +31,7 @@ mod expansion;
 mod repeat;
 mod begun;
 mod retry;
+mod deadline;
 mod exit_status;
 mod failure_text;
 mod keys;

@@ -279,6 +279,7 @@ impl Parts<'_> {
             limits: _,
             resources: _,
             priority: _,
+            deadline: _,
             height: _,
             cache: _,
         } = task;

@@ -2,6 +2,7 @@
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
 use crate::model::{Digest, IndexPath, TaskIdx, TaskName, to_usize};
+use crate::state::memory::deadlines::Spent;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::{Below, Branch, Offered};
 use crate::state::{
@@ -36,7 +37,7 @@ pub(crate) enum Plan {
 impl Life {
     /// Creates the first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::create_life(request, 1, 0, |_, _| Branch::open())
+        Self::create_life(request, 1, (0, &Spent::default()), |_, _| Branch::open())
     }
 
     /// Decides about a request to open the run while `open_hosts` hosts have it open.
@@ -69,10 +70,17 @@ impl Life {
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
         let first_token = self.machine.leases.next();
         match plan {
-            Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| Branch::open()),
+            Plan::Restart => {
+                let beginning = (first_token, &Spent::default());
+                Self::create_life(request, self.epoch + 1, beginning, |_, _| Branch::open())
+            }
             Plan::Join | Plan::Resume => {
                 let epoch = if self.digest == request.digest { self.epoch } else { self.epoch + 1 };
-                let mut next = Self::create_life(request, epoch, first_token, |name, fingerprint| {
+                // Only a run that has not ended goes on with the time that its deadlines have left.
+                let goes_on = self.digest == request.digest && self.machine.is_running();
+                let spent = if goes_on { self.machine.spent(&request.shape) } else { Spent::default() };
+                let beginning = (first_token, &spent);
+                let mut next = Self::create_life(request, epoch, beginning, |name, fingerprint| {
                     self.kept(name, fingerprint)
                 });
                 self.hand_on_calls(&mut next);
@@ -120,14 +128,14 @@ impl Life {
     fn create_life(
         request: &OpenRequest,
         epoch: u64,
-        first_token: u64,
+        beginning: (u64, &Spent),
         kept: impl Fn(&TaskName, &Digest) -> Branch,
     ) -> Self {
         let shape = &request.shape;
         let tasks = shape.tasks.iter().map(|task| kept(&task.name, &task.fingerprint)).collect();
         let names = shape.tasks.iter().map(|task| task.name.clone()).zip((0..).map(TaskIdx::new)).collect();
         Self {
-            machine: Machine::new(Arc::clone(shape), request.policy, tasks, first_token),
+            machine: Machine::new(Arc::clone(shape), request.policy, tasks, beginning),
             epoch,
             record: request.record.clone(),
             digest: request.digest,

@@ -4,6 +4,7 @@
 mod archive;
 mod backend;
 mod buckets;
+mod deadlines;
 mod follow;
 mod hand_out;
 mod journal;

@@ -2,6 +2,7 @@
 //! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName, to_usize};
+use crate::state::memory::deadlines::Spent;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
@@ -30,6 +31,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
             indexed: [vec![], vec![], vec![], vec![1], vec![1, 1]][to_usize(pick(random, 5))].clone(),
             is_repeated: pick(random, 3) == 0,
             is_included: true,
+            deadlines: Vec::new(),
         })
         .collect();
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
@@ -39,6 +41,8 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
         max_elements: u32::MAX,
+        deadlines: Vec::new(),
+        deadline: None,
     };
     for idx in 1..tasks {
         for upstream in 0..idx {
@@ -56,7 +60,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
 
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     let tasks = shape.tasks.iter().map(|_| Branch::open()).collect();
-    Machine::new(Arc::clone(shape), policy, tasks, 0)
+    Machine::new(Arc::clone(shape), policy, tasks, (0, &Spent::default()))
 }
 
 /// Hosts that claim and settle at random, with a record of what they were handed.
@@ -226,7 +230,7 @@ proptest! {
     fn run_without_failures_ends_every_task_and_returns_all_resources(seed: u64) {
         let mut world = world(seed, FailurePolicy::Finish, Conditions::Reliable);
         world.finish();
-        let progress = world.machine.progress();
+        let progress = world.machine.progress(world.now);
         prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
         for idx in 0..world.shape.tasks.len() {
             let node = NodeId::of_task(TaskIdx::new(u32::try_from(idx).unwrap()));
@@ -300,5 +304,5 @@ fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
     let last = machine
         .commit(&caller_at(9), settle(&claims[1], Outcome::Done(b"x"[..].into())), Want::default())
         .unwrap();
-    assert_eq!((last.verdicts, machine.progress().status), (vec![Verdict::Committed], RunStatus::Failed));
+    assert_eq!((last.verdicts, machine.status()), (vec![Verdict::Committed], RunStatus::Failed));
 }

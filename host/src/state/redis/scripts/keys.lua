@@ -2,6 +2,6 @@
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS,
   CALLS, OFFERS = unpack(KEYS)
--- Layout 4 has calls, offers, and elements that are left out, which earlier hosts do not know.
-local LAYOUT = '4'
+-- Layout 5 has deadlines, which earlier hosts do not know.
+local LAYOUT = '5'
 

@@ -1,0 +1,233 @@
+//! Deadlines: their clocks, and what becomes of open nodes when one passes.
+//! Handing overdue nodes out is left to `hand_out.rs`, stopping the guests of held ones to their holders.
+
+use crate::model::{TaskIdx, TaskName, to_usize};
+use crate::state::memory::machine::Machine;
+use crate::state::memory::task::{Node, Phase};
+use crate::state::{Deadline, DeadlineScope, Entry, NodeId, RunShape, Stop, TaskShape};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The clocks of one life.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    clocks: Vec<Clock>,
+    /// Clocks that run, by the time at which they pass.
+    due: BTreeSet<(Duration, u32)>,
+    /// The tasks that each deadline binds.
+    tasks: Vec<Vec<TaskIdx>>,
+    /// Tasks of which a deadline has passed.
+    overdue: FxHashMap<TaskIdx, DeadlineScope>,
+    /// The time that hosts have worked on the run in earlier lives.
+    spent: Duration,
+}
+
+/// The time of one deadline.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clock {
+    /// The time that has passed in earlier lives.
+    spent: Duration,
+    /// When the clock began to run in this life.
+    since: Option<Duration>,
+    has_passed: bool,
+}
+
+/// The time that has passed of a run and of its deadlines, as a later life goes on with it.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) run: Duration,
+    /// By position in the shape of the later life.
+    pub(crate) deadlines: Vec<Option<Duration>>,
+}
+
+impl Deadlines {
+    /// Creates the clocks of a life. Those that ran in an earlier life run on.
+    pub(crate) fn new(shape: &RunShape, spent: &Spent) -> Self {
+        let mut deadlines = Self {
+            clocks: vec![Clock::default(); shape.deadlines.len()],
+            tasks: shape.tasks_by_deadline(),
+            spent: spent.run,
+            ..Self::default()
+        };
+        for (position, spent) in (0..).zip(&spent.deadlines) {
+            if let Some(spent) = *spent {
+                deadlines.start(shape, position, (Duration::ZERO, spent));
+            }
+        }
+        deadlines
+    }
+
+    /// Starts a clock, unless it runs.
+    fn start(&mut self, shape: &RunShape, position: u32, (now, spent): (Duration, Duration)) {
+        let limit = shape.deadlines.get(to_usize(position)).map(|deadline| deadline.limit);
+        let Some((clock, limit)) = self.clocks.get_mut(to_usize(position)).zip(limit) else { return };
+        if clock.since.is_none() {
+            *clock = Clock { spent, since: Some(now), has_passed: false };
+            self.due.insert((due(limit, now, spent), position));
+        }
+    }
+
+    /// Returns when the next deadline of tasks passes.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Takes a deadline that has passed at `now`.
+    fn take_passed(&mut self, now: Duration) -> Option<u32> {
+        let (_, position) = *self.due.first().filter(|(due, _)| *due <= now)?;
+        self.due.pop_first();
+        self.clocks.get_mut(to_usize(position))?.has_passed = true;
+        Some(position)
+    }
+}
+
+impl Machine {
+    /// Returns which deadline of a task has passed; the task's own if several have.
+    pub(crate) fn overdue(&self, task: TaskIdx) -> Option<DeadlineScope> {
+        self.deadlines.overdue.get(&task).copied()
+    }
+
+    /// Returns whether all open nodes of a task end, whatever they wait for.
+    pub(crate) fn ends_at_once(&self, task: TaskIdx) -> bool {
+        self.overdue(task) == Some(DeadlineScope::Task)
+    }
+
+    /// Returns when the run's deadline passes.
+    pub(crate) fn run_due(&self) -> Option<Duration> {
+        let limit = self.shape.deadline.filter(|_| self.stop.and_then(Stop::ends_as).is_none())?;
+        Some(due(limit, Duration::ZERO, self.deadlines.spent))
+    }
+
+    /// Starts the clocks of a task that is handed out, and returns which of them passes first.
+    pub(crate) fn start_deadlines(&mut self, task: TaskIdx, now: Duration) -> Option<Deadline> {
+        let shape = Arc::clone(&self.shape);
+        let positions = shape.tasks.get(task.index())?.deadlines.iter().copied();
+        let left = |position: u32| {
+            self.deadlines.start(&shape, position, (now, Duration::ZERO));
+            let clock = self.deadlines.clocks.get(to_usize(position))?;
+            let limit = shape.deadlines.get(to_usize(position))?.limit;
+            let left = due(limit, clock.since?, clock.spent).saturating_sub(now);
+            Some(Deadline { position, left })
+        };
+        positions.filter_map(left).min_by_key(|deadline| deadline.left)
+    }
+
+    /// Handles the deadlines that have passed at `now`. That of the run stops it, also after a failure.
+    pub(crate) fn pass_deadlines(&mut self, now: Duration) {
+        if self.run_due().is_some_and(|due| due <= now) {
+            self.stop = Some(Stop::TimedOut);
+            self.version += 1;
+        }
+        while self.stop.is_none()
+            && let Some(position) = self.deadlines.take_passed(now)
+        {
+            let scope = self.shape.deadlines.get(to_usize(position)).map(|deadline| deadline.scope);
+            let tasks = self.deadlines.tasks.get(to_usize(position)).cloned().unwrap_or_default();
+            for task in tasks.into_iter().filter(|_| scope.is_some()) {
+                if !self.is_ended(task) {
+                    let passed = self.deadlines.overdue.entry(task).or_insert(DeadlineScope::Pipeline);
+                    *passed = (*passed).max(scope.unwrap_or(DeadlineScope::Pipeline));
+                    self.hasten(task);
+                }
+            }
+        }
+    }
+
+    /// Queues the open nodes of an overdue task that nobody holds, as far as its deadline ends them now.
+    fn hasten(&mut self, task: TaskIdx) {
+        self.delayed.retain(|(_, node)| node.task != task);
+        let mut open = vec![NodeId::of_task(task)];
+        while let Some(node) = open.pop() {
+            let is_waiting = self.is_overdue_waiting(node);
+            let Some(branch) = self.branch_mut(node) else { continue };
+            match branch.node.phase {
+                Phase::Ended => continue,
+                Phase::Queued(_) if node.at.level() == 0 => {
+                    self.dequeue(node);
+                    self.enqueue(node);
+                }
+                Phase::Waiting if is_waiting => self.enqueue(node),
+                // In the queue as an element, held, or waiting for others.
+                Phase::Queued(_) | Phase::Ready | Phase::Claimed | Phase::Waiting => {}
+            }
+            open.extend(self.hasten_elements(node));
+        }
+    }
+
+    /// Queues the elements of an expanded node, and returns those that have elements of their own.
+    fn hasten_elements(&mut self, around: NodeId) -> Vec<NodeId> {
+        let depth = self.task_shape(around.task).map_or(0, TaskShape::depth);
+        let is_innermost = around.at.level() + 1 == depth;
+        let is_at_once = self.ends_at_once(around.task);
+        let Some(branch) = self.branch_mut(around) else { return Vec::new() };
+        let Some(expansion) = branch.expansion_mut() else { return Vec::new() };
+        expansion.max_parallel = u32::MAX;
+        // From here on, the elements are queued among the nodes that need no slot.
+        let (position, handed_out) = (expansion.position.take(), expansion.cursor);
+        position.into_iter().for_each(|position| self.queue.remove(position));
+        let mut inner = Vec::new();
+        for item in 0..handed_out {
+            let is_waiting = self.is_overdue_waiting(around.child(item));
+            let Some(below) = self.branch_mut(around).and_then(|branch| branch.below.as_mut()) else { break };
+            if below.has_ended(item) {
+                continue;
+            }
+            let node = around.child(item);
+            let is_known = if is_innermost {
+                below.expansion.as_ref().is_some_and(|expansion| expansion.live.contains_key(&item))
+            } else {
+                below.branches.contains_key(&item)
+            };
+            match (is_known, is_innermost) {
+                (true, true) if is_waiting => self.enqueue(node),
+                (true, true) => {}
+                (true, false) => inner.push(node),
+                // Without a record, the element is ready or waits for others.
+                (false, _) => {
+                    let expansion = below.expansion.as_mut().filter(|_| is_at_once);
+                    expansion.into_iter().for_each(|expansion| {
+                        expansion.ready.insert(item);
+                    });
+                }
+            }
+        }
+        self.enqueue_elements(around);
+        inner
+    }
+
+    /// Returns whether a node of an overdue task waits for what it no longer needs.
+    fn is_overdue_waiting(&mut self, node: NodeId) -> bool {
+        let is_at_once = self.ends_at_once(node.task);
+        let is_expanded = self.branch_mut(node).is_some_and(|branch| branch.is_expanded());
+        let is_waiting = |node: &mut Node| {
+            node.phase == Phase::Waiting && (is_at_once || node.left == 0 && node.awaits == 0)
+        };
+        !is_expanded && self.node_mut(node).is_some_and(is_waiting)
+    }
+
+    /// Returns the time that has passed until the last host left, for a life of another shape.
+    pub(crate) fn spent(&self, next: &RunShape) -> Spent {
+        let now = self.left_at;
+        let of_deadline = |name: &TaskName| {
+            let position = self.shape.deadlines.iter().position(|deadline| deadline.name == *name)?;
+            let clock = self.deadlines.clocks.get(position).filter(|clock| !clock.has_passed)?;
+            let mut tasks = self.deadlines.tasks.get(position).into_iter().flatten();
+            let has_failed = tasks.any(|task| {
+                matches!(self.entry(NodeId::of_task(*task)), Entry::Failed(_) | Entry::Skipped(_))
+            });
+            let since = clock.since.filter(|_| !has_failed)?;
+            Some(clock.spent.saturating_add(now.saturating_sub(since)))
+        };
+        Spent {
+            run: self.deadlines.spent.saturating_add(now),
+            deadlines: next.deadlines.iter().map(|deadline| of_deadline(&deadline.name)).collect(),
+        }
+    }
+}
+
+/// Returns when a clock passes that has run since `since`, and before for the time `spent`.
+fn due(limit: Duration, since: Duration, spent: Duration) -> Duration {
+    since.saturating_add(limit.saturating_sub(spent))
+}
