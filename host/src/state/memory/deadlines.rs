@@ -3,8 +3,9 @@
 
 use crate::model::{TaskIdx, TaskName, to_usize};
 use crate::state::memory::machine::Machine;
+use crate::state::memory::queue::Position;
 use crate::state::memory::task::{Node, Phase};
-use crate::state::{Deadline, DeadlineScope, Entry, NodeId, RunShape, Stop, TaskShape};
+use crate::state::{Deadline, DeadlineScope, Entry, NodeId, RunShape, Stop};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -94,10 +95,14 @@ impl Machine {
         self.overdue(task) == Some(DeadlineScope::Task)
     }
 
-    /// Returns when the run's deadline passes.
+    /// Returns when the run's deadline passes, or has passed.
+    pub(crate) fn run_end(&self) -> Option<Duration> {
+        Some(due(self.shape.deadline?, Duration::ZERO, self.deadlines.spent))
+    }
+
+    /// Returns when the run's deadline will stop the run.
     pub(crate) fn run_due(&self) -> Option<Duration> {
-        let limit = self.shape.deadline.filter(|_| self.stop.and_then(Stop::ends_as).is_none())?;
-        Some(due(limit, Duration::ZERO, self.deadlines.spent))
+        self.run_end().filter(|_| self.stop.and_then(Stop::ends_as).is_none())
     }
 
     /// Starts the clocks of a task that is handed out, and returns which of them passes first.
@@ -129,72 +134,62 @@ impl Machine {
                 if !self.is_ended(task) {
                     let passed = self.deadlines.overdue.entry(task).or_insert(DeadlineScope::Pipeline);
                     *passed = (*passed).max(scope.unwrap_or(DeadlineScope::Pipeline));
-                    self.hasten(task);
+                    self.delayed.retain(|(_, node)| node.task != task);
+                    self.hasten(NodeId::of_task(task));
                 }
             }
         }
     }
 
-    /// Queues the open nodes of an overdue task that nobody holds, as far as its deadline ends them now.
-    fn hasten(&mut self, task: TaskIdx) {
-        self.delayed.retain(|(_, node)| node.task != task);
-        let mut open = vec![NodeId::of_task(task)];
-        while let Some(node) = open.pop() {
-            let is_waiting = self.is_overdue_waiting(node);
-            let Some(branch) = self.branch_mut(node) else { continue };
-            match branch.node.phase {
-                Phase::Ended => continue,
-                Phase::Queued(_) if node.at.level() == 0 => {
-                    self.dequeue(node);
-                    self.enqueue(node);
-                }
-                Phase::Waiting if is_waiting => self.enqueue(node),
-                // In the queue as an element, held, or waiting for others.
-                Phase::Queued(_) | Phase::Ready | Phase::Claimed | Phase::Waiting => {}
+    /// Queues an open node of an overdue task that nobody holds, and the elements within it. As deep as an
+    /// [`crate::model::IndexPath`].
+    fn hasten(&mut self, node: NodeId) {
+        let is_waiting = self.is_overdue_waiting(node);
+        let Some(branch) = self.branch_mut(node) else { return };
+        if branch.is_expanded() {
+            return self.hasten_elements(node);
+        }
+        match branch.node.phase {
+            Phase::Queued(Position::Lane(..)) => {
+                self.dequeue(node);
+                self.enqueue(node);
             }
-            open.extend(self.hasten_elements(node));
+            Phase::Waiting if is_waiting => self.enqueue(node),
+            // Queued among the nodes that need no slot or as an element, held, ended, or waiting for others.
+            Phase::Queued(_) | Phase::Ready | Phase::Claimed | Phase::Waiting | Phase::Ended => {}
         }
     }
 
-    /// Queues the elements of an expanded node, and returns those that have elements of their own.
-    fn hasten_elements(&mut self, around: NodeId) -> Vec<NodeId> {
-        let depth = self.task_shape(around.task).map_or(0, TaskShape::depth);
-        let is_innermost = around.at.level() + 1 == depth;
+    fn hasten_elements(&mut self, around: NodeId) {
         let is_at_once = self.ends_at_once(around.task);
-        let Some(branch) = self.branch_mut(around) else { return Vec::new() };
-        let Some(expansion) = branch.expansion_mut() else { return Vec::new() };
+        let Some(expansion) = self.branch_mut(around).and_then(|branch| branch.expansion_mut()) else {
+            return;
+        };
         expansion.max_parallel = u32::MAX;
         // From here on, the elements are queued among the nodes that need no slot.
         let (position, handed_out) = (expansion.position.take(), expansion.cursor);
         position.into_iter().for_each(|position| self.queue.remove(position));
-        let mut inner = Vec::new();
+        self.enqueue_elements(around);
         for item in 0..handed_out {
-            let is_waiting = self.is_overdue_waiting(around.child(item));
-            let Some(below) = self.branch_mut(around).and_then(|branch| branch.below.as_mut()) else { break };
-            if below.has_ended(item) {
+            let node = around.child(item);
+            if self.has_ended(node) {
                 continue;
             }
-            let node = around.child(item);
-            let is_known = if is_innermost {
-                below.expansion.as_ref().is_some_and(|expansion| expansion.live.contains_key(&item))
-            } else {
-                below.branches.contains_key(&item)
-            };
-            match (is_known, is_innermost) {
-                (true, true) if is_waiting => self.enqueue(node),
-                (true, true) => {}
-                (true, false) => inner.push(node),
-                // Without a record, the element is ready or waits for others.
-                (false, _) => {
-                    let expansion = below.expansion.as_mut().filter(|_| is_at_once);
-                    expansion.into_iter().for_each(|expansion| {
-                        expansion.ready.insert(item);
-                    });
+            if self.branch_mut(node).is_some() {
+                self.hasten(node);
+            } else if self.node_mut(node).is_some() {
+                if self.is_overdue_waiting(node) {
+                    self.enqueue(node);
                 }
+            } else if is_at_once {
+                // Without a record, the element is ready or waits for others.
+                let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
+                expansion.into_iter().for_each(|expansion| {
+                    expansion.ready.insert(item);
+                });
             }
         }
         self.enqueue_elements(around);
-        inner
     }
 
     /// Returns whether a node of an overdue task waits for what it no longer needs.

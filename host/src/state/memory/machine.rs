@@ -223,6 +223,7 @@ impl Machine {
         while let Some(token) = self.leases.overdue(now) {
             self.expire_lease(token);
         }
+        self.pass_deadlines(now);
         while self.stop.is_none()
             && let Some((due, node)) = self.delayed.first().copied()
             && due <= now
@@ -230,7 +231,6 @@ impl Machine {
             self.delayed.pop_first();
             self.enqueue(node);
         }
-        self.pass_deadlines(now);
     }
 
     /// Returns when [`Self::advance`] will next have something to do.
@@ -256,7 +256,7 @@ impl Machine {
 
     /// Returns the run's progress.
     pub(crate) fn progress(&self, now: Duration) -> Progress {
-        let left = self.run_due().map(|due| due.saturating_sub(now));
+        let left = self.run_end().map(|end| end.saturating_sub(now));
         Progress { status: self.status, stop: self.stop, open: self.open, total: self.total, left }
     }
 

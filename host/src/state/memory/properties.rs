@@ -6,12 +6,13 @@ use crate::state::memory::deadlines::Spent;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
-    Claim, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome, ResourceScope, ResourceShape,
-    RunShape, Settlement, Stage, TaskShape, Verdict, Want,
+    Claim, DeadlineScope, DeadlineShape, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome,
+    Progress, ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Verdict, Want,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,13 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         deadlines: Vec::new(),
         deadline: None,
     };
+    for at in 0..tasks {
+        if pick(random, 3) == 0 {
+            add_deadline(&mut shape, random, (DeadlineScope::Task, at..at + 1));
+        }
+    }
+    let first = pick(random, tasks);
+    add_deadline(&mut shape, random, (DeadlineScope::Pipeline, first..tasks));
     for idx in 1..tasks {
         for upstream in 0..idx {
             if pick(random, 4) == 0 {
@@ -56,6 +64,16 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         }
     }
     shape
+}
+
+fn add_deadline(shape: &mut RunShape, random: &mut Random, (scope, tasks): (DeadlineScope, Range<u32>)) {
+    let position = u32::try_from(shape.deadlines.len()).unwrap();
+    let limit = Duration::from_millis(random.below(3000));
+    let name = TaskName::new(&format!("d{position}")).unwrap();
+    shape.deadlines.push(DeadlineShape { name, limit, scope });
+    for task in tasks {
+        shape.tasks[to_usize(task)].deadlines.push(position);
+    }
 }
 
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
@@ -141,7 +159,8 @@ impl World {
             };
             for edge in shape.dependents.iter().filter(waits) {
                 let upstream = NodeId { task: upstream, at: node.at.prefix(edge.level.into()) };
-                assert!(self.machine.has_ended(upstream), "{node:?} before {upstream:?}");
+                let is_ended = self.machine.has_ended(upstream) || claim.stage == Stage::Overdue;
+                assert!(is_ended, "{node:?} before {upstream:?}");
             }
             let is_closing = claim.stage == Stage::Closing;
             assert!(!is_closing || self.machine.is_ended(upstream), "the closing before {upstream:?}");
@@ -149,6 +168,9 @@ impl World {
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
         assert_eq!(claim.iteration, self.iterated.get(&node).copied().unwrap_or(0), "{node:?}");
         assert!(self.machine.used[0] <= 2, "shared resource exceeded");
+        let is_overdue = self.machine.overdue(node.task).is_some();
+        assert!(claim.stage != Stage::Ready || !is_overdue, "{node:?} after its deadline");
+        assert!(claim.stage != Stage::Overdue || is_overdue, "{node:?} before its deadline");
     }
 
     fn outcome(&mut self, claim: &Claim) -> Outcome {
@@ -168,6 +190,8 @@ impl World {
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
+            (Stage::Overdue, 1..=3) => Outcome::Release,
+            (Stage::Overdue, 4) if claim.node.at.level() == 0 => Outcome::Skipped(SkipReason::ConditionFalse),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
@@ -199,9 +223,21 @@ impl World {
 }
 
 fn world(seed: u64, policy: FailurePolicy, conditions: Conditions) -> World {
+    timed_world(seed, policy, conditions, None)
+}
+
+/// A world whose run has a deadline.
+fn timed_world(
+    seed: u64,
+    policy: FailurePolicy,
+    conditions: Conditions,
+    deadline: Option<Duration>,
+) -> World {
     let mut random = Random::seeded(seed);
     let tasks = 1 + pick(&mut random, 9);
-    let shape = Arc::new(graph(&mut random, tasks));
+    let mut shape = graph(&mut random, tasks);
+    shape.deadline = deadline;
+    let shape = Arc::new(shape);
     let machine = machine(&shape, policy);
     let items = pick(&mut random, 5);
     World {
@@ -240,6 +276,16 @@ proptest! {
         prop_assert_eq!(closed, world.shape.has_closing.then_some(1));
         prop_assert_eq!(&world.machine.used, &vec![0, 0]);
         prop_assert!(world.machine.delayed.is_empty() && world.machine.waiters.is_empty());
+    }
+
+    #[test]
+    fn run_ends_after_its_deadline(seed: u64, after in 0..3000_u64) {
+        let deadline = Duration::from_millis(after);
+        let mut world = timed_world(seed, FailurePolicy::KeepGoing, Conditions::Faulty, Some(deadline));
+        world.finish();
+        let Progress { status, open, .. } = world.machine.progress(world.now);
+        prop_assert!(status == RunStatus::TimedOut || open == 0);
+        prop_assert!(status != RunStatus::TimedOut || world.now >= deadline);
     }
 
     #[test]

@@ -62,8 +62,8 @@ call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
 call('ZADD', TIMES, '+inf', '')
 call('ZADD', HOSTS, '+inf', '', now + lease, me)
-for _, clock in ipairs(clocks) do
-  local number, limit, passed = unpack(clock)
+for _, running in ipairs(clocks) do
+  local number, limit, passed = unpack(running)
   call('HSET', COORD, 'k:' .. number, now - passed)
   call('ZADD', TIMES, now - passed + limit, 'k' .. struct.pack('>I4', number))
 end

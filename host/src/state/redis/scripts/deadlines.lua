@@ -61,8 +61,9 @@ do
         deadlines.hasten(idx, element)
       elseif t.ends_at_once and not element_phase(idx, element) and not is_held(key) then
         -- Without a record, the element is ready or waits for others.
+        local member = '[' .. ready_key(s, item)
         local is_ready = s.added[item]
-          or not s.removed[item] and call('ZSCORE', READY, ready_key(s, item)) ~= false
+          or not s.removed[item] and #call('ZRANGEBYLEX', READY, member, member, 'LIMIT', 0, 1) > 0
         if not is_ready then add_ready(s, item) end
       end
       item = item + 1
@@ -70,16 +71,14 @@ do
     line_up_elements(idx, path)
   end
 
-  -- Queues a task in place of its entry in a lane, which is ignored when it is met. That of a claim that has lapsed is
-  -- known.
+  -- Queues a task among the nodes that need no slot, in place of its entry in a lane.
   local function queue_again(idx, n)
-    local field, place = 'x:' .. key_of(idx, ''), nil
-    if n.lapsed then
-      place = out.keep[field] or call('HGET', COORD, field)
-      if #place > 16 then leave(place:sub(17)) end
-    end
+    leave(out.keep['z:' .. idx] or call('HGET', COORD, 'z:' .. idx))
     local member = line_up(idx, '')
-    if place then out.keep[field] = place:sub(1, 16) .. member end
+    if n.lapsed then
+      local field = 'x:' .. key_of(idx, '')
+      out.keep[field] = (out.keep[field] or call('HGET', COORD, field)):sub(1, 16) .. member
+    end
   end
 
   -- Queues an open node of an overdue task that nobody holds, and the elements within it.

@@ -17,8 +17,6 @@ do
     local t = task(idx)
     local n = t.phase < DONE and node(idx, path)
     if not n then return false end
-    -- An overdue task was queued again, and may be held since.
-    if t.overdue and path == '' and n.phase ~= QUEUED then return false end
     local stage = IS_READY
     if n.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
     elseif t.ends_at_once then stage = IS_OVERDUE elseif n.tainted then stage = IS_TAINTED

@@ -163,7 +163,12 @@ local function line_up(idx, path)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
   if n.tainted or t.closing or n.split or t.overdue and path == '' then return enter(nil, t.order, idx, path) end
-  if path == '' then return enter(t.depth > 0 and 0 or t.class, t.order, idx, path) end
+  if path == '' then
+    local place = enter(t.depth > 0 and 0 or t.class, t.order, idx, path)
+    -- By its place the entry is found when a deadline passes.
+    if t.timed then out.keep['z:' .. idx] = place end
+    return place
+  end
   local around, item = split_last(path)
   add_ready(split_of(idx, around), item)
   line_up_elements(idx, around)
