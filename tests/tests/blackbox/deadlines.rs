@@ -31,7 +31,8 @@ fn failures(events: &Events) -> Vec<(String, String)> {
 fn between(first: &Value, last: &Value) -> Duration {
     let millis = |event: &Value| {
         let (_, time) = event["ts"].as_str().and_then(|text| text.split_once('T')).expect("a timestamp");
-        let parts = time.trim_end_matches('Z').splitn(3, ':').map(|part| part.parse::<f64>().expect("a number"));
+        let parts =
+            time.trim_end_matches('Z').splitn(3, ':').map(|part| part.parse::<f64>().expect("a number"));
         parts.fold(0.0, |sum, part| sum * 60.0 + part)
     };
     // Midnight may lie between them.
@@ -49,7 +50,8 @@ fn task_ends_at_its_deadline_whatever_it_does() {
              [tasks.value]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"400ms\"\non-error = \"failure\"\n{}",
             gates::GRANTS
         ));
-        let finished = project.host().args(["--state", uri, "--keep-going", "--run-id", "r1"]).run().expect(1);
+        let finished =
+            project.host().args(["--state", uri, "--keep-going", "--run-id", "r1"]).run().expect(1);
         finished.says(["`deadline` = 400ms reached: the task had not ended"]);
         let events = project.events();
         let mut failed = failures(&events);
@@ -62,7 +64,8 @@ fn task_ends_at_its_deadline_whatever_it_does() {
             return;
         }
         let shown = Host::new(["show", "r1", "--json", "--state", uri]).run().expect(0).json();
-        let row = |name: &str| shown["tasks"].as_array().unwrap().iter().find(|row| row["name"] == name).cloned();
+        let row =
+            |name: &str| shown["tasks"].as_array().unwrap().iter().find(|row| row["name"] == name).cloned();
         let failure = row("waits").expect("a row")["failure"].clone();
         assert_eq!(failure["class"], "timeout");
         // A failed task runs again when the run is resumed, and has all of its time again.
@@ -171,7 +174,9 @@ fn deadline_goes_on_when_its_host_is_killed() {
         "[tasks.t]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"8s\"\nretry = 5\n{}",
         gates::GRANTS
     ));
-    let start = |host: Host| host.args(["--state", &uri, "--run-id", "r1", "-j", "1"]).start();
+    let start = |host: Host| {
+        host.args(["--state", &uri, "--run-id", "r1", "-j", "1", "--log-level", "debug"]).start()
+    };
     let mut one = start(project.host());
     one.until("started    t");
     let other = start(project.other_host("other.jsonl"));
@@ -197,12 +202,13 @@ fn interrupted_run_has_the_time_that_is_left() {
         "[tasks.t]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"8s\"\n{}",
         gates::GRANTS
     ));
-    let start = || project.host().args(["--state", &server.uri(), "--run-id", "r1"]).start();
+    let start =
+        || project.host().args(["--state", &server.uri(), "--run-id", "r1", "--log-level", "debug"]).start();
     let mut running = start();
     running.until("started    t");
     std::thread::sleep(Duration::from_secs(3));
     running.signal("INT");
-    running.until("interrupt");
+    running.until("again");
     running.signal("INT");
     running.wait().expect(130);
     // No host works on the run: this time does not count.
@@ -221,7 +227,8 @@ fn deadline_passes_while_the_host_is_interrupted() {
             "[tasks.t]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"3s\"\n{}",
             gates::GRANTS
         ));
-        let mut running = project.host().args(["--state", uri, "--run-id", "r1"]).start();
+        let mut running =
+            project.host().args(["--state", uri, "--run-id", "r1", "--log-level", "debug"]).start();
         running.until("started    t");
         running.signal("INT");
         running.wait().says(["`deadline` = 3s reached"]);

@@ -78,8 +78,9 @@ pub async fn deadline_begins_when_its_task_is_first_handed_out(harness: &dyn Har
     assert_eq!(claims[1].deadline, None);
     tokio::time::sleep(Duration::from_millis(20)).await;
     let again = only(host.settle(&claims[0], Outcome::Retry(Duration::ZERO)).await.claims);
-    let Some(Deadline { position: 0, left }) = again.deadline else { panic!("{again:?}") };
-    assert!((LONG - TIMEOUT..=LONG - Duration::from_millis(20)).contains(&left), "{left:?}");
+    assert_eq!(again.deadline.map(|it| it.position), Some(0));
+    let passed = LONG.saturating_sub(again.deadline.map_or(LONG, |it| it.left));
+    assert!((Duration::from_millis(20)..TIMEOUT).contains(&passed), "{passed:?}");
 }
 
 /// Of several deadlines, a claim has the one that passes first.
@@ -370,9 +371,6 @@ pub async fn run_ends_at_its_deadline(harness: &dyn Harness) {
         assert_eq!((reply.progress.status, reply.claims), (RunStatus::Running, vec![]));
         let claims = only(must(bench.backend.claims(&bench.run(), 9).await));
         assert_eq!(claims.node, task(0));
-        // Whatever the holder settles is kept.
-        let first = bench.shape.tasks.len();
-        assert_eq!(first, 3);
         bench.gone(host).await;
         let run = must(bench.backend.run(&bench.run()).await);
         assert_eq!((run.status, run.counts.failed, run.counts.open), (RunStatus::TimedOut, 1, 2));
@@ -413,11 +411,12 @@ pub async fn interrupted_run_goes_on_with_the_time_that_is_left(harness: &dyn Ha
     let host = bench.open().await;
     let reply = host.ask().await;
     let first = only(reply.claims);
-    let Some(Deadline { position: 1, left }) = first.deadline else { panic!("{first:?}") };
-    let passed = Duration::from_millis(200)..Duration::from_millis(2000);
-    assert!(passed.contains(&(LONG * 2 - left)), "{left:?}");
+    assert_eq!(first.deadline.map(|it| it.position), Some(1));
+    let left = first.deadline.map_or(Duration::ZERO, |it| it.left);
+    let passed = Duration::from_millis(200)..Duration::from_secs(2);
+    assert!(passed.contains(&(LONG * 2).saturating_sub(left)), "{left:?}");
     let left = reply.progress.left.unwrap_or_default();
-    assert!(passed.contains(&(LONG - left)), "{left:?}");
+    assert!(passed.contains(&LONG.saturating_sub(left)), "{left:?}");
 }
 
 /// A deadline that has passed, or of which a task has failed, begins anew when the run is resumed.
@@ -446,5 +445,5 @@ pub async fn deadlines_begin_anew_after_the_run_has_ended(harness: &dyn Harness)
     let host = bench.open().await;
     let reply = host.ask().await;
     assert_eq!(only(reply.claims).deadline.map(|it| it.left), Some(LONG));
-    assert!(reply.progress.left.is_some_and(|left| left > LONG - TIMEOUT), "{:?}", reply.progress);
+    assert!(reply.progress.left.is_some_and(|left| left + TIMEOUT > LONG), "{:?}", reply.progress);
 }

@@ -80,9 +80,10 @@ impl Machine {
         match (expansion.is_open(), expansion.position) {
             (true, None) => {
                 let slot = Slot::Elements(around);
-                expansion.position = Some(match is_overdue {
-                    true => self.queue.push_fast(rank, slot),
-                    false => self.queue.push(class, rank, slot),
+                expansion.position = Some(if is_overdue {
+                    self.queue.push_fast(rank, slot)
+                } else {
+                    self.queue.push(class, rank, slot)
                 });
             }
             (false, Some(position)) => {

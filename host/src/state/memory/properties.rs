@@ -181,7 +181,7 @@ impl World {
             .is_some_and(|task| task.is_expandable(&claim.node.at));
         match (claim.stage, self.random.below(12)) {
             (Stage::Closing, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
-            (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
+            (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) | (Stage::Overdue, 1..=3) => Outcome::Release,
             (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
             (Stage::Ready, _) if is_expandable => Outcome::Expand {
@@ -190,7 +190,6 @@ impl World {
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
-            (Stage::Overdue, 1..=3) => Outcome::Release,
             (Stage::Overdue, 4) if claim.node.at.level() == 0 => Outcome::Skipped(SkipReason::ConditionFalse),
             (_, 1) => Outcome::Retry(Duration::from_millis(self.random.below(50))),
             (_, 2) => Outcome::Release,

@@ -157,7 +157,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     let repeats = task.is_some_and(|task| task.repeats(&claim.node.at));
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
-        (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
+        (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) | (Stage::Overdue, 1 | 3) => Outcome::Release,
         (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
         (Stage::Ready, _) if is_expandable => {
@@ -166,7 +166,6 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
             Outcome::Expand { items, max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
-        (Stage::Overdue, 1 | 3) => Outcome::Release,
         (_, 1) if is_timed(seed) => Outcome::Retry(TICK * pick(random, 4)),
         (_, 1) => Outcome::Retry(Duration::ZERO),
         (_, 2) => Outcome::Release,
