@@ -24,7 +24,7 @@ impl Job<'_> {
             args,
             limits: self.task.limits,
             timeout: self.timeout(),
-            run_deadline: self.ctx.run_deadline(),
+            run_deadline: self.ctx.shared.run_deadline.get(),
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task,

@@ -32,6 +32,7 @@ mod repeat;
 mod begun;
 mod retry;
 mod deadline;
+mod overdue;
 mod exit_status;
 mod failure_text;
 mod keys;

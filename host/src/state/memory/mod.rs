@@ -5,6 +5,7 @@ mod archive;
 mod backend;
 mod buckets;
 mod deadlines;
+mod overdue;
 mod follow;
 mod hand_out;
 mod journal;
