@@ -262,3 +262,16 @@ fn many_elements_end_together() {
         assert!(finished.took < Duration::from_secs(60), "{:?}", finished.took);
     });
 }
+
+#[test]
+fn tests_of_a_manifest_see_the_deadline_of_the_run() {
+    let project = Project::new(
+        "deadline = \"300ms\"\n[components.g]\npath = \"{guest:basic}\"\n\
+         [tasks.t]\ncall = \"g.trap\"\nretry = { attempts = 2, delay = \"1h\", jitter = false }\n\
+         [[tests]]\nname = \"late\"\nfails = \"timeout\"\n[[tests]]\nname = \"in time\"\nexpect = {}\n",
+    );
+    let text = project.command("test").run().expect(1).text();
+    for line in ["passed  late", "failed  in time", "the run reached its `deadline`", "1 passed, 1 failed"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
