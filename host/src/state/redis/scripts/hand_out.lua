@@ -49,6 +49,11 @@ do
       offer = offer_text(name_of(idx, path))
     end
     local deadline, left = -1, 0
+    if t.timed and path == '' then
+      local place = 'z:' .. idx
+      out.keep[place] = nil
+      out.forget[#out.forget + 1] = place
+    end
     if t.timed and (stage == IS_READY or stage == IS_OVERDUE) then deadline, left = deadlines.start(idx) end
     claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
       iterations_of(idx, path), offer, elements, deadline, left}
