@@ -63,7 +63,11 @@ impl Machine {
                 if !self.is_ended(task) {
                     let passed = self.deadlines.overdue.entry(task).or_insert(DeadlineScope::Pipeline);
                     *passed = (*passed).max(scope.unwrap_or(DeadlineScope::Pipeline));
-                    self.delayed.retain(|(_, node)| node.task != task);
+                    // Nodes around elements are not computed, so their delays stay.
+                    let delayed = std::mem::take(&mut self.delayed).into_iter();
+                    self.delayed = delayed
+                        .filter(|(_, node)| node.task != task || self.is_around_elements(*node))
+                        .collect();
                     self.hasten(NodeId::of_task(task));
                 }
             }
@@ -121,10 +125,14 @@ impl Machine {
         self.enqueue_elements(around);
     }
 
+    fn is_around_elements(&mut self, node: NodeId) -> bool {
+        self.branch_mut(node).is_some_and(|branch| branch.is_expanded())
+    }
+
     /// Returns whether a node of an overdue task waits for what it no longer needs.
     fn is_overdue_waiting(&mut self, node: NodeId) -> bool {
         let is_at_once = self.ends_at_once(node.task);
-        let is_expanded = self.branch_mut(node).is_some_and(|branch| branch.is_expanded());
+        let is_expanded = self.is_around_elements(node);
         let is_waiting = |node: &mut Node| {
             node.phase == Phase::Waiting && (is_at_once || node.left == 0 && node.awaits == 0)
         };
