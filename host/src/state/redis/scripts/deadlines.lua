@@ -71,13 +71,21 @@ do
     line_up_elements(idx, path)
   end
 
-  -- Queues a task among the nodes that need no slot, in place of its entry in a lane.
+  -- Tasks whose entries in a lane this step has removed.
+  local moved = {}
+
+  -- Queues a task among the nodes that need no slot, in place of its entry in a lane, if it has one.
   local function queue_again(idx, n)
-    leave(out.keep['z:' .. idx] or call('HGET', COORD, 'z:' .. idx))
+    local field = 'z:' .. idx
+    local place = not moved[idx] and (out.keep[field] or call('HGET', COORD, field))
+    if not place then return end
+    leave(place)
+    moved[idx], out.keep[field] = true, nil
+    out.forget[#out.forget + 1] = field
     local member = line_up(idx, '')
     if n.lapsed then
-      local field = 'x:' .. key_of(idx, '')
-      out.keep[field] = (out.keep[field] or call('HGET', COORD, field)):sub(1, 16) .. member
+      local lapsed = 'x:' .. key_of(idx, '')
+      out.keep[lapsed] = (out.keep[lapsed] or call('HGET', COORD, lapsed)):sub(1, 16) .. member
     end
   end
 

@@ -169,6 +169,22 @@ do
     end
   end
 
+  -- Drops the expanded nodes within a node that has ended. If a deadline has passed, some are queued among the nodes that
+  -- need no slot, which are handed out also after a failure that stops the run.
+  local function drop_inner(t, idx, path)
+    local function is_within(other) return #other > #path and other:sub(1, #path) == path end
+    for key, s in pairs(splits) do
+      if s.idx == idx and is_within(s.path) then
+        if s.place then leave(s.place) end
+        splits[key] = nil
+      end
+    end
+    if not t.overdue or run.fast == 0 then return end
+    for _, e in ipairs(lane('F', 'G', run.fast, run.fast, fresh.fast)) do
+      if e.idx == idx and is_within(e.path) then leave(e.member) end
+    end
+  end
+
   -- Drops the elements of a node that has ended.
   local function drop_elements(idx, path, n)
     local s = split_of(idx, path)
@@ -176,6 +192,8 @@ do
     if s.place then leave(s.place) end
     out.clear[#out.clear + 1] = s
     splits[key_of(idx, path)], n.split = nil, false
+    local t = task(idx)
+    if #path + INDEX_BYTES < t.depth * INDEX_BYTES then drop_inner(t, idx, path) end
   end
 
   -- Counts down the nodes that wait for one by `select`, beyond the plan's edges.
