@@ -169,8 +169,8 @@ do
     end
   end
 
-  -- Drops the expanded nodes within a node that has ended. If a deadline has passed, some are queued among the nodes that
-  -- need no slot, which are handed out also after a failure that stops the run.
+  -- Drops the expanded nodes within a node that has ended. If a deadline has passed, some are queued among the nodes
+  -- that need no slot, which are handed out also after a failure that stops the run.
   local function drop_inner(t, idx, path)
     local function is_within(other) return #other > #path and other:sub(1, #path) == path end
     for key, s in pairs(splits) do

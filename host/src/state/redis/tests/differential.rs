@@ -349,8 +349,13 @@ impl<'a> Twins<'a> {
         self.pairs[who].held = rest;
     }
 
-    /// A host leaves with all it holds, and another comes.
+    /// A host leaves with all it holds, and another comes, unless the run has reached its deadline: that would begin a new
+    /// life, in which only Redis knows of takeovers before.
     fn replace(&mut self, who: usize) {
+        let run = self.sides.memory.block_on(self.memory.backend.run(&self.memory.run())).unwrap();
+        if run.status != RunStatus::Running {
+            return;
+        }
         let next = self.open(who);
         let Pair { memory, redis, .. } = std::mem::replace(&mut self.pairs[who], next);
         self.sides.memory.block_on(self.memory.gone(memory));
