@@ -66,6 +66,7 @@ impl Host {
             args: args.to_vec(),
             limits: Limits::default(),
             timeout: Duration::from_mins(1),
+            run_deadline: None,
             attempt,
             listener: Arc::new(IgnoreOutput),
         };

@@ -11,11 +11,12 @@ pub use crate::cache::{Cache, Found, Insert, MakeRequest, MemoryCache, Stored};
 pub use crate::model::{Digest, IndexPath, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, CallDigest, Certainty, Claim, ClaimView,
-    Counts, Dependent, End, Entry, Error, ErrorKind, FailureRecord, Follow, Health, Hole, HostId, Journal,
-    JournalPage, Key, Keys, Ledger, LogLine, LogPart, Loss, MemoryBackend, Milestone, Mode, NodeId, NodeView,
-    Note, Notice, Offer, OpenKind, OpenRequest, Opened, OutOfBounds, Outage, Outcome, Page, Phase, Piece,
-    Progress, Removal, Reply, ResourceScope, ResourceShape, RunShape, RunSummary, Settlement, Stage, Stop,
-    Swap, Swapped, TaskShape, Token, Usage, Value, Verdict, Version, Want, Writes,
+    Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, Error, ErrorKind, FailureRecord,
+    Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine, LogPart, Loss,
+    MemoryBackend, Milestone, Mode, NodeId, NodeView, Note, Notice, Offer, OpenKind, OpenRequest, Opened,
+    OutOfBounds, Outage, Outcome, Page, Phase, Piece, Progress, Removal, Reply, ResourceScope, ResourceShape,
+    RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Usage, Value, Verdict,
+    Version, Want, Writes,
 };
 
 /// The bounds that the contracts name.

@@ -65,7 +65,7 @@ pub(crate) async fn watch_run(
                     watcher.on_presence(now);
                 }
             }
-            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled => {
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled | RunStatus::TimedOut => {
                 if page.events.is_empty() && active_hosts.is_empty() {
                     return Ok(status);
                 }
@@ -125,8 +125,9 @@ pub(crate) async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Can
         RunStatus::Running if hosts.is_empty() => Ok(Cancelled::Ended),
         RunStatus::Running => Ok(Cancelled::Stopping(hosts)),
         RunStatus::Cancelled => Ok(Cancelled::Before),
-        status @ (RunStatus::Succeeded | RunStatus::Failed) => {
-            let refusal = Refusal::new(format!("run `{run}` has already {status}"));
+        status @ (RunStatus::Succeeded | RunStatus::Failed | RunStatus::TimedOut) => {
+            let ended = if status == RunStatus::TimedOut { "timed out" } else { status.as_str() };
+            let refusal = Refusal::new(format!("run `{run}` has already {ended}"));
             Err(refusal.help("there is nothing to cancel; `rm` removes it").into())
         }
     }

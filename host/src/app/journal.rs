@@ -184,6 +184,8 @@ mod tests {
                 resources: vec![],
                 has_closing: false,
                 max_elements: u32::MAX,
+                deadlines: Vec::new(),
+                deadline: None,
             }),
             mode: Mode::Resume,
             rerun: Vec::new(),

@@ -9,7 +9,7 @@ use crate::engine::{Ended, Interrupt, OutputValue, Outputs, Verification};
 use crate::events::{Event, Fact, FailureFact, Recorder, Sink, Subject};
 use crate::manifest::{Expectation, Test};
 use crate::model::{
-    Clock as _, Datum, FailurePolicy, Random, RunId, RunStatus, Spanned, SystemClock, excerpt,
+    Clock as _, Datum, FailureClass, FailurePolicy, Random, RunId, RunStatus, Spanned, SystemClock, excerpt,
 };
 use crate::plan::Supplied;
 use crate::sandbox::Sandbox;
@@ -125,19 +125,23 @@ impl Failures {
 
 fn findings(report: &Report, failures: &[(String, FailureFact)], expected: &Expectation) -> Vec<String> {
     let has_succeeded = report.ended == Ended::Run(RunStatus::Succeeded);
+    let is_timed_out = report.ended == Ended::Run(RunStatus::TimedOut);
+    let timed_out = is_timed_out.then(|| "the run reached its `deadline`".to_owned());
     let shown = || {
-        failures.iter().map(|(who, failure)| {
+        let failures = failures.iter().map(|(who, failure)| {
             format!(
                 "{who} failed with class `{}`: {}",
                 failure.class,
                 excerpt(failure.error.trim(), MAX_SHOWN)
             )
-        })
+        });
+        timed_out.iter().cloned().chain(failures)
     };
     match expected {
         Expectation::Failure(class) if has_succeeded => {
             vec![format!("expected a failure of class `{class}`, and the run succeeded")]
         }
+        Expectation::Failure(FailureClass::Timeout) if is_timed_out => Vec::new(),
         Expectation::Failure(class) if failures.iter().any(|(_, failure)| failure.class == *class) => {
             Vec::new()
         }

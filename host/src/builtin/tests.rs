@@ -252,6 +252,7 @@ fn call_of(function: usize, args: Vec<Bytes>, timeout: Duration) -> Arc<Call> {
         args,
         limits: Limits::default(),
         timeout,
+        run_deadline: None,
         attempt: Attempt {
             run: RunId::new("r").unwrap(),
             task: TaskName::from(Name::new("t").unwrap()),

@@ -5,6 +5,7 @@ use crate::cache::Cache;
 use crate::engine::Interrupt;
 use crate::engine::begun::Begun;
 use crate::engine::closed::Closed;
+use crate::engine::deadline::RunDeadline;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
@@ -69,6 +70,8 @@ pub(crate) struct SharedCaches {
     pub(crate) begun: Begun,
     /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
+    /// The run's deadline.
+    pub(crate) run_deadline: RunDeadline,
     /// Source of randomness. Each critical section is one draw.
     random: Mutex<Random>,
 }
@@ -89,6 +92,7 @@ impl SharedCaches {
             root_causes: Mutex::default(),
             begun: Begun::default(),
             closed: Mutex::default(),
+            run_deadline: RunDeadline::default(),
             random: Mutex::new(Random::seeded(seed)),
         }
     }

@@ -260,10 +260,16 @@ impl Dispatcher {
         self.interrupt != Interrupt::None || self.progress.is_some_and(|progress| progress.stop.is_some())
     }
 
+    /// Returns whether the run's deadline has passed.
+    pub(crate) fn is_timed_out(&self) -> bool {
+        self.progress.and_then(|progress| progress.stop) == Some(Stop::TimedOut)
+    }
+
     /// Returns whether guests must be stopped and their claims released.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
-        self.interrupt == Interrupt::Abort || matches!(stop, Some(Stop::FailFast | Stop::Cancelled))
+        self.interrupt == Interrupt::Abort
+            || matches!(stop, Some(Stop::FailFast | Stop::Cancelled | Stop::TimedOut))
     }
 
     /// Admission check: returns whether a slot is free and the resources of this class are too.
@@ -334,6 +340,7 @@ mod tests {
             indexed: Vec::new(),
             is_repeated: false,
             is_included: true,
+            deadlines: Vec::new(),
         };
         let permit =
             ResourceShape { name: Name::new("permit").unwrap(), amount: 1, scope: ResourceScope::Own };
@@ -343,6 +350,8 @@ mod tests {
             resources: vec![permit],
             has_closing: false,
             max_elements: u32::MAX,
+            deadlines: Vec::new(),
+            deadline: None,
         })
     }
 
@@ -360,6 +369,7 @@ mod tests {
             stage: Stage::Ready,
             offer: None,
             elements: 0,
+            deadline: None,
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::engine::context::Context;
 use crate::events::{Fact, Subject};
 use crate::model::TaskIdx;
-use crate::state::{Blocked, Claim, NodeId, Notice};
+use crate::state::{Blocked, Claim, NodeId, Notice, Stage};
 
 impl Context {
     /// Emits which results were already stored.
@@ -36,7 +36,8 @@ impl Context {
 
     /// Emits a fact about a claimed node.
     pub(crate) fn emit(&self, claim: &Claim, fact: Fact) {
-        let is_attempt = has_attempt(&fact) && self.is_call(claim.node);
+        let is_call = claim.stage != Stage::Overdue && self.is_call(claim.node);
+        let is_attempt = has_attempt(&fact) && is_call;
         let attempt = is_attempt.then_some(claim.attempt);
         let iteration = self.iteration(claim).filter(|_| is_of_iteration(&fact));
         let subject = self.subject(claim.node, attempt).map(|subject| Subject { iteration, ..subject });

@@ -25,7 +25,8 @@ impl Job<'_> {
             function: invoke::FunctionId(self.task.function),
             args,
             limits: step.limits(self.task),
-            timeout: step.timeout(self.task),
+            timeout: self.timeout(step.timeout(self.task)),
+            run_deadline: self.ctx.shared.run_deadline.get(),
             attempt: invoke::Attempt {
                 run: self.ctx.run.clone(),
                 task,

@@ -4,6 +4,7 @@
 use crate::cache::Stored;
 use crate::engine::closing::close;
 use crate::engine::context::Context;
+use crate::engine::deadline::due;
 use crate::engine::elements::check_together;
 use crate::engine::expansion::Expansion;
 use crate::engine::forecast::output;
@@ -33,7 +34,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     let Some(task) = ctx.bound.plan().task(claim.node.task) else {
         return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None });
     };
-    let job = Job { ctx, task, claim: &claim, made: OnceLock::new() };
+    let job = Job { ctx, task, claim: &claim, made: OnceLock::new(), due: due(&claim) };
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
     let (outcome, facts) = if claim.takeovers > task.policy.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
@@ -47,7 +48,13 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     } else {
         match claim.stage {
             Stage::Expanded { items } => job.join(items).await?,
-            Stage::Ready | Stage::Tainted | Stage::Closing => job.advance().await?,
+            Stage::Overdue => job.overdue(),
+            Stage::Ready | Stage::Tainted | Stage::Closing => {
+                match job.until_stopped(Box::pin(job.advance())).await {
+                    Some(verdict) => verdict?,
+                    None => job.overdue(),
+                }
+            }
         }
     };
     let call = job.made.into_inner();
@@ -245,7 +252,10 @@ impl Job<'_> {
             .as_ref()
             .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
         // Single-flight: a cached result, a result that another job computes, or the duty to call.
-        let flight = match acquire(self.ctx, self.claim, shared).await? {
+        let Some(acquired) = self.until_due(acquire(self.ctx, self.claim, shared)).await else {
+            return Ok(self.overdue());
+        };
+        let flight = match acquired? {
             Acquired::Stored(key, stored) if self.is_verified() => {
                 return Ok(self.verify_stored(key, stored, args).await);
             }

@@ -33,6 +33,8 @@ mod rerun;
 mod begun;
 mod retry;
 mod growth;
+mod deadline;
+mod overdue;
 mod exit_status;
 mod failure_text;
 mod keys;

@@ -3,6 +3,7 @@
 
 use crate::engine::Interrupt;
 use crate::engine::context::{Context, SlotRequest};
+use crate::engine::deadline::subtract_wait;
 use crate::engine::dispatch::{Action, Dispatcher};
 use crate::engine::growth::memory_of;
 use crate::engine::prefetch::PrefetchPolicy;
@@ -63,6 +64,8 @@ struct Running {
     job: Option<AbortHandle>,
     /// Time at which the job started or the claim began to wait; none if prefetching needs no times.
     since: Option<Instant>,
+    /// Time at which a claim with a deadline came; none for others.
+    received: Option<Instant>,
     is_stopped: bool,
 }
 
@@ -152,6 +155,7 @@ impl RunState {
             self.ctx.emit_blocked(blocked);
         }
         self.dispatcher.set_progress(progress);
+        self.ctx.shared.run_deadline.set(progress.left);
         self.version = version;
         for claim in claims {
             self.add_claim(claim);
@@ -171,12 +175,13 @@ impl RunState {
         // Clock reads are saved if the ledger is too fast for prefetching.
         // Nor is such a claim returned: it would only come back.
         let since = (memory.is_none() && self.prefetch.is_worthwhile()).then(Instant::now);
+        let received = claim.deadline.map(|_| Instant::now());
         if claim.stage == Stage::Ready {
             self.waiting.push_back(claim.token);
         } else {
             self.without_slot.push_back(claim.token);
         }
-        self.running.insert(claim.token, Running { claim, job: None, since, is_stopped: false });
+        self.running.insert(claim.token, Running { claim, job: None, since, received, is_stopped: false });
     }
 
     /// Returns whether the loop has claims to start or to return.
@@ -256,6 +261,7 @@ impl RunState {
             // A claim that was lost meanwhile has no entry and is not started.
             if let Some(running) = self.running.get_mut(&token) {
                 self.dispatcher.assign_slot(token);
+                subtract_wait(&mut running.claim, running.received.take());
                 running.since = self.prefetch.is_worthwhile().then(Instant::now);
                 running.job = Some(start(&running.claim));
                 return Some(running.claim.clone());
@@ -280,7 +286,9 @@ impl RunState {
         let token = self.running.iter().find(|(_, running)| has_job(running)).map(|(token, _)| *token);
         let running = token.and_then(|token| self.running.remove(&token));
         token.inspect(|token| self.dispatcher.free_slot(*token));
-        self.batch.extend(running.map(|running| cancelled_settlement(running.claim)));
+        let why = if self.dispatcher.is_timed_out() { Stopped::AtDeadline } else { Stopped::Early };
+        let settlement = |running: Running| cancelled_settlement(running.claim, why);
+        self.batch.extend(running.map(settlement));
     }
 
     /// Returns whether guests must be stopped without waiting for their results.
@@ -378,11 +386,27 @@ const fn release_settlement(claim: Claim) -> Settled {
     Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None }
 }
 
+/// Why a guest was stopped.
+#[derive(Clone, Copy)]
+enum Stopped {
+    /// By an interrupt, a cancellation, or another task that failed.
+    Early,
+    /// By the run's deadline.
+    AtDeadline,
+}
+
 /// Releases a claim whose guest was stopped, with the fact that says so.
-fn cancelled_settlement(claim: Claim) -> Settled {
+fn cancelled_settlement(claim: Claim, why: Stopped) -> Settled {
     let failure = FailureFact {
         class: FailureClass::Cancelled,
-        error: "stopped before it had finished; it will run again when the run is resumed".to_owned(),
+        error: match why {
+            Stopped::Early => {
+                "stopped before it had finished; it will run again when the run is resumed".to_owned()
+            }
+            Stopped::AtDeadline => {
+                "stopped at the run's `deadline`; it will run again when the run is resumed".to_owned()
+            }
+        },
     };
     Settled { claim, outcome: Outcome::Release, facts: vec![Fact::TaskFailed(failure)], call: None }
 }

@@ -4,7 +4,9 @@
 use crate::engine::finish::Shown;
 use crate::model::{Name, Size, TaskIdx};
 use crate::plan::{Bound, FanOut, MAX_ELEMENTS, Plan, Task};
-use crate::state::{Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
+use crate::state::{
+    DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Returns the shape of `bound`, restricted to the tasks marked in `is_included`. A run that shows outputs has a node
@@ -35,6 +37,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             indexed: plan.indexed(task),
             is_repeated: task.repeat.is_some(),
             is_included: *is_included,
+            deadlines: Vec::new(),
         })
         .collect();
     let mut shape = RunShape {
@@ -43,7 +46,10 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
         resources: resources(plan, memory),
         has_closing,
         max_elements: MAX_ELEMENTS,
+        deadlines: Vec::new(),
+        deadline: plan.deadline(),
     };
+    add_deadlines(&mut shape, plan);
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {
         let whole = |upstream: &&TaskIdx| plan.common_level(**upstream, &task.around) == 0;
         for upstream in task.waits_for.iter().filter(whole) {
@@ -65,6 +71,22 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
         task.dependents.shrink_to_fit();
     }
     shape
+}
+
+/// Adds the deadlines of tasks, and those of the pipelines around them.
+fn add_deadlines(shape: &mut RunShape, plan: &Plan) {
+    let tasks = plan.tasks().iter().enumerate();
+    let of_tasks = tasks.map(|(at, task)| (&task.name, task.deadline, DeadlineScope::Task, at..at + 1));
+    let pipelines = plan.pipelines().iter();
+    let of_pipelines = pipelines.map(|of| (&of.name, of.deadline, DeadlineScope::Pipeline, of.tasks.clone()));
+    for (name, limit, scope, tasks) in of_tasks.chain(of_pipelines) {
+        let Some(limit) = limit else { continue };
+        let position = u32::try_from(shape.deadlines.len()).unwrap_or(u32::MAX);
+        shape.deadlines.push(DeadlineShape { name: name.clone(), limit, scope });
+        for task in shape.tasks.get_mut(tasks).into_iter().flatten() {
+            task.deadlines.push(position);
+        }
+    }
 }
 
 /// Returns the ranks of all tasks: priority first, then the longest remaining path. Tasks whose elements flow from one

@@ -14,11 +14,12 @@ use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
 use crate::model::{FailureClass, Size, after_output, before_output};
 use crate::plan::{Function, Repeat, Task};
-use crate::state::{CallDigest, Claim, FailureRecord, Hole, Outcome};
+use crate::state::{CallDigest, Claim, FailureRecord, Hole, Outcome, Stage};
 use crate::value::{Type, case_name};
 use bytes::Bytes;
 use std::sync::OnceLock;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Work on one claimed node.
 pub(crate) struct Job<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Job<'a> {
     pub(crate) claim: &'a Claim,
     /// The call of the node, once its arguments are known.
     pub(crate) made: OnceLock<CallDigest>,
+    /// When the deadline of the node passes, if it has any.
+    pub(crate) due: Option<Instant>,
 }
 
 impl Job<'_> {
@@ -95,6 +98,9 @@ impl Job<'_> {
     pub(crate) fn settle_failure(&self, failure: invoke::Failure) -> Verdict {
         let shortfall = Shortfall::of(&failure);
         let invoke::Failure { class, hit_memory: _, message, last, backtrace, usage } = failure;
+        if class == FailureClass::Timeout && self.is_overdue() {
+            return self.stopped_at_deadline(&last, usage);
+        }
         let [stderr, stdout] = [&last.stderr, &last.stdout].map(|text| self.ctx.recorder.hide(text));
         let mut message = match class {
             FailureClass::Trap => after_output(&stderr, &stdout, &message),
@@ -116,7 +122,7 @@ impl Job<'_> {
     }
 
     /// Settles a call that failed for good as `on-error` says.
-    fn end_failed_call(&self, failure: &CallFailure) -> Verdict {
+    pub(crate) fn end_failed_call(&self, failure: &CallFailure) -> Verdict {
         match ending(self.task, self.claim.node.at.level(), failure) {
             // The iteration that failed is the end of the task, and none that is stored.
             Ending::Output(output) if self.task.repeat.is_some() => self.done(output, self.claim.iteration),
@@ -175,7 +181,11 @@ impl Job<'_> {
                 Some(number) => failure_of(&format!("iteration {number}"), &message),
                 None => message,
             },
-            attempt: self.claim.attempt,
+            // An overdue node was not attempted once more.
+            attempt: match self.claim.stage {
+                Stage::Overdue => self.claim.attempt.saturating_sub(1).max(1),
+                Stage::Ready | Stage::Tainted | Stage::Expanded { .. } | Stage::Closing => self.claim.attempt,
+            },
             item: self.claim.node.at.last(),
             error: error.map(|error| error.to_vec()),
         }

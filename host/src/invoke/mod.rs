@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A function that an [`Invoker`] has prepared: its position in the order of preparation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +24,8 @@ pub struct Call {
     pub limits: Limits,
     /// Time limit of the call.
     pub timeout: Duration,
+    /// When the run's deadline passes, if it has one. Guests that ask are told; the invoker does not stop them then.
+    pub run_deadline: Option<Instant>,
     /// Attempt that this call makes.
     pub attempt: Attempt,
     /// Receiver of the guest's output while it runs.

@@ -27,6 +27,8 @@ pub struct Manifest {
     pub name: String,
     /// `description`.
     pub description: Option<String>,
+    /// `deadline` at the head: of the whole run.
+    pub deadline: Option<Duration>,
     /// `[state]`.
     pub state: BackendSection,
     /// `[cache]`; off if it names no URI.
@@ -196,6 +198,8 @@ pub struct Task {
     pub policy: Arc<Policy>,
     /// `priority`, −100 to 100.
     pub priority: i8,
+    /// `deadline`: of the whole task, all its attempts and elements.
+    pub deadline: Option<Duration>,
     /// `grants`, which replaces the component's; none at all for a task with `manifest` that says `"none"`.
     pub grants: Option<Box<Grants>>,
     /// `on-error`.
@@ -344,6 +348,7 @@ impl Manifest {
             folder,
             name: String::new(),
             description: None,
+            deadline: None,
             state: BackendSection::default(),
             cache: BackendSection::default(),
             params: IndexMap::new(),

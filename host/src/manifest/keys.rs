@@ -24,7 +24,7 @@ macro_rules! sections {
 
 sections! {
     /// The top of the file.
-    TOP: "cascade" "name" "description" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "tests";
+    TOP: "cascade" "name" "description" "deadline" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "tests";
     /// `[state]` and `[cache]`.
     BACKEND: "ttl" "uri";
     /// `uri` of a backend, as a table.
@@ -42,7 +42,7 @@ sections! {
     /// `[tasks.NAME]`.
     TASK: "call" "command" "manifest" "args" "stdin" "env" "files" "output" "type" "outputs" "ok-status" "for-each" "product"
         "repeat" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache" "priority"
-        "grants";
+        "deadline" "grants";
     /// `output` of a command, as a table, and each value of `outputs`.
     OUTPUT: "file" "files" "json" "text";
     /// `[[tests]]`.

@@ -7,7 +7,7 @@ use crate::manifest::keys::DEFAULTS;
 use crate::manifest::output::{OutputsSection, outputs};
 use crate::manifest::policy::{Site, read_policy};
 use crate::manifest::reader::{Completeness, Reader};
-use crate::manifest::scalar::{text, title};
+use crate::manifest::scalar::{duration, text, title};
 use crate::manifest::section::{backend, named, named_once, param, resource, version};
 use crate::manifest::shifted::shifted;
 use crate::manifest::syntax::Syntax;
@@ -110,6 +110,7 @@ fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manife
     }
     manifest.name = root.required(reader, ("name", "name = \"wordcount\""), title).unwrap_or_default();
     manifest.description = root.optional(reader, "description", text);
+    manifest.deadline = root.optional(reader, "deadline", duration);
     manifest.state = root.optional(reader, "state", backend).unwrap_or_default();
     manifest.cache = root.optional(reader, "cache", backend).unwrap_or_default();
     if let Some(slot) = root.slot("params") {

@@ -13,7 +13,7 @@ use crate::manifest::policy::policy;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::{value, value_beside};
 use crate::manifest::repeat;
-use crate::manifest::scalar::{boolean, filled, integer_within, key_name, list, word};
+use crate::manifest::scalar::{boolean, duration, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
 use crate::manifest::value::{KINDS, literal};
 use crate::manifest::{Action, Expr, OnError, Policy, Reference, Task, Unread, When};
@@ -68,6 +68,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Arc<Poli
     let policy = if is_pipeline { Arc::default() } else { policy(reader, &mut table, defaults) };
     let priority =
         table.optional(reader, "priority", |reader, slot| integer_within(reader, slot, -100..=100));
+    let deadline = table.optional(reader, "deadline", duration);
     let grants = table
         .slot("grants")
         .map(|slot| if is_pipeline { no_grants(reader, &slot) } else { grants(reader, &slot) });
@@ -84,6 +85,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Arc<Poli
         max_parallel: max_parallel.and_then(NonZeroU32::new),
         policy,
         priority: priority.unwrap_or_default(),
+        deadline,
         grants: grants.map(Box::new),
         on_error: on_error.unwrap_or_default(),
         unread,

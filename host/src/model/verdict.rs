@@ -126,9 +126,16 @@ pub enum RunStatus {
     Failed,
     /// The run was stopped; it can be resumed.
     Cancelled,
+    /// The run's deadline has passed; it can be resumed.
+    #[serde(rename = "timeout")]
+    TimedOut,
 }
 
 impl RunStatus {
+    /// All statuses.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::TimedOut];
+
     /// Returns the stored and displayed word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -137,6 +144,7 @@ impl RunStatus {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::TimedOut => "timeout",
         }
     }
 }

@@ -274,6 +274,7 @@ impl Parts<'_> {
             limits: _,
             resources: _,
             priority: _,
+            deadline: _,
             height: _,
             cache: _,
         } = task;

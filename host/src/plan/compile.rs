@@ -184,6 +184,7 @@ impl<'a> Compiler<'a> {
             limits: policy::limits(written),
             resources: node.resources.clone(),
             priority: node.priority,
+            deadline: written.deadline,
             height: node.height,
             cache: policy::cache_rule(written, callee::grants(graph, node, written)),
             on_error: written.on_error,
@@ -401,6 +402,7 @@ impl<'a> Compiler<'a> {
                 outputs,
                 resources: graph.manifests().resources().map(resource).collect(),
                 pipelines,
+                deadline: graph.manifests().get(0).and_then(|outermost| outermost.deadline),
             };
             discretion::apply(&mut plan);
             faults.list.extend(all_excesses(&plan, &known));
@@ -442,6 +444,7 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
         let manifests = scope.graph.manifests();
         let params = manifests.get(pipeline.manifest).into_iter().flat_map(|manifest| manifest.params.keys());
         let arguments = params.zip(&pipeline.arguments);
+        let including = manifests.task(pipeline.place).map(|(_, task)| task);
         Pipeline {
             name: pipeline.name.clone(),
             manifest: manifests.included_name(pipeline.manifest).unwrap_or_default().to_owned(),
@@ -452,7 +455,8 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
             around: pipeline.around.clone(),
             for_each: lists.unwrap_or_default(),
             product: pipeline.product,
-            max_parallel: manifests.task(pipeline.place).and_then(|(_, task)| task.max_parallel),
+            max_parallel: including.and_then(|task| task.max_parallel),
+            deadline: including.and_then(|task| task.deadline),
             flow: pipeline.flow.clone(),
             record,
             output,

@@ -106,12 +106,14 @@ fn changed_order_of_tasks_is_named() {
 fn execution_settings_are_not_digested() {
     let unchanged = [
         parsed(|parsed| parsed.manifest.description = Some("another description".into())),
+        parsed(|parsed| parsed.manifest.deadline = Some(Duration::from_secs(7))),
         parsed(|parsed| parsed.manifest.state.ttl = Some(Duration::from_secs(1))),
         parsed(|parsed| parsed.manifest.cache.ttl = Some(Duration::from_secs(1))),
         parsed(|parsed| {
             let task = &mut parsed.manifest.tasks["l"];
             task.max_parallel = NonZeroU32::new(3);
             task.priority = 7;
+            task.deadline = Some(Duration::from_secs(7));
             let policy = Arc::make_mut(&mut task.policy);
             policy.retry.attempts = NonZeroU32::new(4).unwrap();
             policy.max_lost_hosts = 0;

@@ -27,6 +27,7 @@ pub struct Plan {
     pub(crate) outputs: Vec<Output>,
     pub(crate) resources: Vec<Resource>,
     pub(crate) pipelines: Vec<Pipeline>,
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// A pipeline that a task of a manifest includes.
@@ -48,6 +49,8 @@ pub struct Pipeline {
     pub product: bool,
     /// Elements of each of its tasks that are worked on at the same time at most.
     pub max_parallel: Option<NonZeroU32>,
+    /// How long its tasks may take together.
+    pub deadline: Option<Duration>,
     /// How the elements flow from others; none if the pipeline waits for whole lists.
     pub flow: Option<Flow>,
     /// The record of its outputs and its type, of each element if it runs over lists; none if it has no outputs.
@@ -197,6 +200,8 @@ pub struct Task {
     pub resources: Vec<(usize, u32)>,
     /// Priority: higher ones start first.
     pub priority: i8,
+    /// How long the task may take, with all its attempts and elements.
+    pub deadline: Option<Duration>,
     /// Number of tasks on the longest path from this one to an end.
     pub height: u32,
     /// Whether and for how long results are shared between runs.
@@ -319,6 +324,12 @@ pub struct Resource {
 }
 
 impl Plan {
+    /// Returns how long hosts may work on a run.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
     /// Returns the tasks in manifest order.
     #[must_use]
     pub fn tasks(&self) -> &[Task] {

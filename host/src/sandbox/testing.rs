@@ -63,6 +63,7 @@ pub(crate) fn call(function: FunctionId, args: Vec<Bytes>) -> Call {
         args,
         limits: Limits::default(),
         timeout: Duration::from_mins(1),
+        run_deadline: None,
         attempt: Attempt {
             run: RunId::new("run").unwrap(),
             task: TaskName::new("task").unwrap(),

@@ -37,6 +37,18 @@ pub struct Claim {
     /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
     /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`].
     pub elements: u32,
+    /// The task's deadline that passes first, if it has any. [`Stage::Ready`] and [`Stage::Overdue`] have it.
+    pub deadline: Option<Deadline>,
+}
+
+/// The time that a deadline leaves a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The position of the deadline in [`RunShape::deadlines`].
+    pub position: u32,
+    /// The time from the reply on. The holder of a claim stops its guest then, and settles the node as it settles one in
+    /// [`Stage::Overdue`]. The ledger leaves nodes that are held to their holders.
+    pub left: Duration,
 }
 
 /// The offer of a claim: a result of another plan, or iterations of one.
@@ -66,6 +78,9 @@ pub enum Stage {
     /// The node is [`crate::state::RunShape::closing`]: every included task has ended and none has failed. The holder decides
     /// whether the run succeeds, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
     Closing,
+    /// A deadline of the node has passed, so it is not to be computed. The claim takes neither slots nor resources. The
+    /// holder settles the node as failed, as left out of its list, or as done with a failure as its value.
+    Overdue,
 }
 
 /// A settlement: a token and its outcome.
@@ -180,13 +195,10 @@ impl Outcome {
             Self::Accepted => matches!(stage, Stage::Ready),
             Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
-            Self::Done(_)
-            | Self::Skipped(_)
-            | Self::LeftOut(_)
-            | Self::Retry { .. }
-            | Self::Await(_)
-            | Self::Iterated(_)
-            | Self::Expand { .. } => !matches!(stage, Stage::Closing),
+            Self::Done(_) | Self::Skipped(_) | Self::LeftOut(_) => !matches!(stage, Stage::Closing),
+            Self::Retry { .. } | Self::Await(_) | Self::Iterated(_) | Self::Expand { .. } => {
+                !matches!(stage, Stage::Closing | Stage::Overdue)
+            }
         }
     }
 }
@@ -200,7 +212,7 @@ pub const MAX_SLOTLESS_CLAIMS: u32 = 256;
 pub struct Want {
     /// Maximum number of nodes with a slot to claim.
     ///
-    /// Slotless claims ([`Stage::Tainted`], [`Stage::Expanded`], [`Stage::Closing`]) come first and in addition, at most
+    /// Slotless claims (all stages but [`Stage::Ready`]) come first and in addition, at most
     /// [`crate::port::limits::MAX_SLOTLESS_CLAIMS`]. The others follow by rank, then in the order in which they became
     /// ready. A blocked node is passed over for nodes of other classes.
     pub slots: u32,
@@ -216,7 +228,7 @@ pub struct Reply {
     /// The verdict on each settlement, in order.
     pub verdicts: Vec<Verdict>,
     /// Claimed nodes, in the order that [`Want::slots`] describes. Slotless ones take no resources either. After a failure
-    /// that stops the run, only these are handed out; after a cancellation, none.
+    /// that stops the run, only these are handed out; after a cancellation or the run's deadline, none.
     pub claims: Vec<Claim>,
     /// Nodes that were held back for lack of a resource. Each is reported once, to one host. Of the elements of a task
     /// only the next one is reported.
@@ -259,6 +271,8 @@ pub struct Progress {
     pub open: u32,
     /// Number of included tasks.
     pub total: u32,
+    /// The time left until the run's deadline, if it has one.
+    pub left: Option<Duration>,
 }
 
 /// The reason why a run hands out no new nodes.
@@ -270,6 +284,21 @@ pub enum Stop {
     FailFast,
     /// The run was cancelled.
     Cancelled,
+    /// The run's deadline has passed.
+    TimedOut,
+}
+
+impl Stop {
+    /// Returns the status of a run that ends without further claims, because it was stopped so; none after a failure, which
+    /// skipped and expanded nodes may follow.
+    #[must_use]
+    pub const fn ends_as(self) -> Option<RunStatus> {
+        match self {
+            Self::Failure | Self::FailFast => None,
+            Self::Cancelled => Some(RunStatus::Cancelled),
+            Self::TimedOut => Some(RunStatus::TimedOut),
+        }
+    }
 }
 
 /// A version of the run's state; grows with each change that can wake a waiter.
@@ -333,8 +362,18 @@ pub enum Certainty {
 ///
 /// # Time
 ///
-/// Leases and delays use one clock that all hosts of the store see alike and that does not jump: the server's, or for a
-/// store on one machine a monotonic clock. Wall time is only for what people read.
+/// Leases, delays and deadlines use one clock that all hosts of the store see alike and that does not jump: the server's,
+/// or for a store on one machine a monotonic clock. Wall time is only for what people read.
+///
+/// # Deadlines
+///
+/// When a deadline of tasks passes, their open nodes are handed out as [`Stage::Overdue`], as [`crate::port::DeadlineScope`]
+/// says; so are those that are queued later, unless they are tainted or expanded. When the run's deadline passes, the run
+/// is stopped as by a cancellation, and ends as [`RunStatus::TimedOut`]. After another stop, deadlines of tasks do nothing.
+///
+/// Time passes while hosts have the run open. A life that follows an interrupted one, under the same digest, goes on with
+/// the time that has passed. Under another digest, and after a run that has ended, all time begins anew; so does that of
+/// a deadline that has passed, or of which a task has failed.
 ///
 /// # Lives
 ///

@@ -52,8 +52,8 @@ pub use id::Token;
 pub(crate) use invisible_chars::find_invisible;
 pub use journal::{Batch, Follow, Journal, JournalPage, MAX_EVENTS, MAX_LOG, MAX_LOGS};
 pub use ledger::{
-    Blocked, Certainty, Claim, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Offer, Outcome, Progress, Reply,
-    Settlement, Stage, Stop, Verdict, Version, Want,
+    Blocked, Certainty, Claim, Deadline, Entry, Ledger, Loss, MAX_SLOTLESS_CLAIMS, Offer, Outcome, Progress,
+    Reply, Settlement, Stage, Stop, Verdict, Version, Want,
 };
 pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
@@ -64,7 +64,10 @@ pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
 pub(crate) use rerun::Rerun;
-pub use shape::{CLOSING, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape};
+pub use shape::{
+    CLOSING, DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape,
+    TaskShape,
+};
 pub(crate) use shape::{split_iteration_name, split_node_name};
 pub(crate) use uri::LEASES;
 pub use uri::{BackendKind, Secret, StateUri};

@@ -131,6 +131,7 @@ mod tests {
             indexed: indexed.to_vec(),
             is_repeated: false,
             is_included: true,
+            deadlines: Vec::new(),
         };
         let shape = |tasks| RunShape {
             tasks,
@@ -138,6 +139,8 @@ mod tests {
             resources: Vec::new(),
             has_closing: false,
             max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
         };
         let before = shape(vec![task("clean/count", &[1, 2]), task("sum", &[])]);
         let names = Rerun::new([node(0, &[3, 7]), node(1, &[])]).names(&before);

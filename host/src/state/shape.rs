@@ -1,8 +1,9 @@
 //! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
 //! Deriving a shape from a plan is left to the users of `plan`.
 
-use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName};
+use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName, to_usize};
 use crate::state::NodeId;
+use std::time::Duration;
 
 /// A plan as the ledger's scheduler sees it.
 #[derive(Debug, Clone)]
@@ -18,6 +19,33 @@ pub struct RunShape {
     pub has_closing: bool,
     /// Maximum number of elements of one task, over all of its nodes that are expanded. Counted by levels.
     pub max_elements: u32,
+    /// The deadlines of tasks and of pipelines. Other hosts of the run may have others; those of the host that has opened
+    /// the current life hold.
+    pub deadlines: Vec<DeadlineShape>,
+    /// The run's deadline: how long hosts may work on it.
+    pub deadline: Option<Duration>,
+}
+
+/// A deadline of tasks. Its time begins when a node of one of them is first handed out, other than as tainted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadlineShape {
+    /// The name of the task or the pipeline, by which a resumed run finds how much time has passed before.
+    pub name: TaskName,
+    /// How long the tasks may take together.
+    pub limit: Duration,
+    /// Which tasks the deadline binds.
+    pub scope: DeadlineScope,
+}
+
+/// The tasks that a deadline binds, and which of their open nodes end when it passes. Nodes that hosts hold are left to
+/// their holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeadlineScope {
+    /// All tasks of a pipeline. Nodes that wait for others end once those have ended, because those may be of the same
+    /// pipeline.
+    Pipeline,
+    /// One task: all of its nodes end at once, whatever they wait for.
+    Task,
 }
 
 /// The name under which the failure of the closing node is stored. No task can have it.
@@ -47,6 +75,8 @@ pub struct TaskShape {
     pub is_repeated: bool,
     /// Whether the run includes the task. Other tasks are ignored.
     pub is_included: bool,
+    /// The deadlines that bind the task, by position in [`RunShape::deadlines`].
+    pub deadlines: Vec<u32>,
 }
 
 /// An edge: nodes of one task that wait for the nodes of another with the same indexes.
@@ -235,6 +265,19 @@ impl RunShape {
             self.connect(upstream, Dependent { task, level, on: Milestone::Expanded });
         }
         self.connect(upstream, Dependent { task, level, on: Milestone::Ended });
+    }
+
+    /// Returns the tasks that each deadline binds, by position.
+    #[must_use]
+    pub fn tasks_by_deadline(&self) -> Vec<Vec<TaskIdx>> {
+        let mut bound = vec![Vec::new(); self.deadlines.len()];
+        for (idx, task) in (0..).map(TaskIdx::new).zip(&self.tasks).filter(|(_, task)| task.is_included) {
+            let lists = task.deadlines.iter().map(|position| to_usize(*position));
+            for position in lists {
+                bound.get_mut(position).into_iter().for_each(|list: &mut Vec<TaskIdx>| list.push(idx));
+            }
+        }
+        bound
     }
 
     /// Returns this host's total of each resource.

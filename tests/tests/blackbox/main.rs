@@ -9,6 +9,7 @@ mod commands;
 mod compiling;
 mod concurrency;
 mod conditions;
+mod deadlines;
 mod differences;
 mod doctor;
 mod effects;

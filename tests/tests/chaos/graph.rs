@@ -329,8 +329,11 @@ impl Draft {
         }
     }
 
-    /// Writes the task of a number, sometimes with a condition.
+    /// Writes the task of a number, sometimes with a condition, or with a deadline that is watched and does not pass.
     pub(crate) fn put_number(&mut self, mut next: Next) {
+        if self.random.percent(20) {
+            next.line("deadline = \"1h\"");
+        }
         if self.random.percent(10)
             && let Some(flag) = self.recent(Which::Flags)
         {

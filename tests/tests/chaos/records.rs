@@ -67,16 +67,20 @@ impl Ledger {
         // within an element that has only elements itself has no result, but a record of its end. All other fields
         // belong to running nodes.
         let stays = |(field, value): &(String, Vec<u8>)| {
-            let is_lasting =
-                ["r:", "c:", "o:", "p:", "e:", "i:", "m:"].iter().any(|start| field.starts_with(start));
+            let is_lasting = ["r:", "c:", "o:", "p:", "e:", "i:", "m:", "q:", "y:", "k:"]
+                .iter()
+                .any(|start| field.starts_with(start));
             let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);
-            is_lasting || has_ended || field == "u"
+            is_lasting || has_ended || field == "u" || field == "clocks"
         };
         let fields = fields.into_iter().filter(|field| !stays(field));
         let under_way = fields.map(|(field, _)| field.as_bytes().escape_ascii().to_string()).collect();
         // Both sets have one permanent entry.
+        // Deadlines that have not passed are watched to the end.
+        let watched = client.list(&["ZRANGE", &key("times"), "0", "-1"]);
+        let watched = watched.iter().filter(|member| member.first() == Some(&b'k')).count();
         let waiting = ["ready", "times"].iter().filter_map(|name| client.number(&["ZCARD", &key(name)]));
-        let waiting = waiting.sum::<i64>() - 2;
+        let waiting = waiting.sum::<i64>() - 2 - i64::try_from(watched).unwrap_or(i64::MAX);
         let keys = client.list(&["KEYS", &key("*")]);
         let keys = keys.into_iter().map(|key| String::from_utf8_lossy(&key).into_owned());
         let kept = keys.map(|key| (key.clone(), client.number(&["PTTL", &key]).unwrap_or(-2))).collect();

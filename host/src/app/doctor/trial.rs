@@ -84,7 +84,8 @@ fn call(probe: &Probe, function: FunctionId) -> Result<Call, Box<dyn Error>> {
         epoch: 1,
     };
     let (limits, timeout) = (probe.limits, probe.timeout);
-    Ok(Call { function, args: Vec::new(), limits, timeout, attempt, listener: Arc::new(IgnoreOutput) })
+    let (args, listener) = (Vec::new(), Arc::new(IgnoreOutput));
+    Ok(Call { function, args, limits, timeout, run_deadline: None, attempt, listener })
 }
 
 /// The measurements of a call.

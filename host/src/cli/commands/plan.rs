@@ -43,6 +43,7 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     let rows = (1..).zip(&tasks).filter_map(|(order, planned)| plan_row::row(order, planned, &session));
     let pipelines = session.pipelines().map(|pipeline| plan_row::pipeline(pipeline, &session)).collect();
     let table = PlanTable::new(session.manifests.root().name.as_str(), rows.collect(), pipelines);
+    let table = table.with_deadline(session.bound.plan().deadline());
     let text = if arguments.json {
         let json = table.to_json();
         let json = json.map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?;

@@ -205,7 +205,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     }
     let exit = match report.ended {
         Ended::Run(RunStatus::Succeeded) => Exit::Success,
-        Ended::Run(RunStatus::Failed) => Exit::TaskFailed,
+        Ended::Run(RunStatus::Failed | RunStatus::TimedOut) => Exit::TaskFailed,
         Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
     };
     let typed = arguments.backend.state.as_deref();

@@ -31,7 +31,7 @@ pub(crate) fn watch(ctx: &Context, arguments: &WatchArguments) -> Result<Exit, E
     }
     Ok(match status {
         RunStatus::Succeeded => Exit::Success,
-        RunStatus::Failed => Exit::TaskFailed,
+        RunStatus::Failed | RunStatus::TimedOut => Exit::TaskFailed,
         RunStatus::Cancelled | RunStatus::Running => Exit::Interrupted,
     })
 }

@@ -144,7 +144,7 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
 const fn ink_of(status: RunStatus) -> Ink {
     match status {
         RunStatus::Succeeded => Ink::Good,
-        RunStatus::Failed => Ink::Bad,
+        RunStatus::Failed | RunStatus::TimedOut => Ink::Bad,
         RunStatus::Cancelled | RunStatus::Running => Ink::Warn,
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct PipelineRow {
     pub(crate) tasks: Vec<String>,
     /// The lists of its `for-each`.
     pub(crate) for_each: Vec<ForEachRow>,
+    /// Its deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deadline: Option<String>,
 }
 
 /// An item of a `for-each`.
@@ -39,6 +42,9 @@ impl PipelineRow {
         let mut line = format!("{}  {tasks} of {}", self.name, self.manifest);
         if !self.for_each.is_empty() {
             line.push_str(&format!(", {}", for_each(&self.for_each)));
+        }
+        if let Some(deadline) = &self.deadline {
+            line.push_str(&format!(", deadline {deadline}"));
         }
         put_line(out, 2 + 2 * nesting, &escape_control(&line));
     }

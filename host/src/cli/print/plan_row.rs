@@ -78,6 +78,7 @@ pub(crate) fn pipeline((pipeline, tasks): (&Pipeline, Vec<&TaskName>), session: 
         manifest: pipeline.manifest.clone(),
         tasks: tasks.into_iter().map(ToString::to_string).collect(),
         for_each: pipeline.for_each.iter().map(|list| for_each(list, plan, &name)).collect(),
+        deadline: pipeline.deadline.map(show_duration),
     }
 }
 
@@ -276,6 +277,7 @@ fn limits(task: &Task) -> Vec<String> {
         let all = [task.policy.timeout].into_iter().chain(further.iter().copied());
         shown.push(format!("timeout {}", by_attempt(all.map(show_duration))));
     }
+    shown.extend(task.deadline.map(|deadline| format!("deadline {}", show_duration(deadline))));
     if task.policy.retry.attempts.get() > 1 {
         shown.push(format!("{} attempts", task.policy.retry.attempts));
     }

@@ -5,7 +5,9 @@ use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
+use crate::model::show_duration;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Version of the JSON form.
 const VERSION: u32 = 1;
@@ -21,6 +23,9 @@ pub(crate) struct PlanTable {
     tasks: Vec<PlanRow>,
     /// The pipelines that tasks include, each before those in it.
     pipelines: Vec<PipelineRow>,
+    /// The run's deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
 }
 
 /// A task of the plan.
@@ -178,7 +183,13 @@ const FATE: usize = 7;
 impl PlanTable {
     /// Creates a table of these tasks.
     pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>, pipelines: Vec<PipelineRow>) -> Self {
-        Self { v: VERSION, name: name.into(), tasks, pipelines }
+        Self { v: VERSION, name: name.into(), tasks, pipelines, deadline: None }
+    }
+
+    /// Adds the run's deadline.
+    pub(crate) fn with_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline.map(show_duration);
+        self
     }
 
     /// Returns one indented JSON object with a final newline.
@@ -190,8 +201,9 @@ impl PlanTable {
     pub(crate) fn render(&self, style: Style) -> String {
         let number = self.tasks.len().to_string().len();
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
-        let mut out =
-            format!("{}, {}\n\n", style.paint(Ink::Title, &escape_control(&self.name)), self.summary());
+        let deadline = self.deadline.iter().map(|deadline| format!(", deadline {deadline}"));
+        let summary: String = std::iter::once(self.summary()).chain(deadline).collect();
+        let mut out = format!("{}, {summary}\n\n", style.paint(Ink::Title, &escape_control(&self.name)));
         for row in &self.tasks {
             row.render(&mut out, &Columns { number, name }, style);
         }
@@ -419,7 +431,8 @@ mod tests {
             }),
             ..row(4, "draw", Fate::Run, "there is no cache")
         };
-        PlanTable::new("wordcount", vec![split, count, fetch, draw], pipelines())
+        let table = PlanTable::new("wordcount", vec![split, count, fetch, draw], pipelines());
+        table.with_deadline(Some(Duration::from_hours(2)))
     }
 
     fn pipelines() -> Vec<PipelineRow> {
@@ -428,11 +441,13 @@ mod tests {
             manifest: manifest.into(),
             tasks: tasks.iter().map(|task| (*task).to_owned()).collect(),
             for_each: Vec::new(),
+            deadline: None,
         };
         let rows = ForEachRow { item: "rows".into(), over: "task load".into() };
         vec![
             PipelineRow {
                 for_each: vec![rows],
+                deadline: Some("30m".into()),
                 ..row("clean", "lib/clean.toml", &["clean/split", "clean/deep/count"])
             },
             row("clean/deep", "lib/deep.toml", &["clean/deep/count"]),

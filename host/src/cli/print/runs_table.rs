@@ -115,7 +115,7 @@ impl RunRow {
     pub(crate) const fn ink(&self) -> Ink {
         match self.status {
             RunStatus::Succeeded => Ink::Good,
-            RunStatus::Failed => Ink::Bad,
+            RunStatus::Failed | RunStatus::TimedOut => Ink::Bad,
             RunStatus::Cancelled => Ink::Warn,
             RunStatus::Running if self.hosts.is_empty() => Ink::Warn,
             RunStatus::Running => Ink::Calm,

@@ -19,6 +19,7 @@ pub(crate) fn resume_hint(
     let outcome = match ended {
         Ended::Interrupted => "interrupted",
         Ended::Run(RunStatus::Cancelled) => "was cancelled",
+        Ended::Run(RunStatus::TimedOut) => "reached its `deadline`",
         Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
     };
     if !state.outlives_process() {

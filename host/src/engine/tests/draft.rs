@@ -11,6 +11,7 @@ use crate::plan::{
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A plan being written. Every parameter and result is a string unless set otherwise.
 pub(crate) struct Draft {
@@ -18,11 +19,13 @@ pub(crate) struct Draft {
     pub(crate) resources: Vec<Resource>,
     /// Shape of all functions, if they are commands.
     pub(crate) command: Option<Arc<Command>>,
+    /// How long hosts may work on the run.
+    pub(crate) deadline: Option<Duration>,
 }
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        Self { tasks: Vec::new(), resources: Vec::new(), command: None }
+        Self { tasks: Vec::new(), resources: Vec::new(), command: None, deadline: None }
     }
 
     /// Adds a task with arguments.
@@ -50,6 +53,7 @@ impl Draft {
             limits: Limits { memory: Size::bytes(1 << 20), ..Limits::default() },
             resources: Vec::new(),
             priority: 0,
+            deadline: None,
             height: 1,
             cache: CacheRule::Off,
             on_error: OnError::Fail,
@@ -88,6 +92,7 @@ impl Draft {
             outputs: (0..).zip(&self.tasks).map(|(index, task)| output(idx(index), task)).collect(),
             resources: self.resources,
             pipelines: Vec::new(),
+            deadline: self.deadline,
             tasks: self.tasks,
         };
         let grants = plan.functions.iter().map(|_| Digest::of_bytes(b"no grants")).collect();

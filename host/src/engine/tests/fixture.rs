@@ -25,6 +25,13 @@ use tokio::time::Instant;
 pub(crate) struct ScriptedCall {
     duration: Duration,
     result: Result<Outcome, FailureClass>,
+    /// Whether it outlasts the time limit of the call.
+    is_stuck: bool,
+}
+
+/// Ignores the time limit of the call.
+pub(crate) fn stuck(call: ScriptedCall) -> ScriptedCall {
+    ScriptedCall { is_stuck: true, ..call }
 }
 
 /// Returns a string.
@@ -34,7 +41,11 @@ pub(crate) fn returns(millis: u64, text: &str) -> ScriptedCall {
 
 /// Returns a value.
 pub(crate) fn returns_value(millis: u64, value: Bytes) -> ScriptedCall {
-    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Value(value)) }
+    ScriptedCall {
+        duration: Duration::from_millis(millis),
+        result: Ok(Outcome::Value(value)),
+        is_stuck: false,
+    }
 }
 
 /// Returns an `err` of a string.
@@ -44,12 +55,16 @@ pub(crate) fn returns_error(millis: u64, text: &str) -> ScriptedCall {
 
 /// Returns an `err` of any payload.
 pub(crate) fn returns_failure(millis: u64, payload: Bytes) -> ScriptedCall {
-    ScriptedCall { duration: Duration::from_millis(millis), result: Ok(Outcome::Error(payload)) }
+    ScriptedCall {
+        duration: Duration::from_millis(millis),
+        result: Ok(Outcome::Error(payload)),
+        is_stuck: false,
+    }
 }
 
 /// Ends without a result.
 pub(crate) fn fails(millis: u64, class: FailureClass) -> ScriptedCall {
-    ScriptedCall { duration: Duration::from_millis(millis), result: Err(class) }
+    ScriptedCall { duration: Duration::from_millis(millis), result: Err(class), is_stuck: false }
 }
 
 /// Returns `name(arg,arg)` after ten milliseconds.
@@ -100,10 +115,15 @@ impl Invoker for Scripted {
             all.len() - 1
         };
         let scripted = (self.script)(&call);
-        tokio::time::sleep(scripted.duration).await;
+        let has_ended = scripted.is_stuck || scripted.duration <= call.timeout;
+        let limit = if scripted.is_stuck { Duration::MAX } else { call.timeout };
+        tokio::time::sleep(scripted.duration.min(limit)).await;
         self.calls_made.lock().unwrap()[index].ended = Some(self.millis());
         let usage = Usage { duration: scripted.duration, memory: 1, fuel: None };
-        match scripted.result {
+        match scripted
+            .result
+            .and_then(|outcome| if has_ended { Ok(outcome) } else { Err(FailureClass::Timeout) })
+        {
             Ok(outcome) => Ok(Returned { outcome, last: LastOutput::default(), exit: None, usage }),
             Err(class) => {
                 let (message, last) = ("scripted".into(), LastOutput::default());

@@ -8,6 +8,7 @@ mod skipping;
 mod for_each;
 mod repeating;
 mod retries;
+mod deadlines;
 mod resources;
 mod caching;
 mod commands;

@@ -237,6 +237,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         indexed: Vec::new(),
         is_repeated: false,
         is_included: true,
+        deadlines: Vec::new(),
     });
     RunShape {
         tasks: tasks.collect(),
@@ -244,6 +245,8 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         resources: Vec::new(),
         has_closing: false,
         max_elements: 10_000_000,
+        deadlines: Vec::new(),
+        deadline: None,
     }
 }
 

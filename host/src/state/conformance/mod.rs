@@ -5,6 +5,7 @@ mod archive;
 pub(crate) mod fixture;
 mod buckets;
 mod closing;
+mod deadlines;
 mod elements;
 mod flows;
 mod iterations;
@@ -22,6 +23,7 @@ mod waking;
 pub use archive::*;
 pub use buckets::*;
 pub use closing::*;
+pub use deadlines::*;
 pub use elements::*;
 pub use fixture::{Fixture, Harness, Host};
 pub use flows::*;
@@ -59,6 +61,27 @@ macro_rules! state_conformance {
             excluded_tasks_are_ignored
             invalid_settlement_rejects_the_whole_batch
             progress_counts_included_tasks
+            deadline_begins_when_its_task_is_first_handed_out
+            claim_has_the_deadline_that_passes_first
+            task_that_waits_for_a_retry_ends_at_its_deadline
+            deadline_wakes
+            task_that_waits_for_a_resource_ends_at_its_deadline
+            awaiting_task_ends_at_its_deadline
+            held_node_is_left_to_its_holder
+            node_of_a_lost_host_is_overdue
+            overdue_node_is_not_returned
+            elements_end_at_the_deadline
+            late_elements_are_overdue
+            many_elements_end_at_the_deadline
+            elements_that_wait_for_others_end_at_the_deadline
+            elements_of_a_pipeline_wait_for_each_other
+            tasks_of_a_pipeline_share_a_clock
+            elements_of_elements_end_at_the_deadline
+            run_ends_at_its_deadline
+            waiting_run_ends_at_its_deadline
+            interrupted_run_goes_on_with_the_time_that_is_left
+            deadline_of_a_failed_task_begins_anew
+            deadlines_begin_anew_after_the_run_has_ended
             elements_are_claimed_in_order_and_then_their_task
             empty_list_is_expanded_immediately
             parallel_elements_are_bounded_across_hosts

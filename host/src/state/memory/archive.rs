@@ -113,7 +113,7 @@ impl Journal for MemoryBackend {
 
 fn summary(id: &RunId, run: &Run) -> RunSummary {
     let life = run.life();
-    let (status, epoch, counts) = (life.machine.progress().status, life.epoch, counts(&life.machine));
+    let (status, epoch, counts) = (life.machine.status(), life.epoch, counts(&life.machine));
     drop(life);
     let journal = run.journal();
     RunSummary {

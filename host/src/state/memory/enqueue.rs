@@ -27,10 +27,11 @@ impl Machine {
         }
         let is_expanded = self.branch_mut(node).is_some_and(|branch| branch.is_expanded());
         let Some(is_tainted) = self.node_mut(node).map(|node| node.is_tainted) else { return };
-        let phase = if is_expanded || is_closing || is_tainted {
-            Phase::Queued(self.queue.push_fast(rank, node))
+        let is_overdue = around.is_none() && self.overdue(node.task).is_some();
+        let phase = if is_expanded || is_closing || is_tainted || is_overdue {
+            Phase::Queued(self.queue.push_fast(rank, Slot::Node(node)))
         } else if around.is_none() {
-            Phase::Queued(self.queue.push(class, rank, Slot::Task(node.task)))
+            Phase::Queued(self.queue.push(class, rank, Slot::Node(node)))
         } else {
             Phase::Ready
         };
@@ -72,12 +73,18 @@ impl Machine {
     pub(crate) fn enqueue_elements(&mut self, around: NodeId) {
         let Some(shape) = self.shape.tasks.get(around.task.index()) else { return };
         let (class, rank) = (class_of(shape, around.child(0)), shape.rank);
+        let is_overdue = self.overdue(around.task).is_some();
         let task = self.tasks.get_mut(around.task.index());
         let branch = task.and_then(|task| task.at_mut(&around.at));
         let Some(expansion) = branch.and_then(|branch| branch.expansion_mut()) else { return };
         match (expansion.is_open(), expansion.position) {
             (true, None) => {
-                expansion.position = Some(self.queue.push(class, rank, Slot::Elements(around)));
+                let slot = Slot::Elements(around);
+                expansion.position = Some(if is_overdue {
+                    self.queue.push_fast(rank, slot)
+                } else {
+                    self.queue.push(class, rank, slot)
+                });
             }
             (false, Some(position)) => {
                 expansion.position = None;
@@ -102,7 +109,9 @@ impl Machine {
     pub(crate) fn expand(&mut self, node: NodeId, items: u32, max_parallel: Option<NonZeroU32>) {
         let is_innermost =
             self.task_shape(node.task).is_some_and(|task| !task.is_expandable(&node.at.child(0)));
-        let waits = self.element_waits(node.child(0));
+        // If a deadline ends the elements at once, they wait for nothing.
+        let waits = if self.ends_at_once(node.task) { 0 } else { self.element_waits(node.child(0)) };
+        let max_parallel = max_parallel.filter(|_| self.overdue(node.task).is_none());
         let Some(branch) = self.branch_mut(node) else { return };
         let below = branch.below.get_or_insert_with(Box::default);
         if is_innermost {

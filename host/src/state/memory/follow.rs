@@ -43,7 +43,7 @@ impl Follow for MemoryFollow {
         let (events, seen) = run.journal().after(self.seen);
         let (status, version) = {
             let life = run.life();
-            (life.machine.progress().status, life.machine.version)
+            (life.machine.status(), life.machine.version)
         };
         (self.seen, self.version) = (seen, Some(version));
         Ok(JournalPage { events, status, hosts: run.hosts() })

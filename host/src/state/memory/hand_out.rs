@@ -7,21 +7,26 @@ use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
 use crate::state::memory::task::{Branch, Node, Phase};
 use crate::state::{
-    Blocked, Claim, MAX_SLOTLESS_CLAIMS, NodeId, Offer, ResourceScope, ResourceShape, Stage, Stop, Want,
+    Blocked, Claim, DeadlineScope, MAX_SLOTLESS_CLAIMS, NodeId, Offer, ResourceScope, ResourceShape, Stage,
+    Stop, Want,
 };
 
 impl Machine {
     /// Claims nodes for a caller, and returns the nodes that were blocked by a resource.
     pub(crate) fn hand_out(&mut self, caller: &Caller<'_>, want: Want) -> (Vec<Claim>, Vec<Blocked>) {
         let (mut claims, mut blocked) = (Vec::new(), Vec::new());
-        if !self.is_running() || self.stop == Some(Stop::Cancelled) {
+        if !self.is_running() || self.stop.and_then(Stop::ends_as).is_some() {
             return (claims, blocked);
         }
-        // Tainted and expanded nodes take neither slots nor resources, also after a failure that stops the run.
+        // Tainted, expanded and overdue nodes take neither slots nor resources, also after a failure that stops the run.
         while claims.len() < to_usize(MAX_SLOTLESS_CLAIMS)
-            && let Some(node) = self.queue.pop_fast()
+            && let Some(slot) = self.queue.first_fast()
         {
-            claims.extend(self.claim(caller, node));
+            let node = self.pop(slot);
+            if let Slot::Elements(around) = slot {
+                self.enqueue_elements(around);
+            }
+            claims.extend(node.and_then(|node| self.claim(caller, node)));
         }
         let Want { mut slots, mut free } = want;
         free.resize(self.shape.resources.len(), 0);
@@ -47,12 +52,11 @@ impl Machine {
     /// Removes the first node of a lane from the queue.
     fn pop(&mut self, slot: Slot) -> Option<NodeId> {
         match slot {
-            Slot::Task(task) => {
-                let node = self.node_mut(NodeId::of_task(task))?;
-                if let Phase::Queued(position) = node.phase {
+            Slot::Node(node) => {
+                if let Phase::Queued(position) = self.node_mut(node)?.phase {
                     self.queue.remove(position);
                 }
-                Some(NodeId::of_task(task))
+                Some(node)
             }
             Slot::Elements(around) => {
                 let below = self.branch_mut(around)?.below.as_mut()?;
@@ -87,12 +91,15 @@ impl Machine {
         let is_closing = self.is_closing(id.task);
         let expanded =
             self.branch_mut(id).and_then(|branch| branch.expansion()).map(|expansion| expansion.items);
+        let overdue = self.overdue(id.task);
         let node = self.node_mut(id)?;
-        let stage = match expanded {
-            Some(items) => Stage::Expanded { items },
-            None if is_closing => Stage::Closing,
-            None if node.is_tainted => Stage::Tainted,
-            None => Stage::Ready,
+        let stage = match (expanded, overdue) {
+            (Some(items), _) => Stage::Expanded { items },
+            (None, _) if is_closing => Stage::Closing,
+            (None, Some(DeadlineScope::Task)) => Stage::Overdue,
+            (None, _) if node.is_tainted => Stage::Tainted,
+            (None, Some(DeadlineScope::Pipeline)) => Stage::Overdue,
+            (None, None) => Stage::Ready,
         };
         node.phase = Phase::Claimed;
         node.is_reported = false;
@@ -106,12 +113,28 @@ impl Machine {
         let offer = offered.map(|offer| Offer { call: offer.call, is_done: offer.result.is_some() });
         let is_expandable = self.task_shape(id.task).is_some_and(|task| task.is_expandable(&id.at));
         let elements = if is_expandable && stage == Stage::Ready { self.elements_beside(id) } else { 0 };
+        let deadline = match stage {
+            Stage::Ready | Stage::Overdue => self.start_deadlines(id.task, caller.now),
+            Stage::Tainted | Stage::Expanded { .. } | Stage::Closing => None,
+        };
         self.take_resources(id, stage);
         let from = expired_claim.and_then(|token| self.leases.lose(token)).map(|held| held.host);
         let until = caller.now.saturating_add(caller.lease);
         let token =
             self.leases.grant(Held { node: id, host: caller.host.clone(), stage, until, is_expired: false });
-        Some(Claim { node: id, token, attempt, step, iteration, takeovers, from, stage, offer, elements })
+        Some(Claim {
+            node: id,
+            token,
+            attempt,
+            step,
+            iteration,
+            takeovers,
+            from,
+            stage,
+            offer,
+            elements,
+            deadline,
+        })
     }
 
     /// Admission: returns the first resource that is short for a class.
@@ -166,7 +189,7 @@ impl Machine {
         let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
         for slot in slots {
             let node = match slot {
-                Slot::Task(task) => NodeId::of_task(task),
+                Slot::Node(node) => node,
                 Slot::Elements(around) => match self.next_element(around) {
                     Some(item) => around.child(item),
                     None => continue,

@@ -81,7 +81,7 @@ impl Run {
     fn remove_dead_hosts(&self, is_gone: fn(&HostId) -> bool) {
         let gone: Vec<HostId> = self.open_hosts().extract_if(.., |host| is_gone(host)).collect();
         for host in gone {
-            self.step(|machine, _| machine.leave(&host));
+            self.step(|machine, now| machine.leave(&host, now));
         }
     }
 
@@ -119,7 +119,7 @@ impl Run {
     /// Cancels the run and returns its previous status.
     pub(crate) fn cancel(&self) -> RunStatus {
         self.step(|machine, _| {
-            let status = machine.progress().status;
+            let status = machine.status();
             machine.cancel();
             status
         })
@@ -215,7 +215,7 @@ impl MemoryLedger {
 /// Leaves the run: the host's claims may be taken over at once.
 impl Drop for MemoryLedger {
     fn drop(&mut self) {
-        self.run.step(|machine, _| machine.leave(&self.host));
+        self.run.step(|machine, now| machine.leave(&self.host, now));
         self.run.loss_senders().remove(&self.host);
         let mut open_hosts = self.run.open_hosts();
         if let Some(idx) = open_hosts.iter().position(|host| *host == self.host) {
@@ -239,7 +239,7 @@ impl Ledger for MemoryLedger {
                 verdicts: done.verdicts,
                 claims: done.claims,
                 blocked: done.blocked,
-                progress: machine.progress(),
+                progress: machine.progress(now),
                 version: machine.version(),
             })
         })

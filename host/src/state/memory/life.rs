@@ -2,6 +2,7 @@
 //! Pure, like the machine: the number of open ledgers is a parameter.
 
 use crate::model::{Digest, IndexPath, RunStatus, TaskIdx, TaskName, to_usize};
+use crate::state::memory::deadlines::Spent;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::{Below, Branch, Offered};
 use crate::state::{
@@ -38,7 +39,7 @@ pub(crate) enum Plan {
 impl Life {
     /// Creates the first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::create_life(request, 1, 0, |_, _| Branch::open())
+        Self::create_life(request, 1, (0, &Spent::default()), |_, _| Branch::open())
     }
 
     /// Decides about a request to open the run while `open_hosts` hosts have it open.
@@ -72,12 +73,19 @@ impl Life {
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
         let first_token = self.machine.leases.next();
         match plan {
-            Plan::Restart => Self::create_life(request, self.epoch + 1, first_token, |_, _| Branch::open()),
+            Plan::Restart => {
+                let beginning = (first_token, &Spent::default());
+                Self::create_life(request, self.epoch + 1, beginning, |_, _| Branch::open())
+            }
             Plan::Join | Plan::Resume => {
                 let discarded = Rerun::new(request.rerun.iter().copied());
                 let is_same = self.digest == request.digest && discarded.is_empty();
                 let epoch = if is_same { self.epoch } else { self.epoch + 1 };
-                let mut next = Self::create_life(request, epoch, first_token, |task, shape| {
+                // Only a run that has not ended goes on with the time that its deadlines have left.
+                let goes_on = is_same && self.machine.is_running();
+                let spent = if goes_on { self.machine.spent(&request.shape) } else { Spent::default() };
+                let beginning = (first_token, &spent);
+                let mut next = Self::create_life(request, epoch, beginning, |task, shape| {
                     let mut kept = self.kept(&shape.name, &shape.fingerprint);
                     if discarded.touches(task) {
                         kept.discard(&|at| discarded.discards(NodeId { task, at }));
@@ -85,7 +93,7 @@ impl Life {
                     kept
                 });
                 self.hand_on_calls(&mut next, &discarded);
-                let has_succeeded = self.machine.progress().status == RunStatus::Succeeded;
+                let has_succeeded = self.machine.status() == RunStatus::Succeeded;
                 let names = if has_succeeded { Vec::new() } else { self.rerun.names(&self.machine.shape) };
                 let earlier = Rerun::of_names(&request.shape, names.iter().map(String::as_str));
                 next.rerun = earlier.with(discarded.nodes());
@@ -133,7 +141,7 @@ impl Life {
     fn create_life(
         request: &OpenRequest,
         epoch: u64,
-        first_token: u64,
+        beginning: (u64, &Spent),
         kept: impl Fn(TaskIdx, &TaskShape) -> Branch,
     ) -> Self {
         let shape = &request.shape;
@@ -141,7 +149,7 @@ impl Life {
         let tasks = indexed.map(|(idx, task)| kept(idx, task)).collect();
         let names = shape.tasks.iter().map(|task| task.name.clone()).zip((0..).map(TaskIdx::new)).collect();
         Self {
-            machine: Machine::new(Arc::clone(shape), request.policy, tasks, first_token),
+            machine: Machine::new(Arc::clone(shape), request.policy, tasks, beginning),
             epoch,
             record: request.record.clone(),
             rerun: Rerun::default(),

@@ -2,6 +2,7 @@
 //! Never waits, locks or reads a clock. Settlements are in `settle.rs`, the scheduler's hand-out in `hand_out.rs`.
 
 use crate::model::{FailurePolicy, RunStatus, TaskIdx};
+use crate::state::memory::deadlines::{Deadlines, Spent};
 use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
 use crate::state::memory::task::{Branch, Node, Offered, Phase};
@@ -39,6 +40,9 @@ pub(crate) struct Machine {
     pub(crate) calls: FxHashMap<TaskIdx, CallDigest>,
     /// Results of other plans, offered to the nodes that may have them.
     pub(crate) offers: NodeMap<Offered>,
+    pub(crate) deadlines: Deadlines,
+    /// When the last host left the run.
+    pub(crate) left_at: Duration,
     pub(crate) stop: Option<Stop>,
     pub(crate) has_failed: bool,
     pub(crate) open: u32,
@@ -78,12 +82,13 @@ pub(crate) struct Committed {
 }
 
 impl Machine {
-    /// Creates a life of a run from `tasks`, one per task of the shape. Tokens begin at `first_token`.
+    /// Creates a life of a run from `tasks`, one per task of the shape. Tokens begin at `first_token`, and deadlines go on
+    /// after the time that has passed.
     pub(crate) fn new(
         shape: Arc<RunShape>,
         policy: FailurePolicy,
         mut tasks: Vec<Branch>,
-        first_token: u64,
+        (first_token, spent): (u64, &Spent),
     ) -> Self {
         if shape.has_closing {
             tasks.push(Branch::open());
@@ -91,6 +96,8 @@ impl Machine {
         let mut machine = Self {
             used: vec![0; shape.resources.len()],
             element_sources: element_sources(&shape),
+            deadlines: Deadlines::new(&shape, spent),
+            left_at: Duration::ZERO,
             shape,
             policy,
             tasks,
@@ -195,7 +202,8 @@ impl Machine {
     }
 
     /// Removes a host, and lets all its leases expire.
-    pub(crate) fn leave(&mut self, host: &HostId) {
+    pub(crate) fn leave(&mut self, host: &HostId, now: Duration) {
+        self.left_at = now;
         if let Some(at) = self.hosts.iter().position(|(other, _)| other == host) {
             self.hosts.swap_remove(at);
         }
@@ -206,7 +214,7 @@ impl Machine {
         self.conclude();
     }
 
-    /// Handles due timers: expired leases and elapsed delays. Does not end the run, because the caller may still settle
+    /// Handles due timers: expired leases, elapsed delays and deadlines. Does not end the run, because the caller may still settle
     /// or renew what is overdue.
     pub(crate) fn advance(&mut self, now: Duration) {
         if self.status != RunStatus::Running {
@@ -215,6 +223,7 @@ impl Machine {
         while let Some(token) = self.leases.overdue(now) {
             self.expire_lease(token);
         }
+        self.pass_deadlines(now);
         while self.stop.is_none()
             && let Some((due, node)) = self.delayed.first().copied()
             && due <= now
@@ -229,8 +238,9 @@ impl Machine {
         if self.status != RunStatus::Running {
             return None;
         }
-        let delayed = self.delayed.first().filter(|_| self.stop.is_none()).map(|(due, _)| *due);
-        delayed.into_iter().chain(self.leases.next_end()).min()
+        let delayed = self.delayed.first().map(|(due, _)| *due).into_iter();
+        let until_stop = delayed.chain(self.deadlines.next_due()).filter(|_| self.stop.is_none());
+        until_stop.chain(self.run_due()).chain(self.leases.next_end()).min()
     }
 
     /// Returns the stored state of a node.
@@ -245,8 +255,14 @@ impl Machine {
     }
 
     /// Returns the run's progress.
-    pub(crate) const fn progress(&self) -> Progress {
-        Progress { status: self.status, stop: self.stop, open: self.open, total: self.total }
+    pub(crate) fn progress(&self, now: Duration) -> Progress {
+        let left = self.run_end().map(|end| end.saturating_sub(now));
+        Progress { status: self.status, stop: self.stop, open: self.open, total: self.total, left }
+    }
+
+    /// Returns whether the run is running, or how it has ended.
+    pub(crate) const fn status(&self) -> RunStatus {
+        self.status
     }
 
     /// Returns whether the run is still running.
@@ -273,11 +289,12 @@ impl Machine {
         if self.status != RunStatus::Running || self.leases.live() > 0 {
             return;
         }
-        let is_settled = self.queue.is_fast_empty() || self.stop == Some(Stop::Cancelled);
-        self.status = match self.stop {
-            None if self.open > 0 => return,
-            Some(_) if !is_settled => return,
-            Some(Stop::Cancelled) if self.open > 0 || !self.is_closed() => RunStatus::Cancelled,
+        let ends_as = self.stop.and_then(Stop::ends_as);
+        let is_settled = self.queue.is_fast_empty() || ends_as.is_some();
+        self.status = match (self.stop, ends_as) {
+            (None, _) if self.open > 0 => return,
+            (Some(_), _) if !is_settled => return,
+            (_, Some(status)) if self.open > 0 || !self.is_closed() => status,
             _ if self.has_failed => RunStatus::Failed, // all nodes have ended, or a failure has stopped the run
             _ if !self.is_closed() => return self.start_closing(),
             _ => {

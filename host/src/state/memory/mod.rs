@@ -4,6 +4,8 @@
 mod archive;
 mod backend;
 mod buckets;
+mod deadlines;
+mod overdue;
 mod follow;
 mod hand_out;
 mod journal;

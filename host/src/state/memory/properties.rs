@@ -2,15 +2,17 @@
 //! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName, to_usize};
+use crate::state::memory::deadlines::Spent;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
-    Claim, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome, ResourceScope, ResourceShape,
-    RunShape, Settlement, Stage, TaskShape, Verdict, Want,
+    Claim, DeadlineScope, DeadlineShape, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome,
+    Progress, ResourceScope, ResourceShape, RunShape, Settlement, Stage, TaskShape, Verdict, Want,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
             indexed: [vec![], vec![], vec![], vec![1], vec![1, 1]][to_usize(pick(random, 5))].clone(),
             is_repeated: pick(random, 3) == 0,
             is_included: true,
+            deadlines: Vec::new(),
         })
         .collect();
     let resource = |name: &str, scope| ResourceShape { name: Name::new(name).unwrap(), amount: 2, scope };
@@ -39,7 +42,16 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
         has_closing: pick(random, 2) == 0,
         max_elements: u32::MAX,
+        deadlines: Vec::new(),
+        deadline: None,
     };
+    for at in 0..tasks {
+        if pick(random, 3) == 0 {
+            add_deadline(&mut shape, random, (DeadlineScope::Task, at..at + 1));
+        }
+    }
+    let first = pick(random, tasks);
+    add_deadline(&mut shape, random, (DeadlineScope::Pipeline, first..tasks));
     for idx in 1..tasks {
         for upstream in 0..idx {
             if pick(random, 4) == 0 {
@@ -54,9 +66,19 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
     shape
 }
 
+fn add_deadline(shape: &mut RunShape, random: &mut Random, (scope, tasks): (DeadlineScope, Range<u32>)) {
+    let position = u32::try_from(shape.deadlines.len()).unwrap();
+    let limit = Duration::from_millis(random.below(3000));
+    let name = TaskName::new(&format!("d{position}")).unwrap();
+    shape.deadlines.push(DeadlineShape { name, limit, scope });
+    for task in tasks {
+        shape.tasks[to_usize(task)].deadlines.push(position);
+    }
+}
+
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     let tasks = shape.tasks.iter().map(|_| Branch::open()).collect();
-    Machine::new(Arc::clone(shape), policy, tasks, 0)
+    Machine::new(Arc::clone(shape), policy, tasks, (0, &Spent::default()))
 }
 
 /// Hosts that claim and settle at random, with a record of what they were handed.
@@ -137,7 +159,8 @@ impl World {
             };
             for edge in shape.dependents.iter().filter(waits) {
                 let upstream = NodeId { task: upstream, at: node.at.prefix(edge.level.into()) };
-                assert!(self.machine.has_ended(upstream), "{node:?} before {upstream:?}");
+                let is_ended = self.machine.has_ended(upstream) || claim.stage == Stage::Overdue;
+                assert!(is_ended, "{node:?} before {upstream:?}");
             }
             let is_closing = claim.stage == Stage::Closing;
             assert!(!is_closing || self.machine.is_ended(upstream), "the closing before {upstream:?}");
@@ -145,6 +168,9 @@ impl World {
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
         assert_eq!(claim.iteration, self.iterated.get(&node).copied().unwrap_or(0), "{node:?}");
         assert!(self.machine.used[0] <= 2, "shared resource exceeded");
+        let is_overdue = self.machine.overdue(node.task).is_some();
+        assert!(claim.stage != Stage::Ready || !is_overdue, "{node:?} after its deadline");
+        assert!(claim.stage != Stage::Overdue || is_overdue, "{node:?} before its deadline");
     }
 
     fn outcome(&mut self, claim: &Claim) -> Outcome {
@@ -155,7 +181,7 @@ impl World {
             .is_some_and(|task| task.is_expandable(&claim.node.at));
         match (claim.stage, self.random.below(12)) {
             (Stage::Closing, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
-            (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) => Outcome::Release,
+            (Stage::Closing, 0..=2) | (Stage::Tainted, 0..=5) | (Stage::Overdue, 1..=3) => Outcome::Release,
             (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
             (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
             (Stage::Ready, _) if is_expandable => Outcome::Expand {
@@ -164,6 +190,7 @@ impl World {
                 max_parallel: NonZeroU32::new(pick(&mut self.random, 3)),
             },
             (_, 0) if self.conditions == Conditions::Faulty => Outcome::Failed(b"no"[..].into()),
+            (Stage::Overdue, 4) if claim.node.at.level() == 0 => Outcome::Skipped(SkipReason::ConditionFalse),
             (_, 1) => Outcome::Retry { delay: Duration::from_millis(self.random.below(50)), step: 3 },
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
@@ -195,9 +222,21 @@ impl World {
 }
 
 fn world(seed: u64, policy: FailurePolicy, conditions: Conditions) -> World {
+    timed_world(seed, policy, conditions, None)
+}
+
+/// A world whose run has a deadline.
+fn timed_world(
+    seed: u64,
+    policy: FailurePolicy,
+    conditions: Conditions,
+    deadline: Option<Duration>,
+) -> World {
     let mut random = Random::seeded(seed);
     let tasks = 1 + pick(&mut random, 9);
-    let shape = Arc::new(graph(&mut random, tasks));
+    let mut shape = graph(&mut random, tasks);
+    shape.deadline = deadline;
+    let shape = Arc::new(shape);
     let machine = machine(&shape, policy);
     let items = pick(&mut random, 5);
     World {
@@ -226,7 +265,7 @@ proptest! {
     fn run_without_failures_ends_every_task_and_returns_all_resources(seed: u64) {
         let mut world = world(seed, FailurePolicy::Finish, Conditions::Reliable);
         world.finish();
-        let progress = world.machine.progress();
+        let progress = world.machine.progress(world.now);
         prop_assert_eq!((progress.status, progress.open), (RunStatus::Succeeded, 0));
         for idx in 0..world.shape.tasks.len() {
             let node = NodeId::of_task(TaskIdx::new(u32::try_from(idx).unwrap()));
@@ -236,6 +275,16 @@ proptest! {
         prop_assert_eq!(closed, world.shape.has_closing.then_some(1));
         prop_assert_eq!(&world.machine.used, &vec![0, 0]);
         prop_assert!(world.machine.delayed.is_empty() && world.machine.waiters.is_empty());
+    }
+
+    #[test]
+    fn run_ends_after_its_deadline(seed: u64, after in 0..3000_u64) {
+        let deadline = Duration::from_millis(after);
+        let mut world = timed_world(seed, FailurePolicy::KeepGoing, Conditions::Faulty, Some(deadline));
+        world.finish();
+        let Progress { status, open, .. } = world.machine.progress(world.now);
+        prop_assert!(status == RunStatus::TimedOut || open == 0);
+        prop_assert!(status != RunStatus::TimedOut || world.now >= deadline);
     }
 
     #[test]
@@ -300,5 +349,5 @@ fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
     let last = machine
         .commit(&caller_at(9), settle(&claims[1], Outcome::Done(b"x"[..].into())), Want::default())
         .unwrap();
-    assert_eq!((last.verdicts, machine.progress().status), (vec![Verdict::Committed], RunStatus::Failed));
+    assert_eq!((last.verdicts, machine.status()), (vec![Verdict::Committed], RunStatus::Failed));
 }

@@ -1,7 +1,6 @@
 //! The queue of claimable nodes, best first: one lane for nodes without a slot, and one per resource class.
 //! Admission is left to `hand_out.rs`.
 
-use crate::model::TaskIdx;
 use crate::state::NodeId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +9,11 @@ use std::ops::Bound;
 /// Queue order: higher ranks first, then by arrival.
 pub(crate) type Key = (Reverse<i64>, u64);
 
-/// An entry in the lane of a class.
+/// An entry of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// A task itself.
-    Task(TaskIdx),
+    /// A node. In the lane of a class, a task itself.
+    Node(NodeId),
     /// All elements of a node that may be handed out. They share one entry, whatever their number.
     Elements(NodeId),
 }
@@ -31,7 +30,7 @@ pub(crate) enum Position {
 /// The lanes.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    fast: BTreeMap<Key, NodeId>,
+    fast: BTreeMap<Key, Slot>,
     lanes: BTreeMap<u16, BTreeMap<Key, Slot>>,
     // The first key of every lane, to find the best head without looking into each lane.
     heads: BTreeSet<(Key, u16)>,
@@ -39,10 +38,10 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Queues a node that needs no slot.
-    pub(crate) fn push_fast(&mut self, rank: i64, node: NodeId) -> Position {
+    /// Queues an entry that needs no slot.
+    pub(crate) fn push_fast(&mut self, rank: i64, slot: Slot) -> Position {
         let key = self.key(rank);
-        self.fast.insert(key, node);
+        self.fast.insert(key, slot);
         Position::Fast(key)
     }
 
@@ -72,9 +71,9 @@ impl Queue {
         self.fast.is_empty()
     }
 
-    /// Removes and returns the best node that needs no slot.
-    pub(crate) fn pop_fast(&mut self) -> Option<NodeId> {
-        self.fast.pop_first().map(|(_, node)| node)
+    /// Returns the best entry that needs no slot.
+    pub(crate) fn first_fast(&self) -> Option<Slot> {
+        self.fast.first_key_value().map(|(_, slot)| *slot)
     }
 
     /// Returns the best head of the lanes, after the key `last`.
@@ -113,9 +112,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TaskIdx;
 
     fn task(idx: u32) -> Slot {
-        Slot::Task(TaskIdx::new(idx))
+        Slot::Node(NodeId::of_task(TaskIdx::new(idx)))
     }
 
     #[test]

@@ -57,8 +57,12 @@ impl Machine {
                     node.step = step;
                     node.attempt = node.attempt.saturating_add(1);
                 }
-                self.delayed.insert((now.saturating_add(delay), node));
-                self.advance(now); // without a delay the node is ready now
+                if self.overdue(node.task).is_some() {
+                    self.enqueue(node);
+                } else {
+                    self.delayed.insert((now.saturating_add(delay), node));
+                    self.advance(now); // without a delay the node is ready now
+                }
             }
             Outcome::Release => self.release(node),
             Outcome::Accepted => self.accept(node),
@@ -137,7 +141,7 @@ impl Machine {
             node.awaits = awaits;
             node.is_tainted |= is_tainted;
         }
-        if awaits == 0 {
+        if awaits == 0 || self.ends_at_once(node.task) {
             self.enqueue(node);
         }
     }
@@ -262,7 +266,7 @@ impl Machine {
             .parent()
             .and_then(|around| self.branch_mut(around))
             .is_some_and(|around| around.is_expanded());
-        if !is_expanded || self.has_ended(node) {
+        if !is_expanded || self.has_ended(node) || self.ends_at_once(node.task) {
             return;
         }
         let waits = self.element_waits(node);

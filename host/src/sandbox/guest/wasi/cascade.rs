@@ -67,7 +67,8 @@ impl context::Host for State {
     fn current(&mut self) -> wasmtime::Result<context::Attempt> {
         self.require_context()?;
         let attempt = &self.call.attempt;
-        let left = self.deadline.0.saturating_duration_since(Instant::now());
+        let deadline = self.call.run_deadline.map_or(self.deadline.0, |run| run.min(self.deadline.0));
+        let left = deadline.saturating_duration_since(Instant::now());
         // The key is the same for every attempt in an epoch, so that a service can recognise repetitions.
         let mut key = Digester::new("cascade idempotency 1");
         key.field(attempt.run.as_str().as_bytes())

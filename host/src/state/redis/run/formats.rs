@@ -15,6 +15,9 @@ pub(crate) const DONE: u8 = 3;
 /// Flag of a node whose lease has expired.
 pub(crate) const FLAG_LAPSED: u8 = 4;
 
+/// Flag of a task that has deadlines.
+pub(crate) const FLAG_TIMED: u8 = 32;
+
 /// Kinds of a task: included in the run, with edges that begin at its elements, with stored elements, with a shared
 /// resource, the node that closes the run, with edges that lead to its elements, with iterations, and with offers.
 pub(crate) const KIND_WANTED: u8 = 1;
@@ -38,6 +41,7 @@ pub(crate) const IS_READY: u8 = 0;
 pub(crate) const IS_TAINTED: u8 = 1;
 pub(crate) const IS_EXPANDED: u8 = 2;
 pub(crate) const IS_CLOSING: u8 = 3;
+pub(crate) const IS_OVERDUE: u8 = 4;
 
 /// Scopes of resources.
 pub(crate) const OWN: u8 = 0;
@@ -61,8 +65,8 @@ mod tests {
     use crate::state::redis::run::wire::{amounts_text, outcome, read_reply, token_text};
     use crate::state::redis::server::Server;
     use crate::state::{
-        Blocked, Dependent, Hole, HostId, MAX_SLOTLESS_CLAIMS, Milestone, NodeId, Outcome, ResourceScope,
-        ResourceShape, RunShape, Stage, StateUri, TaskShape, Token,
+        Blocked, Deadline, Dependent, Hole, HostId, MAX_SLOTLESS_CLAIMS, Milestone, NodeId, Outcome,
+        ResourceScope, ResourceShape, RunShape, Stage, StateUri, TaskShape, Token,
     };
     use std::sync::Arc;
     use std::time::Duration;
@@ -110,9 +114,9 @@ mod tests {
     #[tokio::test]
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
-            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
+            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED FLAG_TIMED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
             KIND_FOLLOWS KIND_REPEATS KIND_OFFERS ON_ENDED ON_EXPANDED
-            IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
+            IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING IS_OVERDUE OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
         let shown = known.each_ref().map(|(name, _)| format!("tostring({name})")).join(", ");
         let found = Lua::start().texts(&format!("return {{{shown}}}")).await;
@@ -126,9 +130,9 @@ mod tests {
         let lua = Lua::start();
         let sizes = "return {struct.size(RECORD), struct.size(FRONT), RECORD_BYTES * PAGE, struct.size(CLAIM), \
                      struct.size(SPLIT), struct.size(EDGE), struct.size(NODE), struct.size(INDEX), struct.size(LEAD), \
-                     struct.size(ENTRY), struct.size(OFFER)}";
+                     struct.size(ENTRY), struct.size(OFFER), struct.size(CLOCK)}";
         let said = "return {RECORD_BYTES, FRONT_BYTES, PAGE_BYTES, CLAIM_BYTES, SPLIT_BYTES, EDGE_BYTES, NODE_BYTES, \
-                    INDEX_BYTES, LEAD_BYTES, ENTRY_BYTES, OFFER_BYTES}";
+                    INDEX_BYTES, LEAD_BYTES, ENTRY_BYTES, OFFER_BYTES, CLOCK_BYTES}";
         assert_eq!(lua.numbers(sizes, &[]).await, lua.numbers(said, &[]).await);
     }
 
@@ -143,6 +147,7 @@ mod tests {
             indexed: Vec::new(),
             is_repeated: false,
             is_included: true,
+            deadlines: Vec::new(),
         }
     }
 
@@ -158,6 +163,8 @@ mod tests {
             resources: vec![shared],
             has_closing: true,
             max_elements: u32::MAX,
+            deadlines: Vec::new(),
+            deadline: None,
         };
         let kept = Kept {
             tasks: [TaskIdx::new(1)].into(),
@@ -221,16 +228,20 @@ mod tests {
             ("IS_TAINTED", Stage::Tainted),
             ("IS_EXPANDED", Stage::Expanded { items: 9 }),
             ("IS_CLOSING", Stage::Closing),
+            ("IS_OVERDUE", Stage::Overdue),
         ];
         for (name, stage) in stages {
             let text = format!(
                 "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
-                 {{{{token_of('0000002a', 7), 5, '2 8', 5 * STEP + 2, 1, 'h', {name}, 9, 3}}}}, {{{{5, '', 1}}}}, \
-                 'running', 'failure', 4, 8, 6, 7}})"
+                 {{{{token_of('0000002a', 7), 5, '2 8', 5 * STEP + 2, 1, 'h', {name}, 9, 3, '', 0, 1, 70}}}}, {{{{5, '', 1}}}}, \
+                 'running', 'failure', 4, 8, 6, 7, 1500}})"
             );
             let reply = read_reply(&lua.bytes(&text).await).unwrap();
             assert_eq!(reply.settled, [Settled::Committed, Settled::NotHeld]);
             let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
+            assert_eq!(reply.progress.left, Some(Duration::from_millis(1500)));
+            let deadline = Deadline { position: 1, left: Duration::from_millis(70) };
+            assert_eq!(claim.deadline, Some(deadline));
             assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));
             assert_eq!(claim.node, NodeId::element(TaskIdx::new(5), 2).child(8));
             assert_eq!((claim.attempt, claim.step, claim.iteration, claim.takeovers), (2, 5, 3, 1));

@@ -2,10 +2,11 @@
 //! Reading what a run has stored before is left to `open.rs`.
 
 use crate::model::{IndexPath, TaskIdx};
+use crate::state::redis::run::clocks;
 use crate::state::redis::run::formats::{
-    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT, KIND_LEADS,
-    KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN, RECORD_BYTES, SHARED,
-    WAITING,
+    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, FLAG_TIMED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT,
+    KIND_LEADS, KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN,
+    RECORD_BYTES, SHARED, WAITING,
 };
 use crate::state::redis::run::offers::SetAside;
 use crate::state::redis::run::prints::{has_print, read_prints};
@@ -44,6 +45,7 @@ pub(crate) struct Kept {
 /// The changing part of a record.
 struct MutablePart {
     phase: u8,
+    flags: u8,
     takeovers: u16,
     left: u32,
 }
@@ -128,10 +130,11 @@ impl Layout {
                 layout.stored.push(idx);
             }
             let takeovers = kept.takeovers.get(&idx).copied().unwrap_or(0);
-            layout.push(task, kind, &MutablePart { phase, takeovers, left: *left });
+            let flags = if task.deadlines.is_empty() { 0 } else { FLAG_TIMED };
+            layout.push(task, kind, &MutablePart { phase, flags, takeovers, left: *left });
         }
         if shape.has_closing {
-            let mutable = MutablePart { phase: WAITING, takeovers: 0, left: 0 };
+            let mutable = MutablePart { phase: WAITING, flags: 0, takeovers: 0, left: 0 };
             layout.record(
                 &mutable,
                 &FixedPart { kind: KIND_CLOSING, depth: 0, class: 0, rank: 0, edges: (layout.edge(), 0) },
@@ -145,6 +148,7 @@ impl Layout {
         layout.fields.extend(kept.together.iter().map(|((task, level), count)| {
             (format!("m:{}:{level}", task.get()).into_bytes(), count.to_string().into_bytes())
         }));
+        layout.fields.extend(clocks::fields(shape));
         if shape.tasks.iter().any(|task| !task.is_included) {
             layout.fields.push((b"partial".to_vec(), b"1".to_vec()));
         }
@@ -180,7 +184,7 @@ impl Layout {
     fn record(&mut self, mutable: &MutablePart, fixed: &FixedPart) {
         let (edge, count) = fixed.edges;
         let record = &mut self.tasks;
-        record.extend([mutable.phase, 0]);
+        record.extend([mutable.phase, mutable.flags]);
         record.extend(mutable.takeovers.to_be_bytes());
         record.extend(mutable.left.to_be_bytes());
         record.extend(1_u32.to_be_bytes());
@@ -411,6 +415,7 @@ mod tests {
             indexed: vec![1, 2],
             is_repeated: false,
             is_included: true,
+            deadlines: Vec::new(),
         };
         let shape = RunShape {
             tasks: vec![task],
@@ -418,6 +423,8 @@ mod tests {
             resources: Vec::new(),
             has_closing: false,
             max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
         };
         let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
@@ -437,6 +444,7 @@ mod tests {
             indexed: vec![1],
             is_repeated: true,
             is_included: true,
+            deadlines: Vec::new(),
         };
         let shape = RunShape {
             tasks: vec![task],
@@ -444,6 +452,8 @@ mod tests {
             resources: Vec::new(),
             has_closing: false,
             max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
         };
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);

@@ -13,6 +13,7 @@ mod open;
 mod result_cache;
 mod wakeups;
 mod formats;
+mod clocks;
 mod layout;
 mod wire;
 

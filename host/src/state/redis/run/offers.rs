@@ -190,11 +190,20 @@ mod tests {
             indexed: indexed.to_vec(),
             is_repeated: name.ends_with('r'),
             is_included: true,
+            deadlines: Vec::new(),
         }
     }
 
     fn shape(tasks: Vec<TaskShape>) -> RunShape {
-        RunShape { tasks, classes: vec![vec![]], resources: Vec::new(), has_closing: false, max_elements: 9 }
+        RunShape {
+            tasks,
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
+        }
     }
 
     #[test]

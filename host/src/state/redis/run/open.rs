@@ -4,6 +4,8 @@
 use crate::model::{FailurePolicy, Random, TaskIdx};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
+use crate::state::redis::run::clocks;
+use crate::state::redis::run::clocks::Spent;
 use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, takeovers};
 use crate::state::redis::run::offers::{Calls, Names, SetAside};
 use crate::state::redis::run::prints::prints;
@@ -11,7 +13,6 @@ use crate::state::redis::run::wire::amounts_text;
 use crate::state::redis::scripts::{BEGIN, INSPECT, SET_ASIDE, STEP};
 use crate::state::{Error, ErrorKind, HostId, Mode, NodeId, OpenKind, OpenRequest, Rerun, RunShape, Version};
 use bytes::Bytes;
-use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -295,8 +296,13 @@ impl Open<'_> {
         let has_nothing = is_fresh || (is_first && vacancy.results == 0);
         let mut kept = if has_nothing { Kept::default() } else { self.kept(vacancy).await? };
         let Some(results) = self.set_aside(vacancy, &kept.set_aside).await? else { return Ok(None) };
+        let mut spent = Spent::default();
         if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::NeededGrant) {
-            kept.takeovers = self.takeovers().await?;
+            let records = self.records().await?;
+            kept.takeovers = takeovers(&records);
+            if let Some(stored) = clocks::read(self.link, self.keys, &self.doing("reading")).await? {
+                spent = clocks::spent(&self.request.shape, &stored, &records);
+            }
         }
         let layout = Layout::new(&self.request.shape, &kept);
         // After a loss the epoch always grows, past all that this host has seen. On request it grows with another plan.
@@ -337,6 +343,9 @@ impl Open<'_> {
             .arg(amounts_text(&request.shape.amounts()))
             .arg(closing_text(&request.shape))
             .arg(rerun.names(&request.shape).join("\n"))
+            .arg(request.shape.deadline.map_or_else(String::new, |limit| clocks::millis(limit).to_string()))
+            .arg(spent.run.to_string())
+            .arg(clocks::clocks_text(&request.shape, &spent))
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .arg(if is_fresh || kept.calls.is_some() { "replace" } else { "keep" })
@@ -368,12 +377,11 @@ impl Open<'_> {
         }))
     }
 
-    /// Returns how many hosts in a row have lost each task. A task that crashes hosts does so after a restart too.
-    async fn takeovers(&self) -> Result<HashMap<TaskIdx, u16>, Error> {
+    /// Reads the records of the last life. A task that crashes hosts does so after a restart too.
+    async fn records(&self) -> Result<Bytes, Error> {
         let command = Command::new("GET").arg(self.keys.key("tasks"));
         let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
-        let records = answers.into_iter().next().and_then(Answer::bytes).unwrap_or_default();
-        Ok(takeovers(&records))
+        Ok(answers.into_iter().next().and_then(Answer::bytes).unwrap_or_default())
     }
 
     /// Returns which stored results are valid under this plan.

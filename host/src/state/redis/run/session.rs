@@ -11,8 +11,8 @@ use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
 use crate::state::redis::run::wakeups::Wakeups;
 use crate::state::redis::run::wire::{
-    Committed, Step, Stored, amounts_text, outcome, read_reply, read_token, shortest_delay, token_text,
-    with_result,
+    Committed, Step, Stored, amounts_text, first_deadline, outcome, read_reply, read_token, shortest_delay,
+    token_text, with_result,
 };
 use crate::state::redis::scripts::STEP;
 use crate::state::{
@@ -176,6 +176,7 @@ impl Run {
                     let done = read_reply(&bytes).ok_or_else(|| self.invalid_reply())?;
                     // A retry of this batch may be due before the next heartbeat: set the timer.
                     self.wakeups.due(delay);
+                    self.wakeups.due(first_deadline(&done));
                     let mut reply = self.committed(tokens, done, sent);
                     reply.verdicts.extend(std::iter::repeat_n(Verdict::Fenced, fenced));
                     return Ok(reply);

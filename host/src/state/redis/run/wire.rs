@@ -4,14 +4,15 @@
 use crate::model::{IndexPath, RunStatus, TaskIdx};
 use crate::state::redis::run::claims::Settled;
 use crate::state::redis::run::formats::{
-    ATTEMPT_BITS, CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_READY, IS_TAINTED,
+    ATTEMPT_BITS, CALL_BYTES, IS_CLOSING, IS_EXPANDED, IS_OVERDUE, IS_READY, IS_TAINTED,
 };
 use crate::state::{
-    Blocked, CallDigest, Claim, HostId, NodeId, Offer, Outcome, Progress, Settlement, Stage, Stop, Token,
-    Version,
+    Blocked, CallDigest, Claim, Deadline, HostId, NodeId, Offer, Outcome, Progress, Settlement, Stage, Stop,
+    Token, Version,
 };
 use bytes::Bytes;
 use serde::Deserialize;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The reply of a step.
@@ -51,6 +52,8 @@ struct Reply<'a> {
     total: u32,
     version: u64,
     results: u64,
+    /// Milliseconds until the run's deadline; negative without one.
+    left: i64,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +72,16 @@ struct ClaimReply<'a> {
     offer: &'a str,
     #[serde(default)]
     elements: u32,
+    /// The deadline that passes first; negative without one.
+    #[serde(default = "none")]
+    deadline: i64,
+    /// Milliseconds that it leaves.
+    #[serde(default)]
+    left: u64,
+}
+
+const fn none() -> i64 {
+    -1
 }
 
 /// Decodes the reply of a commit; none if it is damaged.
@@ -86,6 +99,7 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
             stop: stop(reply.stop),
             open: reply.open,
             total: reply.total,
+            left: u64::try_from(reply.left).ok().map(Duration::from_millis),
         },
         version: Version(reply.version),
         results: reply.results,
@@ -110,10 +124,14 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
             IS_TAINTED => Stage::Tainted,
             IS_EXPANDED => Stage::Expanded { items: reply.items },
             IS_CLOSING => Stage::Closing,
+            IS_OVERDUE => Stage::Overdue,
             _ => return None, // no script sends another number
         },
         offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
         elements: reply.elements,
+        deadline: u32::try_from(reply.deadline)
+            .ok()
+            .map(|position| Deadline { position, left: Duration::from_millis(reply.left) }),
     })
 }
 
@@ -143,9 +161,7 @@ fn node_text(node: &NodeId) -> String {
 }
 
 fn status(text: &str) -> Option<RunStatus> {
-    [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled]
-        .into_iter()
-        .find(|status| status.as_str() == text)
+    RunStatus::ALL.into_iter().find(|status| status.as_str() == text)
 }
 
 fn stop(text: &str) -> Option<Stop> {
@@ -153,6 +169,7 @@ fn stop(text: &str) -> Option<Stop> {
         "failure" => Some(Stop::Failure),
         "fail-fast" => Some(Stop::FailFast),
         "cancelled" => Some(Stop::Cancelled),
+        "timeout" => Some(Stop::TimedOut),
         _ => None, // nothing stops the run
     }
 }
@@ -223,6 +240,13 @@ pub(crate) fn with_result(settlement: &Settlement) -> (Token, Option<Stored>) {
         | Outcome::Expand { .. } => None,
     };
     (settlement.token, result)
+}
+
+/// Returns when the first deadline that a reply names passes, by the host's clock and not too early.
+pub(crate) fn first_deadline(reply: &Committed) -> Option<Instant> {
+    let of_claims = reply.claims.iter().filter_map(|claim| Some(claim.deadline?.left));
+    let left = of_claims.chain(reply.progress.left).filter(|left| !left.is_zero()).min()?;
+    Instant::now().checked_add(left + Duration::from_millis(1))
 }
 
 /// Returns when the first retry in the batch is due.

@@ -4,7 +4,10 @@ local old_life, kept, keep_results, check_hosts = ARGV[1], tonumber(ARGV[2]), AR
 local life, epoch, version, me, lease, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10]
 local digest, record, policy, total, open = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[15]
 local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV[18], ARGV[19], ARGV[20]
-local closing, rerun, classes = ARGV[21], ARGV[22], tonumber(ARGV[23])
+local closing, rerun = ARGV[21], ARGV[22]
+-- The run's deadline or '', how much of it has passed before, and the clocks that run on: number, limit, passed time.
+local deadline, spent, clocks = ARGV[23], tonumber(ARGV[24]), cmsgpack.unpack(ARGV[25])
+local classes = tonumber(ARGV[26])
 local meta = call('HMGET', META, 'life', 'state', 'created')
 -- Fence against a faster host: the life or the results have changed since the inspection.
 if (meta[1] or '') ~= old_life or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
@@ -32,11 +35,11 @@ until cursor == '0'
 call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
 if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS, OFFERS) end
 for i = 1, classes do
-  call('HSET', COORD, 'c:' .. (i - 1), ARGV[23 + i])
+  call('HSET', COORD, 'c:' .. (i - 1), ARGV[26 + i])
 end
 -- The calls that results are of, in the order of this plan's tasks. The first entry says of which plan they are.
 local plan = call('LINDEX', CALLS, 0)
-local listed = 24 + classes
+local listed = 27 + classes
 if ARGV[listed] ~= 'keep' or plan ~= digest then
   call('UNLINK', CALLS)
   call('RPUSH', CALLS, digest)
@@ -62,6 +65,15 @@ call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
 call('ZADD', TIMES, '+inf', '')
 call('ZADD', HOSTS, '+inf', '', now + lease, me)
+for _, running in ipairs(clocks) do
+  local number, limit, passed = unpack(running)
+  call('HSET', COORD, 'k:' .. number, now - passed)
+  call('ZADD', TIMES, now - passed + limit, 'k' .. struct.pack('>I4', number))
+end
+if deadline ~= '' then
+  deadline = now - spent + tonumber(deadline)
+  call('ZADD', TIMES, deadline, 'K')
+end
 -- The version only grows, over all lives, so waiting hosts notice the new one.
 version = math.max(version, tonumber(call('HGET', META, 'version') or 0)) + 1
 call('UNLINK', WAKE)
@@ -71,6 +83,7 @@ local state = open == '0' and closing == '' and 'succeeded' or 'running'
 call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
   'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok,
   'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation,
-  'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me)
+  'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me,
+  'deadline', deadline, 'since', now - spent)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

@@ -27,7 +27,7 @@ function commands.commit()
   -- return.
   local known = run.version - (#pending_propagation > 0 and 1 or 0)
   reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
-    known, run.ok + #out.results / 2})
+    known, run.ok + #out.results / 2, time_left()})
   write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end

@@ -441,7 +441,7 @@ if command == 'commit' then
     if #entering > 0 and stored == 0 then run.version, must_wake = run.version + 1, true end
     run.open, run.live = run.open - ended_tasks, run.live - count + #claims
     local reply = cmsgpack.pack({string.rep(COMMITTED, count), claims, blocked, run.state, '', run.open, run.total,
-      run.version, run.ok + count})
+      run.version, run.ok + count, time_left()})
     write(reply, stored - #left + #entering / 2)
     return reply
   end

@@ -4,8 +4,9 @@ local pack, unpack_bytes = struct.pack, struct.unpack
 
 -- Phases of a node; the last three are final.
 local WAITING, QUEUED, CLAIMED, DONE, DROPPED, BROKEN = 0, 1, 2, 3, 4, 5
--- Flags of a node.
-local FLAG_TAINTED, FLAG_REPORTED, FLAG_LAPSED, FLAG_WAITED, FLAG_SPLIT = 1, 2, 4, 8, 16
+-- Flags of a node. The last three are of tasks: with deadlines, past one of them, past one that ends all open nodes.
+local FLAG_TAINTED, FLAG_REPORTED, FLAG_LAPSED, FLAG_WAITED, FLAG_SPLIT, FLAG_TIMED, FLAG_OVERDUE, FLAG_ENDS_AT_ONCE =
+  1, 2, 4, 8, 16, 32, 64, 128
 -- Kinds of a task, which never change. A task leads if nodes of others wait for its elements or its expansion, and
 -- follows if its elements wait for those of others. Its nodes may be computed in iterations.
 -- Nodes of a task that offers may have results of another plan.
@@ -14,15 +15,15 @@ local KIND_WANTED, KIND_LEADS, KIND_KEPT, KIND_SHARES, KIND_CLOSING, KIND_FOLLOW
 -- What a node waits for: the end of another, or that it was expanded.
 local ON_ENDED, ON_EXPANDED = 0, 1
 -- Stages of a claim.
-local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING = 0, 1, 2, 3
+local IS_READY, IS_TAINTED, IS_EXPANDED, IS_CLOSING, IS_OVERDUE = 0, 1, 2, 3, 4
 -- Scopes of resources.
 local OWN, SHARED, ELASTIC = 0, 1, 2
 -- Settlements, and the answers to them.
 local AS_DONE, AS_SKIPPED, AS_LEFT_OUT, AS_FAILED, AS_RETRY, AS_PASSED, AS_RELEASE, AS_AWAIT, AS_ITERATED, AS_EXPAND,
   AS_ACCEPTED = 'D', 'S', 'H', 'F', 'R', 'P', 'B', 'A', 'I', 'E', 'O'
 local COMMITTED, NOT_HELD = 'C', 'N'
--- Pending propagation: edges to follow, or stored elements to skip.
-local EDGES_LEFT, ELEMENTS_LEFT = 0, 1
+-- Pending propagation: edges to follow, stored elements to skip, and tasks and elements past a deadline.
+local EDGES_LEFT, ELEMENTS_LEFT, OVERDUE_TASKS, OVERDUE_ELEMENTS = 0, 1, 2, 3
 
 -- The record of a task. Its front changes: phase, flags, takeovers, open dependencies, attempt. An attempt has its
 -- step in the bits from STEP on. The rest does not change: kind, levels of elements, class, order, first edge, edges.
@@ -43,6 +44,8 @@ local NODE, NODE_BYTES, INDEX, INDEX_BYTES = '>I4B', 5, '>I4', 4
 local EDGE, EDGE_BYTES = '>I4', 4
 -- An edge between elements, or to the expansion of a node: the other task, the number of indexes, what is waited for.
 local LEAD, LEAD_BYTES = '>I4BB', 6
+-- A deadline: its limit in milliseconds, and whether all open nodes end at once. The tasks that it binds follow.
+local CLOCK, CLOCK_BYTES = '>I8B', 9
 -- An offer: the call, how many iterations there are, and whether there is a result. The result follows.
 local OFFER, OFFER_BYTES = '>c16I4B', 21
 -- An entry of the queue after its letter and class: order, sequence number, whether it stands for all elements of the

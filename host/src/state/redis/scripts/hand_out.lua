@@ -19,7 +19,8 @@ do
     if not n then return false end
     local stage = IS_READY
     if n.split then stage = IS_EXPANDED elseif t.closing then stage = IS_CLOSING
-    elseif n.tainted then stage = IS_TAINTED end
+    elseif t.ends_at_once then stage = IS_OVERDUE elseif n.tainted then stage = IS_TAINTED
+    elseif t.overdue then stage = IS_OVERDUE end
     local from = ''
     if n.lapsed then
       local field = 'x:' .. key_of(idx, path)
@@ -47,8 +48,15 @@ do
     elseif stage == IS_READY and t.offers then
       offer = offer_text(name_of(idx, path))
     end
+    local deadline, left = -1, 0
+    if t.timed and path == '' then
+      local place = 'z:' .. idx
+      out.keep[place] = nil
+      out.forget[#out.forget + 1] = place
+    end
+    if t.timed and (stage == IS_READY or stage == IS_OVERDUE) then deadline, left = deadlines.start(idx) end
     claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
-      iterations_of(idx, path), offer, elements}
+      iterations_of(idx, path), offer, elements, deadline, left}
     return true
   end
 
@@ -132,15 +140,27 @@ do
     return element
   end
 
+  -- Hands out the elements of an overdue node.
+  local function hand_out_overdue(prefix, first, e)
+    while not e.out and #claims < MAX_SLOTLESS_CLAIMS do
+      claim(prefix, first, e.idx, take_element(e.idx, e.path))
+      line_up_elements(e.idx, e.path)
+    end
+  end
+
   -- Hands out up to `slots` nodes, best rank first over all lanes.
   function hand_out(prefix, first, slots, free, have)
-    if run.state ~= 'running' or run.stop == 'cancelled' then return end
-    -- Tainted and expanded nodes take neither slots nor resources.
+    if run.state ~= 'running' or ends_now() then return end
+    -- Tainted, expanded and overdue nodes take neither slots nor resources.
     if run.fast > 0 then
       for i, e in ipairs(lane('F', 'G', MAX_SLOTLESS_CLAIMS, run.fast, fresh.fast)) do
         if i > MAX_SLOTLESS_CLAIMS then break end
-        leave(e.member)
-        claim(prefix, first, e.idx, e.path)
+        if e.all then
+          hand_out_overdue(prefix, first, e)
+        elseif #claims < MAX_SLOTLESS_CLAIMS then
+          leave(e.member)
+          claim(prefix, first, e.idx, e.path)
+        end
       end
     end
     if run.stop or slots == 0 then return end

@@ -1,4 +1,4 @@
--- Time: expired leases, elapsed delays, and the end of the run.
+-- Time: expired leases, elapsed delays, deadlines, and the end of the run.
 
 -- Expires the lease of a claim: other hosts may take over the node. Until one does, the holder can still settle it.
 local function lapse(token)
@@ -36,7 +36,26 @@ local function forget_dead()
   end
 end
 
--- Handles timers that are due by the server's clock: leases and retry delays.
+-- Returns whether the run hands out nothing more, whatever its policy.
+local function ends_now() return run.stop == 'cancelled' or run.stop == 'timeout' end
+
+-- Handles a timer that is not the end of a lease: a retry delay, the deadline of tasks, or that of the run.
+local function handle_timer(member)
+  local kind = member:sub(1, 1)
+  if kind == 'K' then
+    if not ends_now() then run.stop, must_wake = 'timeout', true end
+  elseif run.stop then
+    return
+  elseif kind == 'k' then
+    deadlines.pass((unpack_bytes(INDEX, member, 2)))
+  else
+    local idx, path = unpack_node(member, 2)
+    local n = path == '' and task(idx) or element_record(key_of(idx, path))
+    if n and n.phase == WAITING then line_up(idx, path) end
+  end
+end
+
+-- Handles timers that are due by the server's clock.
 local function advance()
   if run.state ~= 'running' then return end
   for _, member in ipairs(call('ZRANGEBYSCORE', TIMES, '-inf', now, 'LIMIT', 0, 500)) do
@@ -44,8 +63,7 @@ local function advance()
       lapse(member:sub(2))
     else
       out.undue[member] = true
-      local idx, path = unpack_node(member, 2)
-      if not run.stop then line_up(idx, path) end
+      handle_timer(member)
     end
   end
 end
@@ -57,14 +75,14 @@ local function needs_closing() return run.closing and task(run.closing).phase < 
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
   -- After a failure, tainted nodes are still handed out: the run ends only when none is left.
-  local is_settled = run.stop == 'cancelled' or (run.fast == 0 and #pending_propagation == 0 and run.props == '')
+  local is_settled = ends_now() or (run.fast == 0 and #pending_propagation == 0 and run.props == '')
   if not run.stop then
     if run.open > 0 then return end
   elseif not is_settled then
     return
   end
-  if run.stop == 'cancelled' and (run.open > 0 or needs_closing()) then
-    run.state = 'cancelled'
+  if ends_now() and (run.open > 0 or needs_closing()) then
+    run.state = run.stop
   elseif run.failed == '1' then
     run.state = 'failed'
   elseif needs_closing() then

@@ -6,14 +6,14 @@ local command, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local budget = 1000
 
 local fields = {'v', 'life', 'state', 'stop', 'failed', 'policy', 'total', 'open', 'ok', 'live', 'fast', 'lanes',
-  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips', 'closing'}
+  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips', 'closing', 'deadline'}
 local found = call('HMGET', META, unpack(fields))
 local run = {
   v = found[1], life = found[2], state = found[3], stop = found[4], failed = found[5], policy = found[6],
   total = tonumber(found[7]), open = tonumber(found[8]), ok = tonumber(found[9]), live = tonumber(found[10]),
   fast = tonumber(found[11]), lanes = found[12], seq = tonumber(found[13]), version = tonumber(found[14]),
   props = found[15], armed = tonumber(found[16]), ttl = tonumber(found[17]), failures = tonumber(found[18]),
-  skips = tonumber(found[19]), closing = tonumber(found[20] or ''),
+  skips = tonumber(found[19]), closing = tonumber(found[20] or ''), deadline = tonumber(found[21] or ''),
 }
 if not run.v then return {'NORUN'} end
 if run.v ~= LAYOUT then return {'LAYOUT', run.v} end
@@ -26,6 +26,9 @@ run.lanes = cmsgpack.unpack(run.lanes)
 if run.stop == '' then run.stop = nil end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- Returns the time that the run's deadline leaves, or -1 without one.
+local function time_left() return run.deadline and math.max(run.deadline - now, 0) or -1 end
+
 -- Whether waiting hosts must be woken by this step.
 local must_wake = false
 

@@ -84,9 +84,11 @@ end
 local function line_up_elements(idx, path)
   local t, s = task(idx), split_of(idx, path)
   if not s then return end
-  local is_open = not s.scanning and s.running < s.max and (s.ready > 0 or s.cursor < s.items)
+  local is_open = not s.scanning and (s.running < s.max or t.overdue) and (s.ready > 0 or s.cursor < s.items)
   if is_open and not s.place then
-    s.place = enter(is_expandable(t, child(path, 0)) and 0 or t.class, t.order, idx, path, true)
+    local class = is_expandable(t, child(path, 0)) and 0 or t.class
+    if t.overdue then class = nil end
+    s.place = enter(class, t.order, idx, path, true)
   elseif not is_open and s.place then
     leave(s.place)
     s.place = nil
@@ -160,8 +162,13 @@ local function line_up(idx, path)
   local n = t.phase < DONE and node(idx, path)
   if not n then return nil end
   n.dirty, n.phase = true, QUEUED
-  if n.tainted or t.closing or n.split then return enter(nil, t.order, idx, path) end
-  if path == '' then return enter(t.depth > 0 and 0 or t.class, t.order, idx, path) end
+  if n.tainted or t.closing or n.split or t.overdue and path == '' then return enter(nil, t.order, idx, path) end
+  if path == '' then
+    local place = enter(t.depth > 0 and 0 or t.class, t.order, idx, path)
+    -- By its place the entry is found when a deadline passes.
+    if t.timed then out.keep['z:' .. idx] = place end
+    return place
+  end
   local around, item = split_last(path)
   add_ready(split_of(idx, around), item)
   line_up_elements(idx, around)

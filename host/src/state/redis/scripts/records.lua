@@ -65,6 +65,8 @@ local function task(idx)
   t = {phase = phase, takeovers = takeovers, left = left, attempt = attempt, class = class, order = order,
     edge = edge, edges = edges, tainted = has(flags, FLAG_TAINTED), reported = has(flags, FLAG_REPORTED),
     lapsed = has(flags, FLAG_LAPSED), waited = has(flags, FLAG_WAITED), split = has(flags, FLAG_SPLIT),
+    timed = has(flags, FLAG_TIMED), overdue = has(flags, FLAG_OVERDUE),
+    ends_at_once = has(flags, FLAG_ENDS_AT_ONCE),
     wanted = has(kind, KIND_WANTED), leads = has(kind, KIND_LEADS), kept = has(kind, KIND_KEPT),
     shares = has(kind, KIND_SHARES), closing = has(kind, KIND_CLOSING), follows = has(kind, KIND_FOLLOWS),
     repeats = has(kind, KIND_REPEATS), offers = has(kind, KIND_OFFERS), depth = depth}
@@ -76,6 +78,8 @@ end
 local function front(n)
   local flags = (n.tainted and FLAG_TAINTED or 0) + (n.reported and FLAG_REPORTED or 0)
     + (n.lapsed and FLAG_LAPSED or 0) + (n.waited and FLAG_WAITED or 0) + (n.split and FLAG_SPLIT or 0)
+    + (n.timed and FLAG_TIMED or 0) + (n.overdue and FLAG_OVERDUE or 0)
+    + (n.ends_at_once and FLAG_ENDS_AT_ONCE or 0)
   return pack(FRONT, n.phase, flags, n.takeovers, n.left, n.attempt)
 end
 

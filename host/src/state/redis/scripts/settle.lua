@@ -1,5 +1,5 @@
 -- Settlements: stores results, counts down dependents, and queues nodes again.
-local pending_propagation = {}
+local pending_propagation, deadlines = {}, {}
 -- In a block, because a script has at most 200 local variables at its top.
 local scan, continue_propagation, dequeue, settle
 do
@@ -20,7 +20,8 @@ do
       local around, item = split_last(path)
       local s = split_of(idx, around)
       -- The elements of a node that is not expanded yet, or is being scanned, are counted by the scan.
-      if not s or item >= s.cursor or t.kept and element_phase(idx, path) then return end
+      -- If a deadline ends the elements at once, they wait for nothing.
+      if not s or item >= s.cursor or t.ends_at_once or t.kept and element_phase(idx, path) then return end
       local waits = element_waits(t, idx, path)
       -- Most elements wait for one other: they are ready now, and cost no record before they are claimed.
       if waits == 1 and is_done then
@@ -118,7 +119,7 @@ do
   -- is moved to the end, and what has come for each of them is counted.
   function scan(idx, path)
     local t, s = task(idx), split_of(idx, path)
-    local waits = element_waits(t, idx, child(path, 0))
+    local waits = t.ends_at_once and 0 or element_waits(t, idx, child(path, 0))
     s.scanning = false
     if waits == 0 and not t.kept then return end
     -- For elements from here on, nothing has come.
@@ -159,10 +160,28 @@ do
     for _, p in ipairs(waiting) do
       if p[1] == EDGES_LEFT then
         follow(p[2], p[3], p[4] == 1)
+      elseif p[1] == OVERDUE_TASKS or p[1] == OVERDUE_ELEMENTS then
+        deadlines.continue(p)
       elseif task(p[2]).phase < DONE and split_of(p[2], p[3]) then
         scan(p[2], p[3])
         follow_elements(p[2], p[3])
       end
+    end
+  end
+
+  -- Drops the expanded nodes within a node that has ended. If a deadline has passed, some are queued among the nodes
+  -- that need no slot, which are handed out also after a failure that stops the run.
+  local function drop_inner(t, idx, path)
+    local function is_within(other) return #other > #path and other:sub(1, #path) == path end
+    for key, s in pairs(splits) do
+      if s.idx == idx and is_within(s.path) then
+        if s.place then leave(s.place) end
+        splits[key] = nil
+      end
+    end
+    if not t.overdue or run.fast == 0 then return end
+    for _, e in ipairs(lane('F', 'G', run.fast, run.fast, fresh.fast)) do
+      if e.idx == idx and is_within(e.path) then leave(e.member) end
     end
   end
 
@@ -173,6 +192,8 @@ do
     if s.place then leave(s.place) end
     out.clear[#out.clear + 1] = s
     splits[key_of(idx, path)], n.split = nil, false
+    local t = task(idx)
+    if #path + INDEX_BYTES < t.depth * INDEX_BYTES then drop_inner(t, idx, path) end
   end
 
   -- Counts down the nodes that wait for one by `select`, beyond the plan's edges.
@@ -265,7 +286,7 @@ do
         end
       end
     end
-    if n.left == 0 then line_up(h.idx, h.path) end
+    if n.left == 0 or task(h.idx).ends_at_once then line_up(h.idx, h.path) end
   end
 
   -- Expands a node into elements. They have no records yet: the cursor hands them out in order, or they become ready
@@ -352,9 +373,10 @@ do
     if kind == AS_RETRY then
       local delay, step = payload:match('^(%d+) (%d+)$')
       n.attempt = math.min(n.attempt % STEP + 1, STEP - 1) + STEP * tonumber(step)
-      if tonumber(delay) > 0 then
+      local is_overdue = task(h.idx).overdue
+      if tonumber(delay) > 0 and not is_overdue then
         out.due['d' .. key_of(h.idx, h.path)] = now + tonumber(delay)
-      elseif not run.stop then
+      elseif not run.stop or is_overdue then
         line_up(h.idx, h.path)
       end
     elseif kind == AS_RELEASE then

@@ -96,7 +96,6 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     let fields: [Option<String>; 9] =
         parts.next()?.list().into_iter().map(text).collect::<Vec<_>>().try_into().ok()?;
     let [name, status, epoch, total, open, failed, skipped, created, active] = fields;
-    let statuses = [RunStatus::Running, RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     let count = |field: Option<String>| field.and_then(|field| field.parse().ok()).unwrap_or(0_u32);
     let time = |field: Option<String>| {
         Timestamp::from_millis(field.and_then(|field| field.parse().ok()).unwrap_or_default())
@@ -107,7 +106,7 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     Some(RunSummary {
         run: run.clone(),
         name,
-        status: statuses.into_iter().find(|known| status.as_deref() == Some(known.as_str()))?,
+        status: RunStatus::ALL.into_iter().find(|known| status.as_deref() == Some(known.as_str()))?,
         epoch: epoch?.parse().ok()?,
         counts: Counts { done, failed, skipped, open },
         created: time(created),

@@ -30,9 +30,8 @@ pub(crate) async fn claims(
 pub(crate) async fn cancel(link: &Link, run: &RunId, keys: &RunKeys) -> Result<RunStatus, Error> {
     let request = ControlRequest { link, run, keys, doing: format!("cancelling run `{run}`") };
     let state = request.step("cancel", &[]).await?.into_iter().next().and_then(Answer::bytes);
-    let statuses = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled];
     let is_match = |status: &RunStatus| state.as_deref() == Some(status.as_str().as_bytes());
-    Ok(statuses.into_iter().find(is_match).unwrap_or(RunStatus::Running))
+    Ok(RunStatus::ALL.into_iter().find(is_match).unwrap_or(RunStatus::Running))
 }
 
 /// A request for a step by a process that does not work on the run.

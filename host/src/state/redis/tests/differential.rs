@@ -6,13 +6,13 @@
 //! server's clock instead, by the same amount. The real time that passes meanwhile is nothing against [`TICK`].
 
 use super::*;
-use crate::model::{FailureClass, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx};
+use crate::model::{FailureClass, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName};
 use crate::state::conformance::{Fixture, Host};
 use crate::state::redis::link::{Command, Link, Request};
 use crate::state::redis::link_to;
 use crate::state::{
-    Claim, FailureRecord, Hole, MemoryBackend, NodeId, Outcome, Reply, ResourceScope, ResourceShape, Stage,
-    Token, Verdict,
+    Claim, DeadlineScope, DeadlineShape, FailureRecord, Hole, MemoryBackend, NodeId, Outcome, Progress,
+    Reply, ResourceScope, ResourceShape, RunShape, Stage, Token, Verdict,
 };
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -117,7 +117,33 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         }
     }
     bench.shape.has_closing = random.below(2) == 0;
+    if is_timed(seed) && random.below(2) == 0 {
+        add_deadlines(&mut bench.shape, &mut random);
+    }
     bench
+}
+
+/// Adds deadlines of some tasks, of a pipeline, and of some runs. They pass after the leases of a tick and before its delays.
+fn add_deadlines(shape: &mut RunShape, random: &mut Random) {
+    let count = shape.tasks.len();
+    let first = usize::try_from(random.below(u64::try_from(count).unwrap())).unwrap();
+    let mut scopes = vec![(DeadlineScope::Pipeline, first..count)];
+    scopes.extend((0..count).filter(|_| random.below(4) == 0).map(|at| (DeadlineScope::Task, at..at + 1)));
+    for (position, (scope, tasks)) in (0..).zip(scopes) {
+        let name = TaskName::new(&format!("d{position}")).unwrap();
+        shape.deadlines.push(DeadlineShape { name, limit: TICK * pick(random, 60) + TICK * 3 / 4, scope });
+        for task in tasks {
+            shape.tasks[task].deadlines.push(position);
+        }
+    }
+    if random.below(4) == 0 {
+        shape.deadline = Some(TICK * (20 + pick(random, 100)) + TICK * 3 / 4);
+    }
+}
+
+/// Returns whole ticks: real time passes in Redis.
+fn ticks(left: Duration) -> u128 {
+    (left + TICK / 8).as_millis() / TICK.as_millis()
 }
 
 fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Outcome {
@@ -131,7 +157,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
     let repeats = task.is_some_and(|task| task.repeats(&claim.node.at));
     match (claim.stage, random.below(12)) {
         (Stage::Closing, 0) => Outcome::Failed(b"no"[..].into()),
-        (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) => Outcome::Release,
+        (Stage::Closing, 1 | 2) | (Stage::Tainted, 0..=5) | (Stage::Overdue, 1 | 3) => Outcome::Release,
         (Stage::Closing, _) | (Stage::Expanded { .. }, 5 | 6) => Outcome::Passed,
         (Stage::Tainted, _) => Outcome::Skipped(SkipReason::UpstreamSkipped),
         (Stage::Ready, _) if is_expandable => {
@@ -161,13 +187,15 @@ fn comparable(reply: &Reply) -> impl PartialEq + std::fmt::Debug + use<> {
         .claims
         .iter()
         .map(|claim| {
+            let deadline = claim.deadline.map(|deadline| (deadline.position, ticks(deadline.left)));
             let numbers = [claim.attempt, claim.step.into(), claim.iteration, claim.takeovers];
-            (claim.node, numbers, claim.from.clone(), claim.stage)
+            (claim.node, numbers, claim.from.clone(), claim.stage, deadline)
         })
         .collect();
     let mut blocked: Vec<_> = reply.blocked.iter().map(|blocked| (blocked.node, blocked.resource)).collect();
     blocked.sort_unstable();
-    (claims, blocked, reply.verdicts.clone(), reply.progress)
+    let left = reply.progress.left.map(ticks);
+    (claims, blocked, reply.verdicts.clone(), Progress { left: None, ..reply.progress }, left)
 }
 
 /// A host on both sides.
@@ -190,6 +218,8 @@ struct Seen {
     renewed: u32,
     lost: u32,
     left: u32,
+    overdue: u32,
+    timed_out: u32,
 }
 
 /// The two sides, each with its own clock.
@@ -228,9 +258,19 @@ impl Sides {
         let earlier = "local list = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES') \
                        for i = 1, #list, 2 do \
                          if list[i + 1] ~= 'inf' then redis.call('ZINCRBY', KEYS[1], '-' .. ARGV[1], list[i]) end \
+                       end \
+                       local list = redis.call('HGETALL', KEYS[2]) \
+                       for i = 1, #list, 2 do \
+                         if list[i]:sub(1, 2) == 'k:' and tonumber(list[i + 1]) then \
+                           redis.call('HINCRBY', KEYS[2], list[i], '-' .. ARGV[1]) \
+                         end \
+                       end \
+                       if redis.call('HGET', KEYS[3], 'deadline') ~= '' then \
+                         redis.call('HINCRBY', KEYS[3], 'deadline', '-' .. ARGV[1]) \
                        end";
         let command = Command::new("EVAL")
-            .args([earlier, "1", "cascade:run:run-1:times"])
+            .args([earlier, "3"])
+            .args(["times", "coord", "meta"].map(|key| format!("cascade:run:run-1:{key}")))
             .arg(TICK.as_millis().to_string());
         self.redis.block_on(self.link.ask("moving time", Request::write([command]))).unwrap();
     }
@@ -311,8 +351,13 @@ impl<'a> Twins<'a> {
         self.pairs[who].held = rest;
     }
 
-    /// A host leaves with all it holds, and another comes.
+    /// A host leaves with all it holds, and another comes, unless the run has reached its deadline: that would begin a new
+    /// life, in which only Redis knows of takeovers before.
     fn replace(&mut self, who: usize) {
+        let run = self.sides.memory.block_on(self.memory.backend.run(&self.memory.run())).unwrap();
+        if run.status != RunStatus::Running {
+            return;
+        }
         let next = self.open(who);
         let Pair { memory, redis, .. } = std::mem::replace(&mut self.pairs[who], next);
         self.sides.memory.block_on(self.memory.gone(memory));
@@ -379,6 +424,9 @@ impl<'a> Twins<'a> {
         seen.taken_over +=
             u32::try_from(one.claims.iter().filter(|claim| claim.from.is_some()).count()).unwrap();
         seen.late += u32::try_from(one.verdicts.iter().filter(|it| **it == Verdict::Fenced).count()).unwrap();
+        let overdue = one.claims.iter().filter(|claim| claim.stage == Stage::Overdue);
+        seen.overdue += u32::try_from(overdue.count()).unwrap();
+        seen.timed_out += u32::from(one.progress.status == RunStatus::TimedOut);
         let is_over = one.progress.status != RunStatus::Running;
         pair.held.extend(one.claims.into_iter().zip(two.claims));
         is_over
@@ -412,9 +460,13 @@ fn scripts_answer_as_the_machine_in_memory_does() {
     for seed in 0..SEEDS {
         Twins::new(&mut sides, seed).run();
     }
-    let Seen { delayed, iterated, taken_over, late, renewed, lost, left } = sides.seen;
-    let seen = [delayed, iterated, taken_over, late, renewed, lost, left];
-    assert!(seen.iter().all(|times| *times > 20), "too little of something happened: {:?}", sides.seen);
+    let Seen { delayed, iterated, taken_over, late, renewed, lost, left, overdue, timed_out } = sides.seen;
+    let seen = [delayed, iterated, taken_over, late, renewed, lost, left, overdue];
+    assert!(
+        seen.iter().all(|times| *times > 20) && timed_out > 2,
+        "too little of something happened: {:?}",
+        sides.seen
+    );
 }
 
 /// An element that failed, or another one that flows from it.
