@@ -33,6 +33,7 @@ pub(crate) fn sample(text: &str) -> Parsed {
         tasks: IndexMap::new(),
         outputs: None,
         output_files: std::collections::HashMap::new(),
+        notify: None,
         tests: Vec::new(),
     };
     let parsed = Parsed { manifest, left_out: LeftOut::default(), faults: Faults::none(source) };

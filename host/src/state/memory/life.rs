@@ -76,6 +76,7 @@ impl Life {
                     self.kept(name, fingerprint)
                 });
                 self.hand_on_calls(&mut next);
+                next.machine.follow_life(self.machine.progress().status);
                 next
             }
         }
