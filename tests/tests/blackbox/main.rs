@@ -44,6 +44,7 @@ mod mistakes;
 mod unknown_names;
 mod nested_names;
 mod network;
+mod notifications;
 mod outages;
 mod output_files;
 mod outputs;

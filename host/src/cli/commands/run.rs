@@ -3,7 +3,7 @@
 
 use crate::app;
 use crate::app::{
-    Backends, Builds, Checked, Error, Report, RunRequest, Session, SessionRequest, StateBackend,
+    Backends, Builds, Checked, Error, Hook, Report, RunRequest, Session, SessionRequest, StateBackend,
     runtime_for_guests,
 };
 use crate::cli::args::RunArguments;
@@ -55,7 +55,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         environment: &ctx.environment,
         memory: ctx.settings.memory,
     };
-    let session = Session::new(checked, &request)?;
+    let session = Session::new(checked, &request)?.notifying(&ctx.environment)?;
     let choice = arguments.output.as_deref();
     let shown = session.outputs();
     let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
@@ -134,6 +134,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
 fn check(ctx: &Context, arguments: &RunArguments, backends: &Backends) -> Result<(Sandbox, Checked), Error> {
     let mut resolved = app::read(&arguments.scope.manifest)?;
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    Hook::check(&mut resolved, &ctx.environment);
     let builds = if arguments.build {
         build_all(ctx, &resolved)?;
         Builds::Run
