@@ -40,6 +40,7 @@ mod run_summary;
 mod notification;
 mod control;
 mod occupied;
+mod watching;
 mod doctor;
 
 #[cfg(test)]
@@ -75,4 +76,7 @@ pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
 pub(crate) use stored::{Stored, StoredResult, stored_results};
 pub(crate) use test_run::{TestHost, TestResult, run_test};
+pub(crate) use watching::{
+    BuiltFiles, FilesChanged, Pause, Snapshot, WatchList, WatchRequest, wait_for_change,
+};
 pub(crate) use wit_files::read_wit;

@@ -168,6 +168,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) build: bool,
 
+    /// Run again whenever a file that the run is made of changes, and keep what is unchanged
+    #[arg(long)]
+    pub(crate) watch: bool,
+
     /// Write events as JSON lines to this file, replacing it; `-` writes them to stderr instead of the log
     #[arg(long, value_name = "FILE|-")]
     pub(crate) events: Option<PathBuf>,

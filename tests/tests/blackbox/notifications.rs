@@ -80,7 +80,10 @@ fn failures_are_told_without_secrets() {
     let summary = received.json();
     assert_eq!((&summary["status"], &summary["tasks"]["failed"]), (&json!("failed"), &json!(2)));
     let failures = summary["failures"].as_array().expect("a list of failures");
-    assert_eq!(failures[0], json!({ "task": "t", "class": "error", "error": "\"3 is odd\"", "attempt": 1 }));
+    assert_eq!(
+        failures[0],
+        json!({ "task": "t", "class": "error", "error": "the function returned the error \"3 is odd\"", "attempt": 1 })
+    );
     assert_eq!((&failures[1]["task"], &failures[1]["class"]), (&json!("u"), &json!("error")));
     let text = String::from_utf8_lossy(&received.body);
     assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
@@ -111,7 +114,7 @@ fn a_notification_that_is_not_accepted_changes_nothing() {
     let events = project.events();
     assert_eq!(events.0.last().expect("an event")["event"], "run.finished");
     let failed = project.host().args(["-p", "x=3"]).run().expect(1);
-    failed.says(["failed     t  error: \"3 is odd\"", "the answer was 302"]);
+    failed.says(["the function returned the error \"3 is odd\"", "the answer was 302"]);
     assert_eq!(receiver.received().len(), 2, "no redirect was followed");
 }
 
