@@ -59,6 +59,7 @@ mod unreachable;
 mod references;
 mod repeat;
 mod retries;
+mod run_watch;
 mod secret_forms;
 mod scratch;
 mod secrets;

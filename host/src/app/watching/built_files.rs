@@ -36,7 +36,8 @@ impl BuiltFiles {
                     let content = content(&path);
                     let (known, builds) = self.seen.entry(path.clone()).or_insert((None, 0));
                     let is_same = *builds > 0 && *known == content;
-                    (*known, *builds) = (content, builds.saturating_add(1));
+                    *known = content;
+                    *builds = if is_same { 1 } else { builds.saturating_add(1) };
                     if is_same {
                         base.accept(&path, after);
                     } else if *builds >= MAX_BUILDS {

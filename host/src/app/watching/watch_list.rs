@@ -6,7 +6,7 @@ use crate::app::watching::snapshot::{Role, Snapshot};
 use crate::app::wit_files::wit_files;
 use crate::app::{Params, params};
 use crate::graph::Manifests;
-use crate::manifest::{Expr, Manifest, Reference};
+use crate::manifest::{Expr, Grants, Manifest, Reference};
 use crate::model::InputPattern;
 use std::collections::BTreeSet;
 use std::fs;
@@ -71,19 +71,23 @@ impl WatchList {
             if is_built {
                 self.built.extend(path);
                 self.sources.insert(component.build_dir.clone());
-                let granted = component.grants.write.iter();
-                self.written.extend(granted.map(|folder| folder.value.host.clone()));
             } else {
                 self.inputs.extend(path);
             }
+            self.add_written(&component.grants);
             self.wit.extend(component.wit.iter().map(|wit| wit.path.value.clone()));
         }
         for task in manifest.tasks.values() {
+            task.grants.iter().for_each(|grants| self.add_written(grants));
             task.args.values().for_each(|(_, value)| self.add_files(&value.value));
             task.for_each.values().for_each(|list| self.add_files(&list.value));
             task.when.iter().for_each(|when| self.add_files(&when.subject.value));
         }
         manifest.outputs.iter().flatten().for_each(|(_, value)| self.add_files(&value.value));
+    }
+
+    fn add_written(&mut self, grants: &Grants) {
+        self.written.extend(grants.write.iter().map(|folder| folder.value.host.clone()));
     }
 
     /// Adds the files that a value reads.
@@ -139,20 +143,23 @@ impl WatchList {
     }
 
     fn add_sources(&self, folder: &Path, left: &mut usize, snapshot: &mut Snapshot) {
-        let mut open = vec![folder.to_owned()];
-        while let Some(folder) = open.pop() {
+        // One folder has many paths; what is written is compared by the real ones.
+        let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let written: Vec<PathBuf> = self.written.iter().map(real).collect();
+        let mut open = vec![(folder.to_owned(), real(&folder.to_owned()))];
+        while let Some((folder, place)) = open.pop() {
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let is_left_out = name.as_encoded_bytes().starts_with(b".")
                     || LEFT_OUT.iter().any(|left_out| *left_out == name);
-                let path = entry.path();
-                if is_left_out || self.written.iter().any(|written| *written == path) {
+                let (path, place) = (entry.path(), place.join(&name));
+                if is_left_out || written.contains(&place) {
                     continue;
                 }
                 // Links are not followed: they may lead around in a circle.
                 match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => open.push(path),
+                    Ok(kind) if kind.is_dir() => open.push((path, place)),
                     Ok(kind) if kind.is_file() && *left > 0 => {
                         *left -= 1;
                         snapshot.add(path, Role::Source);
@@ -183,7 +190,7 @@ mod tests {
             fs::write(dir.join(name), "x").unwrap();
         }
         let text = "cascade = 1\nname = \"x\"\n[components.a]\npath = \"made.wasm\"\nbuild = \"make\"\n\
-             grants.write = [\"g:grant\"]\n\
+             grants.write = [\"grant:g\"]\n\
              [components.b]\npath = \"lost.wasm\"\n[tasks.t]\ncall = \"nobody.f\"\nargs.x = [{ files = \"texts/*.txt\" }]\n\
              args.y = { select = { param = \"p\" }, cases = { a = { file = \"page.txt\" } } }\n\
              [tasks.u]\nmanifest = \"inner.toml\"\n";
@@ -213,7 +220,7 @@ mod tests {
         assert_eq!(all, 7, "those that are not there are watched too");
         assert_eq!(there, ["made.wasm Input", "page.txt Input", "texts/1.txt Input"]);
         let (all, there) = listed(true);
-        assert_eq!(all, 8);
+        assert_eq!(all, 8, "{there:?}");
         assert_eq!(there, ["made.wasm Built", "page.txt Input", "src/a.rs Source", "texts/1.txt Input"]);
     }
 
