@@ -71,7 +71,11 @@ impl Hook {
     pub(crate) fn signature(&self, body: &[u8]) -> Option<String> {
         let secret = self.secret.as_ref()?;
         let signed = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
-        Some(signed.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        let hex = |mut text: String, byte: &u8| {
+            text.push_str(&format!("{byte:02x}"));
+            text
+        };
+        Some(signed.as_ref().iter().fold(String::new(), hex))
     }
 }
 
@@ -92,7 +96,7 @@ fn url(written: &Spanned<HookSource>, environment: &Environment) -> Result<Targe
         HookSource::Env(name) => {
             let text = variable(("the URL", name), span, environment)?;
             let url = HookUrl::parse(text)
-                .map_err(|fault| Box::new(invalid_hook(span, &fault, &format!(" in `{name}`"))))?;
+                .map_err(|fault| Box::new(invalid_hook(span, fault, &format!(" in `{name}`"))))?;
             Ok(Target { url, shown: format!("the URL in `{name}`"), secret: Some(text.to_owned()) })
         }
     }

@@ -45,7 +45,7 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HookSource>> 
             let text = filled(reader, slot)?;
             match HookUrl::parse(&text.value) {
                 Ok(url) => HookSource::Url(url),
-                Err(fault) => return reader.fault(invalid(&text.span, &fault, "").secret()),
+                Err(fault) => return reader.fault(invalid(&text.span, fault, "").secret()),
             }
         }
         DeValue::Table(_) => HookSource::Env(variable(reader, slot, "url = { env = \"HOOK\" }")?.value),
@@ -59,7 +59,7 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HookSource>> 
 }
 
 /// Returns the fault of a URL that cannot be told; `origin` says where it is from, if not from the manifest.
-pub(crate) fn invalid(span: &Span, fault: &HookUrlFault, origin: &str) -> Fault {
+pub(crate) fn invalid(span: &Span, fault: HookUrlFault, origin: &str) -> Fault {
     let help = match fault {
         HookUrlFault::Plain => {
             "write `https://`: a notification over `http` reaches this machine only, as `http://127.0.0.1:8080/`"

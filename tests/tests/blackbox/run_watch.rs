@@ -226,6 +226,6 @@ fn a_watch_ends_when_nobody_reads_its_results() {
     let project = Project::basic(TASKS);
     project.file("text.txt", b"one");
     let shell = Host::new(["run", "manifest.toml", "--watch"]).within(project.folder());
-    let finished = shell.behind("sh", &["-c", "\"$0\" \"$@\" | true; echo ended >&2"]).run();
-    assert!(finished.stderr.contains("ended"), "{}", finished.stderr);
+    let finished = shell.behind("sh", &["-c", "{ \"$0\" \"$@\"; echo \"ended with $?\" >&2; } | true"]).run();
+    assert!(finished.stderr.contains("ended with 0"), "{}", finished.stderr);
 }

@@ -54,7 +54,7 @@ impl WatchList {
         let mut list = Self::of_manifest(request.manifest);
         list.written.clone_from(&request.written);
         for manifest in manifests.all() {
-            list.add_manifest(manifest, request.builds);
+            list.add_manifest(manifest, request);
         }
         list.inputs.extend(request.params.file.clone());
         let of_params = request.params.pairs.iter().filter_map(|pair| params::file_of(pair));
@@ -62,11 +62,11 @@ impl WatchList {
         list
     }
 
-    fn add_manifest(&mut self, manifest: &Manifest, builds: bool) {
+    fn add_manifest(&mut self, manifest: &Manifest, request: &WatchRequest<'_>) {
         let included = manifest.tasks.values().filter_map(|task| task.action.as_ref()?.value.included());
         self.manifests.extend(included.map(|included| included.path.clone()));
         for component in manifest.components.values() {
-            let is_built = builds && component.build.is_some();
+            let is_built = request.builds && component.build.is_some();
             let path = component.path.iter().map(|path| path.value.clone());
             if is_built {
                 self.built.extend(path);
@@ -95,7 +95,7 @@ impl WatchList {
         match value {
             Expr::Literal(_) => {}
             Expr::Array(parts) | Expr::Faulty(parts) => {
-                parts.iter().for_each(|part| self.add_files(&part.value))
+                parts.iter().for_each(|part| self.add_files(&part.value));
             }
             Expr::Table(entries) => entries.iter().for_each(|(_, part)| self.add_files(&part.value)),
             Expr::Reference(reference) => match &**reference {
@@ -124,7 +124,7 @@ impl WatchList {
         for folder in &self.sources {
             self.add_sources(folder, &mut left, &mut snapshot);
         }
-        for path in self.built.iter() {
+        for path in &self.built {
             snapshot.add(path.clone(), Role::Built);
         }
         // An input in the folder of a build command is an input.

@@ -56,24 +56,9 @@ pub(crate) fn run_once(
     let backends = Backends::default();
     let (sandbox, checked) = check((ctx, arguments), &backends, watching.as_deref_mut())?;
     let mut random = Random::from_system();
-    let run = match &arguments.run_id {
-        Some(run) => run.clone(),
-        None => RunId::generate(SystemClock.now(), &mut random),
-    };
-    let request = SessionRequest {
-        params: &arguments.params.texts(),
-        targets: &arguments.scope.targets,
-        run,
-        environment: &ctx.environment,
-        memory: ctx.settings.memory,
-    };
-    let session = Session::new(checked, &request)?;
+    let session = session((ctx, arguments), checked, &mut random)?;
     // Runs while somebody edits are nobody else's business.
     let session = if watching.is_some() { session } else { session.notifying(&ctx.environment)? };
-    let choice = arguments.output.as_deref();
-    let shown = session.outputs();
-    let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
-    outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
     let target = output_target(ctx, arguments, (&session, random.next_u64()))?;
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
@@ -99,17 +84,7 @@ pub(crate) fn run_once(
     ctx.console.set_names(&session.run, &name);
     let listeners = Listeners::open(ctx, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
-    for message in sandbox.take_warnings() {
-        recorder.run(Fact::Warning { code: "code-cache".into(), message });
-    }
-    // The quota of open files for each guest.
-    let files = sandbox.share_files(config::spare_files());
-    if files < MIN_FILES {
-        recorder.run(Fact::Warning {
-            code: "open-files".into(),
-            message: few_files_message(files, ctx.settings.jobs),
-        });
-    }
+    record_warnings(ctx, &sandbox, &recorder);
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {
         backend: Arc::clone(&state.backend),
@@ -161,6 +136,43 @@ pub(crate) fn run_once(
         std::mem::forget(session);
     }
     exit
+}
+
+/// Fits the params to the checked manifest, and checks which outputs are to be printed.
+fn session(
+    (ctx, arguments): (&Context, &RunArguments),
+    checked: Checked,
+    random: &mut Random,
+) -> Result<Session, Error> {
+    let run = match &arguments.run_id {
+        Some(run) => run.clone(),
+        None => RunId::generate(SystemClock.now(), random),
+    };
+    let request = SessionRequest {
+        params: &arguments.params.texts(),
+        targets: &arguments.scope.targets,
+        run,
+        environment: &ctx.environment,
+        memory: ctx.settings.memory,
+    };
+    let session = Session::new(checked, &request)?;
+    let choice = arguments.output.as_deref();
+    let shown = session.outputs();
+    let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
+    outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
+    Ok(session)
+}
+
+/// Records what is short before the run begins, and sets the quota of open files for each guest.
+fn record_warnings(ctx: &Context, sandbox: &Sandbox, recorder: &Recorder) {
+    for message in sandbox.take_warnings() {
+        recorder.run(Fact::Warning { code: "code-cache".into(), message });
+    }
+    let files = sandbox.share_files(config::spare_files());
+    if files < MIN_FILES {
+        let message = few_files_message(files, ctx.settings.jobs);
+        recorder.run(Fact::Warning { code: "open-files".into(), message });
+    }
 }
 
 /// Reads the manifest, builds its components if asked to, and checks all that can be checked before a run is opened.

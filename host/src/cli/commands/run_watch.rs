@@ -13,7 +13,7 @@ use crate::cli::process::Exit;
 use crate::model::{Clock as _, SystemClock, Timestamp};
 use std::fs;
 
-/// Runs a manifest again and again. Returns once a signal has stopped a run, or results can no longer be written.
+/// Runs a manifest again and again. Returns once a signal has stopped a run, or results can no longer be written or are no longer read.
 pub(crate) fn run_watching(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error> {
     refuse_flags(arguments)?;
     let manifest = &arguments.scope.manifest;
@@ -49,7 +49,7 @@ pub(crate) fn run_watching(ctx: &Context, arguments: &RunArguments) -> Result<Ex
                 saved.map_or_else(String::new, |saved| format!("{} after the change; ", since(saved)));
             ctx.console.note("watching", &format!("{after}watching {files}"));
         }
-        let change = watching.wait();
+        let Some(change) = watching.wait() else { return Ok(Exit::Success) };
         ctx.console.note("changed", &format!("{} changed: running again", named(&change)));
         saved = Some(change.saved);
     }

@@ -7,12 +7,14 @@ use crate::app::{
 use crate::cache::Cache;
 use crate::cli::args::RunArguments;
 use crate::cli::context::Context;
+use crate::cli::process::stdout_closed;
 use crate::engine::Interrupt;
 use crate::graph::Resolved;
 use crate::manifest::BackendSection;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -31,6 +33,8 @@ pub(crate) struct Watching<'a> {
     /// The change that has stopped the current run.
     change: Option<FilesChanged>,
     is_interrupted: bool,
+    /// Whether nobody reads the results any more.
+    is_unread: Arc<AtomicBool>,
 }
 
 impl<'a> Watching<'a> {
@@ -46,6 +50,7 @@ impl<'a> Watching<'a> {
             must_build: true,
             change: None,
             is_interrupted: false,
+            is_unread: stdout_closed(),
         }
     }
 
@@ -130,26 +135,16 @@ impl<'a> Watching<'a> {
         self.base.len()
     }
 
-    /// Waits for the next change, unless one has stopped the run. A signal ends the process meanwhile.
-    pub(crate) fn wait(&mut self) -> FilesChanged {
-        let change = match self.change.take() {
-            Some(change) => change,
-            None => self.next_change(),
-        };
-        self.must_build |= change.needs_build;
-        change
-    }
-
-    fn next_change(&self) -> FilesChanged {
+    /// Waits for the next change, unless one has stopped the run; none once nobody reads the results. A signal ends the
+    /// process meanwhile.
+    pub(crate) fn wait(&mut self) -> Option<FilesChanged> {
         let sleep = |pause: Duration| {
             std::thread::sleep(pause);
-            Pause::Over
+            if self.is_unread.load(Ordering::Relaxed) { Pause::Cancelled } else { Pause::Over }
         };
-        loop {
-            if let Some(change) = wait_for_change(&self.list, &self.base, sleep) {
-                return change;
-            }
-        }
+        let change = self.change.take().or_else(|| wait_for_change(&self.list, &self.base, sleep))?;
+        self.must_build |= change.needs_build;
+        Some(change)
     }
 }
 

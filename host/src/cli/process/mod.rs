@@ -13,7 +13,7 @@ pub(crate) use interrupt_message::{
     interrupt_message, interrupted_after_run, interrupted_before_run, outputs_not_printed, watching_ended,
 };
 pub(crate) use resume::resume_hint;
-pub(crate) use runtime::{health_monitor, wait_for, while_stdout_is_read};
+pub(crate) use runtime::{health_monitor, stdout_closed, wait_for, while_stdout_is_read};
 pub(crate) use signals::Signals;
 pub(crate) use terminal::{
     Reader, Stderr, print_stderr, print_stderr_bytes, stderr_blocks, stderr_reader, stderr_style,
