@@ -48,6 +48,8 @@ pub struct Manifest {
     pub notify: Option<Notify>,
     /// `[[tests]]`.
     pub tests: Vec<Test>,
+    /// Number of faults in `[[tests]]`, which no other part depends on.
+    pub test_faults: usize,
 }
 
 /// `[state]` or `[cache]`.
@@ -351,6 +353,7 @@ impl Manifest {
             output_files: HashMap::new(),
             notify: None,
             tests: Vec::new(),
+            test_faults: 0,
         }
     }
 }

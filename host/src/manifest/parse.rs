@@ -133,7 +133,9 @@ fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manife
     }
     manifest.notify = root.optional(reader, "notify", notify);
     if let Some(slot) = root.slot("tests") {
+        let mark = reader.mark();
         manifest.tests = tests(reader, &slot);
+        manifest.test_faults = reader.faults_since(mark);
     }
     for unknown in root.close(reader) {
         // A misspelt section: its entries may be the definitions that other names refer to.

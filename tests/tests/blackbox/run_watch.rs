@@ -187,7 +187,11 @@ fn a_failed_build_is_repeated_after_a_change() {
 #[test]
 fn flags_of_one_run_are_refused() {
     let project = Project::basic(TASKS);
-    for flags in [["--run-id", "r"], ["--update", "--"], ["--fresh", "--"], ["--dry-run", "--"]] {
+    for flag in ["--update", "--fresh", "--if-running=wait"] {
+        let words = ["run", "--watch", flag, "manifest.toml"];
+        Host::new(words).within(project.folder()).run().expect(2).says(["cannot be used with", "--watch"]);
+    }
+    for flags in [["--run-id", "r"], ["--dry-run", "--"]] {
         let words = ["run", "--watch", flags[0], flags[1], "manifest.toml"];
         let refused = Host::new(words).within(project.folder()).run().expect(2);
         refused.says([

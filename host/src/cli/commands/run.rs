@@ -228,7 +228,8 @@ fn output_target(
 ) -> Result<Option<OutputTarget>, Error> {
     let Some(dir) = &arguments.output_dir else { return Ok(None) };
     let inputs = input_files(ctx, arguments, session)?;
-    OutputTarget::new((dir, seed), (session, arguments.output.as_deref()), inputs).map(Some)
+    let events = arguments.events.as_deref().filter(|events| *events != Path::new("-"));
+    OutputTarget::new((dir, seed), (session, arguments.output.as_deref()), (inputs, events)).map(Some)
 }
 
 fn few_files_message(files: usize, jobs: u32) -> String {

@@ -62,13 +62,10 @@ fn since(saved: Timestamp) -> String {
 
 /// Refuses what makes no sense for more than one run.
 fn refuse_flags(arguments: &RunArguments) -> Result<(), Refusal> {
-    let RunArguments { run_id, fresh, update, if_running, dry_run, .. } = arguments;
-    let id = "each run of a watch is a run of its own, and results that are unchanged come from the cache";
+    let RunArguments { run_id, dry_run, .. } = arguments;
+    let id = "each run of a watch has an id of its own, and results that are unchanged come from the cache";
     let flags = [
         (run_id.is_some(), "--run-id", id),
-        (*fresh, "--fresh", id),
-        (*update, "--update", id),
-        (if_running.is_some(), "--if-running", id),
         (*dry_run, "--dry-run", "`cascade-host plan` shows what a run would do"),
     ];
     match flags.into_iter().find(|(is_given, ..)| *is_given) {
