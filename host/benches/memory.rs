@@ -40,6 +40,9 @@ const OUTER: u32 = 10_000;
 const MAX_WAITING: usize = 1024;
 const MAX_PEAK: usize = 3600;
 
+/// Most bytes of an element at the peak, its number and its result included.
+const MAX_ELEMENT: usize = 64;
+
 /// Guests at the same time.
 const SLOTS: u32 = 4;
 
@@ -136,6 +139,7 @@ fn elements() {
                  for-each.n = { task = \"list\" }\nargs = { n = { item = \"n\" } }\n";
     let peak = peak_of(&Graph::new(tasks, interface()));
     println!("an element: {peak} B at the peak, its number and its result included");
+    assert!(peak <= MAX_ELEMENT, "at most {MAX_ELEMENT} B are allowed");
 }
 
 /// Elements of elements, with their results, against as many elements of one range.

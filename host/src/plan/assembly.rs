@@ -2,16 +2,15 @@
 //! `recipe` and `nesting` say how; the application reads the results.
 
 use crate::model::{IndexPath, TaskIdx, to_usize};
-use crate::plan::known::MAX_CONVERTED;
 use crate::plan::nesting::{ElementsRecord, Length};
 use crate::plan::not_put::{NotPut, all};
-use crate::plan::recipe::{Recipe, Wire};
+use crate::plan::recipe::Recipe;
 use crate::plan::record::around;
+use crate::plan::stored_part::{at, convert, items, or_default};
 use crate::plan::{PipelineRecord, PlanRecord};
-use crate::value::wire::{Kind, Reader};
+use crate::value::wire::Reader;
 use crate::value::{
-    Items, Type, assign, compose_case, compose_list, compose_map, compose_record, compose_some,
-    compose_tuple, range, split,
+    Items, Type, compose_case, compose_list, compose_map, compose_record, compose_some, compose_tuple, range,
 };
 use bytes::Bytes;
 use std::rc::Rc;
@@ -32,9 +31,21 @@ pub struct Assembly<'r, E> {
 /// The lists of a pipeline in one place. One that is not there is missed only by what reads it.
 struct Lists<'r, E> {
     record: &'r ElementsRecord,
-    items: Vec<Result<Option<Items>, NotPut<E>>>,
+    items: Vec<Result<Option<Source<'r, E>>, NotPut<E>>>,
     /// The lengths of lists that are combined in all ways.
     lengths: Vec<Result<Option<usize>, NotPut<E>>>,
+}
+
+/// Where the value of an element's item comes from.
+enum Source<'r, E> {
+    /// A list without holes.
+    List(Items),
+    /// The elements of a task.
+    Elements(TaskIdx, IndexPath),
+    /// A value of each element of a pipeline in this place.
+    Each { place: Assembly<'r, E>, lists: Option<Rc<Lists<'r, E>>>, value: &'r Recipe },
+    /// The same of another type.
+    Converted { of: Box<Self>, from: Type, to: Type },
 }
 
 impl<'r, E: Clone> Assembly<'r, E> {
@@ -134,7 +145,9 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 values.map(|values| list(*is_bytes, values)).transpose()
             }
             Recipe::Converted { of, from, to, default } => {
-                let value = put(of)?.map(|value| convert(&value, from, to).ok_or(NotPut::NotStored));
+                let ty = |text: &str| Type::parse(text).map_err(|_| NotPut::NotStored);
+                let (from, to) = (ty(from)?, ty(to)?);
+                let value = put(of)?.map(|value| convert(&value, &from, &to).ok_or(NotPut::NotStored));
                 Ok(or_default(value.transpose()?, default.as_deref()))
             }
             Recipe::Item { level, item, part } => {
@@ -160,7 +173,11 @@ impl<'r, E: Clone> Assembly<'r, E> {
 
     fn lists(&self, pipeline: usize) -> Option<Rc<Lists<'r, E>>> {
         let record = self.elements_record(pipeline)?;
-        let items = record.lists.iter().map(|list| self.list(list)).collect();
+        let source = |list: &'r Recipe| match record.flows {
+            true => self.source(list),
+            false => Ok(self.list(list)?.map(Source::List)),
+        };
+        let items = record.lists.iter().map(source).collect();
         let lengths = record.lengths.iter().filter(|_| record.product);
         let lengths = lengths.map(|length| self.length(length)).collect();
         Some(Rc::new(Lists { record, items, lengths }))
@@ -189,8 +206,67 @@ impl<'r, E: Clone> Assembly<'r, E> {
     fn length(&self, length: &Length) -> Result<Option<usize>, NotPut<E>> {
         match length {
             Length::Known(length) => Ok(Some(to_usize(*length))),
+            // Also values that are not stored have a length.
+            Length::Of(Recipe::Each { pipeline, value, .. }) => {
+                let (pipeline, place) = (to_usize(*pipeline), self.around_of(to_usize(*pipeline)));
+                let Some(count) = place.count(pipeline)? else { return Ok(None) };
+                let values = place.elements(pipeline, (0..).take(count)).map(|element| element.put(value));
+                let values = values.filter(|value| !place.is_left_out(value));
+                let some = values.map(|value| match value {
+                    Ok(_) | Err(NotPut::NotStored) => Ok(Some(())),
+                    Err(other) => Err(other),
+                });
+                Ok(all(some)?.map(|some| some.len()))
+            }
             Length::Of(recipe) => self.list(recipe).map(|list| list.map(|items| items.len())),
-            Length::OfPipeline(pipeline) => self.around_of(to_usize(*pipeline)).count(to_usize(*pipeline)),
+        }
+    }
+
+    /// Returns where the items of elements come from that flow from those of another task or pipeline.
+    fn source(&self, recipe: &'r Recipe) -> Result<Option<Source<'r, E>>, NotPut<E>> {
+        match recipe {
+            Recipe::Task { task, part, level, default: _ } if part.is_empty() => {
+                let (task, at) = (TaskIdx::new(*task), self.at.prefix(usize::from(*level)));
+                let list = self.list(recipe)?;
+                Ok(list.map(|items| match self.has_more(task, at, items.len()) {
+                    true => Source::Elements(task, at),
+                    false => Source::List(items),
+                }))
+            }
+            Recipe::Each { pipeline, value, .. } => {
+                let (pipeline, place) = (to_usize(*pipeline), self.around_of(to_usize(*pipeline)));
+                let is_there = place.count(pipeline)?.is_some();
+                let lists = place.lists(pipeline);
+                Ok(is_there.then_some(Source::Each { place, lists, value }))
+            }
+            Recipe::Part { of, part, default: None } if part.is_empty() => self.source(of),
+            Recipe::Converted { of, from, to, default: _ } => {
+                let element = |list: &str| match Type::parse(list) {
+                    Ok(Type::List(element)) => Ok(Type::clone(&element)),
+                    Ok(_) | Err(_) => Err(NotPut::NotStored),
+                };
+                match self.source(of)? {
+                    Some(source) => {
+                        let (of, from, to) = (Box::new(source), element(from)?, element(to)?);
+                        Ok(Some(Source::Converted { of, from, to }))
+                    }
+                    None => Ok(self.list(recipe)?.map(Source::List)), // perhaps its default
+                }
+            }
+            other => Ok(self.list(other)?.map(Source::List)),
+        }
+    }
+
+    /// Returns the value at this position of a source.
+    fn at_position(&self, source: &Source<'r, E>, position: u32) -> Result<Option<Bytes>, NotPut<E>> {
+        match source {
+            Source::List(items) => items.get(to_usize(position)).map(Some).ok_or(NotPut::NotStored),
+            Source::Elements(task, at) => (self.results)(*task, at.child(position)),
+            Source::Each { place, lists, value } => place.element(lists.clone(), position).put(value),
+            Source::Converted { of, from, to } => {
+                let value = self.at_position(of, position)?;
+                value.map(|value| convert(&value, from, to).ok_or(NotPut::NotStored)).transpose()
+            }
         }
     }
 
@@ -205,24 +281,13 @@ impl<'r, E: Clone> Assembly<'r, E> {
                 Some(_) => Err(NotPut::NotStored),
             };
         }
-        let value = self.put(recipe)?;
-        let items = value.map(|value| items(&value).ok_or(NotPut::NotStored)).transpose()?;
-        if let (Recipe::Task { task, part, level, default: _ }, Some(items)) = (recipe, &items)
-            && part.is_empty()
-            && self.has_more(TaskIdx::new(*task), usize::from(*level), items.len())
-        {
-            return Err(NotPut::NotStored); // its elements have other numbers than the list
-        }
-        Ok(items)
+        self.put(recipe)?.map(|value| items(&value).ok_or(NotPut::NotStored)).transpose()
     }
 
-    /// Returns whether a task has an element after those of its list. So it has, if some are left out of the list.
-    fn has_more(&self, task: TaskIdx, level: usize, len: usize) -> bool {
+    /// Returns whether a node has an element after those of its list. So it has, if some are left out of the list.
+    fn has_more(&self, task: TaskIdx, at: IndexPath, len: usize) -> bool {
         let next = u32::try_from(len).unwrap_or(u32::MAX);
-        matches!(
-            (self.results)(task, self.at.prefix(level).child(next)),
-            Ok(Some(_)) | Err(NotPut::LeftOut(_))
-        )
+        matches!((self.results)(task, at.child(next)), Ok(Some(_)) | Err(NotPut::LeftOut(_)))
     }
 
     /// Returns the value of an item of the pipeline at this level, from 1.
@@ -235,78 +300,25 @@ impl<'r, E: Clone> Assembly<'r, E> {
         };
         let Some(list) = lists.items.get(item) else { return Err(NotPut::NotStored) };
         let Some(list) = list.as_ref().map_err(NotPut::clone)? else { return Ok(None) };
-        let mut position = to_usize(*index);
+        let mut position = *index;
         if lists.record.product {
             // The later lists are faster: as many elements in a row have the same value of this one.
             for length in lists.lengths.iter().skip(item + 1) {
                 let Some(length) = length.clone()? else { return Ok(None) };
-                position /= length.max(1);
+                position /= u32::try_from(length.max(1)).unwrap_or(u32::MAX);
             }
-            position %= list.len().max(1);
+            // Lists that are combined flow nowhere.
+            let Source::List(items) = list else { return Err(NotPut::NotStored) };
+            position %= u32::try_from(items.len().max(1)).unwrap_or(u32::MAX);
         }
-        list.get(position).map(Some).ok_or(NotPut::NotStored)
+        self.at_position(list, position)
     }
-}
-
-/// Locates the elements of a stored list, whose type is not stored.
-fn items(value: &Bytes) -> Option<Items> {
-    let element = match Reader::new(value).peek().ok()? {
-        Kind::Bin => Type::U8,
-        _ => Type::String, // of an array, or of what `split` refuses
-    };
-    split(&Type::List(Arc::new(element)), value).ok()
-}
-
-/// Converts a value from one type to another, both as text.
-fn convert(value: &Bytes, from: &str, to: &str) -> Option<Bytes> {
-    let conversion = assign(&Type::parse(from).ok()?, &Type::parse(to).ok()?).ok()?;
-    conversion.apply(value, MAX_CONVERTED).ok()
-}
-
-fn or_default(value: Option<Bytes>, default: Option<&[u8]>) -> Option<Bytes> {
-    value.or_else(|| default.map(Bytes::copy_from_slice))
-}
-
-/// Returns a part of a stored value; none if it has no such part.
-fn at(value: &Bytes, part: &[Wire]) -> Option<Bytes> {
-    let mut reader = Reader::new(value);
-    for step in part {
-        match step {
-            Wire::Present => {
-                let start = reader.position();
-                if reader.take_nil().ok()? {
-                    return None;
-                }
-                reader.seek(start);
-            }
-            Wire::Element(index) => {
-                let index = to_usize(*index);
-                if index >= reader.array_len().ok()? {
-                    return None;
-                }
-                (0..index).try_for_each(|_| reader.skip().ok())?;
-            }
-            Wire::Key(name) => {
-                let len = reader.map_len().ok()?;
-                let found = (0..len).find_map(|_| match reader.str() {
-                    Ok(key) if key == name => Some(Some(())),
-                    Ok(_) => reader.skip().err().map(|_| None),
-                    Err(_) => Some(None),
-                });
-                found??;
-            }
-        }
-    }
-    let start = reader.position();
-    reader.skip().ok()?;
-    Some(value.slice(start..reader.position()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Datum, Path};
-    use crate::plan::recipe::wire;
+    use crate::model::Datum;
     use crate::value::encode;
 
     fn stored(ty: &str, json: &str) -> (Type, Bytes) {
@@ -314,29 +326,6 @@ mod tests {
         let datum: Datum = serde_json::from_str(json).unwrap();
         let bytes = encode(&ty, &datum).unwrap();
         (ty, bytes)
-    }
-
-    #[test]
-    fn parts_of_stored_values_are_those_of_their_types() {
-        for (ty, json, path, expected) in [
-            (
-                "record { a: u8, b: list<string> }",
-                r#"{"a": 1, "b": ["x", "y"]}"#,
-                "b[1]",
-                Some(("string", "\"y\"")),
-            ),
-            ("list<u32>", "[7]", "[1]", None),
-            ("option<u8>", "null", "some", None),
-            ("option<u8>", "3", "some", Some(("u8", "3"))),
-            ("option<option<u8>>", "[null]", "some", Some(("option<u8>", "null"))),
-            ("result<u8, string>", r#"{"ok": 4}"#, "ok", Some(("u8", "4"))),
-            ("result<u8, string>", r#"{"err": "e"}"#, "ok", None),
-        ] {
-            let (ty, bytes) = stored(ty, json);
-            let part = wire(&ty, &Path::parse(path).unwrap()).unwrap();
-            let expected = expected.map(|(ty, json)| stored(ty, json).1);
-            assert_eq!(at(&bytes, &part), expected, "{json} {path}");
-        }
     }
 
     /// How the lists of a pipeline are combined.
@@ -359,6 +348,7 @@ mod tests {
             lists: [0, 1].map(list).to_vec(),
             product: combined == Combined::Product,
             lengths,
+            flows: false,
         };
         let record = PlanRecord::of_pipelines(vec![PipelineRecord::sample("clean", Some(elements))]);
         let outermost = Assembly::new(&record, results);

@@ -157,7 +157,7 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let fingerprints = parts.fingerprints(&keys);
     let callees = plan.functions().iter().zip(&request.grants);
     let callees = callees.map(|(function, grants)| callee_digest(function, grants, request.run)).collect();
-    let digest = run_digest(plan, &keys, &fingerprints);
+    let digest = run_digest(plan, &fingerprints);
     let tasks = plan.tasks().iter().map(|task| task.name.to_string()).zip(keys);
     let names = sources::names(plan, request.folder);
     let read = Read { inputs: &inputs, variables: &request.variables, run: request.run };
@@ -200,20 +200,14 @@ fn input_digest(input: &Input, bytes: &Bytes, run: &RunId) -> Digest {
     digester.finish()
 }
 
-/// Returns the digest of a run: names and fingerprints of its tasks, and the order that `after` adds.
-fn run_digest(plan: &Plan, keys: &[Keys], fingerprints: &[Digest]) -> Digest {
+/// Returns the digest of a run: names and fingerprints of its tasks.
+fn run_digest(plan: &Plan, fingerprints: &[Digest]) -> Digest {
     let mut digester = Digester::new("cascade run 1");
-    for ((task, keys), fingerprint) in plan.tasks().iter().zip(keys).zip(fingerprints) {
+    for (task, fingerprint) in plan.tasks().iter().zip(fingerprints) {
         digester.field(task.name.as_str().as_bytes()).digest(fingerprint);
-        if let Some((_, after)) = keys.iter().find(|(key, _)| key == AFTER) {
-            digester.digest(after);
-        }
     }
     digester.finish()
 }
-
-/// Key that orders tasks without determining their results.
-const AFTER: &str = "after";
 
 /// Everything that goes into the digests.
 struct Parts<'a> {
@@ -223,7 +217,8 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Returns, for each task, the digest of what determines its output: its own keys, and the tasks that it reads.
+    /// Returns, for each task, the digest of what determines its result: its own keys, and the tasks that it reads or runs
+    /// after. If one of them fails, there is no result.
     fn fingerprints(&self, keys: &[Keys]) -> Vec<Digest> {
         let tasks = self.plan.tasks();
         let mut fingerprints = vec![Digest::of_bytes(&[]); tasks.len()];
@@ -232,16 +227,16 @@ impl Parts<'_> {
                 continue;
             };
             let mut digester = Digester::new("cascade task 1");
-            for (key, digest) in keys.iter().filter(|(key, _)| key != AFTER) {
+            for (key, digest) in keys {
                 digester.field(key.as_bytes()).digest(digest);
             }
-            for binding in self.plan.bindings_of(task) {
-                binding.each_task(&mut |read| {
-                    fingerprints.get(read.index()).into_iter().for_each(|fingerprint| {
-                        digester.digest(fingerprint);
-                    });
+            let mut add = |before: TaskIdx| {
+                fingerprints.get(before.index()).into_iter().for_each(|fingerprint| {
+                    digester.digest(fingerprint);
                 });
-            }
+            };
+            self.plan.bindings_of(task).for_each(|binding| binding.each_task(&mut add));
+            task.after.iter().for_each(|after| add(*after));
             if let Some(slot) = fingerprints.get_mut(index.index()) {
                 *slot = digester.finish();
             }
@@ -328,7 +323,7 @@ impl Parts<'_> {
         if !after.is_empty() {
             let mut digester = Digester::new("cascade after 1");
             after.iter().for_each(|after| self.name(*after, &mut digester));
-            keys.push((AFTER.to_owned(), digester.finish()));
+            keys.push(("after".to_owned(), digester.finish()));
         }
         let leaves_out = usize::from(*left_out_level).checked_sub(1).and_then(|level| around.get(level));
         let leaves_out = leaves_out.and_then(|pipeline| self.plan.pipelines().get(*pipeline));

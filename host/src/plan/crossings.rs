@@ -8,6 +8,7 @@ use crate::plan::Binding;
 use crate::plan::binding::{Target, bind};
 use crate::plan::infer::infer;
 use crate::plan::scope::{Crossed, OutputType, Scope};
+use crate::plan::secrecy::Secret;
 use crate::plan::{lists, secrecy};
 use crate::value::{Type, encode};
 use std::sync::Arc;
@@ -79,7 +80,7 @@ fn type_crossing(scope: &mut Scope<'_>, crossing: &Crossing) -> Option<Crossed> 
     let pipeline = scope.graph.pipelines().get(crossing.border.pipeline())?;
     match &crossing.border {
         Border::Argument { param, origin, .. } => {
-            argument(scope, pipeline, (*param, *origin), &crossing.value)
+            argument(scope, crossing.border.pipeline(), (*param, *origin), &crossing.value)
         }
         Border::Output { .. } => output(scope, &crossing.value),
         Border::Record { .. } => record(scope, pipeline, crossing),
@@ -109,10 +110,11 @@ pub(crate) fn each(scope: &Scope<'_>, pipeline: usize, (value, element): (Arc<Bi
 
 fn argument(
     scope: &mut Scope<'_>,
-    pipeline: &Pipeline,
+    position: usize,
     (param, origin): (usize, Origin),
     value: &Spanned<Expr>,
 ) -> Option<Crossed> {
+    let pipeline = scope.graph.pipelines().get(position)?;
     let manifest = scope.graph.manifests().get(pipeline.manifest)?;
     let (name, declared) = manifest.params.get_index(param)?;
     let ty = scope.params.get(pipeline.manifest)?.ty(param)?.clone();
@@ -145,7 +147,13 @@ fn argument(
         }
     }
     let bound = bound?;
-    let bound = if declared.secret { secrecy::hidden(scope, (name, &value.span), bound, &ty) } else { bound };
+    let bound = if declared.secret {
+        let levels = secrecy::levels(scope, position);
+        let secret = Secret { name, span: &value.span, levels: &levels };
+        secrecy::hidden(scope, secret, bound, &ty)
+    } else {
+        bound
+    };
     Some(Crossed::Known(ty, Arc::new(bound)))
 }
 

@@ -39,6 +39,7 @@ mod recipe;
 mod nesting;
 mod not_put;
 mod record;
+mod stored_part;
 mod assembly;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -18,6 +18,10 @@ pub struct ElementsRecord {
     pub product: bool,
     /// The lengths of the lists that say how many elements there are. They are combined in the same way.
     pub lengths: Vec<Length>,
+    /// Whether the elements flow from those of other tasks: then each has the number of the one that it flows from, which
+    /// differs from its position in the list if elements before it are left out.
+    #[serde(default)]
+    pub flows: bool,
 }
 
 /// The length of a list.
@@ -27,8 +31,6 @@ pub enum Length {
     Known(u32),
     /// That of a value.
     Of(Recipe),
-    /// The number of elements of a pipeline, by its position.
-    OfPipeline(u32),
 }
 
 impl Plan {
@@ -67,6 +69,7 @@ pub(crate) fn elements(
         lists: lists.iter().map(|list| recipes.of(around, &list.list, &list.ty)).collect(),
         product,
         lengths: counted.iter().map(|list| length(recipes, &known, (around, list))).collect(),
+        flows: flow.is_some(),
     })
 }
 
@@ -74,10 +77,7 @@ fn length(recipes: &Recipes<'_>, known: &Known<'_>, (around, list): (&[usize], &
     if let Some(Ok(length)) = known.length(&list.list, &list.ty).map(u32::try_from) {
         return Length::Known(length);
     }
-    match whole(&list.list) {
-        Binding::Each { pipeline, .. } => Length::OfPipeline(u32::try_from(*pipeline).unwrap_or(u32::MAX)),
-        _ => Length::Of(recipes.unconverted(around, &list.list, &list.ty)), // is stored, or unknown
-    }
+    Length::Of(recipes.unconverted(around, whole(&list.list), &list.ty))
 }
 
 /// Returns the value that crosses a border as a whole.

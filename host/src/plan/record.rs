@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
-/// `indexed` and no pipelines that run over lists, version 4 no values that are converted.
-const VERSION: u32 = 5;
+/// `indexed` and no pipelines that run over lists, version 4 no values that are converted, version 5 did not tell whether
+/// elements flow.
+const VERSION: u32 = 6;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -388,7 +389,8 @@ mod tests {
     }
     #[test]
     fn nodes_have_indexes_behind_what_runs_per_element() {
-        let elements = || Some(ElementsRecord { lists: Vec::new(), product: false, lengths: Vec::new() });
+        let elements =
+            || Some(ElementsRecord { lists: Vec::new(), product: false, lengths: Vec::new(), flows: false });
         let pipelines = vec![
             PipelineRecord::sample("a", elements()),
             PipelineRecord::sample("a/b", None),

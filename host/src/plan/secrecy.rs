@@ -19,9 +19,18 @@ pub(crate) fn hide_fault(fault: &mut Fault, name: &Name) {
     fault.helps.clear();
 }
 
-/// Hides all that a value is made of: its inputs become secret, and its literals secret inputs. Values of tasks are
-/// results, which are stored and shown as results are.
-pub(crate) fn hidden(scope: &mut Scope<'_>, of: (&Name, &Span), value: Binding, ty: &Type) -> Binding {
+/// A secret param, and the place of a value that is passed into it.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'s> {
+    pub(crate) name: &'s Name,
+    pub(crate) span: &'s Span,
+    /// The pipelines whose items the value may refer to, by level.
+    pub(crate) levels: &'s [usize],
+}
+
+/// Hides all that a value is made of: its inputs become secret, and its literals secret inputs. Of an item, the whole list
+/// is hidden. Values of tasks are results, which are stored and shown as results are.
+pub(crate) fn hidden(scope: &mut Scope<'_>, of: Secret<'_>, value: Binding, ty: &Type) -> Binding {
     match (value, ty) {
         (Binding::Constant(bytes), _) => literal(scope, of, bytes, ty),
         (Binding::Wrapped(part), Type::Option(inner)) => {
@@ -77,6 +86,17 @@ pub(crate) fn hidden(scope: &mut Scope<'_>, of: (&Name, &Span), value: Binding, 
             let value = Arc::new(hidden(scope, of, Binding::clone(&value), &whole));
             Binding::Part { value, ty: whole, path, conversion, default }
         }
+        (Binding::Item { level, item, path, ty: of_item, conversion }, _) => {
+            let pipeline = level.checked_sub(1).and_then(|level| of.levels.get(level));
+            pipeline.into_iter().for_each(|pipeline| hide_list(scope, of, *pipeline, item));
+            Binding::Item { level, item, path, ty: of_item, conversion }
+        }
+        (Binding::Each { pipeline, lists, element, value }, _) => {
+            lists.iter().for_each(|list| list.each_input(&mut |input| scope.inputs.hide(input)));
+            let inside = Secret { levels: &levels(scope, pipeline), ..of };
+            let value = Arc::new(hidden(scope, inside, Binding::clone(&value), &element));
+            Binding::Each { pipeline, lists, element, value }
+        }
         (value, _) => {
             value.each_input(&mut |input| scope.inputs.hide(input));
             if let Binding::Task { default: Some(bytes), .. } = &value {
@@ -87,8 +107,29 @@ pub(crate) fn hidden(scope: &mut Scope<'_>, of: (&Name, &Span), value: Binding, 
     }
 }
 
-fn literal(scope: &mut Scope<'_>, (name, span): (&Name, &Span), bytes: Bytes, ty: &Type) -> Binding {
-    match scope.inputs.literal((name, span), bytes.clone(), ty) {
+/// Hides a list that a pipeline runs over.
+fn hide_list(scope: &mut Scope<'_>, of: Secret<'_>, pipeline: usize, item: usize) {
+    let lists = scope.fan_outs.get(pipeline).and_then(Option::as_ref).and_then(|found| found.lists.as_ref());
+    let Some((list, ty)) =
+        lists.and_then(|lists| lists.get(item)).map(|list| (list.list.clone(), list.ty.clone()))
+    else {
+        return; // a fault was reported
+    };
+    let list = hidden(scope, of, list, &ty);
+    let lists =
+        scope.fan_outs.get_mut(pipeline).and_then(Option::as_mut).and_then(|found| found.lists.as_mut());
+    lists.and_then(|lists| lists.get_mut(item)).into_iter().for_each(|slot| slot.list = list.clone());
+}
+
+/// Returns the pipelines whose items a value in a pipeline may refer to, by level.
+pub(crate) fn levels(scope: &Scope<'_>, pipeline: usize) -> Vec<usize> {
+    let Some(found) = scope.graph.pipelines().get(pipeline) else { return Vec::new() };
+    let own = (!found.for_each.is_empty()).then_some(pipeline);
+    found.around.iter().copied().chain(own).collect()
+}
+
+fn literal(scope: &mut Scope<'_>, of: Secret<'_>, bytes: Bytes, ty: &Type) -> Binding {
+    match scope.inputs.literal((of.name, of.span), bytes.clone(), ty) {
         Some((input, conversion)) => Binding::Input { input, path: Path::root(), conversion },
         None => Binding::Constant(bytes), // every type fits itself
     }

@@ -215,3 +215,93 @@ fn pipeline_leaves_out_elements_in_which_a_task_fails() {
         }
     });
 }
+
+#[test]
+fn output_of_pipelines_over_shortened_lists_is_what_the_run_printed() {
+    let project = Project::basic(
+        r#"
+        [tasks.flat]
+        call = "g.maybe-fail"
+        for-each.x = { range = 7 }
+        args.x = { item = "x" }
+        on-error = "skip"
+        [tasks.first]
+        manifest = "first.toml"
+        for-each.n = { range = 8 }
+        args.n = { item = "n" }
+        on-error = "skip"
+        [tasks.over-first]
+        manifest = "record.toml"
+        for-each.one = { task = "first" }
+        args.one = { item = "one" }
+        [tasks.over-flat]
+        manifest = "number.toml"
+        for-each.n = { task = "flat" }
+        args.n = { item = "n" }
+        [tasks.third]
+        manifest = "record.toml"
+        for-each.one = { task = "over-first" }
+        args.one = { item = "one", path = "same" }
+        [tasks.zipped]
+        manifest = "record.toml"
+        for-each.one = { task = "first" }
+        for-each.n = { task = "flat" }
+        args.one = { item = "one" }
+        [tasks.all]
+        manifest = "record.toml"
+        product = true
+        for-each.n = { task = "flat" }
+        for-each.one = { task = "first" }
+        args.one = { item = "one" }
+        [outputs]
+        first = { task = "first" }
+        over-first = { task = "over-first" }
+        over-flat = { task = "over-flat" }
+        third = { task = "third" }
+        zipped = { task = "zipped" }
+        all = { task = "all" }
+        "#,
+    );
+    project.include(
+        "first.toml",
+        r#"
+        [params.n]
+        type = "u32"
+        [tasks.try]
+        call = "g.maybe-fail"
+        args.x = { param = "n" }
+        [outputs]
+        out = { task = "try" }
+        "#,
+    );
+    let double = |param: &str, argument: &str| {
+        format!(
+            r#"
+            [params.{param}]
+            type = "{}"
+            [tasks.double]
+            call = "g.double"
+            args.x = {argument}
+            [outputs]
+            same = {{ param = "{param}" }}
+            double = {{ task = "double" }}
+            "#,
+            if param == "n" { "u32" } else { "record { out: u32, note: option<string> }" }
+        )
+    };
+    project.include("number.toml", &double("n", r#"{ param = "n" }"#));
+    project.include("record.toml", &double("one", r#"{ param = "one", path = "out" }"#));
+    let redis = Redis::start("");
+    let uri = redis.uri();
+    let printed = project.host().args(["--state", &uri, "--run-id", "s1"]).run().expect(0).json();
+    let doubles: Vec<_> = printed["third"].as_array().unwrap().iter().map(|one| &one["double"]).collect();
+    assert_eq!(doubles, [0, 4, 8, 12]);
+    for (name, value) in printed.as_object().unwrap() {
+        let stored = command(&uri, &["output", "s1", name]).expect(0).json();
+        assert_eq!(stored, *value, "{name}");
+    }
+    let one = command(&uri, &["output", "s1", "over-first[2]"]).expect(0).json();
+    assert_eq!(one["same"], json!({ "out": 2, "note": null }));
+    let left_out = command(&uri, &["output", "s1", "over-first[1]"]).expect(4);
+    left_out.says(["`same` lies in an element that failed"]);
+}

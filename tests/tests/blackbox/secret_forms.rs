@@ -190,3 +190,98 @@ fn returned_error_hides_its_secret() {
         assert_has_none(from, &text, &["hunt", &long[..6], r#""c","h""#, "aHVudGVyMi10b2tlbgo"]);
     }
 }
+
+/// How a text gets into the secret param `key` of an included manifest, as it is or as an item. Each has the text once, and
+/// no other reference to it in the manifest.
+const PASSED: [(&str, &str); 14] = [
+    ("a literal", "args.key = \"hidden-text\""),
+    ("a param", "args.key = { param = \"text\" }"),
+    ("a variable", "args.key = { env = \"TEXT\" }"),
+    ("a file", "args.key = { file = \"text.txt\" }"),
+    ("a case", "args.key = { select = { param = \"mode\" }, cases = { a = \"hidden-text\", b = \"b\" } }"),
+    ("an item of a literal", "for-each.k = [\"hidden-text\", \"other\"]\nargs.key = { item = \"k\" }"),
+    ("an item of a param", "for-each.k = { param = \"texts\" }\nargs.key = { item = \"k\" }"),
+    ("a param in a list", "for-each.k = [{ param = \"text\" }]\nargs.key = { item = \"k\" }"),
+    ("a variable in a list", "for-each.k = [{ env = \"TEXT\" }]\nargs.key = { item = \"k\" }"),
+    ("an item of files", "for-each.k = { files = \"text*.txt\" }\nargs.key = { item = \"k\" }"),
+    (
+        "an item of a case",
+        "for-each.k = { select = { param = \"mode\" }, cases = { a = [\"hidden-text\"], b = [\"b\"] } }\n\
+         args.key = { item = \"k\" }",
+    ),
+    (
+        "an item of a product",
+        "product = true\nfor-each.k = [\"hidden-text\"]\nfor-each.n = { range = 2 }\nargs.key = { item = \"k\" }\nargs.n = { item = \"n\" }",
+    ),
+    (
+        "a part of an item",
+        "for-each.k = [{ a = \"hidden-text\", b = 1 }]\nargs.key = { item = \"k\", path = \"a\" }",
+    ),
+    (
+        "a part of a param's item",
+        "for-each.k = { param = \"pairs\" }\nargs.key = { item = \"k\", path = \"[0]\" }",
+    ),
+];
+
+const TELLER: &str = "[params.key]\ntype = \"string\"\nsecret = true\n[params.n]\ntype = \"u32\"\ndefault = 0\n\
+     [tasks.tell]\ncall = \"g.tell-lines\"\nargs.text = { param = \"key\" }\n";
+
+/// Manifests that take what is passed, and pass it on as a whole, as an item, and as an item of an item.
+const BETWEEN: [(&str, &str, &str); 3] = [
+    ("one.toml", "[params.key]\ntype = \"string\"\n", "args.key = { param = \"key\" }"),
+    (
+        "items.toml",
+        "[params.key]\ntype = \"string\"\n",
+        "for-each.k = [{ param = \"key\" }]\nargs.key = { item = \"k\" }",
+    ),
+    (
+        "nested.toml",
+        "[params.key]\ntype = \"string\"\n",
+        "for-each.ks = [[{ param = \"key\" }], [\"x\"]]\nargs.ks = { item = \"ks\" }",
+    ),
+];
+
+#[test]
+fn everything_that_is_passed_into_a_secret_param_is_hidden() {
+    let server = Redis::start("");
+    let params = "[params.text]\ntype = \"string\"\ndefault = \"hidden-text\"\n\
+         [params.texts]\ntype = \"list<string>\"\ndefault = [\"hidden-text\", \"y\"]\n\
+         [params.pairs]\ntype = \"list<tuple<string, u8>>\"\ndefault = [[\"hidden-text\", 1]]\n\
+         [params.mode]\ntype = \"string\"\ndefault = \"a\"\n";
+    let uses = |line: &str| {
+        let used = |name: &&str| line.contains(&format!("param = \"{name}\""));
+        let declared = params.split_inclusive('\n').collect::<Vec<_>>();
+        let unused = ["text", "texts", "pairs", "mode"].into_iter().filter(|name| !used(name));
+        let unused: Vec<String> = unused.map(|name| format!("[params.{name}]\n")).collect();
+        let declared = declared.chunks(3).filter(|param| !unused.iter().any(|name| name == param[0]));
+        declared.map(|param| param.concat()).collect::<String>()
+    };
+    let check = |how: &str, included: &str, line: &str| {
+        let body = format!("{}[tasks.in]\nmanifest = \"{included}\"\n{line}\n", uses(line));
+        let project = Project::new(&format!("[state]\nuri = \"{}\"\n{body}", server.uri()));
+        project.include("teller.toml", TELLER);
+        for (file, params, pass) in BETWEEN {
+            let inner = if file == "nested.toml" { "inner.toml" } else { "teller.toml" };
+            project.include(file, &format!("{params}[tasks.on]\nmanifest = \"{inner}\"\n{pass}\n"));
+        }
+        let inner = "[params.ks]\ntype = \"list<string>\"\n[tasks.on]\nmanifest = \"teller.toml\"\n\
+             for-each.k = { param = \"ks\" }\nargs.key = { item = \"k\" }\n";
+        project.include("inner.toml", inner);
+        project.file("text.txt", b"hidden-text");
+        let host = project.command("run").args(["--log-level", "trace", "--events", "events.jsonl"]);
+        let log = host.env("TEXT", "hidden-text").run().expect(0).stderr;
+        let events =
+            std::fs::read_to_string(project.folder().join("events.jsonl")).expect("there are events");
+        for (from, text) in [("the log", log), ("the events", events), ("the server", content(&server))] {
+            assert_has_none(&format!("{how} into {included}: {from}"), &text, &["hidden-text"]);
+        }
+        server.command(&["FLUSHALL"]);
+    };
+    for (how, line) in PASSED {
+        check(how, "teller.toml", line);
+    }
+    for (file, ..) in BETWEEN {
+        check("a literal", file, "args.key = \"hidden-text\"");
+        check("an item", file, "for-each.k = { param = \"texts\" }\nargs.key = { item = \"k\" }");
+    }
+}

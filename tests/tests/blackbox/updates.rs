@@ -288,3 +288,56 @@ fn update_that_was_killed_is_resumed() {
     assert_eq!(host(&[]).run().expect(0).json(), json!({ "all": "xbcd" }));
     assert_eq!(started(&project), set(&["wait[0]", "wait[3]", "all"]));
 }
+
+#[test]
+fn results_behind_a_task_that_now_fails_are_skipped_and_found_again() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        r#"
+        [params.c]
+        type = "u32"
+        [tasks.first]
+        call = "g.maybe-fail"
+        args.x = { param = "c" }
+        [tasks.one]
+        call = "g.double"
+        args.x = 4
+        after = ["first"]
+        [tasks.list]
+        call = "g.double"
+        for-each.i = [1, 2]
+        args.x = { item = "i" }
+        after = ["first"]
+        [tasks.flow]
+        call = "g.double"
+        for-each.i = { task = "list" }
+        args.x = { item = "i" }
+        [tasks.each]
+        manifest = "each.toml"
+        for-each.i = [1, 2]
+        args.x = { item = "i" }
+        after = ["first"]
+        [tasks.free]
+        call = "g.double"
+        args.x = 5
+        "#,
+    );
+    project.include(
+        "each.toml",
+        "[params.x]\ntype = \"u32\"\n[tasks.a]\ncall = \"g.double\"\nargs.x = { param = \"x\" }\n\
+         [tasks.l]\ncall = \"g.double\"\nfor-each.i = [1, 2]\nargs.x = { item = \"i\" }\n",
+    );
+    let each = json!([{ "a": 2, "l": [2, 4] }, { "a": 4, "l": [2, 4] }]);
+    let all = |c: u32| json!({ "first": c, "one": 8, "flow": [4, 8], "each": each, "free": 10 });
+    assert_eq!(on(&project, &server, "a1", &["-p", "c=0"]).run().expect(0).json(), all(0));
+    let failed = on(&project, &server, "a1", &["--update", "--keep-going", "-p", "c=1"]).run().expect(1);
+    assert_eq!(failed.json(), json!({ "free": 10 }));
+    let skipped = project.events().tasks("task.skipped").into_iter().collect();
+    assert_eq!(set(&["one", "list", "flow", "each/a", "each/l"]), skipped);
+    for missing in ["one", "list", "each", "each[0]/a", "each[1]/l"] {
+        Host::new(["output"]).args(["a1", missing, "--state", &server.uri()]).run().expect(4);
+    }
+    // A call that is the same is not made again.
+    assert_eq!(update(&project, &server, "a1", &["-p", "c=2"]), all(2));
+    assert_eq!(started(&project), set(&["first"]));
+}

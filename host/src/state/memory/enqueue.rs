@@ -158,7 +158,7 @@ impl Machine {
                 let Some(below) = &branch.below else { continue };
                 open.extend(below.branches.values().map(|branch| (level + 1, branch)));
                 if level > 0 && matches!(branch.entry, Entry::Done(_)) {
-                    let stored = u32::try_from(below.elements.iter().count()).unwrap_or(u32::MAX);
+                    let stored = u32::try_from(below.elements.count(u32::MAX)).unwrap_or(u32::MAX);
                     let count = self.elements.entry((idx, level)).or_default();
                     *count = count.saturating_add(stored);
                 }

@@ -103,7 +103,7 @@ impl Life {
             return iterations.get(to_usize(iteration)).cloned().map(Entry::Done);
         }
         let node = self.node(name)?;
-        Some(self.machine.tasks.get(node.task.index())?.entry(&node.at).clone())
+        Some(self.machine.tasks.get(node.task.index())?.entry(&node.at))
     }
 
     fn node(&self, name: &str) -> Option<NodeId> {

@@ -263,7 +263,7 @@ impl Machine {
 
     /// Returns the stored state of a node.
     pub(crate) fn entry(&self, node: NodeId) -> Entry {
-        self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(&node.at).clone())
+        self.tasks.get(node.task.index()).map_or(Entry::Open, |task| task.entry(&node.at))
     }
 
     /// Returns the stored iterations of a node, in order.

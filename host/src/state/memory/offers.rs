@@ -72,7 +72,7 @@ impl Machine {
         );
         let offer = |node: NodeId| {
             let result = match branch.entry(&node.at) {
-                Entry::Done(bytes) => Some(bytes.clone()),
+                Entry::Done(bytes) => Some(bytes),
                 Entry::LeftOut(hole) => Some(hole.encode()),
                 Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => None,
             };

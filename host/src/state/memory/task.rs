@@ -137,14 +137,14 @@ impl Branch {
     }
 
     /// Returns the stored state at a path.
-    pub(crate) fn entry(&self, path: &IndexPath) -> &Entry {
+    pub(crate) fn entry(&self, path: &IndexPath) -> Entry {
         let Some((around, index)) = path.split_last() else {
-            return &self.entry;
+            return self.entry.clone();
         };
         match self.at(&around).and_then(|branch| branch.below.as_ref()) {
-            None => &Entry::Open,
+            None => Entry::Open,
             Some(below) => match below.branches.get(&index) {
-                Some(branch) => &branch.entry,
+                Some(branch) => branch.entry.clone(),
                 None => below.elements.get(index),
             },
         }
@@ -157,7 +157,7 @@ impl Branch {
 
     fn each_below(&self, at: IndexPath, visit: &mut dyn FnMut(&IndexPath, &Entry)) {
         let Some(below) = &self.below else { return };
-        below.elements.iter().for_each(|(item, entry)| visit(&at.child(item), entry));
+        below.elements.iter().for_each(|(item, entry)| visit(&at.child(item), &entry));
         for (item, branch) in &below.branches {
             visit(&at.child(*item), &branch.entry);
             branch.each_below(at.child(*item), visit);
@@ -195,7 +195,7 @@ impl Below {
 
     /// Returns how many of the first `items` elements have ended.
     pub(crate) fn ended(&self, items: u32) -> u32 {
-        let elements = self.elements.iter().take_while(|(item, _)| *item < items).count();
+        let elements = self.elements.count(items);
         let branches =
             self.branches.iter().filter(|(item, branch)| **item < items && branch.node.phase == Phase::Ended);
         u32::try_from(elements + branches.count()).unwrap_or(u32::MAX)
