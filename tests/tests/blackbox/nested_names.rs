@@ -269,7 +269,7 @@ fn elements_of_elements_have_an_index_each() {
     for (name, says) in [
         ("grid[9]", "`grid` has "),
         ("outer[2]/inner[5]", "`outer[2]/inner` has 2 elements"),
-        ("outer[1]", "its tasks are outer[1]/inner/sum"),
+        ("outer[1]", "outer[1]/inner/sum"),
     ] {
         command(&server, &["logs", "r1", name]).expect(4).says([says]);
     }
