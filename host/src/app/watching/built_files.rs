@@ -23,7 +23,7 @@ pub(crate) struct BuiltFiles {
 impl BuiltFiles {
     /// Accepts what a build has written into `base`, the state from before it. What is left is a change: a source that was
     /// saved during the build, or a file that this build has written for the first time. Another build tells which of the
-    /// two it is, since it writes the same content again. Returns the files that differ after every build.
+    /// two it is, since it writes the same content again. Returns the files that are ignored from now on.
     pub(crate) fn accept(&mut self, base: &mut Snapshot, after: &Snapshot) -> Vec<PathBuf> {
         let differences: Vec<(PathBuf, Role)> =
             base.differences(after).into_iter().map(|(path, role)| (path.to_owned(), role)).collect();
@@ -42,7 +42,8 @@ impl BuiltFiles {
                         base.accept(&path, after);
                     } else if *builds >= MAX_BUILDS {
                         base.accept(&path, after);
-                        unstable.push(path);
+                        // Once is enough.
+                        unstable.extend((*builds == MAX_BUILDS).then_some(path));
                     }
                 }
                 // A build command has no business with these; whoever wrote them wants a new run.

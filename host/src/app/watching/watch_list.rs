@@ -10,6 +10,8 @@ use crate::manifest::{Expr, Grants, Manifest, Reference};
 use crate::model::InputPattern;
 use std::collections::BTreeSet;
 use std::fs;
+use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Maximum number of files below the folders of build commands: each look asks for all of them.
@@ -29,6 +31,8 @@ pub(crate) struct WatchRequest<'a> {
     pub(crate) builds: bool,
     /// Files and folders that the run writes.
     pub(crate) written: Vec<PathBuf>,
+    /// Files that this process has open for its results and its log, by device and inode.
+    pub(crate) streams: Vec<(u64, u64)>,
 }
 
 /// The files that a run is made of.
@@ -41,6 +45,7 @@ pub(crate) struct WatchList {
     built: BTreeSet<PathBuf>,
     sources: BTreeSet<PathBuf>,
     written: Vec<PathBuf>,
+    streams: Vec<(u64, u64)>,
 }
 
 impl WatchList {
@@ -53,6 +58,7 @@ impl WatchList {
     pub(crate) fn new(manifests: &Manifests, request: &WatchRequest<'_>) -> Self {
         let mut list = Self::of_manifest(request.manifest);
         list.written.clone_from(&request.written);
+        list.streams.clone_from(&request.streams);
         for manifest in manifests.all() {
             list.add_manifest(manifest, request);
         }
@@ -160,7 +166,7 @@ impl WatchList {
                 // Links are not followed: they may lead around in a circle.
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() => open.push((path, place)),
-                    Ok(kind) if kind.is_file() && *left > 0 => {
+                    Ok(kind) if kind.is_file() && *left > 0 && !self.is_stream(&entry) => {
                         *left -= 1;
                         snapshot.add(path, Role::Source);
                     }
@@ -168,6 +174,14 @@ impl WatchList {
                 }
             }
         }
+    }
+}
+
+impl WatchList {
+    /// Returns whether a file is where the output of this process goes: a log would start runs that write to it.
+    fn is_stream(&self, entry: &DirEntry) -> bool {
+        let identity = entry.metadata().ok().map(|found| (found.dev(), found.ino()));
+        identity.is_some_and(|identity| self.streams.contains(&identity))
     }
 }
 
@@ -183,9 +197,17 @@ mod tests {
     fn files_of_a_faulty_manifest_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        for name in
-            ["src/a.rs", "src/target/x", ".git/x", "texts/1.txt", "out/x", "made.wasm", "grant/x", "page.txt"]
-        {
+        for name in [
+            "src/a.rs",
+            "src/target/x",
+            ".git/x",
+            "texts/1.txt",
+            "out/x",
+            "made.wasm",
+            "grant/x",
+            "page.txt",
+            "log",
+        ] {
             fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
             fs::write(dir.join(name), "x").unwrap();
         }
@@ -203,6 +225,7 @@ mod tests {
                 params: &Params { file: Some(dir.join("params.json")), ..Params::default() },
                 builds,
                 written: vec![dir.join("out")],
+                streams: vec![fs::metadata(dir.join("log")).map(|found| (found.dev(), found.ino())).unwrap()],
             };
             let snapshot = WatchList::new(resolved.graph.manifests(), &request).snapshot();
             let none = Snapshot::default();

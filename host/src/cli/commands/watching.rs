@@ -7,7 +7,7 @@ use crate::app::{
 use crate::cache::Cache;
 use crate::cli::args::RunArguments;
 use crate::cli::context::Context;
-use crate::cli::process::stdout_closed;
+use crate::cli::process::{open_streams, stdout_closed};
 use crate::engine::Interrupt;
 use crate::graph::Resolved;
 use crate::manifest::BackendSection;
@@ -64,8 +64,9 @@ impl<'a> Watching<'a> {
     pub(crate) fn read(&mut self, resolved: &Resolved) {
         let RunArguments { scope, params, events, output_dir, build, .. } = self.arguments;
         let written = [events, output_dir].into_iter().flatten().cloned().collect();
-        let request =
-            WatchRequest { manifest: &scope.manifest, params: &params.texts(), builds: *build, written };
+        let streams = open_streams();
+        let params = &params.texts();
+        let request = WatchRequest { manifest: &scope.manifest, params, builds: *build, written, streams };
         self.list = WatchList::new(resolved.graph.manifests(), &request);
         // Files that were known before may have been written since the manifest was read.
         self.base = self.list.snapshot().since(&self.base);
