@@ -219,24 +219,24 @@ async fn requests_of_the_host_are_bound_by_the_same_rules() {
     let mut authorities = RootCertStore::empty();
     authorities.add(certificate("ca.crt")).unwrap();
     let sender = Sender::new(Tls::with_roots(Some(authorities)));
-    let post = async |sender: &Sender, url: String| {
+    let posted = async |sender: &Sender, url: String| {
         let to = HookUrl::parse(&url).unwrap();
         Poster(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
     };
-    assert_eq!(post(&sender, format!("https://localhost:{port}/")).await.unwrap(), 200);
-    let other_name = post(&sender, format!("https://127.0.0.1:{port}/")).await;
+    assert_eq!(posted(&sender, format!("https://localhost:{port}/")).await.unwrap(), 200);
+    let other_name = posted(&sender, format!("https://127.0.0.1:{port}/")).await;
     assert!(matches!(other_name, Err(NoAnswer::Certificate)), "{other_name:?}");
     let other = Sender::new(Tls::with_default_roots());
-    let unknown_authority = post(&other, format!("https://localhost:{port}/")).await;
+    let unknown_authority = posted(&other, format!("https://localhost:{port}/")).await;
     assert!(matches!(unknown_authority, Err(NoAnswer::Certificate)), "{unknown_authority:?}");
-    let private = post(&sender, format!("https://inside.example:{port}/")).await;
+    let private = posted(&sender, format!("https://inside.example:{port}/")).await;
     assert!(matches!(private, Err(NoAnswer::Private(_))), "{private:?}");
-    let unknown = post(&sender, "https://nobody.example/".to_owned()).await;
+    let unknown = posted(&sender, "https://nobody.example/".to_owned()).await;
     assert!(matches!(unknown, Err(NoAnswer::NoAddress)), "{unknown:?}");
     let web = Web::start();
-    assert_eq!(post(&sender, web.url("/redirect?/echo")).await.unwrap(), 302);
+    assert_eq!(posted(&sender, web.url("/redirect?/echo")).await.unwrap(), 302);
     assert_eq!(web.heads().len(), 1);
-    let refused = post(&sender, format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
+    let refused = posted(&sender, format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
     assert!(matches!(refused, Err(NoAnswer::Exchange(_))), "{refused:?}");
 }
 
