@@ -88,28 +88,25 @@ fn pipelining() {
 
 /// The first element that has gone through three tasks of many, against one element alone.
 fn first() {
+    let server = Redis::start("");
     let call_time = Duration::from_millis(10);
     let runtime = runtime();
-    let time_to_first = |elements: u32| {
-        let invoker = Timed::new(move |_| call_time);
-        let graph = chain(3, elements);
-        let ledgered = graph_run_until_first(&runtime, &graph, &invoker);
-        ledgered.expect("an element goes through all tasks")
-    };
-    let (many, alone) = (time_to_first(ELEMENTS), time_to_first(1));
-    println!(
-        "first whole element of three chained for-each of {ELEMENTS}, calls of 10 ms, against one element alone: \
-         {:.2} × ({many:.2?} against {alone:.2?})",
-        many.as_secs_f64() / alone.as_secs_f64()
-    );
-}
-
-/// Runs a graph, and returns when the first call of its last task returned, from the first claim on.
-fn graph_run_until_first(runtime: &Runtime, graph: &Graph, invoker: &Arc<Timed>) -> Option<Duration> {
-    let since = Instant::now();
-    run(runtime, graph, "memory:", invoker, SLOTS);
-    let first = *invoker.first_of_last.lock().expect("no call panics");
-    first.map(|first| first - since)
+    for (uri, backend) in [("memory:".to_owned(), "memory"), (server.uri(), "Redis")] {
+        let time_to_first = |elements: u32| {
+            let invoker = Timed::new(move |_| call_time);
+            let graph = chain(3, elements);
+            let since = Instant::now();
+            run(&runtime, &graph, &uri, &invoker, SLOTS);
+            let first = *invoker.first_of_last.lock().expect("no call panics");
+            first.expect("an element goes through all tasks") - since
+        };
+        let (many, alone) = (time_to_first(ELEMENTS), time_to_first(1));
+        println!(
+            "first whole element of three chained for-each of {ELEMENTS}, calls of 10 ms, against one element alone, \
+             {backend}: {:.2} × ({many:.2?} against {alone:.2?})",
+            many.as_secs_f64() / alone.as_secs_f64()
+        );
+    }
 }
 
 fn run(runtime: &Runtime, graph: &Graph, uri: &str, invoker: &Arc<Timed>, slots: u32) -> Duration {

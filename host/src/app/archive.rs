@@ -6,8 +6,9 @@ use crate::app::iterations::count_iterations;
 use crate::app::node_name::{Named, Names, no_run};
 use crate::model::{FailureClass, RunId, RunStatus, SkipReason, TaskIdx, own_words};
 use crate::state::{
-    Backend, CLOSING, ClaimView, End, FailureRecord, NodeId, NodeView, Note, Phase, Removal, RunSummary,
+    Backend, CLOSING, ClaimView, End, FailureRecord, Hole, NodeId, NodeView, Note, Phase, Removal, RunSummary,
 };
+use bytes::Bytes;
 use std::collections::HashMap;
 
 /// Maximum number of failed elements listed. Their task reports the first failure in any case.
@@ -47,6 +48,8 @@ pub(crate) struct TaskDetails {
     pub claim: Option<ClaimView>,
     /// How far the node is, if its task repeats.
     pub iterations: Option<Iterations>,
+    /// The failure of an element that is left out of its list.
+    pub left_out: Option<FailureRecord>,
 }
 
 /// How far a node that repeats is.
@@ -119,16 +122,32 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
     let passing: Vec<TaskIdx> = nodes.iter().filter(|node| is_passing(node)).map(|node| node.task).collect();
     let passed = backend.ended_well(run, &passing).await.map_err(missing)?;
     let passed: HashMap<TaskIdx, bool> = passing.into_iter().zip(passed).collect();
+    let mut failures = left_out(&names, node_names.iter().zip(&views)).await?;
     let mut details = Vec::with_capacity(nodes.len());
     for ((node, name), view) in nodes.into_iter().zip(node_names).zip(views) {
         let claim = claims.remove(&node);
+        let left_out = failures.remove(&name);
         let iterations = iterations(&names, node, claim.as_ref()).await?;
         let found = task_details(name, view, &summary);
         let has_passed = is_passing(&node) && node.at.level() == 0 && passed.get(&node.task) == Some(&true);
         let found = if has_passed { found.passed() } else { found };
-        details.push(TaskDetails { iterations, ..found.with_claim(claim) });
+        details.push(TaskDetails { iterations, left_out, ..found.with_claim(claim) });
     }
     Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
+}
+
+/// Returns the failures of elements that are left out, by name. Notes may lack them: they may be lost with their host.
+async fn left_out(
+    names: &Names<'_>,
+    views: impl Iterator<Item = (&String, &NodeView)>,
+) -> Result<HashMap<String, FailureRecord>, Error> {
+    let is_left_out = |view: &NodeView| view.end == End::Skipped(SkipReason::ElementFailed);
+    let wanted: Vec<String> =
+        views.filter(|(_, view)| is_left_out(view)).map(|(name, _)| name.clone()).collect();
+    let stored = names.backend.results(names.run, &wanted).await;
+    let stored = stored.map_err(|error| no_run(names.run, error))?;
+    let failure = |(name, stored): (String, Option<Bytes>)| Some((name, Hole::decode(&stored?)?.failure?));
+    Ok(wanted.into_iter().zip(stored).filter_map(failure).collect())
 }
 
 /// Returns how far a node is, if it repeats. A node around elements does not.
@@ -228,7 +247,7 @@ pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> Ta
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskDetails { name, state, note, claim: None, iterations: None }
+    TaskDetails { name, state, note, claim: None, iterations: None, left_out: None }
 }
 
 /// Derives the state of an open node from its last note.

@@ -24,6 +24,7 @@ mod output_files;
 mod output_dir;
 mod journal_buffer;
 mod journal;
+mod left_out;
 mod health_monitor;
 mod runtime;
 mod run;

@@ -3,6 +3,7 @@
 
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
+use crate::app::left_out::left_out_before;
 use crate::app::notification::Notification;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
@@ -75,10 +76,12 @@ pub(crate) async fn run(
     let mut interrupt = request.interrupt.clone();
     let opening = async {
         let notices = request.backend.preflight().await?;
-        Ok::<_, Error>((notices, open_for(session, &request).await?))
+        let opened = open_for(session, &request).await?;
+        let left_out = left_out_before(session, request.backend.as_ref(), &opened).await?;
+        Ok::<_, Error>((notices, opened, left_out))
     };
     let mut monitor = state_monitor(&request, &request.recorder);
-    let (notices, opened) = tokio::select! {
+    let (notices, opened, left_out) = tokio::select! {
         opened = monitor.beside(opening) => opened?,
         // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
@@ -99,6 +102,7 @@ pub(crate) async fn run(
     for Notice { code, message } in notices {
         recorder.run(Fact::Warning { code: code.into(), message });
     }
+    left_out.into_iter().for_each(|warning| recorder.run(warning));
     let report = work(session, sandbox, &opened, RunRequest { recorder, ..request }).await;
     if let Some(journal) = journal {
         journal.close().await;

@@ -164,8 +164,14 @@ impl Job<'_> {
 
     /// Skips the node. `known` holds the entries by which that was decided.
     async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
-        let mut before = skip_causes(self.ctx.bound.plan(), self.claim.node, reason);
-        before.retain(|node| known.contains_key(node));
+        let causes: HashSet<NodeId> =
+            skip_causes(self.ctx.bound.plan(), self.claim.node, reason).into_iter().collect();
+        // Of a task that lies in elements, one of them may be the cause.
+        let is_cause = |node: &NodeId| {
+            let around = std::iter::successors(Some(*node), |node| node.parent());
+            around.into_iter().any(|around| causes.contains(&around))
+        };
+        let before = known.keys().copied().filter(is_cause).collect();
         self.skipped(reason, before, known).await
     }
 

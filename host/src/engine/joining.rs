@@ -24,6 +24,8 @@ const MAX_NAMED: usize = 20;
 struct Elements {
     has_done: bool,
     skipped: Option<SkipReason>,
+    /// The first element that was skipped for that reason.
+    first_skipped: Option<u32>,
     missing: Option<u32>,
     /// The hole of an element around the node, if that is left out.
     around: Option<Hole>,
@@ -33,6 +35,14 @@ struct Elements {
 }
 
 impl Elements {
+    /// Notes an element that was skipped. A failure outweighs another skip, as it does within one element.
+    fn skip(&mut self, item: u32, reason: SkipReason) {
+        let is_worse = reason == SkipReason::UpstreamFailed && self.skipped != Some(reason);
+        if self.skipped.is_none() || is_worse {
+            (self.skipped, self.first_skipped) = (Some(reason), Some(item));
+        }
+    }
+
     /// Notes an element that is left out, of a node with this number of indexes.
     fn leave_out(&mut self, item: u32, hole: Hole, level: usize) {
         if hole.failure.is_some() {
@@ -76,11 +86,7 @@ impl Job<'_> {
                         }
                     }
                     Entry::LeftOut(hole) => elements.leave_out(item, *hole, around.at.level()),
-                    // A failure outweighs a skip, as it does within one element.
-                    Entry::Skipped(SkipReason::UpstreamFailed) => {
-                        elements.skipped = Some(SkipReason::UpstreamFailed);
-                    }
-                    Entry::Skipped(reason) => elements.skipped = elements.skipped.or(Some(reason)),
+                    Entry::Skipped(reason) => elements.skip(item, reason),
                     Entry::Failed(record) => return Ok(self.element_failed(item, &record)),
                     // An element that was expanded itself, and has ended well, stores nothing.
                     Entry::Open if !is_list && around.at.level() + 1 < self.task.depth() => {
@@ -97,7 +103,8 @@ impl Job<'_> {
         let mut verdict = match (elements.missing, skipped) {
             // After a failure that stops the run, elements are missing that would have followed.
             (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
-                let before = skip_causes(self.ctx.bound.plan(), around, reason);
+                let mut before = skip_causes(self.ctx.bound.plan(), around, reason);
+                before.extend(elements.first_skipped.map(|item| around.child(item)));
                 return Box::pin(self.skipped(reason, before, Known::new())).await;
             }
             (Some(item), _) => {

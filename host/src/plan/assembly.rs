@@ -173,9 +173,8 @@ impl<'r, E: Clone> Assembly<'r, E> {
 
     fn lists(&self, pipeline: usize) -> Option<Rc<Lists<'r, E>>> {
         let record = self.elements_record(pipeline)?;
-        let source = |list: &'r Recipe| match record.flows {
-            true => self.source(list),
-            false => Ok(self.list(list)?.map(Source::List)),
+        let source = |list: &'r Recipe| {
+            if record.flows { self.source(list) } else { Ok(self.list(list)?.map(Source::List)) }
         };
         let items = record.lists.iter().map(source).collect();
         let lengths = record.lengths.iter().filter(|_| record.product);
@@ -228,9 +227,9 @@ impl<'r, E: Clone> Assembly<'r, E> {
             Recipe::Task { task, part, level, default: _ } if part.is_empty() => {
                 let (task, at) = (TaskIdx::new(*task), self.at.prefix(usize::from(*level)));
                 let list = self.list(recipe)?;
-                Ok(list.map(|items| match self.has_more(task, at, items.len()) {
-                    true => Source::Elements(task, at),
-                    false => Source::List(items),
+                Ok(list.map(|items| {
+                    let has_holes = self.has_more(task, at, items.len());
+                    if has_holes { Source::Elements(task, at) } else { Source::List(items) }
                 }))
             }
             Recipe::Each { pipeline, value, .. } => {

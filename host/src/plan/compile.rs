@@ -10,7 +10,7 @@ use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
 use crate::plan::command::Given;
-use crate::plan::counting::excess;
+use crate::plan::counting::{all_excesses, excess};
 use crate::plan::crossings;
 use crate::plan::crossings::Crossings;
 use crate::plan::infer::{examine, infer};
@@ -403,7 +403,12 @@ impl<'a> Compiler<'a> {
                 pipelines,
             };
             discretion::apply(&mut plan);
-            return Ok(plan);
+            faults.list.extend(all_excesses(&plan, &known));
+            if faults.is_empty() {
+                return Ok(plan);
+            }
+            faults.sort_and_dedup();
+            return Err(InvalidPlan { faults, inputs: plan.inputs });
         }
         if faults.is_empty() {
             faults.push(Fault::of_file("the type of a value is unknown"));

@@ -227,6 +227,29 @@ fn product_that_is_too_large_hits_a_limit_without_using_memory() {
 }
 
 #[test]
+fn elements_of_elements_that_are_too_many_are_a_fault() {
+    let project = Project::new(
+        "[params.n]\ntype = \"list<u32>\"\ndefault = [1, 2]\n\
+         [tasks.of-literals]\nmanifest = \"inner.toml\"\nfor-each.i = [1, 2, 3]\nargs.i = { item = \"i\" }\n\
+         [tasks.of-param]\nmanifest = \"inner.toml\"\nfor-each.i = { param = \"n\" }\nargs.i = { item = \"i\" }\n",
+    );
+    project.include(
+        "inner.toml",
+        "[params.i]\ntype = \"u32\"\n[tasks.a]\ncall = \"g.double\"\nfor-each.x = { range = 4_000_000 }\n\
+         args.x = { item = \"x\" }\n[tasks.b]\ncall = \"g.double\"\nfor-each.x = { task = \"a\" }\nargs.x = { item = \"x\" }\n",
+    );
+    let says = "4000000 elements in each of 3 elements are 12000000";
+    let check = || project.command("check").run();
+    check().expect(2).says([says, "takes at most 10000000", "inner.toml"]);
+    let literals = "for-each.i = [1, 2, 3]";
+    let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("it is there");
+    project.file("manifest.toml", manifest.replace(literals, "for-each.i = [1, 2]").as_bytes());
+    check().expect(0);
+    let run = project.host().args(["-p", "n=[1, 2, 3]"]).run();
+    run.expect(2).says([says]);
+}
+
+#[test]
 fn elements_of_built_in_tasks_flow_too() {
     let project = Project::basic(
         r#"

@@ -372,3 +372,25 @@ fn values_of_secret_params_stay_secret_in_elements() {
         assert!(!finished.stderr.contains(secret) && !events.contains(secret), "{secret} was told");
     }
 }
+
+#[test]
+fn skip_that_began_in_an_element_names_it() {
+    let project = Project::basic(
+        "[tasks.p]\nmanifest = \"some.toml\"\nfor-each.x = [0, 1, 2, 3]\nargs.x = { item = \"x\" }\n\
+         [tasks.whole]\ncall = \"g.double\"\nfor-each.t = { task = \"p\" }\nargs.x = { item = \"t\", path = \"only\" }\n",
+    );
+    project.include(
+        "some.toml",
+        "[params.x]\ntype = \"u32\"\n[tasks.even]\ncall = \"g.is-even\"\nargs.x = { param = \"x\" }\n\
+         [tasks.only]\ncall = \"g.double\"\nargs.x = { param = \"x\" }\nwhen = { task = \"even\" }\n\
+         [outputs]\nonly = { task = \"only\" }\n",
+    );
+    let server = Redis::start("");
+    for uri in ["memory:", &server.uri()] {
+        project.host().args(["--state", uri]).run().expect(0);
+        let events = project.events();
+        let of_whole = |event: &&Value| event["task"] == "whole" && event["item"].is_null();
+        let skipped = events.of("task.skipped").find(|event| of_whole(event)).expect("it is skipped");
+        assert_eq!((&skipped["reason"], &skipped["cause"]), (&"UpstreamSkipped".into(), &"p[1]/only".into()));
+    }
+}

@@ -78,7 +78,9 @@ fn failed_elements_are_left_out_and_named() {
             return;
         }
         // Nothing runs again, and every command tells what is missing.
-        assert_eq!(run().expect(0).json(), json!({ "even": [0, 2, 4], "pair": [0, 6, 12], "count": 3 }));
+        let resumed = run().expect(0);
+        assert_eq!(resumed.json(), json!({ "even": [0, 2, 4], "pair": [0, 6, 12], "count": 3 }));
+        resumed.says(["an earlier session are left out of their lists: `even[1]`, `even[3]`, `even[5]`"]);
         assert!(project.events().tasks("task.started").is_empty());
         let command = |words: &[&str]| command(uri, words);
         let shown = command(&["show", "r1"]).expect(0).text();
@@ -95,6 +97,20 @@ fn failed_elements_are_left_out_and_named() {
         command(&["output", "r1", "even[3]"]).expect(4).says(["it was skipped: ElementFailed"]);
         command(&["logs", "r1", "even[3]"]).expect(0);
     });
+}
+
+#[test]
+fn failures_of_left_out_elements_are_stored_with_the_run() {
+    let server = Redis::start("");
+    let uri = server.uri();
+    Project::basic(ODD_FAIL).host().args(["--state", &uri, "--run-id", "r1"]).run().expect(0);
+    // A host that is killed may lose the last lines of its journal.
+    server.command(&["DEL", "cascade:run:r1:notes"]);
+    let shown = command(&uri, &["show", "r1", "--json"]).expect(0).json();
+    let row = shown["tasks"].as_array().unwrap().iter().find(|row| row["name"] == "even[3]").unwrap();
+    assert_eq!((&row["state"], &row["attempts"]), (&json!("skipped"), &json!(1)));
+    let message = row["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("the function returned the error \"3 is odd\""), "{message}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::runs_table::{RunRow, painted};
 use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line};
 use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
+use crate::state::FailureRecord;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -185,23 +186,22 @@ fn attempts(details: &TaskDetails) -> u32 {
     if let Some(claim) = &details.claim {
         return claim.attempt;
     }
-    match (&details.state, &details.note) {
-        (_, Some(note)) => note.attempts,
-        (TaskState::Failed(Some(record)), None) => record.attempt,
-        (_, None) => 0,
+    let noted = details.note.as_ref().map(|note| note.attempts);
+    match (&details.state, &details.left_out, noted) {
+        (_, Some(record), None | Some(0)) | (TaskState::Failed(Some(record)), _, None) => record.attempt,
+        (_, _, Some(attempts)) => attempts,
+        (_, _, None) => 0,
     }
 }
 
-/// Returns the whole failure record of a failed task, or the last attempt's failure of an open one.
+/// Returns the whole failure record of a task that failed or is left out, or the last attempt's failure of an open one.
 fn failure(details: &TaskDetails) -> Option<FailureRow> {
+    let row = |record: &FailureRecord| FailureRow { class: record.class, message: record.message.clone() };
     match &details.state {
-        TaskState::Failed(Some(record)) => {
-            Some(FailureRow { class: record.class, message: record.message.clone() })
-        }
+        TaskState::Failed(Some(record)) => Some(row(record)),
+        TaskState::Skipped(_) => details.left_out.as_ref().map(row),
         TaskState::Done(_) | TaskState::Passed | TaskState::Cached(_) => None,
-        TaskState::Skipped(reason) if *reason != SkipReason::ElementFailed => None,
-        TaskState::Skipped(_)
-        | TaskState::Failed(None)
+        TaskState::Failed(None)
         | TaskState::Running
         | TaskState::Retrying
         | TaskState::Stopped
@@ -288,7 +288,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
-        TaskDetails { name: name.into(), state, note, claim: None, iterations: None }
+        TaskDetails { name: name.into(), state, note, claim: None, iterations: None, left_out: None }
     }
 
     fn note(phase: Phase) -> Note {

@@ -1,0 +1,41 @@
+//! The warning of a resumed run whose lists lack elements that failed in an earlier session.
+//! `engine` warns of those that fail now.
+
+use crate::app::Session;
+use crate::events::Fact;
+use crate::state::{Backend, Error, OpenKind, Opened, split_node_name};
+use std::collections::HashSet;
+
+/// Elements that the warning names.
+const MAX_NAMED: usize = 20;
+
+/// Elements that are looked at. Among them may be some that have failed and run again.
+const MAX_READ: usize = 1000;
+
+/// Returns the warning; none if nothing is left out of the lists that the run keeps.
+pub(crate) async fn left_out_before(
+    session: &Session,
+    backend: &dyn Backend,
+    opened: &Opened,
+) -> Result<Option<Fact>, Error> {
+    let plan = session.bound.plan();
+    let stored = opened.stored.iter().filter_map(|task| plan.task(*task));
+    let lists: HashSet<&str> =
+        stored.filter(|task| task.left_out_level > 0).map(|task| task.name.as_str()).collect();
+    if !matches!(opened.kind, OpenKind::Resumed { .. }) || lists.is_empty() {
+        return Ok(None);
+    }
+    let mut names = backend.failed_elements(&session.run, MAX_READ).await?;
+    names.retain(|name| split_node_name(name).is_some_and(|(task, _)| lists.contains(task.as_str())));
+    if names.is_empty() {
+        return Ok(None);
+    }
+    names.sort_unstable();
+    let more = if names.len() > MAX_NAMED { " and more" } else { "" };
+    let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "elements that failed in an earlier session are left out of their lists: {}{more}",
+        shown.join(", ")
+    );
+    Ok(Some(Fact::Warning { code: "elements-left-out".into(), message }))
+}
