@@ -10,6 +10,7 @@ mod packages;
 mod waiting;
 mod project;
 mod proxy;
+mod receiver;
 mod server;
 mod web;
 
@@ -24,6 +25,7 @@ pub use modules::{with_section, without_interface};
 pub use packages::{Package, Published, Registry, fetch, install_program, package_cache};
 pub use project::{Events, Project};
 pub use proxy::Proxy;
+pub use receiver::{Answer, Received, Receiver};
 pub use server::{Redis, free_port};
 pub use waiting::{wait_for, wait_until};
 pub use web::Web;

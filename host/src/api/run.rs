@@ -215,7 +215,7 @@ impl Run {
             environment: host.variables(),
             memory: host.settings().memory,
         };
-        let session = Session::new((*pipeline.checked).clone(), &request)?;
+        let session = Session::new((*pipeline.checked).clone(), &request)?.notifying(host.variables())?;
         let state = state(&pipeline, self.state)?;
         session.check_limits(&state.uri)?;
         let lease = self.lease.unwrap_or_else(|| state.uri.lease());

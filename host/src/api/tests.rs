@@ -8,6 +8,7 @@ use crate::model::{Digest, RunId, RunStatus};
 use crate::state;
 use crate::state::{Backend, MemoryBackend};
 use async_trait::async_trait;
+use cascade_host_tests::{Answer, Receiver};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -377,4 +378,23 @@ fn the_environment_is_not_read_unless_asked() {
     let given = Host::builder().environment([("PATH", "/here")]).build().unwrap();
     let report = given.parse(&manifest, folder.path()).unwrap().run().wait().unwrap();
     assert_eq!(report.output::<String>("path").unwrap(), "/here");
+}
+
+#[test]
+fn the_end_of_a_run_is_told_and_read_from_the_variables_of_the_host() {
+    let receiver = Receiver::start(&[Answer::Status(503), Answer::Status(200)]);
+    let text = format!(
+        "{HEAD}tasks.t = {{ call = \"c.inc\", args.x = 1 }}\n[notify]\nurl = \"{}\"\nsecret = {{ env = \"KEY\" }}\n",
+        receiver.url("/")
+    );
+    let with = |host: Host| host.parse(&text, folder().path()).unwrap().run();
+    let error = with(host()).wait().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Manifest);
+    assert!(error.to_string().contains("from `KEY`, which is not set"), "{error}");
+    let host = Host::builder().jobs(2).memory("256MiB").environment([("KEY", "k3y")]).build().unwrap();
+    assert_eq!(with(host).wait().unwrap().status(), RunStatus::Succeeded);
+    let told = receiver.received();
+    assert_eq!((told.len(), &told[0]), (2, &told[1]));
+    assert_eq!(told[0].json()["status"], "succeeded");
+    assert!(told[0].header("x-cascade-signature").is_some());
 }

@@ -95,7 +95,18 @@ impl Backends {
         section: &BackendSection,
         environment: &Environment,
     ) -> Result<Option<Arc<dyn Cache>>, Error> {
-        self.open_cache(cache_uri(settings, section, environment)?, section, environment)
+        self.open_cache(cache_uri(settings, section, environment, CacheUri::Off)?, section, environment)
+    }
+
+    /// Opens the cache; that of this process, if none is named and it is not switched off.
+    pub(crate) fn cache_or_memory(
+        &self,
+        settings: &Settings,
+        section: &BackendSection,
+        environment: &Environment,
+    ) -> Result<Option<Arc<dyn Cache>>, Error> {
+        let default = CacheUri::At(StateUri::Memory);
+        self.open_cache(cache_uri(settings, section, environment, default)?, section, environment)
     }
 
     fn open_cache(
@@ -119,7 +130,7 @@ pub(crate) fn uris(
     environment: &Environment,
 ) -> Result<(StateUri, CacheUri), Error> {
     let state = state_uri(settings, &manifest.state, environment)?;
-    Ok((state, cache_uri(settings, &manifest.cache, environment)?))
+    Ok((state, cache_uri(settings, &manifest.cache, environment, CacheUri::Off)?))
 }
 
 fn state_uri(
@@ -136,8 +147,9 @@ fn cache_uri(
     settings: &Settings,
     section: &BackendSection,
     environment: &Environment,
+    default: CacheUri,
 ) -> Result<CacheUri, Error> {
-    settings.cache(|| {
+    settings.cache_or(default, || {
         parse_written(section, "cache", environment, CacheUri::parse).map_err(|fault| into_refusal(*fault))
     })
 }

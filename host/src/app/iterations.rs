@@ -42,14 +42,26 @@ pub(crate) async fn missing(names: &Names<'_>, name: &str, iteration: u32) -> Re
     let node = match names.resolve(name).await? {
         Named::Node(node) => node,
         Named::Pipeline { pipeline, at } => {
+            names.check_pipeline(pipeline, &at, name).await?;
             return Ok(name_fault::is_pipeline(run, name, &names.tasks_in(pipeline, &at)));
         }
     };
     drop(names.find(node, name).await?);
     let message = format!("run `{run}` has no iteration {iteration} of `{name}`");
     let task = names.node_name(NodeId::of_task(node.task));
-    if names.record.max_iterations(&task).is_none() {
-        let help = format!("`{task}` does not repeat: it runs once, as `{name}`");
+    let indexed = names.record.indexed(node.task);
+    let form = (node.at.level() < indexed.len()).then(|| name_fault::form(&task, &indexed));
+    let help = match (names.record.max_iterations(&task), form) {
+        (None, None) => Some(format!("`{task}` does not repeat: it runs once, as `{name}`")),
+        (None, Some(form)) => {
+            Some(format!("`{task}` does not repeat: it runs once per element, as `{form}`"))
+        }
+        (Some(_), Some(form)) => {
+            Some(format!("each element of `{task}` has iterations of its own, as `{form}@{iteration}`"))
+        }
+        (Some(_), None) => None,
+    };
+    if let Some(help) = help {
         return Ok(Error::Missing { message, help });
     }
     let stored = count_iterations(names.backend, run, name).await.map_err(|error| no_run(run, error))?;

@@ -16,6 +16,7 @@ mod params;
 mod targets;
 mod backends;
 mod build;
+mod hook;
 mod session;
 mod invokers;
 mod input_files;
@@ -37,8 +38,11 @@ mod rerun;
 mod node_log;
 mod stored;
 mod archive;
+mod run_summary;
+mod notification;
 mod control;
 mod occupied;
+mod watching;
 mod doctor;
 
 #[cfg(test)]
@@ -58,6 +62,7 @@ pub(crate) use error::{Error, Refusal};
 pub(crate) use forecast::{Forecast, Planned, forecast};
 pub(crate) use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
 pub(crate) use health_monitor::{HealthChange, HealthMonitor};
+pub(crate) use hook::Hook;
 pub(crate) use imports::Supply;
 pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
@@ -73,4 +78,7 @@ pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
 pub(crate) use stored::{Stored, StoredResult, stored_results};
 pub(crate) use test_run::{TestHost, TestResult, run_test};
+pub(crate) use watching::{
+    BuiltFiles, FilesChanged, Pause, Snapshot, WatchList, WatchRequest, wait_for_change,
+};
 pub(crate) use wit_files::read_wit;

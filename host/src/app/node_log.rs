@@ -57,6 +57,7 @@ pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> 
     let target = match names.resolve(&name).await? {
         Named::Node(node) => node,
         Named::Pipeline { pipeline, at } => {
+            names.check_pipeline(pipeline, &at, &name).await?;
             return Err(name_fault::is_pipeline(run, &name, &names.tasks_in(pipeline, &at)));
         }
     };

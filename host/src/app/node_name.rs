@@ -157,6 +157,22 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
+    /// Fails if one of the indexes in the name of a pipeline is not below the number of elements there.
+    pub(crate) async fn check_pipeline(
+        &self,
+        pipeline: usize,
+        at: &IndexPath,
+        name: &str,
+    ) -> Result<(), Error> {
+        let Some(found) = self.record.pipelines().get(pipeline) else { return Ok(()) };
+        let inside = self.record.task_names().find(|task| found.contains(task));
+        let task = inside.and_then(|task| self.record.task(task));
+        match task {
+            Some(task) => self.check_indexes(NodeId { task, at: *at }, name).await,
+            None => Ok(()), // a pipeline without tasks has no elements to count
+        }
+    }
+
     /// Returns the stored state of a node. One that was skipped with what is around it is skipped, too.
     async fn view(&self, node: NodeId) -> Result<NodeView, Error> {
         let nodes = std::iter::successors(Some(node), |node| node.parent());

@@ -53,6 +53,11 @@ impl Place {
         if self.form == Form::Folder { Kind::Folder } else { Kind::File }
     }
 
+    /// Returns the name of the output.
+    pub(crate) fn output(&self) -> &str {
+        &self.output
+    }
+
     /// Returns the path of the file or the folder.
     pub(crate) const fn path(&self) -> &FilePath {
         &self.path

@@ -4,6 +4,7 @@
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
 use crate::app::left_out::left_out_before;
+use crate::app::notification::Notification;
 use crate::app::rerun::rerun;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
@@ -13,7 +14,7 @@ use crate::engine::{Ended, Engine, Finished, Interrupt, OutputValue, Outputs, Ve
 use crate::events::{Fact, FailureFact, Recorder};
 use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Poster, Sandbox};
 use crate::state;
 use crate::state::{Backend, ErrorKind, HostId, Mode, NodeId, Notice, OpenKind, OpenRequest, Opened};
 use std::sync::Arc;
@@ -124,6 +125,7 @@ async fn work(
     let mut state_monitor = state_monitor(&request, &recorder);
     let mut cache_monitor = cache_monitor(&request, &recorder);
     let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
+    let (interrupted, poster) = (interrupt.clone(), sandbox.poster());
     let invoker = invoker(session.bound.plan(), sandbox);
     let engine = Engine { invoker, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
@@ -162,14 +164,42 @@ async fn work(
         value => (name, value), // no other value has a text written by the host
     });
     let outputs: Outputs = outputs.collect();
-    opened.ledger.leave().await;
     let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    // An interrupted host leaves a run that has not ended.
+    let notification = match ended {
+        Ended::Run(status) => {
+            let (ledger, end) = (opened.ledger.as_ref(), (status, &request.host, duration_ms));
+            let backend = request.backend.as_ref();
+            state_monitor.beside(Notification::prepare((session, ledger, backend), end, &recorder)).await
+        }
+        Ended::Interrupted => Ok(None),
+    };
+    opened.ledger.leave().await;
     state_monitor.catch_up();
+    if let Some(hook) = &session.hook
+        && let Some(reason) = undelivered(notification, &poster, interrupted).await
+    {
+        let message = Notification::not_delivered(hook, &reason);
+        recorder.run(Fact::Warning { code: "notify".into(), message });
+    }
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
         check_outputs(session, &outputs)?;
     }
     Ok(Report { ended, outputs, has_started: true })
+}
+
+/// Sends the notification of the end, if this host has to. Returns why it was not delivered.
+async fn undelivered(
+    notification: Result<Option<Notification<'_>>, Error>,
+    poster: &Poster,
+    interrupt: watch::Receiver<Interrupt>,
+) -> Option<String> {
+    match notification {
+        Ok(Some(notification)) => notification.send(poster, interrupt).await.err(),
+        Ok(None) => None,
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Fails if an output of a successful run cannot be computed: another host has closed the run by the outputs of its own

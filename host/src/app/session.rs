@@ -4,7 +4,7 @@
 use crate::app::grant_check::Needs;
 use crate::app::imports::Supply;
 use crate::app::targets::{Targets, targets};
-use crate::app::{Checked, Error, Params, grant_check, grants, inputs};
+use crate::app::{Checked, Error, Hook, Params, grant_check, grants, inputs};
 use crate::config::Environment;
 use crate::engine;
 use crate::graph::Manifests;
@@ -50,6 +50,8 @@ pub(crate) struct Session {
     components: Vec<Component>,
     supplies: Vec<Vec<Supply>>,
     grants: Vec<invoke::Grants>,
+    /// Where the end of the run is told, if anywhere.
+    pub(crate) hook: Option<Hook>,
 }
 
 impl Session {
@@ -90,11 +92,18 @@ impl Session {
             components,
             supplies,
             grants,
+            hook: None,
         })
     }
 
-    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of granted
-    /// variables.
+    /// Returns this run, whose end is told as `[notify]` says. Other runs, as those of tests, are nobody's business.
+    pub(crate) fn notifying(self, environment: &Environment) -> Result<Self, Error> {
+        let hook = Hook::of(&self.manifests, environment)?;
+        Ok(Self { hook, ..self })
+    }
+
+    /// Returns what must not be shown: all texts, bytes and numbers in secret params, and the values of variables that
+    /// are granted or that `[notify]` names.
     #[must_use]
     pub(crate) fn secrets(&self) -> Secrets {
         let inputs = self.bound.plan().inputs().iter().zip(self.bound.inputs());
@@ -104,7 +113,8 @@ impl Session {
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
         let guests = functions.filter_map(|(function, granted)| Some((function.component()?, granted)));
         let variables = guests.flat_map(|(component, granted)| hidden_variables(&component.grants, granted));
-        Secrets::new(params.chain(variables.map(String::into_bytes)))
+        let hook = self.hook.iter().flat_map(Hook::hidden).map(|text| text.as_bytes().to_vec());
+        Secrets::new(params.chain(variables.map(String::into_bytes)).chain(hook))
     }
 
     /// Returns the outputs that the run may have, with their types.

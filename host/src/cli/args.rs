@@ -125,11 +125,11 @@ pub(crate) struct RunArguments {
     pub(crate) run_id: Option<RunId>,
 
     /// Start over: remove the stored results of this run
-    #[arg(long, conflicts_with_all = ["update", "rerun"])]
+    #[arg(long, conflicts_with_all = ["update", "rerun"], requires = "run_id")]
     pub(crate) fresh: bool,
 
     /// Accept a changed plan: keep every stored result whose own call is unchanged
-    #[arg(long)]
+    #[arg(long, requires = "run_id")]
     pub(crate) update: bool,
 
     /// If hosts work on this run already: wait for their end, skip the run, or fail [default: join them]
@@ -167,6 +167,10 @@ pub(crate) struct RunArguments {
     /// Run the components' build commands first
     #[arg(long)]
     pub(crate) build: bool,
+
+    /// Run again whenever a file that the run is made of changes, and keep what is unchanged
+    #[arg(long, conflicts_with_all = ["fresh", "update", "if_running"])]
+    pub(crate) watch: bool,
 
     /// Write events as JSON lines to this file, replacing it; `-` writes them to stderr instead of the log
     #[arg(long, value_name = "FILE|-")]

@@ -9,7 +9,7 @@ use crate::model::{Clock as _, RunId, SystemClock};
 use serde::Serialize;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A message in its form for programs. Only `warning` is an event of runs too, with the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,7 +49,8 @@ pub(crate) struct Console(Arc<ConsoleState>);
 #[derive(Default)]
 struct ConsoleState {
     is_json: AtomicBool,
-    names: OnceLock<(RunId, String)>,
+    // A mutex, because the signal thread prints too; each section is a copy.
+    names: Mutex<Option<(RunId, String)>>,
 }
 
 impl Console {
@@ -65,7 +66,7 @@ impl Console {
 
     /// Adds the run and the host to all later lines for programs.
     pub(crate) fn set_names(&self, run: &RunId, host: &str) {
-        self.0.names.get_or_init(|| (run.clone(), host.to_owned()));
+        *self.names() = Some((run.clone(), host.to_owned()));
     }
 
     /// Prints a note: an action of the command, or unfinished work. `code` is for programs.
@@ -126,8 +127,13 @@ impl Console {
         }));
     }
 
+    fn names(&self) -> MutexGuard<'_, Option<(RunId, String)>> {
+        self.0.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn line(&self, message: &Message) -> Vec<u8> {
-        let names = self.0.names.get();
+        let names = self.names().clone();
+        let names = names.as_ref();
         let line = Line {
             v: 1,
             ts: SystemClock.now().to_string(),

@@ -57,6 +57,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Ok::<_, Error>(Context { environment, settings, signals, console: console.clone() })
     };
     match &arguments.command {
+        Command::Run(run) if run.watch => commands::run_watch::run_watching(&context()?, run),
         Command::Run(run) if run.dry_run => commands::plan::plan(&context()?, &run.planned()),
         Command::Run(run) => commands::run::run(&context()?, run),
         Command::Check(check) => commands::check::check(&context()?, check),

@@ -142,8 +142,17 @@ impl Settings {
         &self,
         manifest: impl FnOnce() -> Result<Option<CacheUri>, E>,
     ) -> Result<CacheUri, E> {
+        self.cache_or(CacheUri::Off, manifest)
+    }
+
+    /// Returns the cache URI, or another default.
+    pub(crate) fn cache_or<E: From<SettingsFault>>(
+        &self,
+        default: CacheUri,
+        manifest: impl FnOnce() -> Result<Option<CacheUri>, E>,
+    ) -> Result<CacheUri, E> {
         let chosen = self.cache.choose("cache", CacheUri::parse, manifest)?;
-        Ok(chosen.unwrap_or(CacheUri::Off))
+        Ok(chosen.unwrap_or(default))
     }
 }
 

@@ -34,7 +34,9 @@ pub(crate) fn sample(text: &str) -> Parsed {
         tasks: IndexMap::new(),
         outputs: None,
         output_files: std::collections::HashMap::new(),
+        notify: None,
         tests: Vec::new(),
+        test_faults: 0,
     };
     let parsed = Parsed { manifest, left_out: LeftOut::default(), faults: Faults::none(source) };
     let mut cursor = Cursor { text, at: 0 };

@@ -92,7 +92,8 @@ impl Reader<'_, '_> {
         // A pipeline may read one of its outputs for another: `inline` finds out whether that is a cycle.
         if self.owner.is_some_and(|(owner, _)| owner == task) && !self.names.is_pipeline(task) {
             let message = format!("task `{}` needs its own output", name.value);
-            self.names.fault(Fault::spanned(name.span.clone(), message).label("this is the task itself"));
+            let fault = Fault::spanned(name.span.clone(), message).label("this is the task itself");
+            self.names.fault(fault.help("to feed a call the result of the one before, use `repeat`"));
             return None;
         }
         self.reads.push(Spanned::new(task, name.span.clone()));

@@ -3,6 +3,7 @@
 
 use crate::manifest::expr::Expr;
 use crate::manifest::imported::Imports;
+use crate::manifest::notification::Notify;
 use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
 use crate::manifest::test_case::Test;
@@ -45,8 +46,12 @@ pub struct Manifest {
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
     /// The key `file` of outputs, by name.
     pub output_files: HashMap<String, Spanned<FilePath>>,
+    /// `[notify]`.
+    pub notify: Option<Notify>,
     /// `[[tests]]`.
     pub tests: Vec<Test>,
+    /// Number of faults in `[[tests]]`, which no other part depends on.
+    pub test_faults: usize,
 }
 
 /// `[state]` or `[cache]`.
@@ -357,7 +362,9 @@ impl Manifest {
             tasks: IndexMap::new(),
             outputs: None,
             output_files: HashMap::new(),
+            notify: None,
             tests: Vec::new(),
+            test_faults: 0,
         }
     }
 }

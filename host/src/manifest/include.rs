@@ -139,6 +139,10 @@ impl Loader<'_> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let parsed = parse_at(source, start, &folder);
         self.list.extend(parsed.faults.list.iter().cloned());
+        if let Some(notify) = &parsed.manifest.notify {
+            let fault = Fault::spanned(notify.span.clone(), "an included manifest cannot have `[notify]`");
+            self.list.push(fault.help("write it in the outermost manifest: a run ends once, as a whole"));
+        }
         self.starts.push(start);
         self.positions.insert(identity, parts.len());
         parts.push(parsed.into());

@@ -24,11 +24,13 @@ macro_rules! sections {
 
 sections! {
     /// The top of the file.
-    TOP: "cascade" "name" "description" "deadline" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "tests";
+    TOP: "cascade" "name" "description" "deadline" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "notify" "tests";
     /// `[state]` and `[cache]`.
     BACKEND: "ttl" "uri";
-    /// `uri` of a backend, as a table.
+    /// `uri` of a backend, as a table; `url` and `secret` of `[notify]` too.
     URI: "env";
+    /// `[notify]`.
+    NOTIFY: "url" "on" "secret";
     /// `[params.NAME]`.
     PARAM: "type" "default" "description" "secret";
     /// `[resources] NAME`, as a table.

@@ -3,6 +3,7 @@
 
 mod expr;
 mod test_case;
+mod notification;
 mod ast;
 mod recovery;
 mod call;
@@ -37,6 +38,7 @@ mod lines;
 mod table;
 mod task;
 mod expectation;
+mod notify;
 #[cfg(test)]
 mod texts;
 #[cfg(test)]
@@ -50,6 +52,8 @@ pub use ast::{
 pub use expr::{Expr, Reference};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
+pub use notification::{HookSource, Notify};
+pub(crate) use notify::invalid as invalid_hook;
 #[cfg(any(test, feature = "internals"))]
 pub use parse::parse;
 pub use parsed::{LeftOut, Parsed};

@@ -4,6 +4,7 @@
 use crate::manifest::component::component;
 use crate::manifest::expectation::tests;
 use crate::manifest::keys::DEFAULTS;
+use crate::manifest::notify::notify;
 use crate::manifest::output::{OutputsSection, outputs};
 use crate::manifest::policy::{Site, read_policy};
 use crate::manifest::reader::{Completeness, Reader};
@@ -131,8 +132,11 @@ fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manife
         let OutputsSection { values, files } = outputs(reader, &slot);
         (manifest.outputs, manifest.output_files) = (Some(values), files);
     }
+    manifest.notify = root.optional(reader, "notify", notify);
     if let Some(slot) = root.slot("tests") {
+        let mark = reader.mark();
         manifest.tests = tests(reader, &slot);
+        manifest.test_faults = reader.faults_since(mark);
     }
     for unknown in root.close(reader) {
         // A misspelt section: its entries may be the definitions that other names refer to.

@@ -50,6 +50,11 @@ impl<'f> Reader<'f> {
         self.faults.len() == mark.0
     }
 
+    /// Returns the number of faults reported since `mark`.
+    pub(crate) fn faults_since(&self, mark: Mark) -> usize {
+        self.faults.len().saturating_sub(mark.0)
+    }
+
     /// Hides the source lines of all faults since `mark`.
     pub(crate) fn hide_since(&mut self, mark: Mark) {
         for fault in self.faults.iter_mut().skip(mark.0) {

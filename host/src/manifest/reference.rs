@@ -249,10 +249,15 @@ pub(crate) fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
     let text = filled(reader, slot)?;
     match Path::parse(&text.value) {
         Ok(path) => Some(path),
-        Err(fault) => reader.fault(
-            Fault::spanned(text.span, fault.to_string())
-                .help(format!("write steps as in `{} = \"items[0].name\"`", slot.name)),
-        ),
+        Err(fault) => {
+            let help = if text.value.contains("[*]") || text.value.contains("[]") {
+                "a path leads to one part; `std.map-path` takes a part of each element, and so does `for-each`"
+                    .to_owned()
+            } else {
+                format!("write steps as in `{} = \"items[0].name\"`", slot.name)
+            };
+            reader.fault(Fault::spanned(text.span, fault.to_string()).help(help))
+        }
     }
 }
 

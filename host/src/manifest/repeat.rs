@@ -26,7 +26,8 @@ pub(crate) fn repeat(
         let message = "`repeat` feeds one call from the one before, and `for-each` has one per element";
         let fault =
             Fault::spanned(slot.key.clone(), message).related(lists.key.clone(), "one call per element");
-        reader.fault::<()>(fault.help("remove one of the two"));
+        let help = "to repeat for each element, write the task into a manifest of its own, and `for-each` beside `manifest`";
+        reader.fault::<()>(fault.help("remove one of the two").help(help));
     }
     let mut table = Table::open(reader, slot, REPEAT, ("`repeat`", FORM))?;
     let feed = table.required(reader, ("feed", "feed = \"state\""), filled);

@@ -74,4 +74,4 @@ pub use source::{Source, Span};
 pub use sources::Sources;
 pub use task_name::{TaskName, TaskNameFault};
 pub use verdict::{FailureClass, FailurePolicy, RunStatus, SkipReason};
-pub use web::{Url, UrlPrefix, UrlPrefixFault};
+pub use web::{HookUrl, HookUrlFault, Url, UrlPrefix, UrlPrefixFault};

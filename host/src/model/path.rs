@@ -28,6 +28,9 @@ pub enum PathFault {
     /// A step is neither a name nor `[number]`.
     #[error("expected a field name or `[index]` at `{0}`")]
     Step(String),
+    /// The number between brackets is too large.
+    #[error("the index {0} is too large; the largest is {max}", max = u32::MAX)]
+    Index(String),
     /// The path has too many steps.
     #[error("a path has at most {MAX_STEPS} steps")]
     Long,
@@ -48,8 +51,7 @@ impl Path {
         let mut steps = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let (step, after) =
-                next_step(rest, steps.len()).ok_or_else(|| PathFault::Step(rest.to_owned()))?;
+            let (step, after) = next_step(rest, steps.len()).ok_or_else(|| invalid(rest))?;
             steps.push(step);
             rest = after;
             if steps.len() > MAX_STEPS {
@@ -81,6 +83,16 @@ impl Path {
     pub fn push(&mut self, step: Step) {
         self.0.push(step);
     }
+}
+
+/// Returns why a path cannot go on as `rest` does.
+fn invalid(rest: &str) -> PathFault {
+    let digits =
+        rest.strip_prefix('[').and_then(|inner| inner.split_once(']')).map_or("", |(digits, _)| digits);
+    if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return PathFault::Index(digits.to_owned());
+    }
+    PathFault::Step(rest.to_owned())
 }
 
 fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {
@@ -116,6 +128,18 @@ impl fmt::Display for Path {
 mod tests {
     use super::*;
     use crate::cli::manual::Page;
+
+    #[test]
+    fn an_index_that_is_too_large_is_told_as_such() {
+        for digits in ["4294967296", "18446744073709551616"] {
+            assert_eq!(Path::parse(&format!("a[{digits}].b")), Err(PathFault::Index(digits.to_owned())));
+        }
+        let message = Path::parse("[99999999999]").unwrap_err().to_string();
+        assert_eq!(message, "the index 99999999999 is too large; the largest is 4294967295");
+        for text in ["[-1]", "[]", "[+1]", "[1x]"] {
+            assert!(matches!(Path::parse(text), Err(PathFault::Step(_))), "{text}");
+        }
+    }
 
     #[test]
     fn field_names_and_indexes_parse() {

@@ -12,7 +12,8 @@ use crate::value::{Type, encode_all};
 pub(crate) fn check(scope: &mut Scope<'_>, outputs: &[&Output]) {
     let graph = scope.graph;
     let manifest = graph.manifests().root();
-    let is_sound = scope.faults.is_empty();
+    let of_tests: usize = graph.manifests().all().iter().map(|manifest| manifest.test_faults).sum();
+    let is_sound = scope.faults.list.len() <= of_tests;
     for test in &manifest.tests {
         params(scope, manifest, test);
         if is_sound {

@@ -105,13 +105,21 @@ fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
     match infer(scope, list)? {
         Type::List(element) => Some((*element).clone()),
         other => {
-            scope.fault(
-                Fault::spanned(list.span.clone(), "`for-each` runs over a list")
-                    .note(format!("this has the type `{other}`")),
-            );
+            let fault = Fault::spanned(list.span.clone(), "`for-each` runs over a list");
+            let fault = fault.note(format!("this has the type `{other}`"));
+            scope.fault(if is_integer(&other) {
+                fault.help("to run once per number from 0, write this as `{ range = … }`")
+            } else {
+                fault
+            });
             None
         }
     }
+}
+
+/// Returns whether values of the type can be the end of a range.
+const fn is_integer(ty: &Type) -> bool {
+    matches!(ty, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S8 | Type::S16 | Type::S32 | Type::S64)
 }
 
 /// Returns the element type of a literal list.

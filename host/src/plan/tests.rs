@@ -113,7 +113,9 @@ fn paths_must_exist_in_the_type() {
 fn for_each_runs_over_lists_only() {
     assert_eq!(
         bad("a: call=c.number\nb: call=c.takes-number each.i=a n=#i"),
-        ["a: `for-each` runs over a list; this has the type `u32`"]
+        [
+            "a: `for-each` runs over a list; this has the type `u32` => to run once per number from 0, write this as `{ range = … }`"
+        ]
     );
 }
 

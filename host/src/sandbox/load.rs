@@ -12,7 +12,7 @@ use crate::sandbox::component::{
 use crate::sandbox::engine::{Bounded, Engines};
 use crate::sandbox::error::LoadError;
 use crate::sandbox::guest::{
-    MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, Variant, covers, max_instances,
+    MAX_HANDLES, Network, Orphans, Poster, Prepared, TaskLookups, Variant, covers, max_instances,
 };
 use crate::sandbox::kind::{EngineKind, GuestKind};
 use crate::state::Buckets;
@@ -142,6 +142,12 @@ impl Sandbox {
             orphans: Arc::default(),
             bounded,
         })
+    }
+
+    /// Returns the sender of the host's own requests.
+    #[must_use]
+    pub fn poster(&self) -> Poster {
+        Poster(Arc::clone(&self.network))
     }
 
     /// Returns a sandbox for another run of the same components: with the same engines, slots, budget and bounds, and with

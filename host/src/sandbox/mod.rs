@@ -51,6 +51,7 @@ pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;
+pub use guest::{NoAnswer, Poster};
 pub use kind::GuestKind;
 pub use load::{LoadRequest, Sandbox, Settings};
 #[cfg(any(test, feature = "internals"))]

@@ -351,7 +351,8 @@ pub enum Certainty {
 /// # Calls
 ///
 /// A host calls [`Self::keep_leases`] first. Then it calls [`Self::commit`], one at a time, beside [`Self::fetch`] (many)
-/// and [`Self::changed`] (one, dropped and renewed). At the end it calls [`Self::leave`] and drops the ledger.
+/// and [`Self::changed`] (one, dropped and renewed). At the end it may call [`Self::claim_end`], calls [`Self::leave`] and
+/// drops the ledger.
 ///
 /// # Threads and runtimes
 ///
@@ -435,6 +436,11 @@ pub trait Ledger: Send + Sync {
     ///
     /// Hosts of this crate do not call this: the command `cancel` uses the archive. The conformance suite calls both.
     async fn cancel(&self) -> Result<(), Error>;
+
+    /// Returns whether this host is the one that tells others of the end of the run: once the run has ended in this life,
+    /// the first host that asks, however often it does. False for all hosts if the life before had ended well or with a
+    /// failure and left nothing to do, so that this one changes nothing.
+    async fn claim_end(&self) -> Result<bool, Error>;
 
     /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm
     /// it. Only dropping follows; other hosts may then take over this host's claims at once. The default does nothing, which

@@ -57,7 +57,9 @@ fn a_host_that_was_killed_does_not_count() {
 #[test]
 fn a_run_without_an_id_meets_nobody() {
     let project = Project::new("[tasks.t]\ncall = \"std.lines\"\nargs.text = \"a\"\n");
-    project.host().args(["--if-running", "skip"]).run().expect(2).says(["--run-id"]);
+    for flags in [["--if-running", "skip"], ["--progress=none", "--fresh"], ["--progress=none", "--update"]] {
+        project.host().args(flags).run().expect(2).says(["--run-id <ID>"]);
+    }
     project.host().args(["--if-running", "join", "--run-id", "r"]).run().expect(2).says(["wait, skip, fail"]);
     project.host().args(["--if-running", "fail", "--run-id", "r"]).run().expect(0);
 }

@@ -89,3 +89,19 @@ fn examples_pass_their_tests() {
         Host::new(["test", &format!("plugins/{manifest}")]).within(repository()).run().expect(0);
     }
 }
+
+#[test]
+fn faults_of_tests_are_told_together() {
+    let project = Project::new(&format!(
+        "{MANIFEST}[[tests]]\nname = \"one\"\nparams.text = \"\"\nparams.txt = \"\"\nexpect.nams = []\n\
+         [[tests]]\nname = \"two\"\nparams.text = 5\nexpect = {{}}\nfails = \"trap\"\n\
+         [[tests]]\nname = \"three\"\nparams.text = 5\nexpect = {{}}\n"
+    ));
+    project.command("check").run().expect(2).says([
+        "there is no param `txt`",
+        "there is no output `nams`",
+        "a test has `expect` or `fails`, not both",
+        "param `text` of the test: expected",
+        "4 faults",
+    ]);
+}

@@ -211,3 +211,22 @@ fn build_command_without_its_component_fails() {
     idle.command("build").run().expect(2).says(says);
     Project::new(&manifest("touch made.wasm")).command("build").run().expect(0);
 }
+
+#[test]
+fn a_number_where_a_list_belongs_suggests_a_range() {
+    let project = |list: &str| {
+        Project::basic(&format!(
+            "[tasks.n]\ncall = \"g.double\"\nargs.x = 3\n[tasks.s]\ncall = \"g.say\"\nargs.text = \"x\"\n\
+             [tasks.t]\ncall = \"g.nothing\"\nfor-each.i = {{ task = \"{list}\" }}\n"
+        ))
+    };
+    refused(&project("n")).says(["`for-each` runs over a list", "write this as `{ range = … }`"]);
+    let text = refused(&project("s")).says(["`for-each` runs over a list"]);
+    assert!(!text.stderr.contains("range"), "{}", text.stderr);
+}
+
+#[test]
+fn a_task_that_reads_itself_is_shown_repeat() {
+    let project = Project::basic("[tasks.t]\ncall = \"g.double\"\nargs.x = { task = \"t\" }\n");
+    refused(&project).says(["task `t` needs its own output", "use `repeat`"]);
+}

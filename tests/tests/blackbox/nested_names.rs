@@ -258,8 +258,20 @@ fn elements_of_elements_have_an_index_each() {
         ("outer[2]/inner/sum", "`outer[2]/inner` has 2 elements, `outer[2]/inner[0]` to `outer[2]/inner[1]`"),
         ("outer[2]/inner[2]", "`outer[2]/inner` has 2 elements"),
         ("outer[0]/inner[0]/sum", "`outer[0]/inner` ran over an empty list"),
+        (
+            "outer/inner/sum@3",
+            "`outer/inner/sum` does not repeat: it runs once per element, as `outer[i]/inner[i]/sum`",
+        ),
+        ("grid[9]@1", "`grid` has "),
     ] {
         command(&server, &["output", "r1", name]).expect(4).says([says]);
+    }
+    for (name, says) in [
+        ("grid[9]", "`grid` has "),
+        ("outer[2]/inner[5]", "`outer[2]/inner` has 2 elements"),
+        ("outer[1]", "outer[1]/inner/sum"),
+    ] {
+        command(&server, &["logs", "r1", name]).expect(4).says([says]);
     }
 }
 

@@ -155,3 +155,39 @@ fn a_file_that_the_run_reads_is_not_replaced() {
     project.write(&manifest);
     project.host().args(["--output-dir", "manifest.toml/out"]).run().expect(2).says(["is no folder"]);
 }
+
+#[test]
+fn the_file_of_events_is_no_output() {
+    let project = project();
+    let host = || project.command("run").args(["--output-dir", "out"]);
+    fs::create_dir(project.folder().join("out")).expect("a folder can be made");
+    for events in ["out/text", "./out/../out/text"] {
+        host().args(["--events", events]).run().expect(2).says([
+            "the output `out/text` would replace the file of `--events`",
+            "name another file for the events",
+        ]);
+    }
+    // A name that an output gives is known after the run.
+    fs::create_dir(project.folder().join("out/pages")).expect("a folder can be made");
+    host()
+        .args(["--events", "out/pages/a.html"])
+        .run()
+        .expect(1)
+        .says(["would replace the file of `--events`"]);
+    host().args(["--events", "out/events.jsonl"]).run().expect(0);
+}
+
+#[test]
+fn files_of_skipped_outputs_are_named() {
+    let project = Project::basic(
+        "[params.both]\ntype = \"bool\"\n[tasks.a]\ncall = \"g.say\"\nargs.text = \"a\"\n\
+         [tasks.b]\ncall = \"g.say\"\nargs.text = \"b\"\nwhen = { param = \"both\" }\n\
+         [outputs]\na = { task = \"a\" }\nb = { task = \"b\", file = \"sub/b.txt\" }\n",
+    );
+    let run = |both: &str| project.host().args(["--output-dir", "out", "-p", both]).run().expect(0);
+    assert!(!run("both=false").stderr.contains("left as it was"), "there is no such file");
+    run("both=true").says(["wrote 1 file to out: sub/b.txt; 1 unchanged"]);
+    run("both=false")
+        .says(["1 file in out unchanged; left as it was, since its output was skipped: sub/b.txt"]);
+    assert_eq!(read(&project.folder().join("out"), "sub/b.txt"), "b");
+}

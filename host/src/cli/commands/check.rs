@@ -2,7 +2,7 @@
 //! The checks are in `app`. Success is reported on stderr, since stdout carries results only.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error};
+use crate::app::{Backends, Builds, Error, Hook};
 use crate::cli::args::CheckArguments;
 use crate::cli::context::Context;
 use crate::cli::process::Exit;
@@ -13,6 +13,7 @@ pub(crate) fn check(ctx: &Context, arguments: &CheckArguments) -> Result<Exit, E
     // Connect to no server: its availability does not depend on the manifest.
     let backends = Backends::default();
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    Hook::check(&mut resolved, &ctx.environment);
     let sandbox = ctx.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);

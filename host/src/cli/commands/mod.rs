@@ -1,7 +1,9 @@
 //! The commands, one file each: from arguments to a call of `app` and back to printed output.
 //! The layout is in `print`; the work is in `app`.
 
+pub(crate) mod watching;
 pub(crate) mod run;
+pub(crate) mod run_watch;
 pub(crate) mod if_running;
 pub(crate) mod check;
 pub(crate) mod plan;

@@ -16,6 +16,7 @@ pub(crate) struct OutputTarget {
     dir: PathBuf,
     places: Vec<Place>,
     inputs: InputFiles,
+    events: Option<PathBuf>,
     /// A number for the names of temporary files.
     seed: u64,
 }
@@ -25,7 +26,7 @@ impl OutputTarget {
     pub(crate) fn new(
         (dir, seed): (&Path, u64),
         (session, choice): (&Session, Option<&str>),
-        inputs: InputFiles,
+        (inputs, events): (InputFiles, Option<&Path>),
     ) -> Result<Self, Error> {
         let outputs = session.outputs();
         let chosen = outputs.iter().filter(|(name, _)| choice.is_none_or(|choice| choice == name));
@@ -38,10 +39,24 @@ impl OutputTarget {
                 return Err(Refusal::new(message).caused_by(error).into());
             }
         }
-        let target = Self { dir: dir.to_owned(), places, inputs, seed };
-        let known = target.places.iter().filter_map(Place::file).map(|path| dir.join(path.as_str()));
-        target.refuse_inputs(known)?;
+        let target = Self { dir: dir.to_owned(), places, inputs, events: events.map(Path::to_owned), seed };
+        let known = || target.places.iter().filter_map(Place::file).map(|path| dir.join(path.as_str()));
+        target.refuse_inputs(known())?;
+        target.refuse_events(known())?;
         Ok(target)
+    }
+
+    /// Refuses the file of `--events`, which may not be there yet.
+    fn refuse_events(&self, mut paths: impl Iterator<Item = PathBuf>) -> Result<(), Refusal> {
+        let Some(events) = &self.events else { return Ok(()) };
+        let place = |path: &Path| {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            Some((parent.unwrap_or(Path::new(".")).canonicalize().ok()?, path.file_name()?.to_owned()))
+        };
+        let Some(of_events) = place(events) else { return Ok(()) };
+        let Some(path) = paths.find(|path| place(path).as_ref() == Some(&of_events)) else { return Ok(()) };
+        let message = format!("the output `{}` would replace the file of `--events`", path.display());
+        Err(Refusal::new(message).help("name another file for the events"))
     }
 
     /// Refuses files that the run reads.
@@ -54,8 +69,8 @@ impl OutputTarget {
     /// Writes the outputs that exist, and returns what was done.
     pub(crate) fn write(&self, outputs: &[(String, OutputValue)]) -> Result<String, Error> {
         let files = output_files(&self.places, outputs)?;
-        self.refuse_inputs(files.iter().map(|file| self.dir.join(file.path.as_str())))
-            .map_err(Error::Unplaced)?;
+        let paths = || files.iter().map(|file| self.dir.join(file.path.as_str()));
+        self.refuse_inputs(paths()).and_then(|()| self.refuse_events(paths())).map_err(Error::Unplaced)?;
         let mut dir = OutputDir::open(&self.dir, self.seed)
             .map_err(|source| Error::Unsaved { path: self.dir.clone(), source })?;
         let mut written: Vec<&str> = Vec::new();
@@ -67,7 +82,23 @@ impl OutputTarget {
                 Change::Unchanged => {}
             }
         }
-        Ok(self.summary(&written, files.len().saturating_sub(written.len())))
+        let summary = self.summary(&written, files.len().saturating_sub(written.len()));
+        let stale = self.stale(outputs);
+        Ok(if stale.is_empty() {
+            summary
+        } else {
+            format!("{summary}; left as it was, since its output was skipped: {}", stale.join(", "))
+        })
+    }
+
+    /// Returns the files and folders of skipped outputs, as an earlier run has written them.
+    fn stale(&self, outputs: &[(String, OutputValue)]) -> Vec<&str> {
+        let is_skipped = |place: &&Place| {
+            let found = outputs.iter().find(|(name, _)| name == place.output());
+            matches!(found, Some((_, OutputValue::Skipped(_))))
+        };
+        let paths = self.places.iter().filter(is_skipped).map(|place| place.path().as_str());
+        paths.filter(|path| self.dir.join(path).symlink_metadata().is_ok()).collect()
     }
 
     fn summary(&self, written: &[&str], unchanged: usize) -> String {

@@ -2,7 +2,7 @@
 //! `app` makes the forecast; `print/plan_table` lays out the table.
 
 use crate::app;
-use crate::app::{Backends, Builds, Error, Forecast, Refusal, Session, SessionRequest};
+use crate::app::{Backends, Builds, Error, Forecast, Hook, Refusal, Session, SessionRequest};
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
@@ -15,6 +15,7 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     let mut resolved = app::read(&arguments.scope.manifest)?;
     let backends = Backends::default();
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
+    Hook::check(&mut resolved, &ctx.environment);
     let sandbox = ctx.open_sandbox()?;
     let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);

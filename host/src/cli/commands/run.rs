@@ -3,7 +3,7 @@
 
 use crate::app;
 use crate::app::{
-    Backends, Builds, Checked, Error, Report, RunRequest, Session, SessionRequest, StateBackend,
+    Backends, Builds, Checked, Error, Hook, Report, RunRequest, Session, SessionRequest, StateBackend,
     runtime_for_guests,
 };
 use crate::cli::args::RunArguments;
@@ -11,17 +11,20 @@ use crate::cli::commands::build::build_all;
 use crate::cli::commands::if_running::{if_running, left};
 use crate::cli::commands::output;
 use crate::cli::commands::output_dir::OutputTarget;
+use crate::cli::commands::watching::Watching;
 use crate::cli::console::report as report_error;
 use crate::cli::context::Context;
 use crate::cli::log::{Listeners, Progress, input_files};
 use crate::cli::print::outputs;
 use crate::cli::process::{
     Exit, interrupted_after_run, interrupted_before_run, outputs_not_printed, resume_hint, stdout_reader,
+    watching_ended,
 };
 use crate::config;
 use crate::config::host_id;
 use crate::engine::{Ended, Interrupt, Verification};
 use crate::events::{Fact, Recorder};
+use crate::graph::Resolved;
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
 use crate::sandbox::Sandbox;
 use crate::state::{HostId, Mode};
@@ -41,29 +44,29 @@ const MIN_FILES: usize = 16;
 
 /// Runs a manifest.
 pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error> {
+    run_once(ctx, arguments, None)
+}
+
+/// Runs a manifest, as one of several runs if it is watched.
+pub(crate) fn run_once(
+    ctx: &Context,
+    arguments: &RunArguments,
+    mut watching: Option<&mut Watching<'_>>,
+) -> Result<Exit, Error> {
     let backends = Backends::default();
-    let (sandbox, checked) = check(ctx, arguments, &backends)?;
+    let (sandbox, checked) = check((ctx, arguments), &backends, watching.as_deref_mut())?;
     let mut random = Random::from_system();
-    let run = match &arguments.run_id {
-        Some(run) => run.clone(),
-        None => RunId::generate(SystemClock.now(), &mut random),
-    };
-    let request = SessionRequest {
-        params: &arguments.params.texts(),
-        targets: &arguments.scope.targets,
-        run,
-        environment: &ctx.environment,
-        memory: ctx.settings.memory,
-    };
-    let session = Session::new(checked, &request)?;
-    let choice = arguments.output.as_deref();
-    let shown = session.outputs();
-    let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
-    outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
+    let session = session((ctx, arguments), checked, &mut random)?;
+    // Runs while somebody edits are nobody else's business.
+    let session = if watching.is_some() { session } else { session.notifying(&ctx.environment)? };
     let target = output_target(ctx, arguments, (&session, random.next_u64()))?;
     let state = backends.state(&ctx.settings, &session.manifests.root().state, &ctx.environment)?;
     session.check_limits(&state.uri)?;
-    let cache = backends.cache(&ctx.settings, &session.manifests.root().cache, &ctx.environment)?;
+    let section = &session.manifests.root().cache;
+    let cache = match &watching {
+        Some(watching) => watching.cache(section)?,
+        None => backends.cache(&ctx.settings, section, &ctx.environment)?,
+    };
 
     if let Some(how) = arguments.if_running {
         let own =
@@ -81,17 +84,7 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
     ctx.console.set_names(&session.run, &name);
     let listeners = Listeners::open(ctx, arguments, &session, &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
-    for message in sandbox.take_warnings() {
-        recorder.run(Fact::Warning { code: "code-cache".into(), message });
-    }
-    // The quota of open files for each guest.
-    let files = sandbox.share_files(config::spare_files());
-    if files < MIN_FILES {
-        recorder.run(Fact::Warning {
-            code: "open-files".into(),
-            message: few_files_message(files, ctx.settings.jobs),
-        });
-    }
+    record_warnings(ctx, &sandbox, &recorder);
     let (stop, interrupt) = watch::channel(Interrupt::None);
     let request = RunRequest {
         backend: Arc::clone(&state.backend),
@@ -109,17 +102,30 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         others: arguments.if_running.into(),
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
-    let after =
-        interrupted_after_run(&session.run, state.backend.as_ref(), arguments.backend.state.as_deref());
+    let after = match &watching {
+        Some(_) => watching_ended(&arguments.scope.manifest),
+        None => {
+            interrupted_after_run(&session.run, state.backend.as_ref(), arguments.backend.state.as_deref())
+        }
+    };
     let run = app::run(&session, Arc::new(sandbox), request);
-    let report = ctx.signals.while_running(stop, after, || runtime.block_on(run));
+    let running = || ctx.signals.while_running(stop.clone(), after, || runtime.block_on(run));
+    let report = match &mut watching {
+        Some(watching) => watching.while_running(&stop, running),
+        None => running(),
+    };
     // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let written = listeners.close();
     if let (Err(Error::Occupied { .. }), Some(how)) = (&report, arguments.if_running) {
         return left(ctx, how, (&session.run, &[]));
     }
-    let finished = Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref() };
+    if watching.as_ref().is_some_and(|watching| watching.is_outdated()) {
+        return Ok(Exit::Interrupted);
+    }
+    let is_watched = watching.is_some();
+    let finished =
+        Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref(), is_watched };
     let exit = finish(report?, &finished);
     let exit = match (exit, written) {
         // The events file is incomplete, so the run must not look successful.
@@ -127,19 +133,72 @@ pub(crate) fn run(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error
         (exit, _) => exit,
     };
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
-    std::mem::forget(session);
+    if !is_watched {
+        std::mem::forget(session);
+    }
     exit
 }
 
+/// Fits the params to the checked manifest, and checks which outputs are to be printed.
+fn session(
+    (ctx, arguments): (&Context, &RunArguments),
+    checked: Checked,
+    random: &mut Random,
+) -> Result<Session, Error> {
+    let run = match &arguments.run_id {
+        Some(run) => run.clone(),
+        None => RunId::generate(SystemClock.now(), random),
+    };
+    let request = SessionRequest {
+        params: &arguments.params.texts(),
+        targets: &arguments.scope.targets,
+        run,
+        environment: &ctx.environment,
+        memory: ctx.settings.memory,
+    };
+    let session = Session::new(checked, &request)?;
+    let choice = arguments.output.as_deref();
+    let shown = session.outputs();
+    let shown: Vec<_> = shown.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
+    outputs::check(&shown, choice, arguments.format.format).map_err(output::error)?;
+    Ok(session)
+}
+
+/// Records what is short before the run begins, and sets the quota of open files for each guest.
+fn record_warnings(ctx: &Context, sandbox: &Sandbox, recorder: &Recorder) {
+    for message in sandbox.take_warnings() {
+        recorder.run(Fact::Warning { code: "code-cache".into(), message });
+    }
+    let files = sandbox.share_files(config::spare_files());
+    if files < MIN_FILES {
+        let message = few_files_message(files, ctx.settings.jobs);
+        recorder.run(Fact::Warning { code: "open-files".into(), message });
+    }
+}
+
 /// Reads the manifest, builds its components if asked to, and checks all that can be checked before a run is opened.
-fn check(ctx: &Context, arguments: &RunArguments, backends: &Backends) -> Result<(Sandbox, Checked), Error> {
+fn check(
+    (ctx, arguments): (&Context, &RunArguments),
+    backends: &Backends,
+    watching: Option<&mut Watching<'_>>,
+) -> Result<(Sandbox, Checked), Error> {
     let mut resolved = app::read(&arguments.scope.manifest)?;
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
-    let builds = if arguments.build {
-        build_all(ctx, &resolved)?;
-        Builds::Run
-    } else {
-        Builds::NotRun
+    let builds = match watching {
+        None => {
+            Hook::check(&mut resolved, &ctx.environment);
+            build(ctx, arguments, &resolved)?
+        }
+        Some(watching) => {
+            watching.read(&resolved);
+            if watching.must_build() {
+                let builds = build(ctx, arguments, &resolved)?;
+                watching.record_build();
+                builds
+            } else {
+                Builds::NotRun
+            }
+        }
     };
     // Everything that can be checked is checked before the run is opened at its backend.
     config::raise_open_files();
@@ -153,6 +212,15 @@ fn check(ctx: &Context, arguments: &RunArguments, backends: &Backends) -> Result
     Ok((sandbox, checked))
 }
 
+/// Runs the build commands, if that was asked for.
+fn build(ctx: &Context, arguments: &RunArguments, resolved: &Resolved) -> Result<Builds, Error> {
+    if !arguments.build {
+        return Ok(Builds::NotRun);
+    }
+    build_all(ctx, resolved)?;
+    Ok(Builds::Run)
+}
+
 /// Checks `--output-dir`, if there is one.
 fn output_target(
     ctx: &Context,
@@ -161,7 +229,8 @@ fn output_target(
 ) -> Result<Option<OutputTarget>, Error> {
     let Some(dir) = &arguments.output_dir else { return Ok(None) };
     let inputs = input_files(ctx, arguments, session)?;
-    OutputTarget::new((dir, seed), (session, arguments.output.as_deref()), inputs).map(Some)
+    let events = arguments.events.as_deref().filter(|events| *events != Path::new("-"));
+    OutputTarget::new((dir, seed), (session, arguments.output.as_deref()), (inputs, events)).map(Some)
 }
 
 fn few_files_message(files: usize, jobs: u32) -> String {
@@ -194,11 +263,13 @@ struct Finished<'a> {
     session: &'a Session,
     state: &'a StateBackend,
     target: Option<&'a OutputTarget>,
+    /// Whether the run is repeated as soon as something changes. Then nobody resumes it.
+    is_watched: bool,
 }
 
 /// Prints the outputs, if any, and how to resume if the run did not succeed.
 fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
-    let Finished { ctx, arguments, session, state, target } = finished;
+    let Finished { ctx, arguments, session, state, target, is_watched } = finished;
     if !report.has_started {
         ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
@@ -233,7 +304,7 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         Some(Err(error)) => return Ok(report_error(&error, &ctx.console)),
         None => {}
     }
-    if exit != Exit::Success {
+    if exit != Exit::Success && !is_watched {
         let hint = resume_hint(report.ended, arguments, &session.run, state.backend.as_ref());
         ctx.console.note("unfinished", &hint);
     }

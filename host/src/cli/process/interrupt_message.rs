@@ -15,6 +15,7 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
     };
     let again = "nothing was changed; run the command again";
     let rest = match command {
+        Command::Run(run) if run.watch => return watching_ended(&run.scope.manifest),
         Command::Run(run) => return interrupted_before_run(&run.scope.manifest),
         Command::Check(check) => during("checking", &check.manifest, again),
         Command::Plan(plan) => during("planning", &plan.scope.manifest, again),
@@ -55,6 +56,11 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
 pub(crate) fn interrupted_before_run(manifest: &Path) -> String {
     let manifest = manifest.display().to_string();
     format!("interrupted before any task of `{}` ran: run the command again\n", escape_control(&manifest))
+}
+
+/// Returns the message of `run --watch`.
+pub(crate) fn watching_ended(manifest: &Path) -> String {
+    format!("stopped watching `{}`\n", escape_control(&manifest.display().to_string()))
 }
 
 /// Returns the message of `run` once its run has ended.

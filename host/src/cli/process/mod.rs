@@ -10,12 +10,12 @@ mod resume;
 
 pub(crate) use exit::Exit;
 pub(crate) use interrupt_message::{
-    interrupt_message, interrupted_after_run, interrupted_before_run, outputs_not_printed,
+    interrupt_message, interrupted_after_run, interrupted_before_run, outputs_not_printed, watching_ended,
 };
 pub(crate) use resume::resume_hint;
-pub(crate) use runtime::{health_monitor, wait_for, while_stdout_is_read};
+pub(crate) use runtime::{health_monitor, stdout_closed, wait_for, while_stdout_is_read};
 pub(crate) use signals::Signals;
 pub(crate) use terminal::{
-    Reader, Stderr, print_stderr, print_stderr_bytes, stderr_blocks, stderr_reader, stderr_style,
-    stdout_reader, stdout_style, write_stdout,
+    Reader, Stderr, open_streams, print_stderr, print_stderr_bytes, stderr_blocks, stderr_reader,
+    stderr_style, stdout_reader, stdout_style, write_stdout,
 };

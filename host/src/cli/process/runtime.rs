@@ -5,6 +5,8 @@ use crate::app::{Error, HealthChange, HealthMonitor, Refusal};
 use crate::cli::console::Console;
 use crate::cli::process::terminal::{StdoutState, wait_until_stdout_closes};
 use crate::state::{Backend, Health};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -49,6 +51,20 @@ pub(crate) async fn while_stdout_is_read<T>(answer: impl Future<Output = T>) -> 
         answer = answer => Some(answer),
         () = closed => None,
     }
+}
+
+/// Returns a flag that is set once the reader of stdout has closed it.
+pub(crate) fn stdout_closed() -> Arc<AtomicBool> {
+    let flag = Arc::<AtomicBool>::default();
+    let of_thread = Arc::clone(&flag);
+    let watch = move || {
+        if wait_until_stdout_closes() == StdoutState::Closed {
+            of_thread.store(true, Ordering::Relaxed);
+        }
+    };
+    // The thread ends with the process. If it cannot be started, the flag is never set.
+    drop(Builder::new().name("stdout".to_owned()).spawn(watch));
+    flag
 }
 
 fn cannot_start(error: std::io::Error) -> Refusal {

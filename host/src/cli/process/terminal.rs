@@ -7,9 +7,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::fs::fcntl_getfl;
 use rustix::io::Errno;
+use std::fs::{File, Metadata};
 use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 
 /// The reader of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +107,13 @@ pub(crate) fn wait_until_stdout_closes() -> StdoutState {
 
 /// The poll flags of a pipe or socket without a reader, and of a closed terminal.
 const CLOSED: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
+
+/// Returns device and inode of stdout and stderr, as far as they are files.
+pub(crate) fn open_streams() -> Vec<(u64, u64)> {
+    let streams = [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+    let files = streams.into_iter().flatten().filter_map(|stream| File::from(stream).metadata().ok());
+    files.filter(Metadata::is_file).map(|found| (found.dev(), found.ino())).collect()
+}
 
 /// Writes a result to stdout, byte for byte. A closed pipe is no failure: its reader has seen enough.
 pub(crate) fn write_stdout(bytes: &[u8]) -> io::Result<()> {

@@ -79,6 +79,10 @@ impl Ledger for Slow {
     async fn cancel(&self) -> Result<(), Error> {
         self.ledger.cancel().await
     }
+
+    async fn claim_end(&self) -> Result<bool, Error> {
+        self.ledger.claim_end().await
+    }
 }
 
 fn staggered(tasks: u64) -> Draft {

@@ -91,6 +91,10 @@ impl Ledger for Paused {
     async fn cancel(&self) -> Result<(), Error> {
         self.ledger.cancel().await
     }
+
+    async fn claim_end(&self) -> Result<bool, Error> {
+        self.ledger.claim_end().await
+    }
 }
 
 fn want(slots: u32) -> Want {

@@ -8,6 +8,7 @@ use crate::manifest::entries::MAX_ENTRIES;
 use crate::manifest::expectation::FAILURES;
 use crate::manifest::grants::MAX_BUCKET;
 use crate::manifest::keys::{SECTIONS, Section};
+use crate::manifest::notify::ENDINGS;
 use crate::manifest::policy::{BACKOFFS, CLASSES};
 use crate::manifest::reference::companions;
 use crate::manifest::scalar::MAX_TITLE;
@@ -31,6 +32,7 @@ fn section_of(table: &str) -> (Page, &'static str) {
         "IMPORT" => (manifest("[components.NAME.imports]"), "[components.c.imports.i]\nKEY"),
         "TASK" => (manifest("[tasks.NAME]"), "[tasks.t]\nKEY"),
         "OUTPUT" => (manifest("output and outputs"), "[tasks.t]\ncommand = \"c\"\noutput = { KEY }"),
+        "NOTIFY" => (manifest("[notify]"), "[notify]\nKEY"),
         "TEST" => (manifest("[[tests]]"), "[[tests]]\nKEY"),
         "REPEAT" => (manifest("repeat"), "[tasks.t]\nrepeat = { KEY }"),
         "RETRY" => (manifest("retry"), "[defaults.retry]\nKEY"),
@@ -123,6 +125,7 @@ fn every_word_of_a_key_is_in_its_row() {
     for (word, _) in WORDS {
         manifest("output and outputs", word);
     }
+    manifest("[notify]", "on").names(ENDINGS.iter().map(|(word, _)| *word));
     manifest("[[tests]]", "fails").names(FAILURES.iter().map(|(word, _)| *word));
     for (word, _) in ON_ERROR {
         manifest("on-error", word);

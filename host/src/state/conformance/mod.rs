@@ -7,6 +7,7 @@ mod buckets;
 mod closing;
 mod deadlines;
 mod elements;
+mod ending;
 mod flows;
 mod iterations;
 mod journal;
@@ -25,6 +26,7 @@ pub use buckets::*;
 pub use closing::*;
 pub use deadlines::*;
 pub use elements::*;
+pub use ending::*;
 pub use fixture::{Fixture, Harness, Host};
 pub use flows::*;
 pub use iterations::*;
@@ -173,6 +175,10 @@ macro_rules! state_conformance {
             run_without_writes_expires
             usable_backend_passes_its_checks
             host_that_leaves_is_not_waited_for
+            end_is_claimed_by_the_first_host_that_asks
+            resumed_run_has_an_end_of_its_own
+            nobody_claims_the_end_of_a_life_that_changes_nothing
+            end_of_a_run_that_was_left_is_claimed
             change_wakes_other_hosts
             change_since_the_version_wakes_immediately
             elapsed_retry_delay_wakes

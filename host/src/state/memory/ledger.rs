@@ -302,4 +302,8 @@ impl Ledger for MemoryLedger {
         self.run.step(|machine, _| machine.cancel());
         Ok(())
     }
+
+    async fn claim_end(&self) -> Result<bool, Error> {
+        Ok(self.run.step(|machine, _| machine.claim_end(&self.host)))
+    }
 }

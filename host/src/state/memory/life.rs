@@ -97,6 +97,7 @@ impl Life {
                 let names = if has_succeeded { Vec::new() } else { self.rerun.names(&self.machine.shape) };
                 let earlier = Rerun::of_names(&request.shape, names.iter().map(String::as_str));
                 next.rerun = earlier.with(discarded.nodes());
+                next.machine.follow_life(self.machine.status());
                 next
             }
         }

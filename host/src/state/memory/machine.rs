@@ -49,6 +49,18 @@ pub(crate) struct Machine {
     pub(crate) version: u64,
     total: u32,
     status: RunStatus,
+    end: EndClaim,
+}
+
+/// The right to tell others of the end of a life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum EndClaim {
+    /// The first host that asks has it.
+    Free,
+    /// This host has it.
+    Held(HostId),
+    /// Nobody has it: the life changes nothing.
+    Nobody,
 }
 
 /// An edge between elements, seen from the one that waits.
@@ -115,6 +127,7 @@ impl Machine {
             version: 0,
             total: 0,
             status: RunStatus::Running,
+            end: EndClaim::Free,
         };
         machine.count_stored_elements();
         machine.queue_ready();
@@ -193,6 +206,21 @@ impl Machine {
             self.stop = Some(Stop::Cancelled);
             self.version += 1;
             self.conclude();
+        }
+    }
+
+    /// Returns whether the host is the one that tells of the end of this life.
+    pub(crate) fn claim_end(&mut self, host: &HostId) -> bool {
+        if self.end == EndClaim::Free && !self.is_running() {
+            self.end = EndClaim::Held(host.clone());
+        }
+        self.end == EndClaim::Held(host.clone())
+    }
+
+    /// Marks a life that follows another one. If that has ended and left nothing to do, nobody tells of the end of this one.
+    pub(crate) fn follow_life(&mut self, before: RunStatus) {
+        if self.open == 0 && matches!(before, RunStatus::Succeeded | RunStatus::Failed) {
+            self.end = EndClaim::Nobody;
         }
     }
 

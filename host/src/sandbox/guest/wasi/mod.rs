@@ -32,6 +32,7 @@ pub(crate) use disk::{Content, LastLink, NodeId, NodeKind, SharedTree, Tree, WOR
 pub(crate) use exit::Exit;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
+pub use http::{NoAnswer, Poster};
 pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
 pub(crate) use output::{MAX_KEPT, StderrTail, last_part};

@@ -63,6 +63,10 @@ impl Ledger for RedisLedger {
         self.run.cancel().await
     }
 
+    async fn claim_end(&self) -> Result<bool, Error> {
+        self.run.claim_end().await
+    }
+
     async fn leave(&self) {
         // If the server is unreachable, the lease expires instead.
         drop(tokio::time::timeout(LEAVE_TIMEOUT, self.run.leave()).await);

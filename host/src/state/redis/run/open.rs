@@ -300,7 +300,8 @@ impl Open<'_> {
         if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::NeededGrant) {
             let records = self.records().await?;
             kept.takeovers = takeovers(&records);
-            if let Some(stored) = clocks::read(self.link, self.keys, &self.doing("reading")).await? {
+            let stored = clocks::read(self.link, self.keys, &self.doing("reading")).await?;
+            if let Some(stored) = stored.filter(|_| !self.discards()) {
                 spent = clocks::spent(&self.request.shape, &stored, &records);
             }
         }

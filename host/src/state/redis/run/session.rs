@@ -359,6 +359,15 @@ impl Run {
         }
     }
 
+    /// Claims the right to tell of the end of the run. A life that is over is told of by nobody.
+    pub(crate) async fn claim_end(&self) -> Result<bool, Error> {
+        match self.take("ending", self.step("claim_end")).await? {
+            Step::Taken(parts) => Ok(parts.first().and_then(Answer::number) == Some(1)),
+            Step::Layout => Err(self.other_layout()),
+            Step::Lost(_) => Ok(false),
+        }
+    }
+
     /// Leaves the run. Returns whether the run still existed.
     pub(crate) async fn leave(&self) -> Result<bool, Error> {
         let held = self.state().claims.tokens();

@@ -60,6 +60,10 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
+-- A life with nothing to do after one that has ended changes nothing, and its end is told by nobody.
+if keep_results ~= '0' and open == '0' and (meta[2] == 'succeeded' or meta[2] == 'failed') then
+  call('HSET', COORD, 'end', '')
+end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')

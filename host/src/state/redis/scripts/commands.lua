@@ -1,4 +1,4 @@
--- The commands of the step script: commit, renew, heartbeat, leave, cancel, remove_dead_hosts, claims.
+-- The commands of the step script: commit, renew, heartbeat, claim_end, leave, cancel, remove_dead_hosts, claims.
 local commands = {}
 
 -- Settles claims and claims new nodes.
@@ -71,6 +71,14 @@ function commands.heartbeat()
   write({})
   local due = call('ZRANGE', TIMES, 0, 0, 'WITHSCORES')[2]
   return {'OK', now, due == 'inf' and -1 or math.max(tonumber(due) - now, 0)}
+end
+
+-- Returns 1 to the one host that tells of the end of this life.
+function commands.claim_end()
+  if run.state == 'running' then return {'OK', 0} end
+  local by = call('HGET', COORD, 'end')
+  if not by then write({['end'] = me}) end
+  return {'OK', (by or me) == me and 1 or 0}
 end
 
 -- Leaves the run; the host's claims may be taken over at once.

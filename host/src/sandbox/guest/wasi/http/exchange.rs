@@ -42,7 +42,7 @@ pub(crate) struct Exchange {
 }
 
 /// The future that moves bytes between the connection and its request and response.
-type Driver = Fuse<http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>>;
+pub(crate) type Driver = Fuse<http1::Connection<TokioIo<Box<dyn Stream>>, WasiBody>>;
 
 impl Exchange {
     /// Sends the request and waits for the head of the response. Redirects are returned, not followed.
@@ -107,7 +107,10 @@ impl Exchange {
     }
 }
 
-async fn http1_over(stream: Box<dyn Stream>) -> Result<(http1::SendRequest<WasiBody>, Driver), Error> {
+/// Opens HTTP over a connection.
+pub(crate) async fn http1_over(
+    stream: Box<dyn Stream>,
+) -> Result<(http1::SendRequest<WasiBody>, Driver), Error> {
     let opened = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
     let (sender, connection) = opened.map_err(|error| failure::exchange_error(&error))?;
     Ok((sender, connection.fuse()))
@@ -122,7 +125,7 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Op
 }
 
 /// Runs `work` while driving the connection that it needs.
-async fn drive_while<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
+pub(crate) async fn drive_while<T>(driver: &mut Driver, work: impl Future<Output = T>) -> T {
     let work = pin!(work);
     match select(work, driver).await {
         Either::Left((result, _)) => result,

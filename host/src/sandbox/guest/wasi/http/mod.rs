@@ -3,6 +3,7 @@
 
 mod connect;
 mod exchange;
+mod post;
 mod failure;
 mod paced;
 mod tls;
@@ -10,6 +11,7 @@ mod request_texts;
 #[cfg(test)]
 mod tests;
 
+pub use post::{NoAnswer, Poster};
 pub(crate) use tls::Tls;
 
 use crate::model::Url;

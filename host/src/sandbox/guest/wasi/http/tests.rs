@@ -3,10 +3,12 @@
 
 use crate::cli::manual::{Page, count, size};
 use crate::invoke::Listener;
-use crate::model::Url;
+use crate::model::{HookUrl, Url};
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::exchange::Exchange;
-use crate::sandbox::guest::wasi::http::{IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, Tls};
+use crate::sandbox::guest::wasi::http::{
+    IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, NoAnswer, Poster, Tls,
+};
 use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
 use crate::sandbox::testing::RecordingListener;
 use bytes::Bytes;
@@ -209,6 +211,33 @@ async fn tls_connection_requires_a_certificate_for_the_name() {
     let unknown_authority =
         Sender::new(Tls::with_default_roots()).get(&format!("https://localhost:{port}/")).await;
     assert!(matches!(unknown_authority, Err(Error::TlsCertificateError)), "{:?}", unknown_authority.err());
+}
+
+#[tokio::test]
+async fn requests_of_the_host_are_bound_by_the_same_rules() {
+    let (port, _server) = encrypted().await;
+    let mut authorities = RootCertStore::empty();
+    authorities.add(certificate("ca.crt")).unwrap();
+    let sender = Sender::new(Tls::with_roots(Some(authorities)));
+    let posted = async |sender: &Sender, url: String| {
+        let to = HookUrl::parse(&url).unwrap();
+        Poster(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
+    };
+    assert_eq!(posted(&sender, format!("https://localhost:{port}/")).await.unwrap(), 200);
+    let other_name = posted(&sender, format!("https://127.0.0.1:{port}/")).await;
+    assert!(matches!(other_name, Err(NoAnswer::Certificate)), "{other_name:?}");
+    let other = Sender::new(Tls::with_default_roots());
+    let unknown_authority = posted(&other, format!("https://localhost:{port}/")).await;
+    assert!(matches!(unknown_authority, Err(NoAnswer::Certificate)), "{unknown_authority:?}");
+    let private = posted(&sender, format!("https://inside.example:{port}/")).await;
+    assert!(matches!(private, Err(NoAnswer::Private(_))), "{private:?}");
+    let unknown = posted(&sender, "https://nobody.example/".to_owned()).await;
+    assert!(matches!(unknown, Err(NoAnswer::NoAddress)), "{unknown:?}");
+    let web = Web::start();
+    assert_eq!(posted(&sender, web.url("/redirect?/echo")).await.unwrap(), 302);
+    assert_eq!(web.heads().len(), 1);
+    let refused = posted(&sender, format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
+    assert!(matches!(refused, Err(NoAnswer::Exchange(_))), "{refused:?}");
 }
 
 #[test]
