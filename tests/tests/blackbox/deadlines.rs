@@ -189,7 +189,7 @@ fn deadline_goes_on_when_its_host_is_killed() {
     let failed = other.of("task.failed").next().expect("a failure");
     assert_eq!(failed["class"], "timeout");
     let took = between(started, failed);
-    assert!(took < DEADLINE - Duration::from_secs(2), "the other host had {took:?}");
+    assert!(took + Duration::from_secs(2) < DEADLINE, "the other host had {took:?}");
     let first = project.events();
     let whole = between(first.of("task.started").next().expect("a start"), failed);
     assert!(whole > DEADLINE - Duration::from_millis(200), "{whole:?}");

@@ -14,8 +14,8 @@ const MAYBE: &str = "[tasks.t]\ncall = \"g.maybe-fail\"\nargs.x = { param = \"x\
     [tasks.u]\ncall = \"g.fail-with\"\nargs = { text = { param = \"token\" }, letters = 7 }\nwhen = { param = \"fail\" }\n\
     [params.fail]\ntype = \"bool\"\ndefault = false\n";
 
-fn project(receiver: &Receiver, more: &str) -> Project {
-    Project::basic(&format!("{MAYBE}[notify]\nurl = \"{}\"\n{more}\n", receiver.url("/hook?id=1")))
+fn project(hook: &Receiver, more: &str) -> Project {
+    Project::basic(&format!("{MAYBE}[notify]\nurl = \"{}\"\n{more}\n", hook.url("/hook?id=1")))
 }
 
 /// Computes the signature by another program.
@@ -29,8 +29,8 @@ fn signature(project: &Project, key: &str, body: &[u8]) -> String {
 }
 
 #[track_caller]
-fn only(receiver: &Receiver) -> Received {
-    let mut received = receiver.received();
+fn only(hook: &Receiver) -> Received {
+    let mut received = hook.received();
     assert_eq!(received.len(), 1, "{received:?}");
     received.remove(0)
 }
@@ -43,13 +43,13 @@ fn warnings(project: &Project) -> Vec<String> {
 
 #[test]
 fn the_end_of_a_run_is_posted_with_a_signature() {
-    let receiver = Receiver::start(&[OK]);
-    let project = project(&receiver, "secret = { env = \"KEY\" }");
+    let hook = Receiver::start(&[OK]);
+    let project = project(&hook, "secret = { env = \"KEY\" }");
     let host = project.host().env("KEY", "k3y-of-all").args(["-p", "x=4", "--run-id", "nightly"]);
     let finished = host.run().expect(0);
     assert_eq!(finished.json()["t"], 4);
     assert_eq!(warnings(&project), [""; 0]);
-    let received = only(&receiver);
+    let received = only(&hook);
     assert!(received.head.starts_with("POST /hook?id=1 HTTP/1.1\r\n"), "{}", received.head);
     assert_eq!(received.header("content-type"), Some("application/json"));
     let expected = signature(&project, "k3y-of-all", &received.body);
@@ -70,12 +70,12 @@ fn the_end_of_a_run_is_posted_with_a_signature() {
 
 #[test]
 fn failures_are_told_without_secrets() {
-    let receiver = Receiver::start(&[OK]);
-    let project = project(&receiver, "on = [\"failed\"]");
+    let hook = Receiver::start(&[OK]);
+    let project = project(&hook, "on = [\"failed\"]");
     project.host().args(["-p", "x=4"]).run().expect(0);
-    assert_eq!(receiver.received(), []);
+    assert_eq!(hook.received(), []);
     let failed = project.host().args(["-p", "x=3", "-p", "fail=true", "--keep-going"]).run().expect(1);
-    let received = only(&receiver);
+    let received = only(&hook);
     assert_eq!(received.header("x-cascade-signature"), None);
     let summary = received.json();
     assert_eq!((&summary["status"], &summary["tasks"]["failed"]), (&json!("failed"), &json!(2)));
@@ -92,10 +92,10 @@ fn failures_are_told_without_secrets() {
 
 #[test]
 fn a_failed_attempt_is_repeated_with_the_same_body() {
-    let receiver = Receiver::start(&[Answer::Status(500), Answer::Cut, OK]);
-    let project = project(&receiver, "");
+    let hook = Receiver::start(&[Answer::Status(500), Answer::Cut, OK]);
+    let project = project(&hook, "");
     project.host().args(["-p", "x=4"]).run().expect(0);
-    let received = receiver.received();
+    let received = hook.received();
     assert_eq!(received.len(), 3, "{received:?}");
     assert!(received.iter().all(|one| *one == received[0]), "{received:?}");
     assert_eq!(warnings(&project), [""; 0]);
@@ -103,10 +103,10 @@ fn a_failed_attempt_is_repeated_with_the_same_body() {
 
 #[test]
 fn a_notification_that_is_not_accepted_changes_nothing() {
-    let receiver = Receiver::start(&[Answer::Status(302)]);
-    let project = project(&receiver, "");
+    let hook = Receiver::start(&[Answer::Status(302)]);
+    let project = project(&hook, "");
     project.host().args(["-p", "x=4"]).run().expect(0);
-    let origin = receiver.url("");
+    let origin = hook.url("");
     let expected = format!(
         "the notification to `{origin}` was not delivered: the answer was 302, and redirects are not followed"
     );
@@ -115,15 +115,15 @@ fn a_notification_that_is_not_accepted_changes_nothing() {
     assert_eq!(events.0.last().expect("an event")["event"], "run.finished");
     let failed = project.host().args(["-p", "x=3"]).run().expect(1);
     failed.says(["the function returned the error \"3 is odd\"", "the answer was 302"]);
-    assert_eq!(receiver.received().len(), 2, "no redirect was followed");
+    assert_eq!(hook.received().len(), 2, "no redirect was followed");
 }
 
 #[test]
 fn an_interrupt_ends_the_attempts_and_not_the_run() {
-    let receiver = Receiver::start(&[Answer::Silence]);
-    let project = project(&receiver, "");
+    let hook = Receiver::start(&[Answer::Silence]);
+    let project = project(&hook, "");
     let running = project.host().args(["-p", "x=4"]).start();
-    wait_until("the host tells nobody", || receiver.received().len() == 1);
+    wait_until("the host tells nobody", || hook.received().len() == 1);
     running.signal("INT");
     let finished = running.wait().expect(0);
     assert_eq!(finished.json()["t"], 4);
@@ -132,10 +132,10 @@ fn an_interrupt_ends_the_attempts_and_not_the_run() {
 
 #[test]
 fn one_of_several_hosts_tells_the_end_of_the_run() {
-    let (server, receiver) = (Redis::start(""), Receiver::start(&[OK]));
+    let (server, hook) = (Redis::start(""), Receiver::start(&[OK]));
     let project = gates::elements("ab");
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("a manifest");
-    project.write(&format!("{text}\n[notify]\nurl = \"{}\"\n", receiver.url("/")));
+    project.write(&format!("{text}\n[notify]\nurl = \"{}\"\n", hook.url("/")));
     let host = |events: &str| {
         project.other_host(events).args([
             "--state",
@@ -156,46 +156,46 @@ fn one_of_several_hosts_tells_the_end_of_the_run() {
     two.signal("INT");
     open(&project, "b");
     two.wait().expect(130);
-    assert_eq!(receiver.received(), []);
+    assert_eq!(hook.received(), []);
     let mut two = host("two.jsonl").start();
     two.until("2 tasks");
     open(&project, "a");
     one.wait().expect(0);
     two.wait().expect(0);
-    let summary = only(&receiver).json();
+    let summary = only(&hook).json();
     assert_eq!((&summary["status"], &summary["run"]), (&json!("succeeded"), &json!("r")));
     assert_eq!((&summary["tasks"]["done"], &summary["tasks"]["open"]), (&json!(2), &json!(0)));
     // Nothing is left to do, so nothing ends.
     host("one.jsonl").run().expect(0);
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(hook.received().len(), 1);
 }
 
 #[test]
 fn a_cancelled_run_is_told_by_its_host() {
-    let (server, receiver) = (Redis::start(""), Receiver::start(&[OK]));
+    let (server, hook) = (Redis::start(""), Receiver::start(&[OK]));
     let project = gates::elements("ab");
     let text = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("a manifest");
-    project.write(&format!("{text}\n[notify]\nurl = \"{}\"\non = [\"cancelled\"]\n", receiver.url("/")));
+    project.write(&format!("{text}\n[notify]\nurl = \"{}\"\non = [\"cancelled\"]\n", hook.url("/")));
     let uri = server.uri();
     let host = || project.host().args(["--state", &uri, "--run-id", "r", "--log-level", "debug"]);
     let mut running = host().start();
     running.until("started    texts[0]");
     cascade_host_tests::Host::new(["cancel", "r", "--state", &uri]).run().expect(0);
     running.wait().expect(130);
-    assert_eq!(only(&receiver).json()["status"], "cancelled");
+    assert_eq!(only(&hook).json()["status"], "cancelled");
     open(&project, "ab");
     host().run().expect(0);
-    assert_eq!(receiver.received().len(), 1, "this ending is not told");
+    assert_eq!(hook.received().len(), 1, "this ending is not told");
 }
 
 #[test]
 fn url_and_key_of_variables_are_shown_nowhere() {
-    let receiver = Receiver::start(&[Answer::Status(404)]);
+    let hook = Receiver::start(&[Answer::Status(404)]);
     let project = Project::basic(
         "[tasks.t]\ncall = \"g.say\"\nargs.text = { param = \"text\" }\n[params.text]\ntype = \"string\"\n\
          [notify]\nurl = { env = \"HOOK\" }\nsecret = { env = \"KEY\" }\n",
     );
-    let url = receiver.url("/services/hunter2");
+    let url = hook.url("/services/hunter2");
     let text = format!("text=k3y-of-all {url}");
     let host = || project.host().args(["-p", &text]);
     host()
@@ -210,7 +210,7 @@ fn url_and_key_of_variables_are_shown_nowhere() {
     for secret in ["hunter2", "k3y-of-all"] {
         assert!(!events.contains(secret), "{events}");
     }
-    assert_eq!(receiver.received().len(), 1, "a 404 is not tried again");
+    assert_eq!(hook.received().len(), 1, "a 404 is not tried again");
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn faults_of_a_notification_are_found_before_the_run() {
 
 #[test]
 fn tests_of_a_manifest_tell_nobody() {
-    let receiver = Receiver::start(&[OK]);
-    let project = project(&receiver, "[[tests]]\nname = \"it\"\nparams.x = 4\nexpect = {}\n");
+    let hook = Receiver::start(&[OK]);
+    let project = project(&hook, "[[tests]]\nname = \"it\"\nparams.x = 4\nexpect = {}\n");
     project.command("test").run().expect(0);
-    assert_eq!(receiver.received(), []);
+    assert_eq!(hook.received(), []);
 }

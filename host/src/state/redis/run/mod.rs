@@ -9,6 +9,7 @@ mod claims;
 mod calls;
 mod offers;
 mod prints;
+mod begin;
 mod open;
 mod result_cache;
 mod wakeups;

@@ -4,14 +4,14 @@
 use crate::model::{FailurePolicy, Random, TaskIdx};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
+use crate::state::redis::run::begin::{Beginning, millis, read_policy};
 use crate::state::redis::run::clocks;
 use crate::state::redis::run::clocks::Spent;
 use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, takeovers};
 use crate::state::redis::run::offers::{Calls, Names, SetAside};
-use crate::state::redis::run::prints::prints;
 use crate::state::redis::run::wire::amounts_text;
-use crate::state::redis::scripts::{BEGIN, INSPECT, SET_ASIDE, STEP};
-use crate::state::{Error, ErrorKind, HostId, Mode, NodeId, OpenKind, OpenRequest, Rerun, RunShape, Version};
+use crate::state::redis::scripts::{INSPECT, SET_ASIDE, STEP};
+use crate::state::{Error, ErrorKind, HostId, Mode, NodeId, OpenKind, OpenRequest, Rerun, Version};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -318,43 +318,21 @@ impl Open<'_> {
         };
         // After a loss the request names what this host has run again in the lost life.
         let rerun = if is_fresh { Rerun::default() } else { self.rerun(&vacancy.rerun) };
-        let flag = |is_set: bool| if is_set { "1" } else { "0" };
-        let request = self.request;
-        // The script checks life and number of results again: they are the fence against a host that was faster.
-        let command = Command::script(&BEGIN, self.keys.all())
-            .arg(&vacancy.life)
-            .arg(results.to_string())
-            .arg(flag(!is_fresh))
-            .arg(flag(matches!(self.why, OpenReason::NeededGrant)))
-            .arg(life)
-            .arg(epoch.to_string())
-            .arg(min_version.to_string())
-            .arg(request.host.0.as_bytes())
-            .arg(millis(request.lease))
-            .arg(millis(request.ttl))
-            .arg(request.digest.to_string())
-            .arg(&request.record)
-            .arg(policy_text(request.policy))
-            .arg(layout.total.to_string())
-            .arg(layout.open.to_string())
-            .arg(&layout.tasks)
-            .arg(&layout.edges)
-            .arg(&layout.props)
-            .arg(prints(&request.shape))
-            .arg(amounts_text(&request.shape.amounts()))
-            .arg(closing_text(&request.shape))
-            .arg(rerun.names(&request.shape).join("\n"))
-            .arg(request.shape.deadline.map_or_else(String::new, |limit| clocks::millis(limit).to_string()))
-            .arg(spent.run.to_string())
-            .arg(clocks::clocks_text(&request.shape, &spent))
-            .arg(layout.classes.len().to_string())
-            .args(&layout.classes)
-            .arg(if is_fresh || kept.calls.is_some() { "replace" } else { "keep" })
-            .arg(kept.calls.as_ref().map_or(0, Vec::len).to_string())
-            .args(kept.calls.iter().flatten())
-            .arg((2 * layout.fields.len()).to_string())
-            .args(layout.fields.iter().flat_map(|(field, value)| [field.as_slice(), value.as_slice()]))
-            .args(&kept.stale);
+        let beginning = Beginning {
+            request: self.request,
+            old_life: &vacancy.life,
+            results,
+            is_fresh,
+            checks_hosts: matches!(self.why, OpenReason::NeededGrant),
+            life,
+            epoch,
+            min_version,
+            layout: &layout,
+            rerun: &rerun,
+            spent: &spent,
+            kept: &kept,
+        };
+        let command = beginning.command(self.keys);
         let answers = self.link.ask(&self.doing("beginning"), Request::write([command])).await?;
         let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
         if text(parts.next()) != "OK" {
@@ -369,7 +347,7 @@ impl Open<'_> {
         Ok(Some(Entered {
             life: life.to_owned(),
             epoch,
-            policy: request.policy,
+            policy: self.request.policy,
             version,
             kind,
             stored: layout.stored,
@@ -465,10 +443,6 @@ impl Open<'_> {
     }
 }
 
-fn millis(duration: Duration) -> String {
-    duration.as_millis().max(1).to_string()
-}
-
 fn text(answer: Option<Answer>) -> String {
     let bytes = answer.and_then(Answer::bytes).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -481,24 +455,4 @@ fn texts(answer: Option<Answer>) -> Vec<String> {
 
 fn number(answer: Option<Answer>) -> u64 {
     answer.and_then(|answer| answer.number()).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
-}
-
-/// Formats the position of the node that closes a run; empty if there is none.
-fn closing_text(shape: &RunShape) -> String {
-    if shape.has_closing { shape.closing().task.get().to_string() } else { String::new() }
-}
-
-const fn policy_text(policy: FailurePolicy) -> &'static str {
-    match policy {
-        FailurePolicy::Finish => "finish",
-        FailurePolicy::KeepGoing => "keep-going",
-        FailurePolicy::FailFast => "fail-fast",
-    }
-}
-
-fn read_policy(text: &str) -> FailurePolicy {
-    [FailurePolicy::KeepGoing, FailurePolicy::FailFast]
-        .into_iter()
-        .find(|policy| policy_text(*policy) == text)
-        .unwrap_or(FailurePolicy::Finish)
 }
