@@ -192,7 +192,7 @@ fn deadline_goes_on_when_its_host_is_killed() {
     assert!(took + Duration::from_secs(2) < DEADLINE, "the other host had {took:?}");
     let first = project.events();
     let whole = between(first.of("task.started").next().expect("a start"), failed);
-    assert!(whole > DEADLINE - Duration::from_millis(200), "{whole:?}");
+    assert!(whole + Duration::from_millis(200) > DEADLINE, "{whole:?}");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn many_elements_end_together() {
         );
         let finished = run(&project, uri).expect(0);
         assert_eq!(finished.json(), json!({ "n": 10_000 }));
-        assert!(finished.took < Duration::from_secs(60), "{:?}", finished.took);
+        assert!(finished.took < Duration::from_mins(1), "{:?}", finished.took);
     });
 }
 

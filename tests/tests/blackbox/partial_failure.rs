@@ -232,10 +232,8 @@ fn pipeline_leaves_out_elements_in_which_a_task_fails() {
     });
 }
 
-#[test]
-fn output_of_pipelines_over_shortened_lists_is_what_the_run_printed() {
-    let project = Project::basic(
-        r#"
+/// Pipelines over lists of which half is left out: flowing, zipped, and combined.
+const SHORTENED: &str = r#"
         [tasks.flat]
         call = "g.maybe-fail"
         for-each.x = { range = 7 }
@@ -276,8 +274,11 @@ fn output_of_pipelines_over_shortened_lists_is_what_the_run_printed() {
         third = { task = "third" }
         zipped = { task = "zipped" }
         all = { task = "all" }
-        "#,
-    );
+    "#;
+
+#[test]
+fn output_of_pipelines_over_shortened_lists_is_what_the_run_printed() {
+    let project = Project::basic(SHORTENED);
     project.include(
         "first.toml",
         r#"

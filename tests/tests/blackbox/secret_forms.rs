@@ -254,7 +254,7 @@ fn everything_that_is_passed_into_a_secret_param_is_hidden() {
         let unused = ["text", "texts", "pairs", "mode"].into_iter().filter(|name| !used(name));
         let unused: Vec<String> = unused.map(|name| format!("[params.{name}]\n")).collect();
         let declared = declared.chunks(3).filter(|param| !unused.iter().any(|name| name == param[0]));
-        declared.map(|param| param.concat()).collect::<String>()
+        declared.map(<[&str]>::concat).collect::<String>()
     };
     let check = |how: &str, included: &str, line: &str| {
         let body = format!("{}[tasks.in]\nmanifest = \"{included}\"\n{line}\n", uses(line));
