@@ -239,9 +239,10 @@ fn deadline_passes_while_the_host_is_interrupted() {
 #[test]
 fn guest_is_told_the_time_that_is_left() {
     let left = |head: &str, task: &str| {
-        let guest = named("a", Guest::Attempt);
-        let text = format!("{head}{guest}grants.context = true\n[tasks.t]\ncall = \"a.left\"\n{task}");
-        Project::new(&text).run().expect(0).json()["t"].as_u64().expect("a number")
+        let guest = named("a", Guest::HostCalls);
+        let text =
+            format!("{head}{guest}grants.context = true\n[tasks.t]\ncall = \"a.attempt-info\"\n{task}");
+        Project::new(&text).run().expect(0).json()["t"]["deadline-ms"].as_u64().expect("a number")
     };
     assert!((240_000..=300_000).contains(&left("", "")));
     assert!((1..=60_000).contains(&left("", "deadline = \"1m\"\n")));

@@ -42,7 +42,7 @@ fn file_size_limit_is_reported_as_the_systems_limit() {
     project.run().expect(0);
     let grown = vec![b' '; 60 << 10];
     project.file("out", &grown);
-    let script = "ulimit -f 120; \"$0\" \"$@\" --events - --fresh 2>> out";
+    let script = "ulimit -f 120; \"$0\" \"$@\" --events - 2>> out";
     let finished = project.command("run").behind("sh", &["-c", script]).run().expect(0);
     assert_eq!(finished.json()["t"], 2);
 }
