@@ -109,7 +109,8 @@ fn variable<'e>(
 ) -> Result<&'e str, Box<Fault>> {
     let fault = |message: String| Fault::spanned(span.clone(), message);
     match environment.setting(name) {
-        Ok(Some(text)) => Ok(text),
+        // A mounted secret ends with a line end that is no part of it.
+        Ok(Some(text)) => Ok(text.trim_end_matches(['\r', '\n'])),
         Ok(None) => {
             let message = format!("the manifest takes {role} of `[notify]` from `{name}`, which is not set");
             Err(Box::new(fault(message).help(format!("set `{name}`"))))

@@ -21,14 +21,18 @@ pub(crate) async fn left_out_before(
     let plan = session.bound.plan();
     let stored = opened.stored.iter().filter_map(|task| plan.task(*task));
     let lists: HashSet<&str> =
-        stored.filter(|task| task.left_out_level > 0).map(|task| task.name.as_str()).collect();
+        stored.filter(|task| !task.leaves_out.is_empty()).map(|task| task.name.as_str()).collect();
     if !matches!(opened.kind, OpenKind::Resumed { .. }) || lists.is_empty() {
         return Ok(None);
     }
     let mut names = backend.failed_elements(&session.run, MAX_READ).await?;
     names.retain(|name| split_node_name(name).is_some_and(|(task, _)| lists.contains(task.as_str())));
-    names.sort_unstable();
-    let more = if names.len() > MAX_NAMED { " and more" } else { "" };
+    names.sort_by_cached_key(|name| split_node_name(name));
+    let more = match names.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more if names.len() < MAX_READ => format!(" and {more} more"),
+        _ => " and more".to_owned(),
+    };
     let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
     let Some(first) = names.first() else { return Ok(None) };
     let message = format!(

@@ -71,7 +71,7 @@ pub(crate) use node_log::{NodeLog, read_log};
 pub(crate) use occupied::{Others, live_hosts, until_idle};
 pub(crate) use output_dir::{Change, OutputDir, is_writable, obstacle};
 pub(crate) use output_files::{Place, files as output_files, places as output_places};
-pub(crate) use params::{Params, to_datum};
+pub(crate) use params::{Params, file_of, to_datum};
 pub(crate) use run::{Report, RunRequest, run};
 pub(crate) use runtime::runtime_for_guests;
 pub(crate) use session::{Session, SessionRequest};

@@ -57,7 +57,7 @@ pub(crate) fn call_digest(
         OnError::Value => 1,
         OnError::Failure => 2,
     });
-    digester.number(u64::from(task.left_out_level));
+    digester.number(u64::from(task.leaves_out.bits()));
     task.repeat.iter().for_each(|repeat| {
         digester.field(b"repeat").digest(&repeat_digest(repeat));
     });

@@ -36,15 +36,14 @@ pub(crate) enum Ending {
 /// around elements makes none.
 pub(crate) fn ending(task: &Task, level: usize, failure: &CallFailure) -> Ending {
     let is_call = level == task.depth();
-    let is_left_out = task.left_out_level != 0 && level >= usize::from(task.left_out_level);
     match (task.on_error, &failure.error) {
         (OnError::Value, Some((payload, _))) if is_call => Ending::Output(compose_case("err", payload)),
         _ if !is_failure_value(failure.class) => Ending::Fails,
         (OnError::Failure, _) if is_call => {
             Ending::Output(compose_case("err", &failure_value(failure.class, &failure.short_message())))
         }
-        _ if is_left_out => Ending::LeftOut(task.left_out_level),
-        _ => Ending::Fails, // its own element, or no list to leave it out of
+        // None for a node that lies in no element of a list that leaves out.
+        _ => task.leaves_out.level_of(level).map_or(Ending::Fails, Ending::LeftOut),
     }
 }
 

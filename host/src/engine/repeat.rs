@@ -58,7 +58,7 @@ pub(crate) async fn next(
 /// Says how to go on after the last iteration that `max` allows. A failure that is kept as a result, or left out of a list, is
 /// final: only a rerun begins again.
 fn remedy(ctx: &Context, task: &Task, claim: &Claim) -> String {
-    let is_final = task.left_out_level > 0 || task.on_error == OnError::Failure;
+    let is_final = !task.leaves_out.is_empty() || task.on_error == OnError::Failure;
     match ctx.shape.name_of(claim.node).filter(|_| is_final) {
         Some(name) => format!("raise `max` and begin again by `--rerun '{name}'`"),
         None => "raise `max` and resume the run to go on".to_owned(),

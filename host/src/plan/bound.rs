@@ -257,7 +257,7 @@ impl Parts<'_> {
             repeat,
             after,
             on_error,
-            left_out_level,
+            leaves_out,
             // The types follow from the function, and the name is the key's own.
             name: _,
             place: _,
@@ -326,9 +326,9 @@ impl Parts<'_> {
             after.iter().for_each(|after| self.name(*after, &mut digester));
             keys.push(("after".to_owned(), digester.finish()));
         }
-        let leaves_out = usize::from(*left_out_level).checked_sub(1).and_then(|level| around.get(level));
-        let leaves_out = leaves_out.and_then(|pipeline| self.plan.pipelines().get(*pipeline));
-        keys.extend(on_error_keys(*on_error, leaves_out));
+        let levels = leaves_out.levels().filter_map(|level| around.get(usize::from(level) - 1));
+        let leaving = levels.filter_map(|pipeline| self.plan.pipelines().get(*pipeline));
+        keys.extend(on_error_keys(*on_error, leaving));
         keys
     }
 
@@ -431,7 +431,10 @@ fn optional(bytes: Option<&Bytes>, digester: &mut Digester) {
 }
 
 /// Returns the keys of what a failure becomes, for the task and for a pipeline that leaves out the elements in which it fails.
-fn on_error_keys(own: OnError, leaves_out: Option<&Pipeline>) -> impl Iterator<Item = (String, Digest)> {
+fn on_error_keys<'p>(
+    own: OnError,
+    leaving: impl Iterator<Item = &'p Pipeline>,
+) -> impl Iterator<Item = (String, Digest)> {
     let own = match own {
         OnError::Fail => None,
         OnError::Value => Some(&b"value"[..]),
@@ -439,7 +442,7 @@ fn on_error_keys(own: OnError, leaves_out: Option<&Pipeline>) -> impl Iterator<I
         OnError::Skip => Some(&b"skip"[..]),
     };
     let own = own.map(|word| ("on-error".to_owned(), Digest::of_bytes(word)));
-    let of_pipeline =
-        leaves_out.map(|pipeline| (format!("{}: on-error", pipeline.name), Digest::of_bytes(b"skip")));
-    own.into_iter().chain(of_pipeline)
+    let of_pipelines =
+        leaving.map(|pipeline| (format!("{}: on-error", pipeline.name), Digest::of_bytes(b"skip")));
+    own.into_iter().chain(of_pipelines)
 }

@@ -20,8 +20,8 @@ use crate::plan::pruning::NeededConditions;
 use crate::plan::repeat::{Repeated, repeat};
 use crate::plan::scope::{Crossed, Lists, OutputType, Reported, Scope};
 use crate::plan::{
-    Binding, Condition, Input, Interface, NeededIf, Output, Pipeline, Plan, Resource, Task, builtin, callee,
-    command, discretion, expectation, fan_out, lists, policy,
+    Binding, Condition, Input, Interface, LeavesOut, NeededIf, Output, Pipeline, Plan, Resource, Task,
+    builtin, callee, command, discretion, expectation, fan_out, lists, policy,
 };
 use crate::value::{Signature, Type, encode, encode_all};
 use indexmap::IndexMap;
@@ -188,12 +188,12 @@ impl<'a> Compiler<'a> {
             height: node.height,
             cache: policy::cache_rule(written, callee::grants(graph, node, written)),
             on_error: written.on_error,
-            left_out_level: self.left_out_level(node, written),
+            leaves_out: self.leaves_out(node, written),
         })
     }
 
-    /// Returns the number of indexes of the element that is left out if the task fails in it; zero if there is none.
-    fn left_out_level(&self, node: &Node, written: &manifest::Task) -> u8 {
+    /// Returns the lists that leave out an element if the task fails in it.
+    fn leaves_out(&self, node: &Node, written: &manifest::Task) -> LeavesOut {
         let graph = self.scope.graph;
         let leaves_out = |pipeline: &usize| {
             let including =
@@ -201,9 +201,7 @@ impl<'a> Compiler<'a> {
             including.is_some_and(|(_, task)| task.on_error == OnError::Skip)
         };
         let is_own = written.on_error == OnError::Skip;
-        // The innermost list counts.
-        let levels = node.around.iter().map(leaves_out).chain([is_own]);
-        (1..).zip(levels).filter(|(_, leaves_out)| *leaves_out).last().map_or(0, |(level, _)| level)
+        LeavesOut::of_levels(node.around.iter().map(leaves_out).chain([is_own]))
     }
 
     /// Types the values of a task's parameters. Returns them with the parameters of a command.

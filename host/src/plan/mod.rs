@@ -69,8 +69,8 @@ pub use fit::{Supplied, fit};
 pub use not_put::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{
-    CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, NeededClause, NeededIf, Output,
-    Pipeline, Plan, Repeat, Resource, Task,
+    CacheRule, Code, ComponentFunction, Condition, ForEach, Function, Gate, LeavesOut, NeededClause,
+    NeededIf, Output, Pipeline, Plan, Repeat, Resource, Task,
 };
 pub use value::{Binding, Input, InputKind};
 

@@ -208,9 +208,46 @@ pub struct Task {
     pub cache: CacheRule,
     /// The outcome of a failure.
     pub on_error: OnError,
-    /// Number of indexes of the element that is left out of its list if the task fails in it: one of the task, or of a
-    /// pipeline around it. Zero if there is none, so that the task fails.
-    pub left_out_level: u8,
+    /// The lists that leave out an element if the task fails in it.
+    pub leaves_out: LeavesOut,
+}
+
+/// The lists that leave out an element in which a task fails: that of the task, and those of pipelines around it. One bit
+/// for each level of elements, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeavesOut(u16);
+
+impl LeavesOut {
+    /// Creates a set from whether each level leaves out, from the outermost.
+    #[must_use]
+    pub fn of_levels(levels: impl Iterator<Item = bool>) -> Self {
+        let bits = (0..u16::BITS).zip(levels).filter(|(_, leaves_out)| *leaves_out);
+        Self(bits.fold(0, |set, (bit, _)| set | 1 << bit))
+    }
+
+    /// Returns whether no list leaves out anything.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns the set as a number.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// Returns the levels that leave out, from the outermost.
+    pub fn levels(self) -> impl Iterator<Item = u8> {
+        (1..).take(16).filter(move |level| self.0 & 1 << (level - 1) != 0)
+    }
+
+    /// Returns the level of the element that is left out if a node with this number of indexes fails: the innermost around
+    /// it.
+    #[must_use]
+    pub fn level_of(self, indexes: usize) -> Option<u8> {
+        self.levels().filter(|level| usize::from(*level) <= indexes).last()
+    }
 }
 
 impl Task {

@@ -237,6 +237,27 @@ fn deadline_passes_while_the_host_is_interrupted() {
 }
 
 #[test]
+fn time_without_a_host_does_not_count_after_a_kill() {
+    let server = Redis::start("");
+    let project = gates::project(&format!(
+        "[tasks.t]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"6s\"\n{}",
+        gates::GRANTS
+    ));
+    let start =
+        || project.host().args(["--state", &server.uri(), "--run-id", "r1", "--log-level", "debug"]).start();
+    let mut running = start();
+    running.until("started    t");
+    running.signal("KILL");
+    running.wait();
+    // No host works on the run for longer than the deadline.
+    std::thread::sleep(Duration::from_secs(7));
+    let mut running = start();
+    running.until("started    t");
+    open(&project, "a");
+    assert_eq!(running.wait().expect(0).json(), json!({ "t": "a" }));
+}
+
+#[test]
 fn guest_is_told_the_time_that_is_left() {
     let left = |head: &str, task: &str| {
         let guest = named("a", Guest::HostCalls);

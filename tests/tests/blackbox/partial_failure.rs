@@ -322,3 +322,38 @@ fn output_of_pipelines_over_shortened_lists_is_what_the_run_printed() {
     let left_out = command(&uri, &["output", "s1", "over-first[1]"]).expect(4);
     left_out.says(["`same` lies in an element that failed"]);
 }
+
+#[test]
+fn list_that_fails_in_an_element_leaves_out_that_element() {
+    let project = Project::basic(
+        r#"
+        [tasks.tops]
+        call = "std.from-json"
+        args.text = "[4, 1, 3]"
+        type = "list<u32>"
+        [tasks.each]
+        manifest = "list.toml"
+        for-each.top = { task = "tops" }
+        args.top = { item = "top" }
+        on-error = "skip"
+        "#,
+    );
+    // A range from 2 to 1 is a failure of the list, and not of its elements.
+    project.include(
+        "list.toml",
+        r#"
+        [params.top]
+        type = "u32"
+        [tasks.list]
+        call = "g.maybe-fail"
+        for-each.x = { range = [2, { param = "top" }] }
+        args.x = { item = "x" }
+        on-error = "skip"
+        "#,
+    );
+    everywhere(|uri| {
+        let finished = project.host().args(["--state", uri]).run().expect(0);
+        assert_eq!(finished.json(), json!({ "each": [{ "list": [2] }, { "list": [2] }] }));
+        finished.says(["left out   each[1]/list  input: the range of `x` ends at 1", "each[0]/list[1]"]);
+    });
+}

@@ -233,3 +233,53 @@ fn a_watch_ends_when_nobody_reads_its_results() {
     let finished = shell.behind("sh", &["-c", "{ \"$0\" \"$@\"; echo \"ended with $?\" >&2; } | true"]).run();
     assert!(finished.stderr.contains("ended with 0"), "{}", finished.stderr);
 }
+
+#[test]
+fn build_that_fails_is_repeated_by_a_change_only() {
+    let basic = build_rust_guests().join("basic.wasm");
+    let project = Project::new(&format!(
+        "[components.a]\npath = \"a.wasm\"\nbuild = \"echo built >> ../count; cp '{}' a.wasm; date +%N > made.txt; ! test -e wrong\"\n\
+         build-dir = \"source\"\n[tasks.t]\ncall = \"a.double\"\nargs.x = 2\n",
+        basic.display()
+    ).replace("a.wasm\"\nbuild", "source/a.wasm\"\nbuild"));
+    project.file("source/wrong", b"");
+    let mut running = project.host().args(["--build", "--watch"]).start();
+    // What a build has written beside its sources causes further builds, a few at most.
+    running.until("its changes are ignored");
+    running.until("watching ");
+    std::fs::remove_file(project.folder().join("source/wrong")).expect("a file can be removed");
+    running.until("finished   t");
+    let builds = std::fs::read_to_string(project.folder().join("count")).expect("it was built");
+    assert!(builds.lines().count() <= 6, "{builds}");
+    assert_eq!(lines(&end(running)), [serde_json::json!({ "t": 4 })]);
+}
+
+#[test]
+fn inputs_that_can_be_read_only_once_are_refused() {
+    let project = Project::basic(TASKS);
+    project.file("text.txt", b"one");
+    for (words, path) in
+        [(&["-p", "x=@/dev/stdin"][..], "/dev/stdin"), (&["--params-file", "/dev/fd/0"], "/dev/fd/0")]
+    {
+        let host = words.iter().fold(project.host(), |host, word| host.args([*word]));
+        host.args(["--watch"]).run().expect(2).says([&format!("`{path}` cannot be watched: it is no file")]);
+    }
+    let rerun = project.host().args(["--watch", "--run-id", "r1", "--rerun", "a"]).run().expect(2);
+    rerun.says(["`--watch` cannot be used with `--rerun`"]);
+}
+
+#[test]
+fn a_log_that_matches_an_input_starts_no_run() {
+    let project = Project::basic("[tasks.t]\ncall = \"g.concat\"\nargs.parts = { files = \"in/*.txt\" }\n");
+    project.file("in/a.txt", b"a");
+    project.file("in/log.txt", b"");
+    let script = "exec \"$0\" \"$@\" --watch 2>> in/log.txt";
+    let mut running = project.command("run").behind("sh", &["-c", script]).start();
+    let log = || std::fs::read_to_string(project.folder().join("in/log.txt")).expect("a log");
+    cascade_host_tests::wait_until("the first run has ended", || log().contains("watching "));
+    project.file("in/a.txt", b"b");
+    cascade_host_tests::wait_until("the second run has ended", || log().contains("after the change"));
+    running.signal("INT");
+    running.wait().expect(130);
+    assert_eq!(log().matches("running again").count(), 1, "{}", log());
+}

@@ -137,7 +137,8 @@ impl WatchList {
         for (folder, pattern) in &self.patterns {
             // A folder that cannot be read has no files, until it can.
             let names = matching_files(folder, pattern).unwrap_or_default();
-            names.iter().for_each(|name| snapshot.add(folder.join(name), Role::Input));
+            let files = names.iter().map(|name| folder.join(name));
+            files.filter(|path| !self.is_written(path)).for_each(|path| snapshot.add(path, Role::Input));
         }
         for path in &self.wit {
             let files = wit_files(path).unwrap_or_default();
@@ -178,6 +179,24 @@ impl WatchList {
 }
 
 impl WatchList {
+    /// Returns the files that a run reads.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().map(PathBuf::as_path)
+    }
+
+    /// Returns whether the run itself writes a file: it would start itself again.
+    fn is_written(&self, path: &Path) -> bool {
+        let identity = fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        if identity.is_some_and(|identity| self.streams.contains(&identity)) {
+            return true;
+        }
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        !self.written.is_empty() && {
+            let path = real(path);
+            self.written.iter().any(|written| path.starts_with(real(written)))
+        }
+    }
+
     /// Returns whether a file is where the output of this process goes: a log would start runs that write to it.
     fn is_stream(&self, entry: &DirEntry) -> bool {
         let identity = entry.metadata().ok().map(|found| (found.dev(), found.ino()));

@@ -190,11 +190,11 @@ fn check(
             build(ctx, arguments, &resolved)?
         }
         Some(watching) => {
-            watching.read(&resolved);
+            watching.read(&resolved)?;
             if watching.must_build() {
-                let builds = build(ctx, arguments, &resolved)?;
-                watching.record_build();
-                builds
+                let builds = build(ctx, arguments, &resolved);
+                watching.record_build(builds.is_ok());
+                builds?
             } else {
                 Builds::NotRun
             }

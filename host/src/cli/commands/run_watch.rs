@@ -2,29 +2,29 @@
 //! `run` makes each run; `watching` is what they share.
 
 use crate::app;
-use crate::app::{Error, Refusal};
+use crate::app::{Error, Refusal, file_of};
 use crate::cli::args::RunArguments;
 use crate::cli::commands::run::run_once;
-use crate::cli::commands::watching::{Watching, named};
+use crate::cli::commands::watching::{Watching, is_stream, named, not_watched};
 use crate::cli::console::report;
 use crate::cli::context::Context;
 use crate::cli::log::show_millis;
 use crate::cli::process::Exit;
 use crate::model::{Clock as _, SystemClock, Timestamp};
-use std::fs;
 
 /// Runs a manifest again and again. Returns once a signal has stopped a run, or results can no longer be written or are no longer read.
 pub(crate) fn run_watching(ctx: &Context, arguments: &RunArguments) -> Result<Exit, Error> {
     refuse_flags(arguments)?;
     let manifest = &arguments.scope.manifest;
-    match fs::metadata(manifest) {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => {
-            let message = format!("`{}` cannot be watched: it is no file", manifest.display());
-            return Err(Refusal::new(message).help("write the manifest to a file").into());
-        }
+    let params = arguments.params.texts();
+    let given = params.pairs.iter().filter_map(|pair| file_of(pair)).map(|(_, path)| path.to_owned());
+    let mut paths = given.chain(params.file.clone()).chain([manifest.clone()]);
+    if let Some(stream) = paths.find(|path| is_stream(path)) {
+        return Err(not_watched(&stream).into());
+    }
+    if !manifest.exists() {
         // A path that was mistyped; later, an editor may be about to replace the file.
-        Err(_) => drop(app::read(manifest)?),
+        drop(app::read(manifest)?);
     }
     let mut watching = Watching::new(ctx, arguments);
     let mut saved: Option<Timestamp> = None;
@@ -62,9 +62,10 @@ fn since(saved: Timestamp) -> String {
 
 /// Refuses what makes no sense for more than one run.
 fn refuse_flags(arguments: &RunArguments) -> Result<(), Refusal> {
-    let RunArguments { run_id, dry_run, .. } = arguments;
+    let RunArguments { run_id, dry_run, scope, .. } = arguments;
     let id = "each run of a watch has an id of its own, and results that are unchanged come from the cache";
     let flags = [
+        (!scope.rerun.is_empty(), "--rerun", id),
         (run_id.is_some(), "--run-id", id),
         (*dry_run, "--dry-run", "`cascade-host plan` shows what a run would do"),
     ];

@@ -2,7 +2,8 @@
 //! `run_watch` repeats the runs, `run` makes one.
 
 use crate::app::{
-    Backends, BuiltFiles, Error, FilesChanged, Pause, Snapshot, WatchList, WatchRequest, wait_for_change,
+    Backends, BuiltFiles, Error, FilesChanged, Pause, Refusal, Snapshot, WatchList, WatchRequest,
+    wait_for_change,
 };
 use crate::cache::Cache;
 use crate::cli::args::RunArguments;
@@ -11,6 +12,7 @@ use crate::cli::process::{open_streams, stdout_closed};
 use crate::engine::Interrupt;
 use crate::graph::Resolved;
 use crate::manifest::BackendSection;
+use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,8 +62,8 @@ impl<'a> Watching<'a> {
         self.is_interrupted = false;
     }
 
-    /// Lists the files of a manifest that was read.
-    pub(crate) fn read(&mut self, resolved: &Resolved) {
+    /// Lists the files of a manifest that was read. Fails if one of them can be read only once.
+    pub(crate) fn read(&mut self, resolved: &Resolved) -> Result<(), Refusal> {
         let RunArguments { scope, params, events, output_dir, build, .. } = self.arguments;
         let written = [events, output_dir].into_iter().flatten().cloned().collect();
         let streams = open_streams();
@@ -70,6 +72,7 @@ impl<'a> Watching<'a> {
         self.list = WatchList::new(resolved.graph.manifests(), &request);
         // Files that were known before may have been written since the manifest was read.
         self.base = self.list.snapshot().since(&self.base);
+        self.list.inputs().find(|input| is_stream(input)).map_or(Ok(()), |input| Err(not_watched(input)))
     }
 
     /// Returns whether the build commands have to run.
@@ -77,9 +80,9 @@ impl<'a> Watching<'a> {
         self.must_build
     }
 
-    /// Records that all build commands have run.
-    pub(crate) fn record_build(&mut self) {
-        self.must_build = false;
+    /// Records that build commands have run, and whether all have succeeded. What they have written is no change.
+    pub(crate) fn record_build(&mut self, has_succeeded: bool) {
+        self.must_build = !has_succeeded;
         for path in self.built.accept(&mut self.base, &self.list.snapshot()) {
             let path = path.display();
             let message = format!("each build writes another content to `{path}`; its changes are ignored");
@@ -147,6 +150,18 @@ impl<'a> Watching<'a> {
         self.must_build |= change.needs_build;
         Some(change)
     }
+}
+
+/// Returns whether a path leads to something that can be read only once, or is no file of its own.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    let is_device = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    is_device || fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Returns the refusal of a path that cannot be watched.
+pub(crate) fn not_watched(path: &Path) -> Refusal {
+    let message = format!("`{}` cannot be watched: it is no file", path.display());
+    Refusal::new(message).help("write its content to a file")
 }
 
 /// Names the files of a change, the first one by its path.

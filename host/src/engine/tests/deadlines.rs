@@ -5,7 +5,7 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::engine::{Ended, Interrupt};
 use crate::model::{FailureClass, FailurePolicy, RunStatus};
-use crate::plan::{OnError, Retry};
+use crate::plan::{LeavesOut, OnError, Retry};
 use crate::value::{ResultType, Type, failure_type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ async fn elements_that_have_not_ended_fail() {
 #[tokio::test(start_paused = true)]
 async fn elements_that_have_not_ended_are_left_out() {
     let mut draft = elements(OnError::Skip);
-    draft.tasks[0].left_out_level = 1;
+    draft.tasks[0].leaves_out = LeavesOut::of_levels([true].into_iter());
     let report = Fixture::new().run(&draft.bound(), |_| returns(400, "x")).await;
     assert_eq!(report.output("task"), "[\"x\",\"x\"]");
     assert_eq!(report.event("task[3]", "skipped")["class"], "timeout");

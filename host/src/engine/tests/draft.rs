@@ -5,8 +5,8 @@ use crate::graph::{FanOut, Flow};
 use crate::manifest::Grants;
 use crate::model::{Digest, Limits, Name, Path, RunId, Size, Source, TaskIdx, TaskName};
 use crate::plan::{
-    BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, NeededClause,
-    NeededIf, OnError, Output, Place, Plan, Resource, Task, bind,
+    BindRequest, Binding, Bound, CacheRule, Code, ComponentFunction, ForEach, Function, Gate, LeavesOut,
+    NeededClause, NeededIf, OnError, Output, Place, Plan, Resource, Task, bind,
 };
 use crate::value::{Command, Export, Signature, Type, assign, wire};
 use bytes::Bytes;
@@ -57,7 +57,7 @@ impl Draft {
             height: 1,
             cache: CacheRule::Off,
             on_error: OnError::Fail,
-            left_out_level: 0,
+            leaves_out: LeavesOut::default(),
         });
         self.tasks.last_mut().unwrap()
     }

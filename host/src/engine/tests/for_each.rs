@@ -5,7 +5,7 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::invoke::Call;
 use crate::model::{FailureClass, FailurePolicy, RunStatus, SkipReason};
-use crate::plan::{Binding, Bound, ForEach, OnError};
+use crate::plan::{Binding, Bound, ForEach, LeavesOut, OnError};
 use crate::value::{ResultType, Type, failure_type};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -230,7 +230,8 @@ async fn product_combines_all_elements_and_the_last_list_is_the_fastest() {
 /// A chain of three, of which the first leaves out the elements that fail.
 fn chain_with_holes(items: &[&str]) -> Arc<Bound> {
     let mut draft = chain(items);
-    (draft.tasks[0].on_error, draft.tasks[0].left_out_level) = (OnError::Skip, 1);
+    (draft.tasks[0].on_error, draft.tasks[0].leaves_out) =
+        (OnError::Skip, LeavesOut::of_levels([true].into_iter()));
     draft.bound()
 }
 

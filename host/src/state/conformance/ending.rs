@@ -40,20 +40,26 @@ pub async fn resumed_run_has_an_end_of_its_own(harness: &dyn Harness) {
     }
 }
 
-/// A run that has ended and is resumed with nothing to do ends again, and nobody claims that.
+/// A run that has succeeded, and succeeds again without having anything to do, ends again, and nobody claims that. An end of
+/// another kind is claimed.
 pub async fn nobody_claims_the_end_of_a_life_that_changes_nothing(harness: &dyn Harness) {
-    for outcome in [Outcome::Passed, failed()] {
+    for (before, after, is_claimed) in [
+        (Outcome::Passed, Outcome::Passed, false),
+        (Outcome::Passed, failed(), true),
+        (failed(), failed(), true),
+        (failed(), Outcome::Passed, true),
+    ] {
         let mut bench = Fixture::new(harness, &[&[]]).await.closed();
         let host = bench.open().await;
         let root = only(host.claim().await);
         let last = only(host.done(&root).await);
-        host.settle(&last, outcome.clone()).await;
+        host.settle(&last, before).await;
         assert!(claims_end(&host).await);
         bench.gone(host).await;
         let host = bench.open().await;
         let last = only(host.claim().await);
-        assert_ne!(host.settle(&last, outcome).await.progress.status, RunStatus::Running);
-        assert!(!claims_end(&host).await);
+        assert_ne!(host.settle(&last, after).await.progress.status, RunStatus::Running);
+        assert_eq!(claims_end(&host).await, is_claimed);
     }
 }
 

@@ -211,15 +211,21 @@ impl Machine {
 
     /// Returns whether the host is the one that tells of the end of this life.
     pub(crate) fn claim_end(&mut self, host: &HostId) -> bool {
-        if self.end == EndClaim::Free && !self.is_running() {
+        let is_free = match self.end {
+            EndClaim::Free => !self.is_running(),
+            EndClaim::Nobody => !self.is_running() && self.status != RunStatus::Succeeded,
+            EndClaim::Held(_) => false,
+        };
+        if is_free {
             self.end = EndClaim::Held(host.clone());
         }
         self.end == EndClaim::Held(host.clone())
     }
 
-    /// Marks a life that follows another one. If that has ended and left nothing to do, nobody tells of the end of this one.
+    /// Marks a life that follows another one. If that has succeeded and left nothing to do, nobody tells of the end of this
+    /// one, unless its outputs fail.
     pub(crate) fn follow_life(&mut self, before: RunStatus) {
-        if self.open == 0 && matches!(before, RunStatus::Succeeded | RunStatus::Failed) {
+        if self.open == 0 && before == RunStatus::Succeeded {
             self.end = EndClaim::Nobody;
         }
     }

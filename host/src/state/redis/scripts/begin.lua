@@ -60,8 +60,8 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has ended changes nothing, and its end is told by nobody.
-if keep_results ~= '0' and open == '0' and (meta[2] == 'succeeded' or meta[2] == 'failed') then
+-- A life with nothing to do after one that has succeeded changes nothing. If it succeeds again, nobody tells of its end.
+if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' then
   call('HSET', COORD, 'end', '')
 end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.

@@ -77,6 +77,7 @@ end
 function commands.claim_end()
   if run.state == 'running' then return {'OK', 0} end
   local by = call('HGET', COORD, 'end')
+  if by == '' and run.state ~= 'succeeded' then by = nil end
   if not by then write({['end'] = me}) end
   return {'OK', (by or me) == me and 1 or 0}
 end
@@ -110,12 +111,14 @@ function commands.cancel()
   return {'OK', state, stop}
 end
 
--- Removes dead hosts, given by name.
+-- Removes dead hosts, given by name. That is no work on the run: its deadlines do not count the time since the last.
 function commands.remove_dead_hosts()
+  local touched = call('HGET', META, 'touched')
   call('PEXPIRE', META, run.ttl)
   control.remove_dead_hosts(5)
   decide_wakeup()
   write({})
+  if touched then call('HSET', META, 'touched', touched) end
   return {'OK'}
 end
 
