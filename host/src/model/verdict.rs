@@ -133,7 +133,7 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// All statuses.
-    pub(crate) const ALL: [Self; 5] =
+    pub const ALL: [Self; 5] =
         [Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled, Self::TimedOut];
 
     /// Returns the stored and displayed word.

@@ -274,7 +274,7 @@ fn a_log_that_matches_an_input_starts_no_run() {
     project.file("in/a.txt", b"a");
     project.file("in/log.txt", b"");
     let script = "exec \"$0\" \"$@\" --watch 2>> in/log.txt";
-    let mut running = project.command("run").behind("sh", &["-c", script]).start();
+    let running = project.command("run").behind("sh", &["-c", script]).start();
     let log = || std::fs::read_to_string(project.folder().join("in/log.txt")).expect("a log");
     cascade_host_tests::wait_until("the first run has ended", || log().contains("watching "));
     project.file("in/a.txt", b"b");

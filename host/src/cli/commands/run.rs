@@ -193,7 +193,7 @@ fn check(
             watching.read(&resolved)?;
             if watching.must_build() {
                 let builds = build(ctx, arguments, &resolved);
-                watching.record_build(builds.is_ok());
+                watching.record_build(&builds);
                 builds?
             } else {
                 Builds::NotRun

@@ -2,7 +2,7 @@
 //! `run_watch` repeats the runs, `run` makes one.
 
 use crate::app::{
-    Backends, BuiltFiles, Error, FilesChanged, Pause, Refusal, Snapshot, WatchList, WatchRequest,
+    Backends, Builds, BuiltFiles, Error, FilesChanged, Pause, Refusal, Snapshot, WatchList, WatchRequest,
     wait_for_change,
 };
 use crate::cache::Cache;
@@ -80,9 +80,9 @@ impl<'a> Watching<'a> {
         self.must_build
     }
 
-    /// Records that build commands have run, and whether all have succeeded. What they have written is no change.
-    pub(crate) fn record_build(&mut self, has_succeeded: bool) {
-        self.must_build = !has_succeeded;
+    /// Records that build commands have run. What they have written is no change; one that has failed has to run again.
+    pub(crate) fn record_build(&mut self, built: &Result<Builds, Error>) {
+        self.must_build = built.is_err();
         for path in self.built.accept(&mut self.base, &self.list.snapshot()) {
             let path = path.display();
             let message = format!("each build writes another content to `{path}`; its changes are ignored");

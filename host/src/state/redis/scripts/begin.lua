@@ -60,7 +60,7 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has succeeded changes nothing. If it succeeds again, nobody tells of its end.
+-- A life with nothing to do after one that has succeeded changes nothing. If it succeeds again, nobody tells of that.
 if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' then
   call('HSET', COORD, 'end', '')
 end
