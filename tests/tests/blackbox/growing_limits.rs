@@ -76,6 +76,9 @@ fn host_that_takes_a_task_over_goes_on_with_its_entry() {
     let names = ["events.jsonl", "other.jsonl"];
     let hosts = names.map(|name| project.other_host(name).args(flags).start());
     let text = |name: &str| std::fs::read_to_string(project.folder().join(name)).unwrap_or_default();
+    // A host that comes later would resume the run, which begins with the first entry.
+    let have_begun = || names.iter().all(|name| text(name).contains("run.started"));
+    wait_for("both hosts", || have_begun().then_some(()));
     let killed =
         wait_for("the first attempt", || names.iter().position(|name| text(name).contains("task.retrying")));
     hosts[killed].signal("KILL");
