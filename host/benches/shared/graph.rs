@@ -119,6 +119,7 @@ impl OpenedRun<'_> {
             shape: Arc::clone(&self.graph.shape),
             epoch: self.opened.epoch,
             stored: self.opened.stored.clone(),
+            rerun: self.opened.rerun.clone(),
             slots,
             seed: 1,
             verification: engine::Verification::None,
