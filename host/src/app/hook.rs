@@ -1,4 +1,4 @@
-//! `[notify]` with what its variables hold: where the end of a run is told, and how that is signed.
+//! The webhook of `[notify]`, with the values of its variables: the URL, the key of the signature, and the endings.
 //! `notification` sends it.
 
 use crate::app::Error;
@@ -8,7 +8,7 @@ use crate::manifest::{HookSource, Notify, invalid_hook};
 use crate::model::{Fault, Faults, HookUrl, RunStatus, Span, Spanned};
 use ring::hmac;
 
-/// Where the end of a run is told. Without `Debug`, since it holds secrets.
+/// The webhook that receives notifications. Without `Debug`, since it holds secrets.
 pub(crate) struct Hook {
     /// The URL.
     pub(crate) url: HookUrl,
@@ -57,7 +57,7 @@ impl Hook {
         }
     }
 
-    /// Returns whether this ending is told.
+    /// Returns whether this ending sends a notification.
     pub(crate) fn tells(&self, status: RunStatus) -> bool {
         self.on.contains(&status)
     }

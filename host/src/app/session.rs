@@ -50,7 +50,7 @@ pub(crate) struct Session {
     components: Vec<Component>,
     supplies: Vec<Vec<Supply>>,
     grants: Vec<invoke::Grants>,
-    /// Where the end of the run is told, if anywhere.
+    /// The webhook of `[notify]`; none without that section.
     pub(crate) hook: Option<Hook>,
 }
 
@@ -96,7 +96,7 @@ impl Session {
         })
     }
 
-    /// Returns this run, whose end is told as `[notify]` says. Other runs, as those of tests, are nobody's business.
+    /// Returns this run with the webhook of `[notify]`. Runs of tests and of a watch have none.
     pub(crate) fn notifying(self, environment: &Environment) -> Result<Self, Error> {
         let hook = Hook::of(&self.manifests, environment)?;
         Ok(Self { hook, ..self })

@@ -10,7 +10,7 @@ pub struct Notify {
     pub span: Span,
     /// `url`.
     pub url: Spanned<HookSource>,
-    /// `on`: the endings that are told.
+    /// `on`: the endings that send a notification.
     pub on: Vec<RunStatus>,
     /// `secret`: the variable with the key of the signature.
     pub secret: Option<Spanned<String>>,

@@ -317,15 +317,7 @@ impl<'r, E: Clone> Assembly<'r, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Datum;
-    use crate::value::encode;
-
-    fn stored(ty: &str, json: &str) -> (Type, Bytes) {
-        let ty = Type::parse(ty).unwrap();
-        let datum: Datum = serde_json::from_str(json).unwrap();
-        let bytes = encode(&ty, &datum).unwrap();
-        (ty, bytes)
-    }
+    use crate::plan::stored_part::tests::stored;
 
     /// How the lists of a pipeline are combined.
     #[derive(Clone, Copy, PartialEq)]

@@ -61,14 +61,16 @@ pub(crate) fn at(value: &Bytes, part: &[Wire]) -> Option<Bytes> {
     reader.skip().ok()?;
     Some(value.slice(start..reader.position()))
 }
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::{Datum, Path};
     use crate::plan::recipe::wire;
     use crate::value::encode;
 
-    fn stored(ty: &str, json: &str) -> (Type, Bytes) {
+    /// Returns a type, and a value of it as it is stored.
+    pub(crate) fn stored(ty: &str, json: &str) -> (Type, Bytes) {
         let ty = Type::parse(ty).unwrap();
         let datum: Datum = serde_json::from_str(json).unwrap();
         let bytes = encode(&ty, &datum).unwrap();

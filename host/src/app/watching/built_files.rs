@@ -46,7 +46,7 @@ impl BuiltFiles {
                         unstable.extend((*builds == MAX_BUILDS).then_some(path));
                     }
                 }
-                // A build command has no business with these; whoever wrote them wants a new run.
+                // These are no sources. A change of one starts a new run.
                 Role::Input | Role::Manifest => {}
             }
         }
