@@ -2,9 +2,9 @@
 //! `app/scaffold` has the files of a new folder.
 
 use std::fs;
+use std::fs::Metadata;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
 /// A language with a toolchain that the host knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,10 +132,9 @@ impl Language {
 
     /// Returns whether a component is at least as new as every source in a folder. Cargo knows better than dates.
     pub(crate) fn is_current(self, folder: &Path, component: &Path) -> bool {
-        let built = fs::metadata(component).and_then(|found| found.modified());
-        match (self, built) {
+        match (self, fs::metadata(component)) {
             (Self::Rust, _) | (_, Err(_)) => false,
-            (Self::Python | Self::JavaScript | Self::TypeScript, Ok(built)) => !has_newer(folder, built),
+            (Self::Python | Self::JavaScript | Self::TypeScript, Ok(built)) => !has_newer(folder, &built),
         }
     }
 }
@@ -183,8 +182,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// Returns whether a folder has a source that was changed after `date`. A folder that cannot be read counts as changed.
-fn has_newer(folder: &Path, date: SystemTime) -> bool {
+/// Returns whether a folder has a source that was changed after a component. What cannot be read counts as changed.
+fn has_newer(folder: &Path, built: &Metadata) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return true };
     entries.flatten().any(|entry| {
         let (name, path) = (entry.file_name(), entry.path());
@@ -196,8 +195,8 @@ fn has_newer(folder: &Path, date: SystemTime) -> bool {
             return false;
         }
         match entry.metadata() {
-            Ok(found) if found.is_dir() => has_newer(&path, date),
-            Ok(found) => found.modified().is_ok_and(|modified| modified > date),
+            Ok(found) if found.is_dir() => has_newer(&path, built),
+            Ok(found) => found.modified().ok() > built.modified().ok(),
             Err(_) => true,
         }
     })
@@ -206,8 +205,6 @@ fn has_newer(folder: &Path, date: SystemTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
-    use std::time::Duration;
 
     #[test]
     fn a_component_is_current_until_a_source_is_newer() {
@@ -215,8 +212,8 @@ mod tests {
         let file = |name: &str, seconds: u64| {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let date = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            File::create(&path).unwrap().set_modified(date).unwrap();
+            let touched = Command::new("touch").arg(format!("--date=@{seconds}")).arg(&path).status();
+            assert!(touched.unwrap().success());
             path
         };
         let component = file("task.wasm", 50);
