@@ -172,6 +172,7 @@ impl Cursor<'_> {
             deadline: None,
             grants: None,
             on_error: OnError::Fail,
+            is_finally: false,
             unread: Vec::new(),
         };
         while !self.is_at_end_of_line() {

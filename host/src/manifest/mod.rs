@@ -37,6 +37,7 @@ mod syntax;
 mod lines;
 mod table;
 mod task;
+mod finally;
 mod expectation;
 mod notify;
 #[cfg(test)]
@@ -49,7 +50,7 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Grants, Manifest, OnError, Param, Policy, Preopen,
     Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
-pub use expr::{Expr, Reference};
+pub use expr::{Expr, Reference, RunValue};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
 pub use notification::{HookSource, Notify};

@@ -5,7 +5,7 @@ use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
-use crate::plan::{Binding, files, intended, part};
+use crate::plan::{Binding, files, intended, part, type_of};
 use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -45,6 +45,12 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let (level, ty) = scope.item(*of, *item)?;
             let conversion = fit(scope, &Origin { name: "the item", ty: &ty, path, span }, to)?;
             Some(Binding::Item { level, item: *item, path: path.clone(), ty, conversion })
+        }
+        Expr::Run(value) => {
+            let from = format!("`{{ run = \"{}\" }}`", value.as_str());
+            let origin = Origin { name: &from, ty: &type_of(*value), path: &Path::root(), span };
+            let conversion = fit(scope, &origin, to)?;
+            Some(Binding::Run { value: *value, conversion })
         }
         Expr::Env { name, default, is_secret } => {
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };

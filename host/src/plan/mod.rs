@@ -5,6 +5,7 @@
 mod value;
 mod types;
 mod elements;
+mod finally;
 mod compile;
 mod callee;
 mod callee_digests;
@@ -64,6 +65,7 @@ pub use compile::compile;
 pub use compile::{InvalidPlan, compile_all};
 pub use counting::MAX_ELEMENTS;
 pub use elements::ListsRef;
+pub use finally::{FAILURE, type_of};
 pub use files::{FileList, NotUtf8};
 pub use fit::{Supplied, fit};
 pub use not_put::NotPut;
@@ -77,4 +79,4 @@ pub use value::{Binding, Input, InputKind};
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
 pub use crate::graph::{FanOut, Flow};
-pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};
+pub use crate::manifest::{Backoff, OnError, Retry, RetryClass, RunValue};

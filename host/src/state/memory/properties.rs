@@ -2,8 +2,7 @@
 //! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName, to_usize};
-use crate::state::memory::deadlines::Spent;
-use crate::state::memory::machine::{Caller, Machine};
+use crate::state::memory::machine::{Beginning, Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
     Claim, DeadlineScope, DeadlineShape, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome,
@@ -44,6 +43,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         max_elements: u32::MAX,
         deadlines: Vec::new(),
         deadline: None,
+        first_finally: None,
     };
     for at in 0..tasks {
         if pick(random, 3) == 0 {
@@ -78,7 +78,7 @@ fn add_deadline(shape: &mut RunShape, random: &mut Random, (scope, tasks): (Dead
 
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     let tasks = shape.tasks.iter().map(|_| Branch::open()).collect();
-    Machine::new(Arc::clone(shape), policy, tasks, (0, &Spent::default()))
+    Machine::new(Arc::clone(shape), policy, tasks, &Beginning::default())
 }
 
 /// Hosts that claim and settle at random, with a record of what they were handed.
