@@ -7,8 +7,8 @@ local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV
 local closing, rerun = ARGV[21], ARGV[22]
 -- The run's deadline or '', how much of it has passed before, and the clocks that run on: number, limit, passed time.
 local deadline, spent, clocks = ARGV[23], tonumber(ARGV[24]), cmsgpack.unpack(ARGV[25])
--- Of the finally tasks: how many are open, the ending that the life goes on with or '', and then how many tasks have failed
--- and were skipped before, and the names of the open finally tasks.
+-- Of the finally tasks: how many are open, the ending that the life goes on with or '', and then how many tasks have
+-- failed and were skipped before, and the names of the open finally tasks.
 local finals, ending, failures, skips, reopened = unpack(cmsgpack.unpack(ARGV[26]))
 local classes = tonumber(ARGV[27])
 local meta = call('HMGET', META, 'life', 'state', 'created')
@@ -76,8 +76,8 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has succeeded changes nothing; nor does one that goes on with an ending. If it
--- ends in the same way, nobody tells of that.
+-- A life with nothing to do after one that has succeeded changes nothing; nor does one that goes on with an ending. If
+-- it ends in the same way, nobody tells of that.
 if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' or ending ~= '' and meta[2] ~= 'running' then
   call('HSET', COORD, 'end', '', 'before', meta[2])
 end
