@@ -2,16 +2,16 @@
 //! `resolve` gives the values to arguments and conditions.
 
 use crate::engine::context::Context;
-use crate::engine::run_facts::RunFacts;
+use crate::engine::run_facts::{Ending, RunFacts};
 use crate::events::Fact;
 use crate::model::{RunStatus, excerpt};
 use crate::plan::{Bound, FAILURE, RunValue, type_of};
-use crate::state::{CLOSING, Entry, Error, FailureRecord, Ledger, NodeId, RunShape};
+use crate::state::{CLOSING, Entry, Error, FailureRecord, Ledger, NodeId, Progress, RunShape};
 use crate::value::wire::put_str;
 use crate::value::{Type, compose_list, compose_record};
 use bytes::Bytes;
 use std::collections::HashSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Maximum number of failures that `{ run = "failures" }` lists: a fan-out may have millions.
 const MAX_FAILURES: usize = 1_000;
@@ -20,31 +20,39 @@ const MAX_FAILURES: usize = 1_000;
 const MAX_MESSAGE: usize = 2_000;
 
 impl Context {
-    /// Notes the ending that the ledger has reported, and emits it once.
-    pub(crate) fn note_ending(&self, ending: Option<RunStatus>) {
-        let Some(status) = ending else { return };
-        let mut known = self.shared.at_end.ending.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.replace(status).is_none() {
-            drop(known);
-            self.recorder.run(Fact::RunEnding { status });
+    /// Notes the ending that the ledger has reported, and emits it once. A run that ended before has no other ending now.
+    pub(crate) fn note_ending(&self, progress: Progress) {
+        if self.shape.first_finally.is_none() || progress.status != RunStatus::Running {
+            return;
         }
+        let mut known = self.ending();
+        if known.status == progress.ending {
+            return;
+        }
+        *known = Ending { status: progress.ending, ..Ending::default() };
+        drop(known);
+        progress.ending.into_iter().for_each(|status| self.recorder.run(Fact::RunEnding { status }));
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.shared.at_end.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns what finally tasks read of the run, computed once.
-    pub(crate) async fn run_facts(&self) -> Result<&RunFacts, Error> {
-        self.shared.at_end.facts.get_or_try_init(|| self.compute_facts()).await
+    pub(crate) async fn run_facts(&self) -> Result<Arc<RunFacts>, Error> {
+        let Ending { status, facts } = self.ending().clone();
+        facts.get_or_try_init(|| self.compute_facts(status)).await.map(Arc::clone)
     }
 
-    async fn compute_facts(&self) -> Result<RunFacts, Error> {
+    async fn compute_facts(&self, status: Option<RunStatus>) -> Result<Arc<RunFacts>, Error> {
         let plan = self.bound.plan();
-        let ending = *self.shared.at_end.ending.lock().unwrap_or_else(PoisonError::into_inner);
         let are_read = plan.finally().any(|(_, task)| plan.bindings_of(task).any(|value| value.uses_failures()));
         let failures = if are_read { self.failures().await? } else { Vec::new() };
-        Ok(RunFacts {
-            status: text(ending.map_or("", RunStatus::as_str)),
+        Ok(Arc::new(RunFacts {
+            status: text(status.map_or("", RunStatus::as_str)),
             failures: list(&failures),
             id: text(self.run.as_str()),
-        })
+        }))
     }
 
     /// Returns the failures of the run in the order of the plan: names, classes and messages. A node around another one that

@@ -4,15 +4,22 @@
 use crate::model::RunStatus;
 use crate::plan::RunValue;
 use bytes::Bytes;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tokio::sync::OnceCell;
 
-/// The ending, once the ledger has reported it.
+/// The ending, once the ledger has reported it, and what is known of it.
 #[derive(Default)]
 pub(crate) struct AtEnd {
     // A mutex, because replies come on many threads; each section is one look-up.
-    pub(crate) ending: Mutex<Option<RunStatus>>,
-    pub(crate) facts: OnceCell<RunFacts>,
+    pub(crate) ending: Mutex<Ending>,
+}
+
+/// An ending. Another one may follow if the backend has lost data.
+#[derive(Clone, Default)]
+pub(crate) struct Ending {
+    pub(crate) status: Option<RunStatus>,
+    /// Computed when a finally task needs it.
+    pub(crate) facts: Arc<OnceCell<Arc<RunFacts>>>,
 }
 
 /// What finally tasks read of the run, encoded.

@@ -103,9 +103,9 @@ local ok = call('HLEN', RESULTS)
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
 if ending ~= '' then state = finals == 0 and ending or 'running' end
 call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
-  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', failures, 'skips', skips, 'ok', ok,
-  'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation,
-  'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me,
-  'deadline', deadline, 'since', now - spent, 'ending', ending, 'finals', finals)
+  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', failures, 'skips', skips,
+  'ok', ok, 'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version,
+  'props', pending_propagation, 'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now,
+  'begun', now, 'by', me, 'deadline', deadline, 'since', now - spent, 'ending', ending, 'finals', finals)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

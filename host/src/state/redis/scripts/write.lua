@@ -78,8 +78,8 @@ do
     end
     -- The ending of the run drops what was queued, and all timers, but the sentinels, which come last.
     if out.drops_all then
-      call('ZREMRANGEBYRANK', READY, 0, -2)
-      call('ZREMRANGEBYSCORE', TIMES, '-inf', '(inf')
+      call('ZREMRANGEBYLEX', READY, '-', '(\255')
+      all('ZREM', TIMES, call('ZRANGEBYSCORE', TIMES, '-inf', '(inf'))
     end
     all('ZREM', READY, out.leave)
     local list = {}
