@@ -46,7 +46,8 @@ impl Context {
 
     async fn compute_facts(&self, status: Option<RunStatus>) -> Result<Arc<RunFacts>, Error> {
         let plan = self.bound.plan();
-        let are_read = plan.finally().any(|(_, task)| plan.bindings_of(task).any(|value| value.uses_failures()));
+        let are_read =
+            plan.finally().any(|(_, task)| plan.bindings_of(task).any(|value| value.uses_failures()));
         let failures = if are_read { self.failures().await? } else { Vec::new() };
         Ok(Arc::new(RunFacts {
             status: text(status.map_or("", RunStatus::as_str)),

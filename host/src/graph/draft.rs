@@ -112,7 +112,8 @@ fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Optio
             Fault::spanned(name.span.clone(), message).help("only tasks of `[finally]` can run after it")
         }
         (true, false) => {
-            let message = format!("a task of `[finally]` runs after `{}` anyway, and after all others", name.value);
+            let message =
+                format!("a task of `[finally]` runs after `{}` anyway, and after all others", name.value);
             let help = "remove it; to run only after a success write `when = { run = \"status\", equals = \"succeeded\" }`";
             Fault::spanned(name.span.clone(), message).help(help)
         }

@@ -22,7 +22,8 @@ pub(crate) struct Flows {
 /// A `for-each` flows if each of its lists is the whole output of a `for-each` with the same root, or the list that the
 /// root itself runs over. Any other combination, and every product, waits until all lists are complete.
 pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline], first_finally: usize) -> Flows {
-    let mut finder = Finder { drafts, pipelines, first_finally, known: HashMap::new(), begun: HashSet::new() };
+    let mut finder =
+        Finder { drafts, pipelines, first_finally, known: HashMap::new(), begun: HashSet::new() };
     let tasks = (0..).map(TaskIdx::new).take(drafts.len()).map(FanOut::Task);
     let of_tasks = tasks.map(|task| finder.flow(task)).collect();
     let of_pipelines = (0..pipelines.len()).map(|pipeline| finder.flow(FanOut::Pipeline(pipeline))).collect();

@@ -283,9 +283,7 @@ fn range_of(reader: &mut Reader<'_>, table: &DeTable<'_>, bound: &Slot<'_>) -> E
     let is_kind = kinds(reader);
     let mut number = |slot: &Slot<'_>| match slot.value {
         DeValue::Integer(_) => value(reader, slot),
-        DeValue::Table(table) if Slot::entries(table).any(|entry| is_kind(entry.name)) => {
-            value(reader, slot)
-        }
+        DeValue::Table(table) if Slot::entries(table).any(|entry| is_kind(entry.name)) => value(reader, slot),
         _ => {
             reader.fault::<()>(slot.mismatch("an integer, or a reference to one").help(help));
             faulty(slot)

@@ -33,9 +33,9 @@ fn command(name: &str, uri: &str) -> Host {
     Host::new([name, "r1", "--state", uri])
 }
 
-/// Returns what a task has said.
+/// Returns what a task has said. It says so on stdout and on stderr.
 fn said(events: &Events, task: &str) -> Vec<String> {
-    let lines = events.of("task.log").filter(|event| event["task"] == task);
+    let lines = events.of("task.log").filter(|event| event["task"] == task && event["stream"] == "stdout");
     lines.map(|event| event["text"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
@@ -63,7 +63,8 @@ const TOLD: [&str; 4] = ["failures", "id", "json", "status"];
 #[test]
 fn success_and_failure_and_deadline_are_followed() {
     let good = "[tasks.t]\ncall = \"g.echo-u32\"\nargs.value = 1\n";
-    let bad = "[tasks.t]\ncall = \"g.maybe-fail\"\nargs.x = 3\n[tasks.u]\ncall = \"g.nothing\"\nafter = [\"t\"]\n";
+    let bad =
+        "[tasks.t]\ncall = \"g.maybe-fail\"\nargs.x = 3\n[tasks.u]\ncall = \"g.nothing\"\nafter = [\"t\"]\n";
     let slow = "[tasks.t]\ncall = \"g.spin\"\n[tasks.u]\ncall = \"g.nothing\"\nafter = [\"t\"]\n";
     everywhere(|uri| {
         for (tasks, head, status, code, failures) in [
@@ -148,7 +149,8 @@ fn failure_of_finally_makes_the_exit_code_and_nothing_else() {
         );
         let finished = run(&project, uri).expect(1);
         assert_eq!(finished.json(), json!({ "t": 1 }));
-        finished.says(["task `bad` of `[finally]` has failed; the run has ended as `succeeded` all the same"]);
+        finished
+            .says(["task `bad` of `[finally]` has failed; the run has ended as `succeeded` all the same"]);
         let events = project.events();
         assert_eq!(said(&events, "other"), ["other"]);
         assert_eq!(events.tasks("task.failed"), ["bad"]);
@@ -190,7 +192,10 @@ fn resumed_run_has_a_new_ending_if_it_has_something_to_run() {
     run(&project, &uri).expect(0);
     let events = project.events();
     ending(&events, "succeeded", &TOLD);
-    assert_eq!((said(&events, "status"), said(&events, "failures")), (vec!["succeeded".into()], vec!["[]".into()]));
+    assert_eq!(
+        (said(&events, "status"), said(&events, "failures")),
+        (vec!["succeeded".into()], vec!["[]".into()])
+    );
     let stored = command("output", &uri).args(["failures"]).run().expect(0);
     assert_eq!(stored.json(), "[]");
     // Skipped tasks are nothing to run.
@@ -239,7 +244,10 @@ fn cancelled_run_ends_after_finally_and_another_cancel_stops_that() {
     let (one, other) = hosts(&project);
     command("cancel", &uri).run().expect(0);
     wait_for_ending(&uri, "cancelled");
-    command("cancel", &uri).run().expect(0).says(["tasks of `[finally]` of run r1", "it ends as `cancelled`"]);
+    command("cancel", &uri)
+        .run()
+        .expect(0)
+        .says(["tasks of `[finally]` of run r1", "it ends as `cancelled`"]);
     for finished in [one.wait(), other.wait()] {
         finished.expect(130).says(["of `[finally]` were cancelled"]);
     }
@@ -289,7 +297,10 @@ fn finally_is_taken_over_and_resumed() {
     assert_eq!(third.tasks("task.taken_over"), ["waits"]);
     assert_eq!(said(&third, "last"), ["failed"]);
     let shown = command("show", &uri).args(["--json"]).run().expect(0).json();
-    assert_eq!((&shown["status"], &shown["done"], &shown["failed"]), (&json!("failed"), &json!(3), &json!(1)));
+    assert_eq!(
+        (&shown["status"], &shown["done"], &shown["failed"]),
+        (&json!("failed"), &json!(3), &json!(1))
+    );
     // The next one has something to run, and so another ending.
     run(&project, &uri).expect(1);
     let mut started = project.events().tasks("task.started");
@@ -310,7 +321,7 @@ fn interrupted_host_leaves_finally_to_the_resumed_run() {
     let mut one = start(&project, &uri, "events.jsonl");
     one.until("started    waits");
     one.signal("INT");
-    one.until("finish");
+    one.until("again");
     one.signal("INT");
     one.wait().expect(130).says(["--run-id r1"]);
     assert_eq!(project.events().tasks("task.finished"), ["t"]);
@@ -327,11 +338,12 @@ fn cancelled_run_without_hosts_waits_for_one_that_runs_finally() {
     let uri = server.uri();
     let project = Project::basic(&format!("[tasks.t]\ncall = \"g.spin\"\n{TELL}"));
     for again in [false, true] {
-        let mut running = start(&project, &uri, "events.jsonl");
+        let mut running = start(&project, &format!("{uri}?lease=1s"), "events.jsonl");
         running.until("started");
         running.signal("KILL");
         running.wait();
-        std::thread::sleep(Duration::from_millis(100));
+        let is_left = || command("show", &uri).args(["--json"]).run().expect(0).json()["hosts"] == json!([]);
+        cascade_host_tests::wait_until("the dead host stays", is_left);
         command("cancel", &uri).run().expect(0).says(["runs only its `[finally]`", "cancel it again"]);
         if again {
             command("cancel", &uri).run().expect(0).says(["has ended as `cancelled`"]);
@@ -423,9 +435,15 @@ fn target_plan_and_notification_know_of_finally() {
         ));
         let planned = project.command("plan").run().expect(0).text();
         let finally = planned.split_once("\nfinally\n").expect("a part of its own").1;
-        assert!(finally.contains("sum") && finally.contains("at the end of the run, however it ends"), "{planned}");
+        assert!(
+            finally.contains("sum") && finally.contains("at the end of the run, however it ends"),
+            "{planned}"
+        );
         let rows = project.command("plan").args(["--json"]).run().expect(0).json();
-        assert_eq!((&rows["tasks"][0]["finally"], &rows["tasks"][4]["finally"]), (&Value::Null, &json!(true)));
+        assert_eq!(
+            (&rows["tasks"][0]["finally"], &rows["tasks"][4]["finally"]),
+            (&Value::Null, &json!(true))
+        );
         let target = project.host().args(["--state", uri, "--run-id", "r1", "--target", "a"]).run().expect(0);
         assert_eq!(target.json(), json!({ "a": 1 }));
         assert_eq!(said(&project.events(), "said"), ["6"]);
@@ -441,7 +459,8 @@ fn target_plan_and_notification_know_of_finally() {
 #[test]
 fn tests_of_a_manifest_run_finally() {
     let test = "[[tests]]\nname = \"one\"\nexpect.t = 1\n";
-    let tasks = "[tasks.t]\ncall = \"g.echo-u32\"\nargs.value = 1\n[finally.f]\ncall = \"g.maybe-fail\"\nargs.x = ";
+    let tasks =
+        "[tasks.t]\ncall = \"g.echo-u32\"\nargs.value = 1\n[finally.f]\ncall = \"g.maybe-fail\"\nargs.x = ";
     let project = Project::basic(&format!("{tasks}2\n{test}"));
     project.command("test").run().expect(0);
     project.write(&format!(

@@ -295,7 +295,14 @@ mod tests {
 
     fn task(name: &str, needs: &[&str]) -> Task {
         let needs = needs.iter().map(|need| (*need).to_owned()).collect();
-        Task { name: name.to_owned(), needs, is_nested: false, repeats: false, attempts: 1, is_finally: false }
+        Task {
+            name: name.to_owned(),
+            needs,
+            is_nested: false,
+            repeats: false,
+            attempts: 1,
+            is_finally: false,
+        }
     }
 
     /// A valid run of two tasks on two hosts.

@@ -36,7 +36,8 @@ pub(crate) fn add(draft: &mut Draft) {
 fn put(draft: &mut Draft, next: Next, all: &[String]) -> String {
     let name = draft.write_to("finally", &next);
     let needs = next.needs.into_iter().chain(all.iter().cloned()).collect();
-    let task = Task { name: name.clone(), needs, is_nested: false, repeats: false, attempts: 1, is_finally: true };
+    let task =
+        Task { name: name.clone(), needs, is_nested: false, repeats: false, attempts: 1, is_finally: true };
     draft.tasks.push(task);
     name
 }

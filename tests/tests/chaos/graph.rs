@@ -356,7 +356,14 @@ impl Draft {
     pub(crate) fn put(&mut self, next: Next) -> String {
         let name = self.write(&next);
         let Next { needs, repeats, attempts, .. } = next;
-        self.tasks.push(Task { name: name.clone(), needs, is_nested: false, repeats, attempts, is_finally: false });
+        self.tasks.push(Task {
+            name: name.clone(),
+            needs,
+            is_nested: false,
+            repeats,
+            attempts,
+            is_finally: false,
+        });
         name
     }
 

@@ -208,7 +208,8 @@ impl PlanTable {
         let summary: String = std::iter::once(self.summary()).chain(deadline).collect();
         let mut out = format!("{}, {summary}\n\n", style.paint(Ink::Title, &escape_control(&self.name)));
         let columns = Columns { number, name };
-        let (finally, others): (Vec<&PlanRow>, Vec<&PlanRow>) = self.tasks.iter().partition(|row| row.finally);
+        let (finally, others): (Vec<&PlanRow>, Vec<&PlanRow>) =
+            self.tasks.iter().partition(|row| row.finally);
         others.into_iter().for_each(|row| row.render(&mut out, &columns, style));
         if !finally.is_empty() {
             out.push_str("\nfinally\n");

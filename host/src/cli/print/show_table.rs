@@ -124,7 +124,8 @@ impl ShowTable {
         hang(&mut out, "", 2, &self.run.times());
         out.push('\n');
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
-        let (finally, others): (Vec<&TaskRow>, Vec<&TaskRow>) = self.tasks.iter().partition(|row| row.finally);
+        let (finally, others): (Vec<&TaskRow>, Vec<&TaskRow>) =
+            self.tasks.iter().partition(|row| row.finally);
         others.into_iter().for_each(|row| row.render(&mut out, name, style));
         if !finally.is_empty() {
             out.push_str("\nfinally\n");
@@ -295,7 +296,15 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
-        TaskDetails { name: name.into(), state, note, claim: None, iterations: None, left_out: None, is_finally: false }
+        TaskDetails {
+            name: name.into(),
+            state,
+            note,
+            claim: None,
+            iterations: None,
+            left_out: None,
+            is_finally: false,
+        }
     }
 
     fn note(phase: Phase) -> Note {

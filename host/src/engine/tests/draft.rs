@@ -95,7 +95,11 @@ impl Draft {
             order: (0..self.tasks.len()).map(idx).collect(),
             functions: self.tasks.iter().map(|task| function(task, self.command.clone())).collect(),
             inputs: Vec::new(),
-            outputs: (0..).zip(&self.tasks).take(self.first_finally.unwrap_or(usize::MAX)).map(|(index, task)| output(idx(index), task)).collect(),
+            outputs: (0..)
+                .zip(&self.tasks)
+                .take(self.first_finally.unwrap_or(usize::MAX))
+                .map(|(index, task)| output(idx(index), task))
+                .collect(),
             resources: self.resources,
             pipelines: Vec::new(),
             deadline: self.deadline,

@@ -2,9 +2,7 @@
 //! What they read of the run is left to the engine.
 
 use crate::model::{FailurePolicy, RunStatus, SkipReason, TaskIdx};
-use crate::state::conformance::fixture::{
-    Fixture, Harness, Host, element, must, nodes, only, task, value,
-};
+use crate::state::conformance::fixture::{Fixture, Harness, Host, element, must, nodes, only, task, value};
 use crate::state::{Claim, Entry, NodeId, Outcome, Stage, Verdict, Want};
 use std::time::Duration;
 
@@ -147,7 +145,8 @@ pub async fn finally_tasks_run_as_others_do(harness: &dyn Harness) {
     assert_eq!((twice.node, twice.iteration), (task(3), 1));
     host.done(&twice).await;
     let list = host.settle(&claims[0], Outcome::Expand { items: 1, max_parallel: None }).await.claims;
-    let of = |node: NodeId| only(list.iter().filter(|claim| claim.node == node).cloned().collect::<Vec<Claim>>());
+    let of =
+        |node: NodeId| only(list.iter().filter(|claim| claim.node == node).cloned().collect::<Vec<Claim>>());
     let follower = host.settle(&of(task(2)), Outcome::Expand { items: 1, max_parallel: None }).await.claims;
     assert!(follower.is_empty());
     let retry = Outcome::Retry { delay: Duration::ZERO, step: 0 };
@@ -314,7 +313,8 @@ pub async fn ending_hands_on_to_many_tasks(harness: &dyn Harness) {
     let mut ended = 1;
     while ended < 1500 {
         assert!(claims.iter().all(|claim| claim.node != task(0)));
-        let batch: Vec<_> = claims.iter().map(|claim| (claim.token, Outcome::Done(value(claim.node)))).collect();
+        let batch: Vec<_> =
+            claims.iter().map(|claim| (claim.token, Outcome::Done(value(claim.node)))).collect();
         ended += batch.len();
         claims = host.commit(batch).await.claims;
         if claims.is_empty() && ended < 1500 {

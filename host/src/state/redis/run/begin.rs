@@ -94,7 +94,8 @@ impl Beginning<'_> {
         let tasks = layout.finally.iter().filter_map(|idx| request.shape.tasks.get(idx.index()));
         let names: Vec<&str> = tasks.map(|task| task.name.as_str()).filter(|_| !ending.is_empty()).collect();
         // Numbers and texts always serialize.
-        rmp_serde::to_vec(&(layout.finally.len(), ending, layout.failures, layout.skips, names)).unwrap_or_default()
+        rmp_serde::to_vec(&(layout.finally.len(), ending, layout.failures, layout.skips, names))
+            .unwrap_or_default()
     }
 }
 

@@ -30,7 +30,8 @@ impl Ending {
             others.all(|(idx, _)| ending.byte(idx, KIND_AT).is_some_and(|kind| kind & KIND_WANTED != 0))
         } else {
             state == RunStatus::Succeeded
-                && others.all(|(idx, _)| ending.phase(idx).is_some_and(|phase| (DONE..=DROPPED).contains(&phase)))
+                && others
+                    .all(|(idx, _)| ending.phase(idx).is_some_and(|phase| (DONE..=DROPPED).contains(&phase)))
         };
         goes_on.then_some(ending)
     }

@@ -5,9 +5,9 @@ use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::clocks;
 use crate::state::redis::run::ending::{Ending, Phases};
 use crate::state::redis::run::formats::{
-    BROKEN, CLAIMED, DONE, DROPPED, EDGES_LEFT, ELASTIC, FLAG_LAPSED, FLAG_TAINTED, FLAG_TIMED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT,
-    KIND_LEADS, KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN,
-    RECORD_BYTES, SHARED, WAITING,
+    BROKEN, CLAIMED, DONE, DROPPED, EDGES_LEFT, ELASTIC, FLAG_LAPSED, FLAG_TAINTED, FLAG_TIMED, KIND_CLOSING,
+    KIND_FOLLOWS, KIND_KEPT, KIND_LEADS, KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED,
+    ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
 };
 use crate::state::redis::run::offers::SetAside;
 use crate::state::redis::run::prints::{has_print, read_prints};
@@ -107,7 +107,8 @@ impl Layout {
         // bounded step.
         // Finally tasks wait for the ending, unless the life goes on with one.
         let waits_for_ending = |idx: TaskIdx| shape.is_finally(idx) && kept.ending.is_none();
-        let is_root = |idx: TaskIdx| left.get(idx.index()).is_some_and(|left| *left == 0) && !waits_for_ending(idx);
+        let is_root =
+            |idx: TaskIdx| left.get(idx.index()).is_some_and(|left| *left == 0) && !waits_for_ending(idx);
         let mut roots: Vec<(TaskIdx, &TaskShape)> =
             indexed().filter(|(idx, task)| is_open(*idx, task) && is_root(*idx)).collect();
         roots.sort_by_key(|(_, task)| std::cmp::Reverse(task.rank));
@@ -435,6 +436,19 @@ mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
 
+    fn shape(task: TaskShape) -> RunShape {
+        RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
+            first_finally: None,
+        }
+    }
+
     #[test]
     fn stored_elements_of_elements_are_counted_under_lists() {
         let task = TaskShape {
@@ -449,16 +463,7 @@ mod tests {
             is_included: true,
             deadlines: Vec::new(),
         };
-        let shape = RunShape {
-            tasks: vec![task],
-            classes: vec![vec![]],
-            resources: Vec::new(),
-            has_closing: false,
-            max_elements: 9,
-            deadlines: Vec::new(),
-            deadline: None,
-            first_finally: None,
-        };
+        let shape = shape(task);
         let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
         assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
@@ -479,16 +484,7 @@ mod tests {
             is_included: true,
             deadlines: Vec::new(),
         };
-        let shape = RunShape {
-            tasks: vec![task],
-            classes: vec![vec![]],
-            resources: Vec::new(),
-            has_closing: false,
-            max_elements: 9,
-            deadlines: Vec::new(),
-            deadline: None,
-            first_finally: None,
-        };
+        let shape = shape(task);
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);

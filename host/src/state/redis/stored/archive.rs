@@ -103,7 +103,9 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     let (open, failed, skipped) = (count(open), count(failed), count(skipped));
     let done = count(total).saturating_sub(open).saturating_sub(failed).saturating_sub(skipped);
     let hosts = parts.next()?.list().into_iter().filter_map(text);
-    let known = |word: Option<String>| RunStatus::ALL.into_iter().find(|known| word.as_deref() == Some(known.as_str()));
+    let known = |word: Option<String>| {
+        RunStatus::ALL.into_iter().find(|known| word.as_deref() == Some(known.as_str()))
+    };
     Some(RunSummary {
         run: run.clone(),
         name,

@@ -111,9 +111,8 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         }
     }
     let count = bench.shape.tasks.len();
-    if has_finally(seed) {
-        bench.shape.first_finally = Some(TaskIdx::new(u32::try_from(count - count.div_ceil(3)).unwrap()));
-    }
+    let first = TaskIdx::new(u32::try_from(count - count.div_ceil(3)).unwrap());
+    bench.shape.first_finally = has_finally(seed).then_some(first);
     for at in 1..count {
         for upstream in 0..at {
             if random.below(if is_nested(seed) { 2 } else { 4 }) == 0 {
@@ -186,10 +185,8 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
         (_, 2) => Outcome::Release,
         (_, 3) if claim.node.task.get() > 0 => {
             let other = TaskIdx::new(pick(random, claim.node.task.get()));
-            if bench.shape.is_finally(other) == bench.shape.is_finally(claim.node.task) {
-                return Outcome::Await(vec![NodeId::of_task(other)]);
-            }
-            Outcome::Done(b"yes"[..].into())
+            let is_beside = bench.shape.is_finally(other) == bench.shape.is_finally(claim.node.task);
+            Outcome::Await(is_beside.then(|| NodeId::of_task(other)).into_iter().collect())
         }
         (_, 4) if claim.node.at.level() > 0 => Outcome::LeftOut(Box::new(hole(seed))),
         (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
@@ -480,7 +477,8 @@ fn scripts_answer_as_the_machine_in_memory_does() {
     for seed in 0..SEEDS {
         Twins::new(&mut sides, seed).run();
     }
-    let Seen { delayed, iterated, taken_over, late, renewed, lost, left, overdue, timed_out, finally } = sides.seen;
+    let Seen { delayed, iterated, taken_over, late, renewed, lost, left, overdue, timed_out, finally } =
+        sides.seen;
     let seen = [delayed, iterated, taken_over, late, renewed, lost, left, overdue, finally];
     assert!(
         seen.iter().all(|times| *times > 20) && timed_out > 2,
