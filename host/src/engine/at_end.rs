@@ -5,7 +5,7 @@ use crate::engine::context::Context;
 use crate::engine::run_facts::{Ending, RunFacts};
 use crate::events::Fact;
 use crate::model::{RunStatus, excerpt};
-use crate::plan::{Bound, FAILURE, RunValue, type_of};
+use crate::plan::{Binding, Bound, FAILURE, RunValue, type_of};
 use crate::state::{CLOSING, Entry, Error, FailureRecord, Ledger, NodeId, Progress, RunShape};
 use crate::value::wire::put_str;
 use crate::value::{Type, compose_list, compose_record};
@@ -46,8 +46,7 @@ impl Context {
 
     async fn compute_facts(&self, status: Option<RunStatus>) -> Result<Arc<RunFacts>, Error> {
         let plan = self.bound.plan();
-        let are_read =
-            plan.finally().any(|(_, task)| plan.bindings_of(task).any(|value| value.uses_failures()));
+        let are_read = plan.finally().any(|(_, task)| plan.bindings_of(task).any(Binding::uses_failures));
         let failures = if are_read { self.failures().await? } else { Vec::new() };
         Ok(Arc::new(RunFacts {
             status: text(status.map_or("", RunStatus::as_str)),
