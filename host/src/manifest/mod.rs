@@ -64,4 +64,4 @@ pub use repetition::Repeat;
 pub use test_case::{Expectation, Test};
 #[cfg(test)]
 pub(crate) use texts::Texts;
-pub(crate) use value::KINDS;
+pub(crate) use value::{KINDS, RUN};

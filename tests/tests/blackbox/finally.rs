@@ -320,9 +320,9 @@ fn interrupted_host_leaves_finally_to_the_resumed_run() {
     ));
     let mut one = start(&project, &uri, "events.jsonl");
     one.until("started    waits");
-    one.signal("INT");
+    one.signal("TERM");
     one.until("again");
-    one.signal("INT");
+    one.signal("TERM");
     one.wait().expect(130).says(["--run-id r1"]);
     assert_eq!(project.events().tasks("task.finished"), ["t"]);
     open(&project, "a");
