@@ -88,7 +88,7 @@ pub async fn finally_tasks_follow_a_cancellation(harness: &dyn Harness) {
     must(host.ledger.cancel().await);
     let last = host.settle(&first, Outcome::Release).await.claims;
     assert_eq!(only(last.clone()).node, task(2));
-    at(&host, RunStatus::Running, Some(RunStatus::Cancelled), 3).await;
+    at(&host, RunStatus::Running, Some(RunStatus::Cancelled), 4).await;
     must(host.ledger.cancel().await);
     let reply = host.settle(&only(last), Outcome::Release).await;
     assert!(reply.claims.is_empty());
@@ -202,8 +202,8 @@ pub async fn interrupted_ending_is_resumed(harness: &dyn Harness) {
     assert!(again.iter().any(|claim| claim.node == task(3) && claim.takeovers == 1), "{again:?}");
     bench.gone(other).await;
     let last = bench.open().await;
-    at(&last, RunStatus::Running, Some(RunStatus::Failed), 2).await;
     let claims = last.claim().await;
+    at(&last, RunStatus::Running, Some(RunStatus::Failed), 2).await;
     assert_eq!(last.entry(task(0)).await, Entry::Failed(b"record"[..].into()));
     assert_eq!(last.entry(task(1)).await, Entry::Skipped(SkipReason::UpstreamFailed));
     assert_eq!(last.entry(task(2)).await, Entry::Failed(b"record"[..].into()));
