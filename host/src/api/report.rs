@@ -31,6 +31,7 @@ pub struct Report {
     status: RunStatus,
     outputs: Outputs,
     failures: Vec<Event>,
+    failed_finally: Vec<String>,
 }
 
 impl Report {
@@ -39,7 +40,8 @@ impl Report {
             Ended::Run(status) => status,
             Ended::Interrupted => RunStatus::Cancelled,
         };
-        Self { run, status, outputs: report.outputs, failures: failures.take() }
+        let failed_finally = report.unwell.failed;
+        Self { run, status, outputs: report.outputs, failures: failures.take(), failed_finally }
     }
 
     /// Returns the run id.
@@ -58,6 +60,12 @@ impl Report {
     #[must_use]
     pub fn failures(&self) -> &[Event] {
         &self.failures
+    }
+
+    /// Returns the names of the tasks of `[finally]` that have failed. They do not change the status.
+    #[must_use]
+    pub fn failed_finally(&self) -> &[String] {
+        &self.failed_finally
     }
 
     /// Returns the names of the outputs that have a value.

@@ -50,6 +50,8 @@ pub(crate) struct TaskDetails {
     pub iterations: Option<Iterations>,
     /// The failure of an element that is left out of its list.
     pub left_out: Option<FailureRecord>,
+    /// Whether it belongs to a task of `[finally]`.
+    pub is_finally: bool,
 }
 
 /// How far a node that repeats is.
@@ -131,7 +133,8 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         let found = task_details(name, view, &summary);
         let has_passed = is_passing(&node) && node.at.level() == 0 && passed.get(&node.task) == Some(&true);
         let found = if has_passed { found.passed() } else { found };
-        details.push(TaskDetails { iterations, left_out, ..found.with_claim(claim) });
+        let is_finally = names.record.is_finally(node.task);
+        details.push(TaskDetails { iterations, left_out, is_finally, ..found.with_claim(claim) });
     }
     Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
 }
@@ -247,7 +250,7 @@ pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> Ta
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskDetails { name, state, note, claim: None, iterations: None, left_out: None }
+    TaskDetails { name, state, note, claim: None, iterations: None, left_out: None, is_finally: false }
 }
 
 /// Derives the state of an open node from its last note.
@@ -279,6 +282,7 @@ mod tests {
             run: RunId::new("r1").unwrap(),
             name: None,
             status,
+            ending: None,
             epoch: 1,
             counts: Counts::default(),
             created: Timestamp::from_millis(0),

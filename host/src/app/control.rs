@@ -5,7 +5,7 @@ use crate::app::node_name::no_run;
 use crate::app::{Error, Refusal};
 use crate::events::{Fact, from_json_line};
 use crate::model::{RunId, RunStatus};
-use crate::state::{Backend, ErrorKind, HostId};
+use crate::state::{Backend, ErrorKind, HostId, RunSummary};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -78,6 +78,15 @@ pub(crate) async fn watch_run(
     }
 }
 
+/// Returns whether a task of a run that has ended failed or was cancelled. A run that is gone is not asked.
+pub(crate) async fn has_failed(backend: &dyn Backend, run: &RunId) -> Result<bool, Error> {
+    match backend.run(run).await {
+        Ok(found) => Ok(found.counts.failed > 0 || found.counts.open > 0),
+        Err(error) if error.kind == ErrorKind::NoRun => Ok(false),
+        Err(error) => Err(Error::Backend(error)),
+    }
+}
+
 /// Tracks the hosts that have started and have not reported their end.
 fn track_hosts(line: &[u8], active_hosts: &mut HashSet<String>) {
     let Some(parsed) = from_json_line(line) else {
@@ -112,6 +121,10 @@ pub(crate) enum Cancelled {
     Ended,
     /// These hosts will stop.
     Stopping(Vec<HostId>),
+    /// No host works on the run, and one must come for its finally tasks.
+    Waiting,
+    /// The finally tasks of the run are stopped, by these hosts; it ends as this status.
+    Finally(RunStatus, Vec<HostId>),
     /// The run had been cancelled before.
     Before,
 }
@@ -120,9 +133,20 @@ pub(crate) enum Cancelled {
 pub(crate) async fn cancel_run(backend: &dyn Backend, run: &RunId) -> Result<Cancelled, Error> {
     let missing = |error| no_run(run, error);
     // Read the hosts first: they may stop faster than a later query could list them.
-    let hosts = backend.run(run).await.map_err(missing)?.hosts;
-    match backend.cancel(run).await.map_err(missing)? {
-        RunStatus::Running if hosts.is_empty() => Ok(Cancelled::Ended),
+    let RunSummary { hosts, ending, .. } = backend.run(run).await.map_err(missing)?;
+    match (backend.cancel(run).await.map_err(missing)?, ending) {
+        (RunStatus::Running, Some(ending)) => Ok(Cancelled::Finally(ending, hosts)),
+        (RunStatus::Running, None) if hosts.is_empty() => {
+            let now = backend.run(run).await.map_err(missing)?.status;
+            Ok(if now == RunStatus::Running { Cancelled::Waiting } else { Cancelled::Ended })
+        }
+        (status, _) => after(status, hosts, run),
+    }
+}
+
+/// Returns the outcome of a cancellation of a run with this status before.
+fn after(before: RunStatus, hosts: Vec<HostId>, run: &RunId) -> Result<Cancelled, Error> {
+    match before {
         RunStatus::Running => Ok(Cancelled::Stopping(hosts)),
         RunStatus::Cancelled => Ok(Cancelled::Before),
         status @ (RunStatus::Succeeded | RunStatus::Failed | RunStatus::TimedOut) => {

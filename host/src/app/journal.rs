@@ -186,6 +186,7 @@ mod tests {
                 max_elements: u32::MAX,
                 deadlines: Vec::new(),
                 deadline: None,
+                first_finally: None,
             }),
             mode: Mode::Resume,
             rerun: Vec::new(),

@@ -217,6 +217,7 @@ impl JournalBuffer {
             Fact::RunStarted { .. }
             | Fact::RunResumed { .. }
             | Fact::RunFinished { .. }
+            | Fact::RunEnding { .. }
             | Fact::TaskStored
             | Fact::TaskBlocked { .. }
             | Fact::TaskTakenOver { .. }

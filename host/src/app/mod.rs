@@ -30,6 +30,7 @@ mod health_monitor;
 mod runtime;
 mod run;
 mod test_run;
+mod finally;
 mod forecast;
 mod iterations;
 mod assembled;
@@ -57,7 +58,7 @@ pub(crate) use build::{
 };
 pub(crate) use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
 pub(crate) use component_file::read_component;
-pub(crate) use control::{Cancelled, HostPresence, Watcher, cancel_run, watch_run};
+pub(crate) use control::{Cancelled, HostPresence, Watcher, cancel_run, has_failed, watch_run};
 pub(crate) use doctor::{Finding, Verdict, diagnose};
 pub(crate) use error::{Error, Refusal};
 pub(crate) use forecast::{Forecast, Planned, forecast};

@@ -1,6 +1,7 @@
 //! Executes one run: opens it at its backend, has the engine work on it, reads the outputs.
 //! The caller supplies the recorder of events and the interrupt.
 
+use crate::app::finally;
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
 use crate::app::left_out::left_out_before;
@@ -10,7 +11,7 @@ use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, u
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
-use crate::engine::{Ended, Engine, Finished, Interrupt, OutputValue, Outputs, Verification};
+use crate::engine::{Ended, Engine, Finished, Interrupt, OutputValue, Outputs, Unwell, Verification};
 use crate::events::{Fact, FailureFact, Recorder};
 use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
@@ -65,6 +66,8 @@ pub(crate) struct Report {
     pub ended: Ended,
     /// The outputs, by name.
     pub outputs: Outputs,
+    /// The tasks of `[finally]` that have not ended well.
+    pub unwell: Unwell,
     /// Whether this host has worked on the run. Otherwise its state is unknown: it may not even exist.
     pub has_started: bool,
 }
@@ -89,7 +92,12 @@ pub(crate) async fn run(
         opened = monitor.beside(opening) => opened?,
         // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
-            return Ok(Report { ended: Ended::Interrupted, outputs: Vec::new(), has_started: false });
+            return Ok(Report {
+                ended: Ended::Interrupted,
+                outputs: Vec::new(),
+                unwell: Unwell::default(),
+                has_started: false,
+            });
         }
     };
     monitor.catch_up();
@@ -156,6 +164,13 @@ async fn work(
             .await
             .map_err(lost)?,
     };
+    let unwell = match ended {
+        Ended::Run(_) => {
+            let finding = engine::finally_unwell(&session.bound, &session.shape, opened.ledger.as_ref());
+            state_monitor.beside(finding).await.map_err(lost)?
+        }
+        Ended::Interrupted => Unwell::default(),
+    };
     let outputs = outputs.into_iter().map(|(name, value)| match value {
         OutputValue::Faulty(failure) => {
             let error = recorder.hide(&failure.error);
@@ -182,11 +197,12 @@ async fn work(
         let message = Notification::not_delivered(hook, &reason);
         recorder.run(Fact::Warning { code: "notify".into(), message });
     }
+    finally::warning(ended, &unwell).into_iter().for_each(|warning| recorder.run(warning));
     recorder.run(Fact::RunFinished { status, duration_ms });
     if status == RunStatus::Succeeded {
         check_outputs(session, &outputs)?;
     }
-    Ok(Report { ended, outputs, has_started: true })
+    Ok(Report { ended, outputs, unwell, has_started: true })
 }
 
 /// Sends the notification of the end, if this host has to. Returns why it was not delivered.

@@ -65,6 +65,10 @@ pub(crate) async fn run_summary(
         RunStatus::Failed | RunStatus::Cancelled | RunStatus::TimedOut => {
             failures(&read_run(backend, &session.run).await?, recorder)
         }
+        // Tasks of `[finally]` may have failed all the same.
+        RunStatus::Succeeded if run.counts.failed > 0 => {
+            failures(&read_run(backend, &session.run).await?, recorder)
+        }
         RunStatus::Succeeded | RunStatus::Running => (Vec::new(), false),
     };
     let summary = Summary {

@@ -55,7 +55,10 @@ fn restricted(plan: &Plan, Named { mut tasks, mut pipelines }: Named) -> Targets
         let positions = pipeline.tasks.clone().filter_map(|position| u32::try_from(position).ok());
         roots.extend(positions.map(TaskIdx::new));
     }
-    let is_included = plan.with_needs(&roots);
+    let mut is_included = plan.with_needs(&roots);
+    // Every run has an ending.
+    let finally = plan.first_finally().map_or(usize::MAX, TaskIdx::index);
+    is_included.iter_mut().skip(finally).for_each(|task| *task = true);
     let mut is_shown = Vec::with_capacity(plan.outputs().len());
     for output in plan.outputs() {
         let mut reads = Vec::new();
@@ -72,6 +75,8 @@ fn restricted(plan: &Plan, Named { mut tasks, mut pipelines }: Named) -> Targets
         }
         is_shown.push(is_complete);
     }
+    // A task of `[finally]` has none either: outputs are known before it runs.
+    tasks.retain(|task| !plan.is_finally(*task));
     // A function without a result has no output to show, nor has a pipeline of such functions.
     tasks.retain(|task| plan.task(*task).is_some_and(|task| task.output.is_some()));
     pipelines.retain(|position| plan.pipelines().get(*position).is_some_and(|found| found.output.is_some()));

@@ -150,7 +150,10 @@ fn findings(report: &Report, failures: &[(String, FailureFact)], expected: &Expe
             std::iter::once(expected).chain(shown()).collect()
         }
         Expectation::Outputs(_) if !has_succeeded => shown().collect(),
-        Expectation::Outputs(values) => differences(&report.outputs, values),
+        Expectation::Outputs(values) => {
+            let unwell = if report.unwell.is_empty() { Vec::new() } else { shown().collect() };
+            differences(&report.outputs, values).into_iter().chain(unwell).collect()
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
 use crate::engine::list_cache::ListCache;
+use crate::engine::run_facts::AtEnd;
 use crate::engine::single_flight::SingleFlight;
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verify::Verification;
@@ -72,6 +73,8 @@ pub(crate) struct SharedCaches {
     pub(crate) closed: Mutex<Closed>,
     /// The run's deadline.
     pub(crate) run_deadline: RunDeadline,
+    /// The run's ending.
+    pub(crate) at_end: AtEnd,
     /// Source of randomness. Each critical section is one draw.
     random: Mutex<Random>,
 }
@@ -93,6 +96,7 @@ impl SharedCaches {
             begun: Begun::default(),
             closed: Mutex::default(),
             run_deadline: RunDeadline::default(),
+            at_end: AtEnd::default(),
             random: Mutex::new(Random::seeded(seed)),
         }
     }

@@ -352,6 +352,7 @@ mod tests {
             max_elements: u32::MAX,
             deadlines: Vec::new(),
             deadline: None,
+            first_finally: None,
         })
     }
 

@@ -89,6 +89,7 @@ const fn has_attempt(fact: &Fact) -> bool {
         Fact::RunStarted { .. }
         | Fact::RunResumed { .. }
         | Fact::RunFinished { .. }
+        | Fact::RunEnding { .. }
         | Fact::TaskReady
         | Fact::TaskCached { .. }
         | Fact::TaskStored

@@ -46,6 +46,8 @@ pub enum Fate {
 /// Reason why a task runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
+    /// It is a task of `[finally]`, and the run has something else to run.
+    Ending,
     /// There is no cache.
     NoCache,
     /// The manifest turns caching off for the task.
@@ -103,9 +105,9 @@ pub async fn forecast(
         digests: Digests::default(),
     };
     let mut fates = HashMap::new();
-    for idx in bound.plan().order() {
-        let is_included = is_included.get(idx.index()).copied().unwrap_or(false);
-        if let (true, Some(task)) = (is_included, bound.plan().task(*idx)) {
+    let is_included = |idx: TaskIdx| is_included.get(idx.index()).copied().unwrap_or(false);
+    for idx in bound.plan().order().iter().filter(|idx| !bound.plan().is_finally(**idx)) {
+        if let (true, Some(task)) = (is_included(*idx), bound.plan().task(*idx)) {
             let fate = forecaster.forecast_task(*idx, task).await?;
             if let Fate::DependsOn(_) = fate {
                 forecaster.undecided.insert(*idx);
@@ -113,7 +115,15 @@ pub async fn forecast(
             fates.insert(*idx, fate);
         }
     }
-    Ok(by_rank(bound.plan()).into_iter().filter_map(|idx| Some((idx, fates.remove(&idx)?))).collect())
+    // A run with nothing else to run has no new ending.
+    let has_ended = fates.values().all(|fate| matches!(fate, Fate::Stored | Fate::Skipped(_)));
+    for (idx, _) in bound.plan().finally().filter(|(idx, _)| is_included(*idx)) {
+        let is_stored = has_ended && forecaster.known.contains_key(&NodeId::of_task(idx));
+        fates.insert(idx, if is_stored { Fate::Stored } else { Fate::Runs(Reason::Ending) });
+    }
+    let (finally, others): (Vec<TaskIdx>, Vec<TaskIdx>) =
+        by_rank(bound.plan()).into_iter().partition(|idx| bound.plan().is_finally(*idx));
+    Ok(others.into_iter().chain(finally).filter_map(|idx| Some((idx, fates.remove(&idx)?))).collect())
 }
 
 struct Forecaster<'a> {

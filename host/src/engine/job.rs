@@ -35,7 +35,8 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     let Some(task) = ctx.bound.plan().task(claim.node.task) else {
         return Ok(Settled { claim, outcome: Outcome::Release, facts: Vec::new(), call: None });
     };
-    let job = Job { ctx, task, claim: &claim, made: OnceLock::new(), due: due(&claim) };
+    let run = if ctx.shape.is_finally(claim.node.task) { Some(ctx.run_facts().await?) } else { None };
+    let job = Job { ctx, task, claim: &claim, made: OnceLock::new(), due: due(&claim), run: run.as_deref() };
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
     let (outcome, facts) = if claim.takeovers > task.policy.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
@@ -189,6 +190,7 @@ impl Job<'_> {
             around,
             items,
             limits: self.task.limits,
+            run: self.run,
         }
     }
 

@@ -41,6 +41,8 @@ mod keys;
 mod digests;
 mod guest_output;
 mod verify;
+mod run_facts;
+mod at_end;
 mod finish;
 mod closing;
 mod forecast;
@@ -48,6 +50,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+pub use at_end::{Unwell, finally_unwell};
 pub use finish::{OutputValue, Outputs, Shown, outputs};
 pub use forecast::{Fate, Reason, forecast};
 pub use interrupt::Interrupt;

@@ -3,6 +3,7 @@
 
 use crate::engine::elements::{Elements, ItemSource};
 use crate::engine::list_cache::ListCache;
+use crate::engine::run_facts::RunFacts;
 use crate::engine::unresolved::{Unresolved, all};
 use crate::model::{IndexPath, Limits, Path, Size, SkipReason, TaskIdx, to_usize};
 use crate::plan::{Binding, Bound, FanOut, ForEach, ListsRef};
@@ -36,6 +37,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) items: &'a [Vec<Bytes>],
     /// Limits of the task that reads the value.
     pub(crate) limits: Limits,
+    /// What a finally task reads of the run; none for anything else.
+    pub(crate) run: Option<&'a RunFacts>,
 }
 
 impl<'a> Scope<'a> {
@@ -45,7 +48,7 @@ impl<'a> Scope<'a> {
         (known, lists): (&'a Known, &'a ListCache),
         limits: Limits,
     ) -> Self {
-        Self { bound, known, lists, at: IndexPath::root(), around: &[], items: &[], limits }
+        Self { bound, known, lists, at: IndexPath::root(), around: &[], items: &[], limits, run: None }
     }
 
     /// Returns the value of a binding.
@@ -58,7 +61,7 @@ impl<'a> Scope<'a> {
                     (None, Some(default)) => Ok(default.clone()),
                     (None, None) => Err(self.path_misses(path, *task)),
                 },
-                (Err(Unresolved::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                (Err(Unresolved::Skip(reason)), Some(default)) if self.is_stood_in_for(reason) => {
                     Ok(default.clone())
                 }
                 (Err(unresolved), _) => Err(unresolved),
@@ -71,6 +74,10 @@ impl<'a> Scope<'a> {
                 self.part(bytes, &input.ty, path, conversion)?
                     .ok_or_else(|| nothing_at_path(path, "the param"))
             }
+            Binding::Run { value, conversion } => match self.run {
+                Some(run) => converted(run.value(*value), conversion, self.limits),
+                None => Err(Unresolved::Input("the run has no ending yet".to_owned())),
+            },
             Binding::Item { level, item, path, ty, conversion } => {
                 let items = level.checked_sub(1).and_then(|level| self.items.get(level));
                 let Some(bytes) = items.and_then(|items| items.get(*item)) else {
@@ -102,7 +109,7 @@ impl<'a> Scope<'a> {
                     (None, Some(default)) => Ok(default.clone()),
                     (None, None) => Err(nothing_at_path(path, "the value that a pipeline is given or gives")),
                 },
-                (Err(Unresolved::Skip(reason)), Some(default)) if reason != SkipReason::UpstreamFailed => {
+                (Err(Unresolved::Skip(reason)), Some(default)) if self.is_stood_in_for(reason) => {
                     Ok(default.clone())
                 }
                 (Err(unresolved), _) => Err(unresolved),
@@ -135,7 +142,7 @@ impl<'a> Scope<'a> {
             Ok(bytes) => case_name(ty, &bytes)
                 .map(|name| Some(name.to_owned()))
                 .ok_or_else(|| Unresolved::Input("the selector is neither a string nor a case".to_owned())),
-            Err(Unresolved::Skip(reason)) if reason != SkipReason::UpstreamFailed => Ok(None),
+            Err(Unresolved::Skip(reason)) if self.is_stood_in_for(reason) => Ok(None),
             Err(unresolved) => Err(unresolved),
         }
     }
@@ -163,9 +170,24 @@ impl<'a> Scope<'a> {
         let node = self.node(task);
         match self.known.get(&node) {
             None => Err(Unresolved::Needs(vec![node])),
-            Some(Entry::Open) => Err(self.without_elements(node)),
+            Some(Entry::Open) => match self.without_elements(node) {
+                // A finally task waits for no other: what is open at the ending stays so.
+                Unresolved::Needs(nodes) if nodes == [node] && self.never_ends(task) => {
+                    Err(Unresolved::Skip(SkipReason::UpstreamSkipped))
+                }
+                unresolved => Err(unresolved),
+            },
             Some(entry) => value_of(node, entry),
         }
+    }
+
+    fn never_ends(&self, task: TaskIdx) -> bool {
+        self.run.is_some() && !self.bound.plan().is_finally(task)
+    }
+
+    /// Returns whether a `default` stands in for a value that a skip leaves out. For a finally task, it does for a failure too.
+    fn is_stood_in_for(&self, reason: SkipReason) -> bool {
+        reason != SkipReason::UpstreamFailed || self.run.is_some()
     }
 
     /// Returns why an open node has no value: a task that was skipped or has failed as a whole, or in an element of a pipeline

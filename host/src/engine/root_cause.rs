@@ -125,6 +125,7 @@ fn without_default(binding: &Binding, tasks: &mut Vec<TaskIdx>) {
     match binding {
         Binding::Constant(_)
         | Binding::Input { .. }
+        | Binding::Run { .. }
         | Binding::Item { .. }
         | Binding::Task { default: Some(_), .. }
         | Binding::Part { default: Some(_), .. } => {}

@@ -156,6 +156,7 @@ impl RunState {
         }
         self.dispatcher.set_progress(progress);
         self.ctx.shared.run_deadline.set(progress.left);
+        self.ctx.note_ending(progress);
         self.version = version;
         for claim in claims {
             self.add_claim(claim);

@@ -48,6 +48,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
         max_elements: MAX_ELEMENTS,
         deadlines: Vec::new(),
         deadline: plan.deadline(),
+        first_finally: plan.first_finally(),
     };
     add_deadlines(&mut shape, plan);
     for (idx, task) in (0..).map(TaskIdx::new).zip(plan.tasks()) {

@@ -9,6 +9,7 @@ use crate::engine::growth::{Shortfall, Step};
 use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::is_last;
 use crate::engine::retry::{Attempted, delay_after, next_delay};
+use crate::engine::run_facts::RunFacts;
 use crate::engine::settled::{Verdict, finished, iterated, left_out, repeated};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
@@ -30,6 +31,8 @@ pub(crate) struct Job<'a> {
     pub(crate) made: OnceLock<CallDigest>,
     /// When the deadline of the node passes, if it has any.
     pub(crate) due: Option<Instant>,
+    /// What a finally task reads of the run; none for any other.
+    pub(crate) run: Option<&'a RunFacts>,
 }
 
 impl Job<'_> {

@@ -77,6 +77,12 @@ pub enum Fact {
         /// Number of results kept from earlier sessions.
         kept: u32,
     },
+    /// The run has nothing else to run than its finally tasks.
+    #[serde(rename = "run.ending")]
+    RunEnding {
+        /// Status with which it will end.
+        status: RunStatus,
+    },
     /// The run ended on this host.
     #[serde(rename = "run.finished")]
     RunFinished {

@@ -57,6 +57,7 @@ pub(crate) mod tests {
         vec![
             Fact::RunStarted { name: "n".into(), tasks: 3 },
             Fact::RunResumed { name: "n".into(), tasks: 3, kept: 1 },
+            Fact::RunEnding { status: RunStatus::Failed },
             Fact::RunFinished { status: RunStatus::Cancelled, duration_ms: 1.5 },
             Fact::TaskReady,
             Fact::TaskStarted,

@@ -106,5 +106,19 @@ fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Optio
         names.fault(Fault::spanned(name.span.clone(), message));
         return None;
     }
-    Some(Spanned::new(task, name.span.clone()))
+    let fault = match (names.is_finally(owner), names.is_finally(task)) {
+        (false, true) => {
+            let message = format!("`{}` is a task of `[finally]`, which runs after all others", name.value);
+            Fault::spanned(name.span.clone(), message).help("only tasks of `[finally]` can run after it")
+        }
+        (true, false) => {
+            let message =
+                format!("a task of `[finally]` runs after `{}` anyway, and after all others", name.value);
+            let help = "remove it; to run only after a success write `when = { run = \"status\", equals = \"succeeded\" }`";
+            Fault::spanned(name.span.clone(), message).help(help)
+        }
+        (true, true) | (false, false) => return Some(Spanned::new(task, name.span.clone())),
+    };
+    names.fault(fault);
+    None
 }

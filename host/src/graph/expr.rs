@@ -3,6 +3,7 @@
 
 use crate::graph::{Flow, Manifests, Place};
 use crate::manifest;
+use crate::manifest::RunValue;
 use crate::model::{Datum, Faults, InputPattern, Path, Spanned, TaskIdx, TaskName};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct Graph {
     pub(crate) outputs: Vec<(String, Spanned<Expr>)>,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) crossings: Vec<Arc<Crossing>>,
+    /// Position of the first task of `[finally]`, or how many tasks there are.
+    pub(crate) first_finally: usize,
 }
 
 /// A manifest that a task includes.
@@ -265,6 +268,8 @@ pub enum Expr {
         /// Pattern of their paths.
         pattern: InputPattern,
     },
+    /// What a task of `[finally]` reads of the run.
+    Run(RunValue),
     /// The numbers of a range, in `for-each` only.
     Range {
         /// The first number.
@@ -333,6 +338,7 @@ impl Expr {
             | Self::Env { .. }
             | Self::File { .. }
             | Self::Files { .. }
+            | Self::Run(_)
             | Self::Faulty => {}
             Self::Range { from, to } => {
                 visit(&from.value);
@@ -362,6 +368,7 @@ impl Expr {
             | Self::Env { .. }
             | Self::File { .. }
             | Self::Files { .. }
+            | Self::Run(_)
             | Self::Crossing { .. }
             | Self::Faulty => {}
             Self::Range { from, to } => {
@@ -404,6 +411,12 @@ impl Graph {
     #[must_use]
     pub fn pipelines(&self) -> &[Pipeline] {
         &self.pipelines
+    }
+
+    /// Returns the position of the first task of `[finally]`, or how many tasks there are.
+    #[must_use]
+    pub const fn first_finally(&self) -> usize {
+        self.first_finally
     }
 
     /// Returns all crossings by number, each after those in it.

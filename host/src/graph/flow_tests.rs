@@ -46,6 +46,25 @@ fn whole_outputs_of_one_root_flow() {
 }
 
 #[test]
+fn tasks_of_finally_wait_for_whole_lists_of_others() {
+    let finally = |text: String| text.replace("[tasks.", "[finally.");
+    let text = [
+        each("a", &["{ file = \"f\" }"]),
+        each("b", &["{ task = \"a\" }"]),
+        finally(each("y", &["{ task = \"b\" }"])),
+        finally(each("z", &["{ task = \"y\" }"])),
+    ];
+    let graph = sound(&[("m", &text.concat())]);
+    assert_eq!(["b", "y", "z"].map(|task| flow(&graph, task)), ["a: a", "-", "y: y"]);
+    assert_eq!(graph.first_finally(), 2);
+    // No task waits for one on the other side, and none is consumed there.
+    assert!(graph.nodes().iter().all(|node| node.waits_for.is_empty()));
+    let outputs: Vec<&str> = graph.outputs().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(outputs, ["b"]);
+    assert_eq!(graph.nodes().iter().map(|node| node.height).collect::<Vec<_>>(), [2, 1, 2, 1]);
+}
+
+#[test]
 fn lists_flow_across_the_borders_of_pipelines() {
     let outer = [
         each("a", &["{ file = \"f\" }"]),

@@ -21,8 +21,9 @@ pub(crate) struct Flows {
 ///
 /// A `for-each` flows if each of its lists is the whole output of a `for-each` with the same root, or the list that the
 /// root itself runs over. Any other combination, and every product, waits until all lists are complete.
-pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline]) -> Flows {
-    let mut finder = Finder { drafts, pipelines, known: HashMap::new(), begun: HashSet::new() };
+pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline], first_finally: usize) -> Flows {
+    let mut finder =
+        Finder { drafts, pipelines, first_finally, known: HashMap::new(), begun: HashSet::new() };
     let tasks = (0..).map(TaskIdx::new).take(drafts.len()).map(FanOut::Task);
     let of_tasks = tasks.map(|task| finder.flow(task)).collect();
     let of_pipelines = (0..pipelines.len()).map(|pipeline| finder.flow(FanOut::Pipeline(pipeline))).collect();
@@ -32,6 +33,9 @@ pub(crate) fn flows(drafts: &[Draft], pipelines: &[Pipeline]) -> Flows {
 struct Finder<'a> {
     drafts: &'a [Draft],
     pipelines: &'a [Pipeline],
+    /// Position of the first task of `[finally]`. They begin when all other tasks have ended, and wait for whole lists of
+    /// those.
+    first_finally: usize,
     known: HashMap<FanOut, Option<Flow>>,
     begun: HashSet<FanOut>,
 }
@@ -95,6 +99,14 @@ impl<'a> Finder<'a> {
         (!lists.is_empty()).then_some((lists, product))
     }
 
+    fn is_finally(&self, of: FanOut) -> bool {
+        let first = match of {
+            FanOut::Task(task) => Some(task.index()),
+            FanOut::Pipeline(pipeline) => self.pipelines.get(pipeline).map(|found| found.tasks.start),
+        };
+        first.is_some_and(|first| first >= self.first_finally)
+    }
+
     fn around(&self, of: FanOut) -> &'a [usize] {
         match of {
             FanOut::Task(task) => self.drafts.get(task.index()).map_or(&[], |draft| &draft.body.around),
@@ -115,7 +127,9 @@ impl<'a> Finder<'a> {
             }
             _ => return None, // a part of an output, or no output at all
         };
-        let is_same = self.lists(source).is_some() && self.around(source) == self.around(of);
+        let is_same = self.lists(source).is_some()
+            && self.around(source) == self.around(of)
+            && self.is_finally(source) == self.is_finally(of);
         is_same.then_some(source)
     }
 }

@@ -283,6 +283,7 @@ impl<'a> Inliner<'a> {
             | Expr::Env { .. }
             | Expr::File { .. }
             | Expr::Files { .. }
+            | Expr::Run(_)
             | Expr::Crossing { .. }
             | Expr::Faulty => expr.value.clone(),
         }

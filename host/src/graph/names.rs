@@ -64,6 +64,11 @@ impl<'a> Names<'a> {
         })
     }
 
+    /// Returns whether a task is one of `[finally]`.
+    pub(crate) fn is_finally(&self, task: TaskIdx) -> bool {
+        self.manifest.tasks.get_index(task.index()).is_some_and(|(_, task)| task.is_finally)
+    }
+
     /// Returns whether a task includes a manifest.
     pub(crate) fn is_pipeline(&self, task: TaskIdx) -> bool {
         let task = self.manifest.tasks.get_index(task.index());

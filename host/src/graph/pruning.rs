@@ -23,6 +23,8 @@ pub(crate) struct Input<'a> {
     pub(crate) needs: &'a [Vec<TaskIdx>],
     /// Topological order: every task after its `needs`.
     pub(crate) order: &'a [TaskIdx],
+    /// Position of the first task of `[finally]`. What these read of others decides nothing for those.
+    pub(crate) first_finally: usize,
 }
 
 /// Conditions of all lazy tasks.
@@ -137,8 +139,11 @@ impl<'a> Builder<'a> {
             }
             if let Some(consumer) = input.tasks.get(task.index()) {
                 let body = &consumer.body;
+                let first = if task.index() < input.first_finally { 0 } else { input.first_finally };
                 uses::each_use_of(task, body, input.pipelines, &mut |used, gates| {
-                    self.add_use(used, gates, (entry, &body.around));
+                    if used.index() >= first {
+                        self.add_use(used, gates, (entry, &body.around));
+                    }
                 });
             }
         }

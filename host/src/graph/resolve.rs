@@ -4,7 +4,7 @@
 use crate::graph::draft::{Draft, Output};
 use crate::graph::flows::Flows;
 use crate::graph::inline::{Inclusions, Inlined, inline};
-use crate::graph::instances::{Allocated, Allocation, Instance, allocate};
+use crate::graph::instances::{Allocated, Allocation, Instance, Slot, allocate};
 use crate::graph::pruning::Needed;
 use crate::graph::template::{Template, template};
 use crate::graph::{
@@ -75,6 +75,7 @@ fn build(
     let links: Vec<Links> = indexed.map(|(index, task)| Links::new(index, task, &pipelines)).collect();
     let mut needs: Vec<Vec<TaskIdx>> = links.iter().map(|links| links.needs.clone()).collect();
     let order = order::topological(&needs);
+    let first_finally = first_finally(&manifests, instances).unwrap_or(tasks.len());
     let is_named = manifests.root().outputs.is_some();
     let conditions = Needed::find(&pruning::Input {
         tasks: &drafts,
@@ -82,14 +83,19 @@ fn build(
         named_outputs: if is_named { &outputs } else { &[] },
         needs: &needs,
         order: &order,
+        first_finally,
     });
     for (index, needs) in (0..).map(TaskIdx::new).zip(&mut needs) {
         needs.extend(conditions.waits(index));
         sort_and_dedup(needs);
     }
     let order = order::topological(&needs);
+    // Between tasks of `[finally]` and others there is no path.
+    for needs in needs.iter_mut().skip(first_finally) {
+        needs.retain(|need| need.index() >= first_finally);
+    }
     let heights = order::heights(&needs, &order);
-    let Flows { of_tasks: flows, of_pipelines } = flows::flows(&drafts, &pipelines);
+    let Flows { of_tasks: flows, of_pipelines } = flows::flows(&drafts, &pipelines, first_finally);
     for (pipeline, flow) in pipelines.iter_mut().zip(of_pipelines) {
         pipeline.flow = flow;
     }
@@ -113,7 +119,10 @@ fn build(
             } else {
                 links.direct
             };
-            let waits_for = waits_for(direct, &after, conditions.waits(index));
+            let mut waits_for = waits_for(direct, &after, conditions.waits(index));
+            if index.index() >= first_finally {
+                waits_for.retain(|other| other.index() >= first_finally);
+            }
             Node {
                 name,
                 place,
@@ -135,7 +144,18 @@ fn build(
             }
         })
         .collect();
-    Graph { manifests, nodes, order, outputs, pipelines, crossings }
+    Graph { manifests, nodes, order, outputs, pipelines, crossings, first_finally }
+}
+
+/// Returns the position of the first task of `[finally]`; none if there is none.
+fn first_finally(manifests: &Manifests, instances: &[Instance]) -> Option<usize> {
+    let slots = instances.first()?.slots.iter().skip(manifests.root().first_finally());
+    let mut positions = slots.filter_map(|slot| match slot {
+        Slot::Task(task) => Some(task.index()),
+        Slot::Instance(inner) => instances.get(*inner).map(|inner| inner.tasks.start),
+        Slot::Missing => None,
+    });
+    positions.next()
 }
 
 /// What the tasks around an instance say of all its tasks.

@@ -5,6 +5,7 @@
 //! component c          param p = u8 | 5          secret p = string | 'x'          resource gpu = 2
 //! lost task t          partial
 //! a: b x=$p (s ? one=b, two=[c, #i] | 'none') >d when=b equals='x' each.i=$p use.gpu=1 call=c.run
+//! finally z: x=a|1
 //! b: x=a.path|5 y={ k=%ENV|'x', l=@file, m=true } on-error=value permanent=case
 //! out o = (s ? one=b)
 //! ```
@@ -137,6 +138,12 @@ impl Cursor<'_> {
                     };
                     left_out.insert(lost);
                 }
+                "finally" => {
+                    let named = self.word();
+                    self.expect(":");
+                    let task = Task { is_finally: true, ..self.task(named.span) };
+                    manifest.tasks.insert(name(&named.value), task);
+                }
                 "partial" => parsed.left_out.is_partial = true,
                 "out" => {
                     let named = self.word();
@@ -172,6 +179,7 @@ impl Cursor<'_> {
             deadline: None,
             grants: None,
             on_error: OnError::Fail,
+            is_finally: false,
             unread: Vec::new(),
         };
         while !self.is_at_end_of_line() {

@@ -18,7 +18,7 @@ pub(crate) struct Template {
 /// Resolves the names of the manifest at a position, and reports its faults.
 pub(crate) fn template(part: &Part, position: usize, faults: &mut Vec<Fault>) -> Template {
     let Part { manifest, left_out, .. } = part;
-    if manifest.tasks.is_empty() && left_out.tasks.is_empty() && !left_out.is_unread("tasks") {
+    if manifest.first_finally() == 0 && left_out.tasks.is_empty() && !left_out.is_unread("tasks") {
         faults.push(without_tasks(manifest, position));
     }
     let mut names = Names::new(manifest, left_out);
@@ -48,7 +48,9 @@ fn without_tasks(manifest: &Manifest, position: usize) -> Fault {
 /// Returns the outputs of a manifest without `[outputs]`: every task that no task consumes.
 fn unconsumed(manifest: &Manifest, drafts: &[Draft]) -> Vec<Output> {
     let mut is_consumed = vec![false; drafts.len()];
-    for (own, draft) in drafts.iter().enumerate() {
+    // Tasks of `[finally]` tell of the run, and its results are the same without them.
+    let first_finally = manifest.first_finally();
+    for (own, draft) in drafts.iter().enumerate().take(first_finally) {
         let mut consume = |task: TaskIdx| {
             // A pipeline may read itself, and is no less an output.
             let slot = is_consumed.get_mut(task.index()).filter(|_| task.index() != own);
@@ -60,6 +62,7 @@ fn unconsumed(manifest: &Manifest, drafts: &[Draft]) -> Vec<Output> {
         .map(TaskIdx::new)
         .zip(&manifest.tasks)
         .zip(is_consumed)
+        .take(first_finally)
         .filter(|(_, is_consumed)| !*is_consumed)
         .map(|((task, (name, written)), _)| {
             let expr = Expr::Task { task, path: Path::root(), default: None };

@@ -66,6 +66,7 @@ pub(crate) fn each_reference(expr: &Spanned<Expr>, visit: &mut dyn FnMut(Spanned
         | Expr::Env { .. }
         | Expr::File { .. }
         | Expr::Files { .. }
+        | Expr::Run(_)
         | Expr::Faulty => {}
     }
 }

@@ -76,6 +76,7 @@ impl Reader<'_, '_> {
             Reference::Files { folder, pattern } => {
                 Some(Expr::Files { folder: folder.clone(), pattern: pattern.clone() })
             }
+            Reference::Run(value) => Some(Expr::Run(*value)),
             Reference::Range { from, to } => Some(Expr::Range {
                 from: Box::new(self.value(from, site)),
                 to: Box::new(self.value(to, site)),
@@ -94,6 +95,12 @@ impl Reader<'_, '_> {
             let message = format!("task `{}` needs its own output", name.value);
             let fault = Fault::spanned(name.span.clone(), message).label("this is the task itself");
             self.names.fault(fault.help("to feed a call the result of the one before, use `repeat`"));
+            return None;
+        }
+        if self.names.is_finally(task) && !self.owner.is_some_and(|(owner, _)| self.names.is_finally(owner)) {
+            let message = format!("`{}` is a task of `[finally]`, which runs after all others", name.value);
+            let fault = Fault::spanned(name.span.clone(), message);
+            self.names.fault(fault.help("only tasks of `[finally]` can read it"));
             return None;
         }
         self.reads.push(Spanned::new(task, name.span.clone()));

@@ -40,7 +40,7 @@ pub struct Manifest {
     pub resources: IndexMap<Name, Resource>,
     /// `[components]`.
     pub components: IndexMap<Name, Component>,
-    /// `[tasks]`.
+    /// `[tasks]`, and then `[finally]`.
     pub tasks: IndexMap<Name, Task>,
     /// `[outputs]`; `None` if the table is absent.
     pub outputs: Option<IndexMap<Name, Spanned<Expr>>>,
@@ -209,6 +209,8 @@ pub struct Task {
     pub grants: Option<Box<Grants>>,
     /// `on-error`.
     pub on_error: OnError,
+    /// Whether it is a task of `[finally]`.
+    pub is_finally: bool,
     /// The keys that have a fault, or that an unknown key may be a misspelling of. Later stages must not rely on them.
     pub unread: Vec<Unread>,
 }
@@ -345,6 +347,12 @@ pub enum CachePolicy {
 }
 
 impl Manifest {
+    /// Returns the position of the first task of `[finally]`, or how many tasks there are.
+    #[must_use]
+    pub fn first_finally(&self) -> usize {
+        self.tasks.values().position(|task| task.is_finally).unwrap_or(self.tasks.len())
+    }
+
     /// Creates an empty manifest, to be filled while reading.
     #[must_use]
     pub(crate) fn empty(sources: Sources, folder: PathBuf) -> Self {

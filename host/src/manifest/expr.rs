@@ -19,6 +19,33 @@ pub enum Expr {
     Faulty(Vec<Spanned<Expr>>),
 }
 
+/// What `{ run = … }` tells of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunValue {
+    /// How the run ends.
+    Status,
+    /// The tasks and elements that have failed.
+    Failures,
+    /// The run's id.
+    Id,
+}
+
+impl RunValue {
+    /// All of them, with their words.
+    pub const ALL: [(&str, Self); 3] =
+        [("status", Self::Status), ("failures", Self::Failures), ("id", Self::Id)];
+
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Failures => "failures",
+            Self::Id => "id",
+        }
+    }
+}
+
 /// A reference table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reference {
@@ -66,6 +93,8 @@ pub enum Reference {
         /// The pattern of their paths.
         pattern: InputPattern,
     },
+    /// `{ run = … }`, in `[finally]` only.
+    Run(RunValue),
     /// `{ range = … }`, in `for-each` only.
     Range {
         /// The first number; 0 by default.

@@ -7,7 +7,7 @@ use crate::manifest::program::Feed;
 use crate::manifest::reader::Reader;
 use crate::manifest::reference::value;
 use crate::manifest::table::{Slot, Table};
-use crate::manifest::value::KINDS;
+use crate::manifest::value::{KINDS, kinds};
 use crate::model::{Datum, Fault, FilePath, Span, Spanned};
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -195,7 +195,7 @@ fn entries<'t>(reader: &mut Reader<'_>, slot: &Slot<'t>, example: &str) -> Optio
     };
     let entries: Vec<Slot<'t>> = Slot::entries(table).collect();
     if let [only] = entries.as_slice()
-        && KINDS.contains(&only.name)
+        && kinds(reader)(only.name)
         && matches!(only.value, DeValue::String(_))
     {
         let message = format!("`{}` needs a name before the reference", slot.name);

@@ -143,6 +143,10 @@ impl Loader<'_> {
             let fault = Fault::spanned(notify.span.clone(), "an included manifest cannot have `[notify]`");
             self.list.push(fault.help("write it in the outermost manifest: a run ends once, as a whole"));
         }
+        if let Some((_, task)) = parsed.manifest.tasks.get_index(parsed.manifest.first_finally()) {
+            let fault = Fault::spanned(task.span.clone(), "an included manifest cannot have `[finally]`");
+            self.list.push(fault.help("write it in the outermost manifest: a run ends once, as a whole"));
+        }
         self.starts.push(start);
         self.positions.insert(identity, parts.len());
         parts.push(parsed.into());

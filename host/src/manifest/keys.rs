@@ -24,7 +24,7 @@ macro_rules! sections {
 
 sections! {
     /// The top of the file.
-    TOP: "cascade" "name" "description" "deadline" "state" "cache" "params" "resources" "defaults" "components" "tasks" "outputs" "notify" "tests";
+    TOP: "cascade" "name" "description" "deadline" "state" "cache" "params" "resources" "defaults" "components" "tasks" "finally" "outputs" "notify" "tests";
     /// `[state]` and `[cache]`.
     BACKEND: "ttl" "uri";
     /// `uri` of a backend, as a table; `url` and `secret` of `[notify]` too.
@@ -41,7 +41,7 @@ sections! {
     COMPONENT: "path" "sha256" "wit" "world" "build" "build-dir" "imports" "grants";
     /// A value of `[components.NAME.imports]`, as a table.
     IMPORT: "component";
-    /// `[tasks.NAME]`.
+    /// `[tasks.NAME]` and `[finally.NAME]`.
     TASK: "call" "command" "manifest" "args" "stdin" "env" "files" "output" "type" "outputs" "ok-status" "for-each" "product"
         "repeat" "on-error" "after" "when" "max-parallel" "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache" "priority"
         "deadline" "grants";

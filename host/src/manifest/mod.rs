@@ -37,6 +37,7 @@ mod syntax;
 mod lines;
 mod table;
 mod task;
+mod finally;
 mod expectation;
 mod notify;
 #[cfg(test)]
@@ -49,7 +50,7 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Grants, Manifest, OnError, Param, Policy, Preopen,
     Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
-pub use expr::{Expr, Reference};
+pub use expr::{Expr, Reference, RunValue};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};
 pub use notification::{HookSource, Notify};
@@ -63,4 +64,4 @@ pub use repetition::Repeat;
 pub use test_case::{Expectation, Test};
 #[cfg(test)]
 pub(crate) use texts::Texts;
-pub(crate) use value::KINDS;
+pub(crate) use value::{KINDS, RUN};

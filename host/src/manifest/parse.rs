@@ -3,6 +3,7 @@
 
 use crate::manifest::component::component;
 use crate::manifest::expectation::tests;
+use crate::manifest::finally::finally;
 use crate::manifest::keys::DEFAULTS;
 use crate::manifest::notify::notify;
 use crate::manifest::output::{OutputsSection, outputs};
@@ -127,6 +128,9 @@ fn sections(reader: &mut Reader<'_>, mut tree: DeTable<'_>, mut manifest: Manife
     if let Some(section) = tasks {
         (manifest.tasks, reader.left_out.tasks) =
             named_once(reader, section, |reader, slot| task(reader, slot, &defaults));
+    }
+    if let Some(slot) = root.slot("finally") {
+        finally(reader, &slot, (&defaults, &mut manifest.tasks));
     }
     if let Some(slot) = root.slot("outputs") {
         let OutputsSection { values, files } = outputs(reader, &slot);

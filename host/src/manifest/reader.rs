@@ -13,6 +13,8 @@ pub(crate) struct Reader<'f> {
     faults: Vec<Fault>,
     /// Names whose definitions have faults.
     pub(crate) left_out: LeftOut,
+    /// Whether the reader is in `[finally]`.
+    pub(crate) is_finally: bool,
 }
 
 /// A point during reading, to ask which faults came later.
@@ -24,7 +26,7 @@ impl<'f> Reader<'f> {
     pub(crate) fn new(folder: &'f Path, syntax: Vec<Fault>, completeness: Completeness) -> Self {
         let is_complete = completeness == Completeness::Complete;
         let left_out = LeftOut { is_partial: !is_complete, ..LeftOut::default() };
-        Self { folder, is_complete, faults: syntax, left_out }
+        Self { folder, is_complete, faults: syntax, left_out, is_finally: false }
     }
 
     /// Reports a fault, and returns `None`.

@@ -2,10 +2,10 @@
 //! `graph` resolves the names in references.
 
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::{boolean, filled};
+use crate::manifest::scalar::{boolean, filled, word};
 use crate::manifest::table::Slot;
-use crate::manifest::value::{KINDS, MAX_DEPTH, literal, raw, scalar, too_deep};
-use crate::manifest::{Expr, Reference};
+use crate::manifest::value::{MAX_DEPTH, RUN, kinds, literal, raw, scalar, too_deep};
+use crate::manifest::{Expr, Reference, RunValue};
 use crate::model::{Datum, Fault, FilePathFault, InputPattern, Path, Spanned};
 use toml::de::DeTable;
 use toml::de::DeValue;
@@ -17,8 +17,9 @@ pub(crate) fn value(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Spanned<Expr> {
 
 /// Reads a value whose table may have the `allowed` keys too; the caller reads those.
 pub(crate) fn value_beside(reader: &mut Reader<'_>, slot: &Slot<'_>, allowed: &[&str]) -> Spanned<Expr> {
+    let is_kind = kinds(reader);
     if let DeValue::Table(table) = slot.value
-        && let is_kind = (|entry: &Slot<'_>| KINDS.contains(&entry.name) && !allowed.contains(&entry.name))
+        && let is_kind = (|entry: &Slot<'_>| is_kind(entry.name) && !allowed.contains(&entry.name))
         && let Some(kind) = Slot::entries(table).find(is_kind)
     {
         let expr = reference(reader, &kind, &Form { table, allowed, depth: 0 });
@@ -35,6 +36,7 @@ struct Form<'t, 'a> {
 }
 
 fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Expr> {
+    let is_kind = kinds(reader);
     let expr = match slot.value {
         _ if depth > MAX_DEPTH => {
             reader.fault::<()>(too_deep(slot));
@@ -43,7 +45,7 @@ fn nested(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) -> Spanned<Exp
         DeValue::Array(array) => {
             array_of(slot.elements(array).map(|element| nested(reader, &element, depth + 1)).collect())
         }
-        DeValue::Table(table) => match Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
+        DeValue::Table(table) => match Slot::entries(table).find(|entry| is_kind(entry.name)) {
             Some(kind) => reference(reader, &kind, &Form { table, allowed: &[], depth }),
             None => table_of(parts_of(reader, table, depth)),
         },
@@ -98,7 +100,7 @@ pub(crate) fn companions(kind: &str) -> &'static [&'static str] {
         "param" | "item" => &["path"],
         "env" => &["default", "secret"],
         "select" => &["cases", "default"],
-        _ => &[], // `file`, `files` and `value` allow none
+        _ => &[], // `file`, `files`, `run` and `value` allow none
     }
 }
 
@@ -109,6 +111,8 @@ fn reference(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) -> E
     let expr = match kind.name {
         "value" => raw(reader, kind, form.depth + 1).map_or(UNREADABLE, Expr::Literal),
         "select" => select(reader, kind, form),
+        RUN => word(reader, kind, &RunValue::ALL)
+            .map_or(UNREADABLE, |value| Expr::Reference(Box::new(Reference::Run(value)))),
         // The other six of `KINDS` have one string.
         _ => simple(reader, kind, form),
     };
@@ -123,11 +127,12 @@ fn faulty(expr: Expr, kind: &Slot<'_>) -> Expr {
 
 fn reject_unknown_keys(reader: &mut Reader<'_>, kind: &Slot<'_>, form: &Form<'_, '_>) {
     let companions = companions(kind.name);
+    let is_kind = kinds(reader);
     let is_known =
         |name: &str| name == kind.name || companions.contains(&name) || form.allowed.contains(&name);
     for entry in Slot::entries(form.table).filter(|entry| !is_known(entry.name)) {
         let literal_help = "for a literal table with these keys, write `{ value = { … } }`";
-        let fault = if KINDS.contains(&entry.name) {
+        let fault = if is_kind(entry.name) {
             let message = format!("a reference cannot have both `{}` and `{}`", kind.name, entry.name);
             Fault::spanned(entry.key, message)
                 .related(kind.key.clone(), "first here")

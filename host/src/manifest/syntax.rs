@@ -107,7 +107,7 @@ impl Syntax {
             "params" => self.broken.params.insert(name),
             "resources" => self.broken.resources.insert(name),
             "components" => self.broken.components.insert(name),
-            "tasks" => self.broken.tasks.insert(name),
+            "tasks" | "finally" => self.broken.tasks.insert(name),
             _ => false, // no other section defines names
         };
     }

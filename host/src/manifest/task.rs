@@ -15,7 +15,7 @@ use crate::manifest::reference::{value, value_beside};
 use crate::manifest::repeat;
 use crate::manifest::scalar::{boolean, duration, filled, integer_within, key_name, list, word};
 use crate::manifest::table::{Slot, Table, Unknown};
-use crate::manifest::value::{KINDS, literal};
+use crate::manifest::value::{kinds, literal};
 use crate::manifest::{Action, Expr, OnError, Policy, Reference, Task, Unread, When};
 use crate::model::{Datum, Fault, Name, STD, Spanned};
 use std::num::NonZeroU32;
@@ -27,7 +27,8 @@ use toml::de::{DeTable, DeValue};
 /// A task with a fault is kept, with defaults for its faulty keys, so that its other names and values are checked too.
 pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Arc<Policy>) -> Option<Task> {
     let owner = format!("task `{}`", slot.name);
-    let example = format!("`[tasks.{}]` and below it `call = \"component.function\"`", slot.name);
+    let section = if reader.is_finally { "finally" } else { "tasks" };
+    let example = format!("`[{section}.{}]` and below it `call = \"component.function\"`", slot.name);
     let mut table = Table::open(reader, slot, TASK, (&owner, &example))?;
     let is_pipeline = is_pipeline(&table);
     let Parts { action, args, mut unread } = if is_pipeline {
@@ -88,6 +89,7 @@ pub(crate) fn task(reader: &mut Reader<'_>, slot: &Slot<'_>, defaults: &Arc<Poli
         deadline,
         grants: grants.map(Box::new),
         on_error: on_error.unwrap_or_default(),
+        is_finally: reader.is_finally,
         unread,
     })
 }
@@ -216,7 +218,7 @@ fn is_single(lists: &Slot<'_>) -> bool {
 fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Expr>)> {
     if let DeValue::String(written) = slot.value {
         let written = written.escape_debug();
-        if KINDS.contains(&slot.name) {
+        if kinds(reader)(slot.name) {
             let kind = slot.name;
             let help = format!(
                 "write `for-each.x = {{ {kind} = \"{written}\" }}`, and `{{ item = \"x\" }}` in `args`"
@@ -239,7 +241,7 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
         return reader.fault(Fault::spanned(slot.key.clone(), message).help(help));
     }
     let name = key_name(reader, slot);
-    let list = match range(slot) {
+    let list = match range(reader, slot) {
         Some((table, bound)) => Spanned::new(range_of(reader, table, &bound), slot.span.clone()),
         None => value(reader, slot),
     };
@@ -263,9 +265,10 @@ fn list_of(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(Name, Spanned<Ex
 }
 
 /// Returns the table of a range, and its bound.
-fn range<'t>(slot: &Slot<'t>) -> Option<(&'t DeTable<'t>, Slot<'t>)> {
+fn range<'t>(reader: &Reader<'_>, slot: &Slot<'t>) -> Option<(&'t DeTable<'t>, Slot<'t>)> {
     let DeValue::Table(table) = slot.value else { return None };
-    let is_reference = Slot::entries(table).any(|entry| KINDS.contains(&entry.name));
+    let is_kind = kinds(reader);
+    let is_reference = Slot::entries(table).any(|entry| is_kind(entry.name));
     Slot::entries(table).find(|entry| entry.name == "range" && !is_reference).map(|bound| (table, bound))
 }
 
@@ -277,11 +280,10 @@ fn range_of(reader: &mut Reader<'_>, table: &DeTable<'_>, bound: &Slot<'_>) -> E
     }
     let help =
         "write `{ range = 10 }`, `{ range = [1, 11] }`, or references to integers in place of the numbers";
+    let is_kind = kinds(reader);
     let mut number = |slot: &Slot<'_>| match slot.value {
         DeValue::Integer(_) => value(reader, slot),
-        DeValue::Table(table) if Slot::entries(table).any(|entry| KINDS.contains(&entry.name)) => {
-            value(reader, slot)
-        }
+        DeValue::Table(table) if Slot::entries(table).any(|entry| is_kind(entry.name)) => value(reader, slot),
         _ => {
             reader.fault::<()>(slot.mismatch("an integer, or a reference to one").help(help));
             faulty(slot)
@@ -327,8 +329,9 @@ pub(crate) const CONDITION: [&str; 2] = ["equals", "not"];
 /// Reads a reference with the keys of [`CONDITION`] beside it.
 fn when(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<When> {
     let forms = "write `when = { task = \"…\" }`, with `equals = …` or `not = true` beside it";
+    let is_kind = kinds(reader);
     let (equals, is_negated) = match slot.value {
-        DeValue::Table(table) if Slot::entries(table).any(|entry| KINDS.contains(&entry.name)) => {
+        DeValue::Table(table) if Slot::entries(table).any(|entry| is_kind(entry.name)) => {
             let beside = |key: &str| Slot::entries(table).find(|entry| entry.name == key);
             let equals = beside("equals").map_or(Some(None), |slot| literal(reader, &slot).map(Some));
             let is_negated = beside("not").map_or(Some(false), |slot| boolean(reader, &slot));

@@ -12,6 +12,15 @@ use toml::de::DeValue;
 /// The keys that make a table a reference.
 pub(crate) const KINDS: [&str; 8] = ["task", "param", "item", "env", "file", "files", "select", "value"];
 
+/// A further one, in `[finally]` only.
+pub(crate) const RUN: &str = "run";
+
+/// Returns which keys make a table a reference where the reader is.
+pub(crate) fn kinds(reader: &Reader<'_>) -> impl Fn(&str) -> bool + Copy + use<> {
+    let is_finally = reader.is_finally;
+    move |name| KINDS.contains(&name) || is_finally && name == RUN
+}
+
 /// Maximum nesting of a value. Later stages recurse once per level, so this keeps an untrusted manifest from
 /// exhausting the stack.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -105,7 +114,8 @@ fn reject_references(reader: &mut Reader<'_>, slot: &Slot<'_>, depth: usize) {
             slot.elements(array).for_each(|element| reject_references(reader, &element, depth + 1));
         }
         DeValue::Table(table) => {
-            if let Some(entry) = Slot::entries(table).find(|entry| KINDS.contains(&entry.name)) {
+            let is_kind = kinds(reader);
+            if let Some(entry) = Slot::entries(table).find(|entry| is_kind(entry.name)) {
                 let message =
                     format!("`{}` makes this a reference, but only a literal is allowed here", entry.name);
                 let fault = Fault::spanned(entry.key, message)

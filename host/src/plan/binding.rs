@@ -2,10 +2,11 @@
 //! The natural type of an expression is found in `infer`. Every misfit is reported with both types and its span.
 
 use crate::graph::Expr;
-use crate::model::{Datum, Fault, Path, Span, Spanned, nearest, shortlist};
+use crate::manifest::RunValue;
+use crate::model::{Datum, Fault, InputPattern, Path, Span, Spanned, nearest, shortlist};
 use crate::plan::infer::{examine, infer, part_type};
 use crate::plan::scope::{Reported, Scope};
-use crate::plan::{Binding, files, intended, part};
+use crate::plan::{Binding, files, intended, part, type_of};
 use crate::value::{Conversion, Field, MapType, Type, assign, encode_all, encode_key};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let conversion = fit(scope, &Origin { name: "the item", ty: &ty, path, span }, to)?;
             Some(Binding::Item { level, item: *item, path: path.clone(), ty, conversion })
         }
+        Expr::Run(value) => of_run(scope, (*value, span), to),
         Expr::Env { name, default, is_secret } => {
             let origin = Origin { name: "a variable", ty: &Type::String, path: &Path::root(), span };
             let conversion = fit(scope, &origin, to);
@@ -64,16 +66,7 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
             let input = scope.inputs.file(path, ty, span);
             Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
         }
-        Expr::Files { folder, pattern } => {
-            let ty = files::list_type(to.ty);
-            let origin = Origin { name: "a list of files", ty: &ty, path: &Path::root(), span };
-            let conversion = fit(scope, &origin, to);
-            if conversion.is_none() {
-                files::advise(scope, span, to.ty);
-            }
-            let input = scope.inputs.files(folder, pattern, ty, span);
-            Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
-        }
+        Expr::Files { folder, pattern } => list_of_files(scope, (folder, pattern, span), to),
         Expr::Range { from, to } => {
             let [from, to] = [from, to].map(|end| end_of_range(scope, end));
             Some(Binding::Range { from: Box::new(from?), to: Box::new(to?) })
@@ -99,6 +92,30 @@ pub(crate) fn bind(scope: &mut Scope<'_>, expr: &Spanned<Expr>, to: &Target<'_>)
         }
         Expr::Each { .. } | Expr::Faulty => None, // `crossings` types what pipelines give for each element
     }
+}
+
+/// Types what is read of the run.
+fn of_run(scope: &mut Scope<'_>, (value, span): (RunValue, &Span), to: &Target<'_>) -> Option<Binding> {
+    let from = format!("`{{ run = \"{}\" }}`", value.as_str());
+    let origin = Origin { name: &from, ty: &type_of(value), path: &Path::root(), span };
+    let conversion = fit(scope, &origin, to)?;
+    Some(Binding::Run { value, conversion })
+}
+
+/// Types the files that match a pattern.
+fn list_of_files(
+    scope: &mut Scope<'_>,
+    (folder, pattern, span): (&std::path::Path, &InputPattern, &Span),
+    to: &Target<'_>,
+) -> Option<Binding> {
+    let ty = files::list_type(to.ty);
+    let origin = Origin { name: "a list of files", ty: &ty, path: &Path::root(), span };
+    let conversion = fit(scope, &origin, to);
+    if conversion.is_none() {
+        files::advise(scope, span, to.ty);
+    }
+    let input = scope.inputs.files(folder, pattern, ty, span);
+    Some(Binding::Input { input, path: Path::root(), conversion: conversion? })
 }
 
 /// Types an end of a range: a literal is a `u32`, and a reference has any integer type.

@@ -153,7 +153,11 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
         .map(|(input, bytes)| input_digest(input, bytes, request.run))
         .collect();
     let parts = Parts { plan, inputs: digests, grants: &request.grants };
-    let keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
+    let mut keys: Vec<Keys> = plan.tasks().iter().map(|task| parts.keys(task)).collect();
+    for (task, _) in plan.finally() {
+        let of_task = keys.get_mut(task.index());
+        of_task.into_iter().for_each(|keys| keys.push(("finally".to_owned(), Digest::of_bytes(b"true"))));
+    }
     let fingerprints = parts.fingerprints(&keys);
     let callees = plan.functions().iter().zip(&request.grants);
     let callees = callees.map(|(function, grants)| callee_digest(function, grants, request.run)).collect();
@@ -164,7 +168,7 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let record = PlanRecord::new(tasks, sources::digests(&read, &names));
     let indexed = plan.tasks().iter().map(|task| plan.indexed(task)).collect();
     let record = record.with_pipelines(parts.pipelines(&inputs)).with_repeats(repeats(plan));
-    let record = record.with_indexed(indexed).encode().into();
+    let record = record.with_indexed(indexed).with_finally(plan.first_finally()).encode().into();
     Ok(Bound {
         plan: Arc::clone(plan),
         inputs,
@@ -366,6 +370,9 @@ impl Parts<'_> {
                 if let Some(digest) = self.inputs.get(*input) {
                     digester.digest(digest);
                 }
+            }
+            Binding::Run { value, conversion: _ } => {
+                digester.field(b"run").field(value.as_str().as_bytes());
             }
             Binding::Each { pipeline, lists, value, .. } => {
                 let name = self.plan.pipelines().get(*pipeline).map_or("", |pipeline| pipeline.name.as_str());

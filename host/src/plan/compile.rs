@@ -401,6 +401,7 @@ impl<'a> Compiler<'a> {
                 resources: graph.manifests().resources().map(resource).collect(),
                 pipelines,
                 deadline: graph.manifests().get(0).and_then(|outermost| outermost.deadline),
+                first_finally: graph.first_finally(),
             };
             discretion::apply(&mut plan);
             faults.list.extend(all_excesses(&plan, &known));

@@ -90,6 +90,9 @@ fn changes_that_affect_results_are_digested_and_named() {
         assert_eq!(differences(&of_text(&TEXT.replacen(old, new, 1))), [difference]);
     }
     assert_eq!(differences(&of_text(&format!("{TEXT}\ng: call=c.name"))), ["task `g` is new"]);
+    assert_eq!(differences(&of_text(&format!("{TEXT}\nfinally g: call=c.name"))), ["task `g` is new"]);
+    let moved = TEXT.replace("\ne: call", "\nfinally e: call");
+    assert_eq!(differences(&of_text(&moved)), ["task `e`: `finally` has changed"]);
     assert_eq!(differences(&of_text(&TEXT.replace("\ne: call=c.try x=7", ""))), ["task `e` is gone"]);
 }
 

@@ -4,6 +4,7 @@
 use crate::graph::Expr;
 use crate::model::{Datum, Fault, Path, Span, Spanned, Step};
 use crate::plan::scope::Scope;
+use crate::plan::type_of;
 use crate::value::{Field, Type, assign, type_at};
 use std::sync::Arc;
 
@@ -112,6 +113,7 @@ pub(crate) fn natural(scope: &mut Scope<'_>, expr: &Spanned<Expr>) -> Result<Typ
             return all(entries.iter().map(field)).map(|fields| Type::Record(fields.into()));
         }
         Expr::Env { .. } | Expr::File { .. } => return Ok(Type::String),
+        Expr::Run(value) => return Ok(type_of(*value)),
         Expr::Files { .. } => return Ok(Type::List(Arc::new(Type::String))),
         Expr::Range { .. } => return Ok(Type::List(Arc::new(Type::U32))),
         Expr::Each { .. } | Expr::Faulty => return Err(Unknown::Reported),

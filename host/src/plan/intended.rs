@@ -1,7 +1,7 @@
 //! Advice for a literal that was meant as a reference: the bare name of a task or param, or a misspelt key.
 //! `binding` reports the literal that does not fit.
 
-use crate::manifest::KINDS;
+use crate::manifest::{KINDS, RUN};
 use crate::model::{Datum, Span, nearest};
 use crate::plan::scope::Scope;
 
@@ -11,6 +11,9 @@ pub(crate) fn advice(scope: &Scope<'_>, span: &Span, written: &Datum) -> Option<
         Datum::Text(name) => named(scope, span, name),
         Datum::Table(entries) if matches!(&entries[..], [(key, Datum::Int(_) | Datum::Array(_))] if key == "range") => {
             Some("a range stands in `for-each` alone, as `for-each.x = { range = 10 }`; write `{ item = \"x\" }` here".to_owned())
+        }
+        Datum::Table(entries) if matches!(&entries[..], [(key, Datum::Text(_))] if key == RUN) => {
+            Some("only tasks of `[finally]` can refer to the run; elsewhere this is a literal".to_owned())
         }
         Datum::Table(entries) => entries.iter().find_map(|(key, value)| {
             let (kind, Datum::Text(name)) = (nearest(key, KINDS)?, value) else {

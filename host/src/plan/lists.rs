@@ -94,6 +94,7 @@ fn is_literal(list: &Expr) -> bool {
         | Expr::Env { .. }
         | Expr::File { .. }
         | Expr::Range { .. }
+        | Expr::Run(_)
         | Expr::Crossing { .. }
         | Expr::Each { .. }
         | Expr::Faulty => false,

@@ -5,6 +5,7 @@
 mod value;
 mod types;
 mod elements;
+mod finally;
 mod compile;
 mod callee;
 mod callee_digests;
@@ -65,6 +66,7 @@ pub use compile::{InvalidPlan, compile_all};
 pub use counting::MAX_ELEMENTS;
 pub use elements::ListsRef;
 pub use files::{FileList, NotUtf8};
+pub use finally::{FAILURE, type_of};
 pub use fit::{Supplied, fit};
 pub use not_put::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
@@ -77,4 +79,4 @@ pub use value::{Binding, Input, InputKind};
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
 pub use crate::graph::{FanOut, Flow};
-pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};
+pub use crate::manifest::{Backoff, OnError, Retry, RetryClass, RunValue};

@@ -158,6 +158,7 @@ impl<'p> Recipes<'p> {
             ) => of(binding, some),
             (Binding::Constant(bytes), _) => literal(bytes),
             (Binding::Input { .. }, _) => self.input(binding),
+            (Binding::Run { .. }, _) => Recipe::NotStored,
             (
                 Binding::Task { conversion, path, ty: from, .. }
                 | Binding::Part { conversion, path, ty: from, .. }

@@ -12,8 +12,8 @@ use std::fmt;
 
 /// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
 /// `indexed` and no pipelines that run over lists, version 4 no values that are converted, version 5 did not tell whether
-/// elements flow.
-const VERSION: u32 = 6;
+/// elements flow, version 6 had no tasks of `[finally]`.
+const VERSION: u32 = 7;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct PlanRecord {
     /// Per task, the place of each index in the name of a node: the number of segments before it. Outermost first.
     #[serde(default)]
     indexed: Vec<Vec<u8>>,
+    /// Position of the first task of `[finally]`; none if there is none.
+    #[serde(default)]
+    finally: Option<u32>,
 }
 
 /// A pipeline, whose including task is no task of the plan.
@@ -95,13 +98,26 @@ impl PlanRecord {
             .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
             .collect();
         let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
-        Self { v: VERSION, tasks, read, pipelines: Vec::new(), repeats: BTreeMap::new(), indexed: Vec::new() }
+        let (pipelines, repeats, indexed, finally) = Default::default();
+        Self { v: VERSION, tasks, read, pipelines, repeats, indexed, finally }
     }
 
     /// Adds the places of the indexes in names of nodes, per task.
     #[must_use]
     pub(crate) fn with_indexed(self, indexed: Vec<Vec<u8>>) -> Self {
         Self { indexed, ..self }
+    }
+
+    /// Adds where the tasks of `[finally]` begin.
+    #[must_use]
+    pub(crate) fn with_finally(self, first: Option<TaskIdx>) -> Self {
+        Self { finally: first.map(TaskIdx::get), ..self }
+    }
+
+    /// Returns whether a task is one of `[finally]`.
+    #[must_use]
+    pub fn is_finally(&self, task: TaskIdx) -> bool {
+        self.finally.is_some_and(|first| first <= task.get())
     }
 
     /// Adds the pipelines.

@@ -28,6 +28,8 @@ pub struct Plan {
     pub(crate) resources: Vec<Resource>,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) deadline: Option<Duration>,
+    /// Position of the first task of `[finally]`, or how many tasks there are.
+    pub(crate) first_finally: usize,
 }
 
 /// A pipeline that a task of a manifest includes.

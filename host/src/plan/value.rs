@@ -1,6 +1,7 @@
 //! Values that tasks read, as data: where each comes from, and how it fits its target.
 //! `binding` makes them, and `engine` resolves them.
 
+use crate::manifest::RunValue;
 use crate::model::{InputPattern, Name, Path, Span, TaskIdx};
 use crate::value::{Conversion, Type};
 use bytes::Bytes;
@@ -32,6 +33,13 @@ pub enum Binding {
         /// Part of the input.
         path: Path,
         /// Conversion from the part to the target.
+        conversion: Conversion,
+    },
+    /// What a task of `[finally]` reads of the run.
+    Run {
+        /// Which of it.
+        value: RunValue,
+        /// Conversion to the target.
         conversion: Conversion,
     },
     /// An element of a `for-each`.
@@ -170,6 +178,14 @@ impl Binding {
         self.each_part(&mut |part| part.each_input(visit));
     }
 
+    /// Returns whether the value tells of the failures of the run.
+    #[must_use]
+    pub fn uses_failures(&self) -> bool {
+        let mut uses = matches!(self, Self::Run { value: RunValue::Failures, .. });
+        self.each_part(&mut |part| uses = uses || part.uses_failures());
+        uses
+    }
+
     /// Returns the conversions that a list undergoes after something has made its elements, the first one first.
     #[must_use]
     pub fn conversions(&self) -> Vec<&Conversion> {
@@ -195,7 +211,11 @@ impl Binding {
     /// Calls `visit` with each value that this one is composed of, selectors and cases included.
     fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
-            Self::Constant(_) | Self::Task { .. } | Self::Input { .. } | Self::Item { .. } => {}
+            Self::Constant(_)
+            | Self::Task { .. }
+            | Self::Input { .. }
+            | Self::Run { .. }
+            | Self::Item { .. } => {}
             Self::Range { from, to } => {
                 visit(&from.0);
                 visit(&to.0);

@@ -45,7 +45,8 @@ pub trait Archive: Send + Sync {
     /// Cancels a run on all its hosts and returns the status it had before.
     ///
     /// From now on no node is handed out, and each host stops its guests as soon as it learns of it. If no host works
-    /// on the run, it ends at once. A run that had already ended is not changed.
+    /// on the run, it ends at once, or waits for a host that runs its finally tasks. These are stopped by another cancellation.
+    /// A run that had already ended is not changed.
     async fn cancel(&self, run: &RunId) -> Result<RunStatus, Error>;
 
     /// Removes a run and everything stored for it.
@@ -64,6 +65,8 @@ pub struct RunSummary {
     pub name: Option<String>,
     /// The run's status. If it is [`RunStatus::Running`] and there are no hosts, all hosts have left or died.
     pub status: RunStatus,
+    /// How the run ends once its finally tasks have, if it has come to them.
+    pub ending: Option<RunStatus>,
     /// The run's epoch.
     pub epoch: u64,
     /// The included tasks by outcome.

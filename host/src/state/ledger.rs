@@ -263,7 +263,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Running, or how the run ended. The run ends when no claim is left and either all included tasks have ended or the
-    /// run was stopped. It succeeds only after its closing node, if any, has passed.
+    /// run was stopped. It succeeds only after its closing node, if any, has passed. Its finally tasks, if any, come last.
     pub status: RunStatus,
     /// The reason why no new node is handed out, if there is one.
     pub stop: Option<Stop>,
@@ -271,8 +271,10 @@ pub struct Progress {
     pub open: u32,
     /// Number of included tasks.
     pub total: u32,
-    /// The time left until the run's deadline, if it has one.
+    /// The time left until the run's deadline, if it has one that still binds it.
     pub left: Option<Duration>,
+    /// How the run ends once its finally tasks have. None before they are handed out, and in a run without.
+    pub ending: Option<RunStatus>,
 }
 
 /// The reason why a run hands out no new nodes.
@@ -376,6 +378,17 @@ pub enum Certainty {
 /// the time that has passed. Under another digest, and after a run that has ended, all time begins anew; so does that of
 /// a deadline that has passed, or of which a task has failed.
 ///
+/// # Ending
+///
+/// If the shape has finally tasks, the run does not end at once. [`Progress::ending`] says from then on how it will. What
+/// is queued is dropped, claims of other nodes that have expired are lost, and the stop and the run's deadline no longer
+/// hold. Then the finally tasks are handed out, to any host. Whatever becomes of one, those that do not need it go on.
+/// Once all have ended, or after another cancellation, the run ends as the ending says.
+///
+/// A life that follows an interrupted ending under the same digest goes on with its open finally tasks alone, unless it
+/// includes tasks that the former one did not. So does one that follows a success, if it has nothing else to run. In any
+/// other life the finally tasks run again: what they did before is discarded, and not offered.
+///
 /// # Lives
 ///
 /// A life of a run lasts from an opening that does not join to the next such opening, or to a loss of data. A ledger that
@@ -403,6 +416,10 @@ pub trait Ledger: Send + Sync {
 
     /// Returns the stored state of each node, in order.
     async fn fetch(&self, nodes: &[NodeId]) -> Result<Vec<Entry>, Error>;
+
+    /// Returns the nodes that have failed, in any order; also the closing node. Those left out of their list are not among
+    /// them.
+    async fn failed(&self) -> Result<Vec<NodeId>, Error>;
 
     /// Returns the stored result of one iteration of a node; none if it is not stored.
     ///

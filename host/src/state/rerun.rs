@@ -141,6 +141,7 @@ mod tests {
             max_elements: 9,
             deadlines: Vec::new(),
             deadline: None,
+            first_finally: None,
         };
         let before = shape(vec![task("clean/count", &[1, 2]), task("sum", &[])]);
         let names = Rerun::new([node(0, &[3, 7]), node(1, &[])]).names(&before);

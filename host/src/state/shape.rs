@@ -24,6 +24,9 @@ pub struct RunShape {
     pub deadlines: Vec<DeadlineShape>,
     /// The run's deadline: how long hosts may work on it.
     pub deadline: Option<Duration>,
+    /// The first finally task; all tasks from it on are finally tasks. They wait for the run's ending, beside their own
+    /// edges ([`Ledger`](crate::port::Ledger), section Ending). No other task has an edge to or from them.
+    pub first_finally: Option<TaskIdx>,
 }
 
 /// A deadline of tasks. Its time begins when a node of one of them is first handed out, other than as tainted.
@@ -278,6 +281,19 @@ impl RunShape {
             }
         }
         bound
+    }
+
+    /// Returns whether a task waits for the run's ending.
+    #[must_use]
+    pub fn is_finally(&self, task: TaskIdx) -> bool {
+        self.first_finally.is_some_and(|first| first <= task) && task.index() < self.tasks.len()
+    }
+
+    /// Returns the finally tasks that the run includes.
+    pub fn finally(&self) -> impl Iterator<Item = TaskIdx> {
+        let first = self.first_finally.map_or(self.tasks.len(), TaskIdx::index);
+        let tasks = (0..).map(TaskIdx::new).zip(&self.tasks).skip(first);
+        tasks.filter(|(_, task)| task.is_included).map(|(idx, _)| idx)
     }
 
     /// Returns this host's total of each resource.

@@ -14,6 +14,7 @@ mod differences;
 mod doctor;
 mod effects;
 mod events_file;
+mod finally;
 mod examples;
 mod faults;
 mod file_lists;

@@ -345,7 +345,7 @@ impl Draft {
             let (is_nested, repeats) = (name.contains('['), *task == "halve");
             let name = format!("{name}/{task}").replace("[*]", "");
             let attempts = if repeats { 2 } else { 1 };
-            self.tasks.push(Task { name, needs, is_nested, repeats, attempts });
+            self.tasks.push(Task { name, needs, is_nested, repeats, attempts, is_finally: false });
         }
     }
 }

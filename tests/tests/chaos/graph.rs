@@ -5,6 +5,7 @@
 
 use crate::fan_outs;
 use crate::fan_outs::Inside;
+use crate::finally;
 use crate::random::Random;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -34,6 +35,8 @@ pub(crate) struct Task {
     pub(crate) repeats: bool,
     /// Number of attempts if nothing is lost.
     pub(crate) attempts: u32,
+    /// Whether it is a task of `[finally]`.
+    pub(crate) is_finally: bool,
 }
 
 /// A graph being written.
@@ -74,6 +77,7 @@ impl Graph {
         while draft.tasks.len() < tasks {
             draft.any();
         }
+        finally::add(&mut draft);
         // More hosts than the default allows may be killed while they hold the same task.
         let head = "cascade = 1\nname = \"chaos\"\n[defaults]\nmax-lost-hosts = 100\n\
              [components.g]\npath = \"{guest:basic}\"\n\
@@ -352,14 +356,26 @@ impl Draft {
     pub(crate) fn put(&mut self, next: Next) -> String {
         let name = self.write(&next);
         let Next { needs, repeats, attempts, .. } = next;
-        self.tasks.push(Task { name: name.clone(), needs, is_nested: false, repeats, attempts });
+        self.tasks.push(Task {
+            name: name.clone(),
+            needs,
+            is_nested: false,
+            repeats,
+            attempts,
+            is_finally: false,
+        });
         name
     }
 
     /// Writes a task under a new name. A pipeline is none of the graph's tasks: those inside of it are.
     pub(crate) fn write(&mut self, next: &Next) -> String {
+        self.write_to("tasks", next)
+    }
+
+    /// Writes a task to a section.
+    pub(crate) fn write_to(&mut self, section: &str, next: &Next) -> String {
         let name = format!("t{}", self.tasks.len());
-        let _ = write!(self.text, "[tasks.{name}]\n{}", next.lines);
+        let _ = write!(self.text, "[{section}.{name}]\n{}", next.lines);
         name
     }
 

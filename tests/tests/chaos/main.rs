@@ -9,6 +9,7 @@ mod random;
 mod graph;
 mod fan_outs;
 mod repeats;
+mod finally;
 mod schedule;
 mod client;
 mod wire;

@@ -71,7 +71,7 @@ impl Ledger {
                 .iter()
                 .any(|start| field.starts_with(start));
             let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);
-            is_lasting || has_ended || field == "u" || field == "clocks"
+            is_lasting || has_ended || ["u", "clocks", "finally", "end", "before"].contains(&field.as_str())
         };
         let fields = fields.into_iter().filter(|field| !stays(field));
         let under_way = fields.map(|(field, _)| field.as_bytes().escape_ascii().to_string()).collect();

@@ -118,6 +118,7 @@ impl WatchList {
                 Reference::Task { .. }
                 | Reference::Param { .. }
                 | Reference::Item { .. }
+                | Reference::Run(_)
                 | Reference::Env { .. } => {}
             },
         }

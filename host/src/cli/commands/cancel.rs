@@ -18,6 +18,18 @@ pub(crate) fn cancel(ctx: &Context, arguments: &CancelArguments) -> Result<Exit,
         "cancelled",
         &match cancelled {
             Cancelled::Ended => format!("cancelled run {run}; no host was working on it"),
+            Cancelled::Waiting => format!(
+                "cancelled run {run}; no host works on it, and the next `run` with this id runs only its `[finally]`; \
+                 to end it without, cancel it again"
+            ),
+            Cancelled::Finally(ending, hosts) if hosts.is_empty() => {
+                format!("cancelled the tasks of `[finally]` of run {run}, which has ended as `{ending}`")
+            }
+            Cancelled::Finally(ending, hosts) => {
+                let hosts: Vec<&str> = hosts.iter().map(|host| &*host.0).collect();
+                let hosts = hosts.join(", ");
+                format!("cancelled the tasks of `[finally]` of run {run}; {hosts} will stop, and it ends as `{ending}`")
+            }
             Cancelled::Before => format!("run {run} is already cancelled"),
             Cancelled::Stopping(hosts) => {
                 let hosts: Vec<&str> = hosts.iter().map(|host| &*host.0).collect();

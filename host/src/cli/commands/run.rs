@@ -22,7 +22,7 @@ use crate::cli::process::{
 };
 use crate::config;
 use crate::config::host_id;
-use crate::engine::{Ended, Interrupt, Verification};
+use crate::engine::{Ended, Interrupt, Unwell, Verification};
 use crate::events::{Fact, Recorder};
 use crate::graph::Resolved;
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
@@ -274,11 +274,8 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         ctx.console.note("interrupted", &interrupted_before_run(&arguments.scope.manifest));
         return Ok(Exit::Interrupted);
     }
-    let exit = match report.ended {
-        Ended::Run(RunStatus::Succeeded) => Exit::Success,
-        Ended::Run(RunStatus::Failed | RunStatus::TimedOut) => Exit::TaskFailed,
-        Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
-    };
+    let has_succeeded = report.ended == Ended::Run(RunStatus::Succeeded);
+    let exit = exit_code(&report);
     let typed = arguments.backend.state.as_deref();
     let unprinted = |error: &Error| {
         let exit = report_error(error, &ctx.console);
@@ -287,9 +284,9 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         exit
     };
     // Outputs that cannot be files are printed all the same.
-    let written = target.filter(|_| exit == Exit::Success).map(|target| target.write(&report.outputs));
+    let written = target.filter(|_| has_succeeded).map(|target| target.write(&report.outputs));
     // A failed run prints its remaining outputs only with `--keep-going`.
-    let has_outputs = exit == Exit::Success || (exit == Exit::TaskFailed && arguments.keep_going);
+    let has_outputs = has_succeeded || (exit == Exit::TaskFailed && arguments.keep_going);
     if has_outputs {
         let chosen = outputs::choose(report.outputs, arguments.output.as_deref()).map_err(output::error)?;
         let rendered = outputs::render(&chosen, arguments.format.format, stdout_reader().into());
@@ -304,9 +301,20 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         Some(Err(error)) => return Ok(report_error(&error, &ctx.console)),
         None => {}
     }
-    if exit != Exit::Success && !is_watched {
+    if !has_succeeded && !is_watched {
         let hint = resume_hint(report.ended, arguments, &session.run, state.backend.as_ref());
         ctx.console.note("unfinished", &hint);
     }
     Ok(exit)
+}
+
+/// Returns the exit code of a run. A task of `[finally]` that has failed makes it that of a failure.
+fn exit_code(report: &Report) -> Exit {
+    let Unwell { failed, open } = &report.unwell;
+    match report.ended {
+        Ended::Run(_) if !failed.is_empty() => Exit::TaskFailed,
+        Ended::Run(RunStatus::Succeeded) if open.is_empty() => Exit::Success,
+        Ended::Run(RunStatus::Succeeded | RunStatus::Failed | RunStatus::TimedOut) => Exit::TaskFailed,
+        Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
+    }
 }

@@ -21,15 +21,22 @@ pub(crate) fn watch(ctx: &Context, arguments: &WatchArguments) -> Result<Exit, E
         console: ctx.console.clone(),
         merged_log: (!arguments.json).then(|| MergedLog::new(ctx.settings.log_level, stdout_style())),
     };
-    let watching = app::watch_run(state.backend.as_ref(), &arguments.run, &mut watcher);
+    let backend = state.backend.as_ref();
+    let watching = async {
+        let status = app::watch_run(backend, &arguments.run, &mut watcher).await?;
+        // Of a run that has succeeded, only tasks of `[finally]` can have failed.
+        let is_unwell = status == RunStatus::Succeeded && app::has_failed(backend, &arguments.run).await?;
+        Ok::<_, Error>((status, is_unwell))
+    };
     let watching = async { while_stdout_is_read(watching).await.transpose() };
-    let Some(status) = wait_for(&ctx.console, state.backend.as_ref(), watching)? else {
+    let Some((status, is_unwell)) = wait_for(&ctx.console, state.backend.as_ref(), watching)? else {
         return Ok(Exit::Success);
     };
     if let Some(merged_log) = &mut watcher.merged_log {
         print(merged_log.end().as_bytes())?;
     }
     Ok(match status {
+        RunStatus::Succeeded if is_unwell => Exit::TaskFailed,
         RunStatus::Succeeded => Exit::Success,
         RunStatus::Failed | RunStatus::TimedOut => Exit::TaskFailed,
         RunStatus::Cancelled | RunStatus::Running => Exit::Interrupted,

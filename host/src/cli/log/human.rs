@@ -86,6 +86,9 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
             let text = format!("{name}, {}, {} kept", count(*tasks, "task"), count(*kept, "result"));
             Rendering::new(Ink::Title, "resumed", text)
         }
+        Fact::RunEnding { status } => {
+            Rendering::new(Ink::Calm, "ending", format!("{status}; now the tasks of `[finally]`"))
+        }
         Fact::RunFinished { status, duration_ms } => {
             let text = summary(counts, *status, *duration_ms);
             Rendering::new(ink_of(*status), status.as_str(), text)

@@ -23,6 +23,7 @@ pub(crate) fn level_of(event: &Event) -> LogLevel {
         Fact::RunStarted { .. }
         | Fact::RunResumed { .. }
         | Fact::RunFinished { .. }
+        | Fact::RunEnding { .. }
         | Fact::TaskLog { .. } => LogLevel::Info,
         Fact::TaskReady | Fact::TaskStarted | Fact::TaskBlocked { .. } => LogLevel::Debug,
         Fact::TaskProgress { .. } => LogLevel::Trace,

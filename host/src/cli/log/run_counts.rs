@@ -42,7 +42,8 @@ impl RunCounts {
             Fact::TaskStored => self.count_end(event, |counts| &mut counts.stored),
             Fact::TaskSkipped { .. } => self.count_end(event, |counts| &mut counts.skipped),
             Fact::TaskFailed(_) => self.count_end(event, |counts| &mut counts.failed),
-            Fact::TaskReady
+            Fact::RunEnding { .. }
+            | Fact::TaskReady
             | Fact::TaskBlocked { .. }
             | Fact::TaskTakenOver { .. }
             | Fact::TaskProgress { .. }

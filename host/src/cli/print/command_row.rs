@@ -89,6 +89,7 @@ fn shown(value: &Expr, manifest: &Manifest) -> String {
             of("file", &path.to_string_lossy(), &Path::root())
         }
         // Only a `for-each` has a range, and no part of a command is a list.
+        Reference::Run(value) => format!("{{ run = \"{}\" }}", value.as_str()),
         Reference::Range { .. } | Reference::Files { .. } => "…".to_owned(),
         Reference::Select { selector, .. } => {
             format!("{{ select = {}, … }}", shown(&selector.value, manifest))

@@ -58,6 +58,7 @@ pub(crate) fn row(
         grants: component.map_or_else(Vec::new, |component| grants(&component.grants, session)),
         manifest: session.manifests.included_name(task.place.manifest).map(str::to_owned),
         imports: session.supplies(task).map_or_else(Vec::new, supplies),
+        finally: plan.is_finally(*idx),
         limits: limits(task),
         outside: component.map_or_else(Vec::new, |component| outside(&component.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
@@ -130,6 +131,7 @@ fn describe_run(
     names: &dyn Fn(&[TaskIdx]) -> String,
 ) -> (Shown, String) {
     match reason {
+        Reason::Ending => (Shown::Run, "at the end of the run, however it ends".to_owned()),
         Reason::NoCache => (Shown::Run, "there is no cache".to_owned()),
         Reason::CacheOff => (Shown::Run, "the manifest says `cache = false`".to_owned()),
         Reason::Impure => {

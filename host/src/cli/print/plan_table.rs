@@ -62,6 +62,9 @@ pub(crate) struct PlanRow {
     pub(crate) manifest: Option<String>,
     /// Imports that the manifest satisfies.
     pub(crate) imports: Vec<SupplyRow>,
+    /// Whether it is a task of `[finally]`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) finally: bool,
     /// Limits, timeout and retry that differ from the defaults: `memory 512MiB`.
     pub(crate) limits: Vec<String>,
     /// Granted folders outside the manifest's folder.
@@ -204,9 +207,14 @@ impl PlanTable {
         let deadline = self.deadline.iter().map(|deadline| format!(", deadline {deadline}"));
         let summary: String = std::iter::once(self.summary()).chain(deadline).collect();
         let mut out = format!("{}, {summary}\n\n", style.paint(Ink::Title, &escape_control(&self.name)));
-        for row in &self.tasks {
-            row.render(&mut out, &Columns { number, name }, style);
+        let columns = Columns { number, name };
+        let (finally, others): (Vec<&PlanRow>, Vec<&PlanRow>) =
+            self.tasks.iter().partition(|row| row.finally);
+        others.into_iter().for_each(|row| row.render(&mut out, &columns, style));
+        if !finally.is_empty() {
+            out.push_str("\nfinally\n");
         }
+        finally.into_iter().for_each(|row| row.render(&mut out, &columns, style));
         if !self.pipelines.is_empty() {
             out.push_str("\npipelines\n");
         }
@@ -358,6 +366,7 @@ mod tests {
             grants: Vec::new(),
             manifest: None,
             imports: Vec::new(),
+            finally: false,
             limits: Vec::new(),
             outside: Vec::new(),
             unused_grants: Vec::new(),
@@ -370,6 +379,7 @@ mod tests {
         let count = PlanRow {
             needs: vec!["split".into()],
             for_each: vec![ForEachRow { item: "chunk".into(), over: "task split".into() }],
+            finally: false,
             limits: vec!["memory 512MiB".into(), "timeout 30s".into(), "3 attempts".into()],
             ..row(
                 2,

@@ -31,6 +31,9 @@ pub(crate) struct RunRow {
     run: String,
     name: Option<String>,
     status: RunStatus,
+    /// How the run ends once the tasks of `[finally]` have; none before it has come to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<RunStatus>,
     epoch: u64,
     done: u32,
     failed: u32,
@@ -50,6 +53,7 @@ impl From<&RunSummary> for RunRow {
             run: run.run.to_string(),
             name: run.name.clone(),
             status: run.status,
+            ending: run.ending.filter(|_| run.status == RunStatus::Running),
             epoch: run.epoch,
             done: run.counts.done,
             failed: run.counts.failed,
@@ -133,6 +137,7 @@ impl RunRow {
                 parts.push(format!("{count} {word}"));
             }
         }
+        parts.extend(self.ending.map(|ending| format!("at its `[finally]`, ends as {ending}")));
         parts.push(ago(self.active_at, now));
         if self.status == RunStatus::Running && !self.hosts.is_empty() {
             parts.push(format!("on {}", self.hosts.join(", ")));
@@ -172,6 +177,7 @@ mod tests {
             run: RunId::new(id).unwrap(),
             name: Some("wordcount".into()),
             status,
+            ending: None,
             epoch: 1,
             counts,
             created: Timestamp::from_millis(NOW.as_millis() - 90_000_000),

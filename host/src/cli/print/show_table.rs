@@ -40,6 +40,9 @@ pub(crate) struct ShowTable {
 struct TaskRow {
     name: String,
     state: &'static str,
+    /// Whether it belongs to `[finally]`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    finally: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<SkipReason>,
     attempts: u32,
@@ -121,9 +124,13 @@ impl ShowTable {
         hang(&mut out, "", 2, &self.run.times());
         out.push('\n');
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
-        for row in &self.tasks {
-            row.render(&mut out, name, style);
+        let (finally, others): (Vec<&TaskRow>, Vec<&TaskRow>) =
+            self.tasks.iter().partition(|row| row.finally);
+        others.into_iter().for_each(|row| row.render(&mut out, name, style));
+        if !finally.is_empty() {
+            out.push_str("\nfinally\n");
         }
+        finally.into_iter().for_each(|row| row.render(&mut out, name, style));
         if self.more_failed {
             out.push_str("more elements have failed than are shown\n");
         }
@@ -143,6 +150,7 @@ impl From<&TaskDetails> for TaskRow {
         Self {
             name: details.name.clone(),
             state: word(&details.state),
+            finally: details.is_finally,
             reason: match details.state {
                 TaskState::Skipped(reason) => Some(reason),
                 _ => None, // only skips have a reason
@@ -288,7 +296,15 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
-        TaskDetails { name: name.into(), state, note, claim: None, iterations: None, left_out: None }
+        TaskDetails {
+            name: name.into(),
+            state,
+            note,
+            claim: None,
+            iterations: None,
+            left_out: None,
+            is_finally: false,
+        }
     }
 
     fn note(phase: Phase) -> Note {
@@ -323,6 +339,7 @@ mod tests {
                 run: RunId::new("20261124T021500-k3f9x2ab").unwrap(),
                 name: Some("wordcount".into()),
                 status: RunStatus::Running,
+                ending: None,
                 epoch: 2,
                 counts: Counts { done: 2, failed: 1, skipped: 1, open: 3 },
                 created: Timestamp::from_millis(NOW.as_millis() - 90_000_000),

@@ -21,11 +21,13 @@ pub(crate) struct Draft {
     pub(crate) command: Option<Arc<Command>>,
     /// How long hosts may work on the run.
     pub(crate) deadline: Option<Duration>,
+    /// Position of the first task of `[finally]`.
+    pub(crate) first_finally: Option<usize>,
 }
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        Self { tasks: Vec::new(), resources: Vec::new(), command: None, deadline: None }
+        Self { tasks: Vec::new(), resources: Vec::new(), command: None, deadline: None, first_finally: None }
     }
 
     /// Adds a task with arguments.
@@ -78,6 +80,10 @@ impl Draft {
         for task in &mut self.tasks {
             task.waits_for = waits_for(task);
         }
+        let first = self.first_finally.unwrap_or(0);
+        for task in self.tasks.iter_mut().skip(first) {
+            task.waits_for.retain(|other| other.index() >= first);
+        }
         for index in (0..self.tasks.len()).rev() {
             for upstream in upstream(&self.tasks[index]) {
                 let height = self.tasks[index].height + 1;
@@ -89,10 +95,15 @@ impl Draft {
             order: (0..self.tasks.len()).map(idx).collect(),
             functions: self.tasks.iter().map(|task| function(task, self.command.clone())).collect(),
             inputs: Vec::new(),
-            outputs: (0..).zip(&self.tasks).map(|(index, task)| output(idx(index), task)).collect(),
+            outputs: (0..)
+                .zip(&self.tasks)
+                .take(self.first_finally.unwrap_or(usize::MAX))
+                .map(|(index, task)| output(idx(index), task))
+                .collect(),
             resources: self.resources,
             pipelines: Vec::new(),
             deadline: self.deadline,
+            first_finally: self.first_finally.unwrap_or(self.tasks.len()),
             tasks: self.tasks,
         };
         let grants = plan.functions.iter().map(|_| Digest::of_bytes(b"no grants")).collect();

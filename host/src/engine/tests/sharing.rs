@@ -57,6 +57,10 @@ impl Ledger for Paused {
         self.ledger.fetch(nodes).await
     }
 
+    async fn failed(&self) -> Result<Vec<NodeId>, Error> {
+        self.ledger.failed().await
+    }
+
     async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
         self.ledger.fetch_iteration(node, iteration).await
     }

@@ -128,6 +128,13 @@ impl Fixture {
         self
     }
 
+    /// Makes the tasks from this one on finally tasks.
+    #[must_use]
+    pub fn finally(mut self, first: u32) -> Self {
+        self.shape.first_finally = Some(TaskIdx::new(first));
+        self
+    }
+
     /// Adds a resource, and a class that needs one of it; class 1 needs the first.
     #[must_use]
     pub fn resource(mut self, resource: ResourceShape) -> Self {
@@ -247,6 +254,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         max_elements: 10_000_000,
         deadlines: Vec::new(),
         deadline: None,
+        first_finally: None,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod fixture;
 mod buckets;
 mod closing;
 mod deadlines;
+mod finally;
 mod elements;
 mod ending;
 mod flows;
@@ -27,6 +28,7 @@ pub use closing::*;
 pub use deadlines::*;
 pub use elements::*;
 pub use ending::*;
+pub use finally::*;
 pub use fixture::{Fixture, Harness, Host};
 pub use flows::*;
 pub use iterations::*;
@@ -84,6 +86,20 @@ macro_rules! state_conformance {
             interrupted_run_goes_on_with_the_time_that_is_left
             deadline_of_a_failed_task_begins_anew
             deadlines_begin_anew_after_the_run_has_ended
+            finally_tasks_follow_the_last_task
+            finally_tasks_follow_the_closing_node
+            finally_tasks_follow_a_failure
+            finally_tasks_follow_a_cancellation
+            finally_tasks_follow_the_deadline_of_the_run
+            failed_finally_task_changes_nothing_else
+            finally_tasks_run_as_others_do
+            expired_claims_are_lost_at_the_ending
+            interrupted_ending_is_resumed
+            finally_tasks_follow_a_new_ending
+            run_with_nothing_to_do_has_no_new_ending
+            cancelled_finally_tasks_run_when_resumed
+            cancelled_run_without_hosts_waits_for_its_finally_tasks
+            ending_hands_on_to_many_tasks
             elements_are_claimed_in_order_and_then_their_task
             empty_list_is_expanded_immediately
             parallel_elements_are_bounded_across_hosts

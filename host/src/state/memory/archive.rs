@@ -114,12 +114,14 @@ impl Journal for MemoryBackend {
 fn summary(id: &RunId, run: &Run) -> RunSummary {
     let life = run.life();
     let (status, epoch, counts) = (life.machine.status(), life.epoch, counts(&life.machine));
+    let ending = life.machine.ending;
     drop(life);
     let journal = run.journal();
     RunSummary {
         run: id.clone(),
         name: journal.name.clone(),
         status,
+        ending,
         epoch,
         counts,
         created: journal.created,

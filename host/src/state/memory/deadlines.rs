@@ -71,6 +71,11 @@ impl Deadlines {
         self.due.first().map(|(due, _)| *due)
     }
 
+    /// Stops the clocks: from here on no deadline passes but those that begin later.
+    pub(crate) fn stop(&mut self) {
+        self.due.clear();
+    }
+
     /// Takes a deadline that has passed at `now`.
     pub(crate) fn take_passed(&mut self, now: Duration) -> Option<u32> {
         let (_, position) = *self.due.first().filter(|(due, _)| *due <= now)?;

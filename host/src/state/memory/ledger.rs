@@ -254,6 +254,10 @@ impl Ledger for MemoryLedger {
         Ok(nodes.iter().map(|node| life.machine.entry(*node)).collect())
     }
 
+    async fn failed(&self) -> Result<Vec<NodeId>, Error> {
+        Ok(self.run.life().machine.failed())
+    }
+
     async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
         Ok(self.run.life().machine.iterations(node).get(to_usize(iteration)).cloned())
     }

@@ -3,8 +3,8 @@
 
 use crate::model::{Digest, IndexPath, RunStatus, TaskIdx, TaskName, to_usize};
 use crate::state::memory::deadlines::Spent;
-use crate::state::memory::machine::Machine;
-use crate::state::memory::task::{Below, Branch, Offered};
+use crate::state::memory::machine::{Beginning, Machine};
+use crate::state::memory::task::{Branch, Offered};
 use crate::state::{
     CLOSING, Entry, Error, ErrorKind, Mode, NodeId, NodeMap, OpenKind, OpenRequest, Rerun, TaskShape,
     split_iteration_name, split_node_name,
@@ -39,7 +39,7 @@ pub(crate) enum Plan {
 impl Life {
     /// Creates the first life of a run.
     pub(crate) fn first(request: &OpenRequest) -> Self {
-        Self::create_life(request, 1, (0, &Spent::default()), |_, _| Branch::open())
+        Self::create_life(request, 1, &Beginning::default(), |_, _| Branch::open())
     }
 
     /// Decides about a request to open the run while `open_hosts` hosts have it open.
@@ -71,11 +71,11 @@ impl Life {
 
     /// Creates the life after this one.
     pub(crate) fn next(&self, request: &OpenRequest, plan: Plan) -> Self {
-        let first_token = self.machine.leases.next();
+        let token = self.machine.leases.next();
         match plan {
             Plan::Restart => {
-                let beginning = (first_token, &Spent::default());
-                Self::create_life(request, self.epoch + 1, beginning, |_, _| Branch::open())
+                let beginning = Beginning { token, ..Beginning::default() };
+                Self::create_life(request, self.epoch + 1, &beginning, |_, _| Branch::open())
             }
             Plan::Join | Plan::Resume => {
                 let discarded = Rerun::new(request.rerun.iter().copied());
@@ -84,14 +84,25 @@ impl Life {
                 // Only a run that has not ended goes on with the time that its deadlines have left.
                 let goes_on = is_same && self.machine.is_running();
                 let spent = if goes_on { self.machine.spent(&request.shape) } else { Spent::default() };
-                let beginning = (first_token, &spent);
-                let mut next = Self::create_life(request, epoch, beginning, |task, shape| {
+                let ending = self.machine.ending_of(&request.shape).filter(|_| is_same);
+                let beginning = Beginning { token, spent, ending };
+                let mut next = Self::create_life(request, epoch, &beginning, |task, shape| {
+                    if ending.is_some() {
+                        return self.machine.task_at_ending(task);
+                    }
+                    // Another ending needs other results of finally tasks.
+                    if request.shape.is_finally(task) {
+                        return Branch::open();
+                    }
                     let mut kept = self.kept(&shape.name, &shape.fingerprint);
                     if discarded.touches(task) {
                         kept.discard(&|at| discarded.discards(NodeId { task, at }));
                     }
                     kept
                 });
+                if ending.is_some() {
+                    next.machine.keep_closing(&self.machine);
+                }
                 self.hand_on_calls(&mut next, &discarded);
                 let has_succeeded = self.machine.status() == RunStatus::Succeeded;
                 let names = if has_succeeded { Vec::new() } else { self.rerun.names(&self.machine.shape) };
@@ -142,7 +153,7 @@ impl Life {
     fn create_life(
         request: &OpenRequest,
         epoch: u64,
-        beginning: (u64, &Spent),
+        beginning: &Beginning,
         kept: impl Fn(TaskIdx, &TaskShape) -> Branch,
     ) -> Self {
         let shape = &request.shape;
@@ -162,7 +173,7 @@ impl Life {
     /// Returns the results of a task and its elements, if the task's call is unchanged.
     fn kept(&self, name: &TaskName, fingerprint: &Digest) -> Branch {
         match self.task(name) {
-            Some((_, shape, task)) if shape.fingerprint == *fingerprint => results(task),
+            Some((_, shape, task)) if shape.fingerprint == *fingerprint => task.results(),
             _ => Branch::open(),
         }
     }
@@ -178,6 +189,9 @@ impl Life {
         let shape = Arc::clone(&next.machine.shape);
         for (idx, now) in (0..).map(TaskIdx::new).zip(&shape.tasks) {
             let Some((was, before, task)) = self.task(&now.name) else { continue };
+            if shape.is_finally(idx) || self.machine.shape.is_finally(was) {
+                continue;
+            }
             let here = |node: NodeId| NodeId { task: idx, ..node };
             if now.fingerprint == before.fingerprint {
                 next.machine.calls.extend(self.machine.calls.get(&was).map(|call| (idx, *call)));
@@ -198,17 +212,4 @@ impl Life {
             next.machine.offers = offers;
         }
     }
-}
-
-/// Returns the results of a branch and its elements. At most as deep as an [`IndexPath`].
-fn results(branch: &Branch) -> Branch {
-    let below = branch.below.as_ref().map(|below| {
-        let branches = below.branches.iter().map(|(item, branch)| (*item, results(branch))).collect();
-        Box::new(Below { elements: below.elements.results(), branches, expansion: None })
-    });
-    let entry = match &branch.entry {
-        kept @ (Entry::Done(_) | Entry::LeftOut(_)) => kept.clone(),
-        Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
-    };
-    Branch { iterations: branch.iterations.clone(), ..Branch::new(entry, below) }
 }

@@ -46,6 +46,10 @@ pub(crate) struct Machine {
     pub(crate) stop: Option<Stop>,
     pub(crate) has_failed: bool,
     pub(crate) open: u32,
+    /// How many of the open tasks are finally tasks.
+    pub(crate) open_finally: u32,
+    /// How the run ends once its finally tasks have.
+    pub(crate) ending: Option<RunStatus>,
     pub(crate) version: u64,
     total: u32,
     status: RunStatus,
@@ -59,8 +63,19 @@ enum EndClaim {
     Free,
     /// This host has it.
     Held(HostId),
-    /// Nobody has it: the life changes nothing.
-    Nobody,
+    /// Nobody has it if the life ends so: then it changes nothing.
+    Nobody(RunStatus),
+}
+
+/// What a life begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// The first token.
+    pub(crate) token: u64,
+    /// The time that has passed of deadlines.
+    pub(crate) spent: Spent,
+    /// The ending that the life goes on with.
+    pub(crate) ending: Option<RunStatus>,
 }
 
 /// An edge between elements, seen from the one that waits.
@@ -94,13 +109,12 @@ pub(crate) struct Committed {
 }
 
 impl Machine {
-    /// Creates a life of a run from `tasks`, one per task of the shape. Tokens begin at `first_token`, and deadlines go on
-    /// after the time that has passed.
+    /// Creates a life of a run from `tasks`, one per task of the shape.
     pub(crate) fn new(
         shape: Arc<RunShape>,
         policy: FailurePolicy,
         mut tasks: Vec<Branch>,
-        (first_token, spent): (u64, &Spent),
+        beginning: &Beginning,
     ) -> Self {
         if shape.has_closing {
             tasks.push(Branch::open());
@@ -108,13 +122,13 @@ impl Machine {
         let mut machine = Self {
             used: vec![0; shape.resources.len()],
             element_sources: element_sources(&shape),
-            deadlines: Deadlines::new(&shape, spent),
+            deadlines: Deadlines::new(&shape, &beginning.spent),
             left_at: Duration::ZERO,
             shape,
             policy,
             tasks,
             queue: Queue::default(),
-            leases: Leases::new(first_token),
+            leases: Leases::new(beginning.token),
             delayed: BTreeSet::new(),
             waiters: HashMap::new(),
             hosts: Vec::new(),
@@ -124,6 +138,8 @@ impl Machine {
             stop: None,
             has_failed: false,
             open: 0,
+            open_finally: 0,
+            ending: beginning.ending,
             version: 0,
             total: 0,
             status: RunStatus::Running,
@@ -140,10 +156,21 @@ impl Machine {
         let mut ready = Vec::new();
         for (at, task) in (0..).map(TaskIdx::new).zip(&shape.tasks).filter(|(_, task)| task.is_included) {
             self.total = self.total.saturating_add(1);
+            let is_finally = shape.is_finally(at);
             if self.is_ended(at) {
+                if is_finally {
+                    self.taint_by_ended(at);
+                }
                 continue;
             }
             self.open += 1;
+            if is_finally {
+                self.open_finally += 1;
+                let waits = u32::from(self.ending.is_none());
+                self.node_mut(NodeId::of_task(at)).into_iter().for_each(|node| node.left += waits);
+            } else if self.ending.is_some() {
+                continue; // stays as it is
+            }
             ready.push(at);
             for dependent in task.dependents.iter().filter(|dependent| dependent.level == 0) {
                 if let Some(dependent) = self.tasks.get_mut(dependent.task.index()) {
@@ -213,7 +240,7 @@ impl Machine {
     pub(crate) fn claim_end(&mut self, host: &HostId) -> bool {
         let is_free = match self.end {
             EndClaim::Free => !self.is_running(),
-            EndClaim::Nobody => !self.is_running() && self.status != RunStatus::Succeeded,
+            EndClaim::Nobody(status) => !self.is_running() && self.status != status,
             EndClaim::Held(_) => false,
         };
         if is_free {
@@ -222,11 +249,12 @@ impl Machine {
         self.end == EndClaim::Held(host.clone())
     }
 
-    /// Marks a life that follows another one. If that has succeeded and left nothing to do, nobody tells of the end of this
-    /// one, unless its outputs fail.
+    /// Marks a life that follows another one. If that has succeeded and left nothing to do, or only finally tasks, nobody
+    /// tells of the end of this one, unless its outputs fail.
     pub(crate) fn follow_life(&mut self, before: RunStatus) {
-        if self.open == 0 && before == RunStatus::Succeeded {
-            self.end = EndClaim::Nobody;
+        let is_over = self.ending.is_some() && before != RunStatus::Running;
+        if is_over || self.open == 0 && before == RunStatus::Succeeded {
+            self.end = EndClaim::Nobody(before);
         }
     }
 
@@ -291,7 +319,8 @@ impl Machine {
     /// Returns the run's progress.
     pub(crate) fn progress(&self, now: Duration) -> Progress {
         let left = self.run_end().map(|end| end.saturating_sub(now));
-        Progress { status: self.status, stop: self.stop, open: self.open, total: self.total, left }
+        let (status, stop, ending) = (self.status, self.stop, self.ending);
+        Progress { status, stop, open: self.open, total: self.total, left, ending }
     }
 
     /// Returns whether the run is running, or how it has ended.
@@ -323,24 +352,25 @@ impl Machine {
         if self.status != RunStatus::Running || self.leases.live() > 0 {
             return;
         }
+        if let Some(ending) = self.ending {
+            return self.conclude_finally(ending);
+        }
         let ends_as = self.stop.and_then(Stop::ends_as);
         let is_settled = self.queue.is_fast_empty() || ends_as.is_some();
-        self.status = match (self.stop, ends_as) {
-            (None, _) if self.open > 0 => return,
+        let has_open = self.open > self.open_finally;
+        let status = match (self.stop, ends_as) {
+            (None, _) if has_open => return,
             (Some(_), _) if !is_settled => return,
-            (_, Some(status)) if self.open > 0 || !self.is_closed() => status,
+            (_, Some(status)) if has_open || !self.is_closed() => status,
             _ if self.has_failed => RunStatus::Failed, // all nodes have ended, or a failure has stopped the run
             _ if !self.is_closed() => return self.start_closing(),
-            _ => {
-                // Offers to tasks that the run does not include are for a later one.
-                if self.shape.tasks.iter().all(|task| task.is_included) {
-                    self.offers = NodeMap::default();
-                }
-                RunStatus::Succeeded
-            }
+            _ => RunStatus::Succeeded,
         };
-        self.leases.lose_all();
-        self.version += 1;
+        self.end_run(status);
+    }
+
+    pub(crate) const fn set_status(&mut self, status: RunStatus) {
+        self.status = status;
     }
 
     /// Returns whether a task is the node that closes the run.

@@ -15,6 +15,7 @@ mod life;
 mod machine;
 mod queue;
 mod settle;
+mod finally;
 mod offers;
 mod task;
 mod elements;

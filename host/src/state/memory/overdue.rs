@@ -21,8 +21,11 @@ impl Machine {
         self.overdue(task) == Some(DeadlineScope::Task)
     }
 
-    /// Returns when the run's deadline passes, or has passed.
+    /// Returns when the run's deadline passes, or has passed; none if it does not bind the run.
     pub(crate) fn run_end(&self) -> Option<Duration> {
+        if self.ending.is_some() {
+            return None;
+        }
         Some(due(self.shape.deadline?, Duration::ZERO, self.deadlines.spent))
     }
 

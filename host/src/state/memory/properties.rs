@@ -2,8 +2,7 @@
 //! Single sentences of the contract are tested by the conformance suite.
 
 use crate::model::{Digest, FailurePolicy, Name, Random, RunStatus, SkipReason, TaskIdx, TaskName, to_usize};
-use crate::state::memory::deadlines::Spent;
-use crate::state::memory::machine::{Caller, Machine};
+use crate::state::memory::machine::{Beginning, Caller, Machine};
 use crate::state::memory::task::Branch;
 use crate::state::{
     Claim, DeadlineScope, DeadlineShape, Dependent, Entry, Hole, HostId, Milestone, NodeId, Outcome,
@@ -44,14 +43,21 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         max_elements: u32::MAX,
         deadlines: Vec::new(),
         deadline: None,
+        first_finally: None,
     };
     for at in 0..tasks {
         if pick(random, 3) == 0 {
             add_deadline(&mut shape, random, (DeadlineScope::Task, at..at + 1));
         }
     }
+    if pick(random, 3) == 0 {
+        shape.first_finally = Some(TaskIdx::new(pick(random, tasks)));
+    }
+    // A deadline binds finally tasks, or others.
+    let border = shape.first_finally.map_or(tasks, TaskIdx::get);
     let first = pick(random, tasks);
-    add_deadline(&mut shape, random, (DeadlineScope::Pipeline, first..tasks));
+    let last = if first < border { border } else { tasks };
+    add_deadline(&mut shape, random, (DeadlineScope::Pipeline, first..last));
     for idx in 1..tasks {
         for upstream in 0..idx {
             if pick(random, 4) == 0 {
@@ -59,7 +65,10 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
                 let level =
                     to_usize(pick(random, u32::try_from(depth(idx).min(depth(upstream))).unwrap() + 1));
                 let level = u8::try_from(level).unwrap();
-                shape.connect_elements(TaskIdx::new(upstream), TaskIdx::new(idx), level);
+                let (upstream, task) = (TaskIdx::new(upstream), TaskIdx::new(idx));
+                if shape.is_finally(upstream) == shape.is_finally(task) {
+                    shape.connect_elements(upstream, task, level);
+                }
             }
         }
     }
@@ -78,7 +87,7 @@ fn add_deadline(shape: &mut RunShape, random: &mut Random, (scope, tasks): (Dead
 
 fn machine(shape: &Arc<RunShape>, policy: FailurePolicy) -> Machine {
     let tasks = shape.tasks.iter().map(|_| Branch::open()).collect();
-    Machine::new(Arc::clone(shape), policy, tasks, (0, &Spent::default()))
+    Machine::new(Arc::clone(shape), policy, tasks, &Beginning::default())
 }
 
 /// Hosts that claim and settle at random, with a record of what they were handed.
@@ -162,9 +171,11 @@ impl World {
                 let is_ended = self.machine.has_ended(upstream) || claim.stage == Stage::Overdue;
                 assert!(is_ended, "{node:?} before {upstream:?}");
             }
-            let is_closing = claim.stage == Stage::Closing;
+            let is_closing = claim.stage == Stage::Closing && !self.shape.is_finally(upstream);
             assert!(!is_closing || self.machine.is_ended(upstream), "the closing before {upstream:?}");
         }
+        let is_finally = self.shape.is_finally(node.task);
+        assert_eq!(self.machine.ending.is_some(), is_finally, "{node:?} on the wrong side of the ending");
         assert_eq!(self.machine.entry(node), Entry::Open, "{node:?} again");
         assert_eq!(claim.iteration, self.iterated.get(&node).copied().unwrap_or(0), "{node:?}");
         assert!(self.machine.used[0] <= 2, "shared resource exceeded");
@@ -195,6 +206,9 @@ impl World {
             (_, 2) => Outcome::Release,
             (_, 3) if claim.node.task.get() > 0 => {
                 let other = TaskIdx::new(pick(&mut self.random, claim.node.task.get()));
+                if self.shape.is_finally(other) != self.shape.is_finally(claim.node.task) {
+                    return Outcome::Done(b"yes"[..].into());
+                }
                 Outcome::Await(vec![NodeId::of_task(other)])
             }
             (_, 4) if claim.node.at.level() > 0 => {
@@ -301,6 +315,7 @@ proptest! {
 #[test]
 fn elements_cost_nothing_before_they_are_claimed() {
     let mut shape = graph(&mut Random::seeded(1), 1);
+    shape.first_finally = None;
     shape.tasks[0].indexed = vec![1];
     shape.tasks[0].class = 0;
     let mut machine = machine(&Arc::new(shape), FailurePolicy::Finish);
@@ -322,6 +337,7 @@ fn elements_cost_nothing_before_they_are_claimed() {
 #[test]
 fn expired_claims_after_a_failure_may_still_be_settled_or_renewed() {
     let mut shape = graph(&mut Random::seeded(1), 3);
+    shape.first_finally = None;
     for task in &mut shape.tasks {
         task.class = 0;
         task.indexed.clear();

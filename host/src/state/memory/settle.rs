@@ -149,7 +149,8 @@ impl Machine {
     // Ends a node: stores its entry, and tells the node around it and all that wait for it. `Open` as the entry of a node
     // with elements means that it ended well and stores nothing.
     pub(crate) fn end(&mut self, node: NodeId, entry: Entry) {
-        if matches!(entry, Entry::Failed(_)) {
+        let is_finally = self.ending.is_some();
+        if matches!(entry, Entry::Failed(_)) && !is_finally {
             self.fail();
         }
         if self.is_closing(node.task) {
@@ -162,10 +163,13 @@ impl Machine {
         let is_done = matches!(entry, Entry::Done(_) | Entry::LeftOut(_) | Entry::Open);
         // With this policy, a node follows its first failed element at once, so that the run can end.
         let has_failed = matches!(entry, Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed));
-        let stops = has_failed && self.policy != FailurePolicy::KeepGoing;
+        let stops = has_failed && self.policy != FailurePolicy::KeepGoing && !is_finally;
         let was_expanded = self.store(node, entry);
         match node.parent() {
-            None => self.open = self.open.saturating_sub(1),
+            None => {
+                self.open = self.open.saturating_sub(1);
+                self.open_finally = self.open_finally.saturating_sub(u32::from(is_finally));
+            }
             Some(around) => {
                 let is_last = self.count_ended(around);
                 if is_last || stops {

@@ -103,6 +103,32 @@ impl Branch {
         Self::new(Entry::Open, None)
     }
 
+    /// Returns the results of the branch and its elements. At most as deep as an [`IndexPath`].
+    pub(crate) fn results(&self) -> Self {
+        let below = self.below.as_ref().map(|below| {
+            let branches = below.branches.iter().map(|(item, branch)| (*item, branch.results())).collect();
+            Box::new(Below { elements: below.elements.results(), branches, expansion: None })
+        });
+        let entry = match &self.entry {
+            kept @ (Entry::Done(_) | Entry::LeftOut(_)) => kept.clone(),
+            Entry::Open | Entry::Skipped(_) | Entry::Failed(_) => Entry::Open,
+        };
+        Self { iterations: self.iterations.clone(), ..Self::new(entry, below) }
+    }
+
+    /// Returns the branch and its elements with all that is stored of them, as deep as [`Self::results`].
+    pub(crate) fn as_it_is(&self) -> Self {
+        let below = self.below.as_ref().map(|below| {
+            let branches = below.branches.iter().map(|(item, branch)| (*item, branch.as_it_is())).collect();
+            Box::new(Below { elements: below.elements.clone(), branches, expansion: None })
+        });
+        let mut copy = Self { iterations: self.iterations.clone(), ..Self::new(self.entry.clone(), below) };
+        if self.node.phase == Phase::Ended {
+            copy.node.phase = Phase::Ended;
+        }
+        copy
+    }
+
     /// Returns whether the branch is expanded.
     pub(crate) fn is_expanded(&self) -> bool {
         self.expansion().is_some()

@@ -12,6 +12,7 @@ const STEP_TEXT: &str = concat!(
     include_str!("scripts/queue.lua"),
     include_str!("scripts/settle.lua"),
     include_str!("scripts/deadlines.lua"),
+    include_str!("scripts/ending.lua"),
     include_str!("scripts/leases.lua"),
     include_str!("scripts/hand_out.lua"),
     include_str!("scripts/write.lua"),

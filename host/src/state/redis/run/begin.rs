@@ -65,9 +65,10 @@ impl Beginning<'_> {
             .arg(amounts_text(&shape.amounts()))
             .arg(closing_text(shape))
             .arg(self.rerun.names(shape).join("\n"))
-            .arg(shape.deadline.map_or_else(String::new, |limit| clocks::millis(limit).to_string()))
+            .arg(self.deadline_text())
             .arg(self.spent.run.to_string())
             .arg(clocks::clocks_text(shape, self.spent))
+            .arg(self.finally_text())
             .arg(layout.classes.len().to_string())
             .args(&layout.classes)
             .arg(if self.is_fresh || kept.calls.is_some() { "replace" } else { "keep" })
@@ -76,6 +77,25 @@ impl Beginning<'_> {
             .arg((2 * layout.fields.len()).to_string())
             .args(layout.fields.iter().flat_map(|(field, value)| [field.as_slice(), value.as_slice()]))
             .args(&kept.stale)
+    }
+}
+
+impl Beginning<'_> {
+    /// Formats the run's deadline in milliseconds; empty if it has none that binds the life.
+    fn deadline_text(&self) -> String {
+        let deadline = self.request.shape.deadline.filter(|_| self.kept.ending.is_none());
+        deadline.map_or_else(String::new, |limit| clocks::millis(limit).to_string())
+    }
+
+    /// Formats what the script needs to know of finally tasks.
+    fn finally_text(&self) -> Vec<u8> {
+        let Self { request, layout, kept, .. } = self;
+        let ending = kept.ending.as_ref().map_or("", |ending| ending.status.as_str());
+        let tasks = layout.finally.iter().filter_map(|idx| request.shape.tasks.get(idx.index()));
+        let names: Vec<&str> = tasks.map(|task| task.name.as_str()).filter(|_| !ending.is_empty()).collect();
+        // Numbers and texts always serialize.
+        rmp_serde::to_vec(&(layout.finally.len(), ending, layout.failures, layout.skips, names))
+            .unwrap_or_default()
     }
 }
 

@@ -4,13 +4,21 @@
 /// Width of a task record.
 pub(crate) const RECORD_BYTES: usize = 32;
 
+/// Where the kind is in a task record.
+pub(crate) const KIND_AT: usize = 12;
+
 /// Bits of an attempt, above which its step is.
 pub(crate) const ATTEMPT_BITS: u32 = 24;
 
-/// Phases of a node: untouched, claimed, with a result.
+/// Phases of a node: untouched, claimed, with a result, skipped, failed.
 pub(crate) const WAITING: u8 = 0;
 pub(crate) const CLAIMED: u8 = 2;
 pub(crate) const DONE: u8 = 3;
+pub(crate) const DROPPED: u8 = 4;
+pub(crate) const BROKEN: u8 = 5;
+
+/// Flag of a node that waits for one which was skipped or has failed.
+pub(crate) const FLAG_TAINTED: u8 = 1;
 
 /// Flag of a node whose lease has expired.
 pub(crate) const FLAG_LAPSED: u8 = 4;
@@ -57,7 +65,7 @@ pub(crate) const MAX_CLAIMS: u32 = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Name, SkipReason, TaskIdx, TaskName};
+    use crate::model::{Digest, Name, RunStatus, SkipReason, TaskIdx, TaskName};
     use crate::state::redis::link::{Answer, Command, Link, Request};
     use crate::state::redis::link_to;
     use crate::state::redis::run::claims::Settled;
@@ -114,7 +122,7 @@ mod tests {
     #[tokio::test]
     async fn hosts_and_scripts_have_the_same_numbers() {
         let known = named! {
-            RECORD_BYTES WAITING CLAIMED DONE FLAG_LAPSED FLAG_TIMED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
+            RECORD_BYTES WAITING CLAIMED DONE DROPPED BROKEN FLAG_TAINTED FLAG_LAPSED FLAG_TIMED KIND_WANTED KIND_LEADS KIND_KEPT KIND_SHARES KIND_CLOSING
             KIND_FOLLOWS KIND_REPEATS KIND_OFFERS ON_ENDED ON_EXPANDED
             IS_READY IS_TAINTED IS_EXPANDED IS_CLOSING IS_OVERDUE OWN SHARED ELASTIC EDGES_LEFT MAX_CLAIMS MAX_SLOTLESS_CLAIMS
         };
@@ -165,6 +173,7 @@ mod tests {
             max_elements: u32::MAX,
             deadlines: Vec::new(),
             deadline: None,
+            first_finally: None,
         };
         let kept = Kept {
             tasks: [TaskIdx::new(1)].into(),
@@ -234,12 +243,13 @@ mod tests {
             let text = format!(
                 "return cmsgpack.pack({{COMMITTED .. NOT_HELD, \
                  {{{{token_of('0000002a', 7), 5, '2 8', 5 * STEP + 2, 1, 'h', {name}, 9, 3, '', 0, 1, 70}}}}, {{{{5, '', 1}}}}, \
-                 'running', 'failure', 4, 8, 6, 7, 1500}})"
+                 'running', 'failure', 4, 8, 6, 7, 1500, 'timeout'}})"
             );
             let reply = read_reply(&lua.bytes(&text).await).unwrap();
             assert_eq!(reply.settled, [Settled::Committed, Settled::NotHeld]);
             let [claim] = &reply.claims[..] else { panic!("{reply:?}") };
             assert_eq!(reply.progress.left, Some(Duration::from_millis(1500)));
+            assert_eq!(reply.progress.ending, Some(RunStatus::TimedOut));
             let deadline = Deadline { position: 1, left: Duration::from_millis(70) };
             assert_eq!(claim.deadline, Some(deadline));
             assert_eq!((claim.token, claim.stage), (Token(0x2a_0000_0007), stage));

@@ -3,10 +3,11 @@
 
 use crate::model::{IndexPath, TaskIdx};
 use crate::state::redis::run::clocks;
+use crate::state::redis::run::ending::{Ending, Phases};
 use crate::state::redis::run::formats::{
-    CLAIMED, DONE, EDGES_LEFT, ELASTIC, FLAG_LAPSED, FLAG_TIMED, KIND_CLOSING, KIND_FOLLOWS, KIND_KEPT,
-    KIND_LEADS, KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED, ON_EXPANDED, OWN,
-    RECORD_BYTES, SHARED, WAITING,
+    BROKEN, CLAIMED, DONE, DROPPED, EDGES_LEFT, ELASTIC, FLAG_LAPSED, FLAG_TAINTED, FLAG_TIMED, KIND_CLOSING,
+    KIND_FOLLOWS, KIND_KEPT, KIND_LEADS, KIND_OFFERS, KIND_REPEATS, KIND_SHARES, KIND_WANTED, ON_ENDED,
+    ON_EXPANDED, OWN, RECORD_BYTES, SHARED, WAITING,
 };
 use crate::state::redis::run::offers::SetAside;
 use crate::state::redis::run::prints::{has_print, read_prints};
@@ -40,6 +41,8 @@ pub(crate) struct Kept {
     pub(crate) offered: HashSet<TaskIdx>,
     /// Which calls the kept results are of, if the tasks have other numbers than before.
     pub(crate) calls: Option<Vec<Vec<u8>>>,
+    /// The ending with which the life goes on.
+    pub(crate) ending: Option<Ending>,
 }
 
 /// The changing part of a record.
@@ -79,13 +82,19 @@ pub(crate) struct Layout {
     pub(crate) open: u32,
     /// Wanted tasks with a result, in ascending order.
     pub(crate) stored: Vec<TaskIdx>,
+    /// Wanted tasks that have failed, and that were skipped, before a life that goes on with an ending.
+    pub(crate) failures: u32,
+    pub(crate) skips: u32,
+    /// Finally tasks that have not ended.
+    pub(crate) finally: Vec<TaskIdx>,
 }
 
 impl Layout {
     /// Lays out a shape.
     pub(crate) fn new(shape: &RunShape, kept: &Kept) -> Self {
         let indexed = || (0..).map(TaskIdx::new).zip(&shape.tasks);
-        let is_open = |idx: TaskIdx, task: &TaskShape| task.is_included && !kept.tasks.contains(&idx);
+        let phases = Phases { shape, ending: kept.ending.as_ref(), done: &kept.tasks };
+        let is_open = |idx: TaskIdx, task: &TaskShape| task.is_included && phases.is_to_run(idx);
         // Count open dependencies: tasks with a result block no others.
         let mut left = vec![0_u32; shape.tasks.len()];
         for (_, task) in indexed().filter(|(idx, task)| is_open(*idx, task)) {
@@ -96,13 +105,21 @@ impl Layout {
         // Tasks without open dependencies are queued by propagation, best rank first. They get a count of one, as if
         // they waited for one virtual task whose edges are appended at the end; so beginning a run of any size is a
         // bounded step.
-        let mut roots: Vec<(TaskIdx, &TaskShape)> = indexed()
-            .filter(|(idx, task)| is_open(*idx, task) && left.get(idx.index()).is_some_and(|left| *left == 0))
-            .collect();
+        // Finally tasks wait for the ending, unless the life goes on with one.
+        let waits_for_ending = |idx: TaskIdx| shape.is_finally(idx) && kept.ending.is_none();
+        let is_root =
+            |idx: TaskIdx| left.get(idx.index()).is_some_and(|left| *left == 0) && !waits_for_ending(idx);
+        let mut roots: Vec<(TaskIdx, &TaskShape)> =
+            indexed().filter(|(idx, task)| is_open(*idx, task) && is_root(*idx)).collect();
         roots.sort_by_key(|(_, task)| std::cmp::Reverse(task.rank));
         for (idx, _) in &roots {
             left.get_mut(idx.index()).into_iter().for_each(|left| *left = 1);
         }
+        let finally: Vec<TaskIdx> = shape.finally().filter(|idx| phases.is_to_run(*idx)).collect();
+        for idx in finally.iter().filter(|idx| waits_for_ending(**idx)) {
+            left.get_mut(idx.index()).into_iter().for_each(|left| *left += 1);
+        }
+        let tainted = phases.tainted();
 
         let mut layout = Self {
             tasks: Vec::with_capacity(shape.tasks.len() * RECORD_BYTES),
@@ -113,6 +130,9 @@ impl Layout {
             total: 0,
             open: 0,
             stored: Vec::new(),
+            failures: 0,
+            skips: 0,
+            finally,
         };
         // The records, in task order.
         let sources = element_sources(shape);
@@ -125,12 +145,13 @@ impl Layout {
             if task.depth() > 0 || kept.offered.contains(&idx) {
                 layout.add_fields(idx, task, sources);
             }
-            let phase = if kept.tasks.contains(&idx) { DONE } else { WAITING };
+            let phase = phases.of(idx);
             if task.is_included && phase == DONE {
                 layout.stored.push(idx);
             }
             let takeovers = kept.takeovers.get(&idx).copied().unwrap_or(0);
-            let flags = if task.deadlines.is_empty() { 0 } else { FLAG_TIMED };
+            let flags = if task.deadlines.is_empty() { 0 } else { FLAG_TIMED }
+                | (u8::from(tainted.contains(&idx)) * FLAG_TAINTED);
             layout.push(task, kind, &MutablePart { phase, flags, takeovers, left: *left });
         }
         if shape.has_closing {
@@ -141,6 +162,7 @@ impl Layout {
             );
         }
         layout.queue_roots(&roots);
+        layout.add_finally(shape);
         layout.fields.extend(kept.iterations.iter().map(|(node, count)| {
             let field = [b"v:".as_slice(), &node_key(node)].concat();
             (field, count.to_string().into_bytes())
@@ -158,6 +180,8 @@ impl Layout {
     fn push(&mut self, task: &TaskShape, kind: u8, mutable: &MutablePart) {
         self.total += u32::from(task.is_included);
         self.open += u32::from(task.is_included && mutable.phase == WAITING);
+        self.failures += u32::from(task.is_included && mutable.phase == BROKEN);
+        self.skips += u32::from(task.is_included && mutable.phase == DROPPED);
         let edge = self.edge();
         let whole = task.dependents.iter().filter(|dependent| !is_lead(**dependent));
         self.edges.extend(whole.flat_map(|dependent| dependent.task.get().to_be_bytes()));
@@ -204,6 +228,15 @@ impl Layout {
         self.edges.extend(roots.iter().flat_map(|(idx, _)| idx.get().to_be_bytes()));
         let count = self.edge() - edge;
         self.props = packed(&[(EDGES_LEFT, edge, count, 1_u8)]);
+    }
+
+    // Appends the edges of the ending, and says where they are.
+    fn add_finally(&mut self, shape: &RunShape) {
+        let Some(first) = shape.first_finally else { return };
+        let edge = self.edge();
+        self.edges.extend(self.finally.iter().flat_map(|idx| idx.get().to_be_bytes()));
+        let text = format!("{} {edge} {}", first.get(), self.edge() - edge);
+        self.fields.push((b"finally".to_vec(), text.into_bytes()));
     }
 
     fn edge(&self) -> u32 {
@@ -403,6 +436,19 @@ mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
 
+    fn shape(task: TaskShape) -> RunShape {
+        RunShape {
+            tasks: vec![task],
+            classes: vec![vec![]],
+            resources: Vec::new(),
+            has_closing: false,
+            max_elements: 9,
+            deadlines: Vec::new(),
+            deadline: None,
+            first_finally: None,
+        }
+    }
+
     #[test]
     fn stored_elements_of_elements_are_counted_under_lists() {
         let task = TaskShape {
@@ -417,15 +463,7 @@ mod tests {
             is_included: true,
             deadlines: Vec::new(),
         };
-        let shape = RunShape {
-            tasks: vec![task],
-            classes: vec![vec![]],
-            resources: Vec::new(),
-            has_closing: false,
-            max_elements: 9,
-            deadlines: Vec::new(),
-            deadline: None,
-        };
+        let shape = shape(task);
         let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
         assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
@@ -446,15 +484,7 @@ mod tests {
             is_included: true,
             deadlines: Vec::new(),
         };
-        let shape = RunShape {
-            tasks: vec![task],
-            classes: vec![vec![]],
-            resources: Vec::new(),
-            has_closing: false,
-            max_elements: 9,
-            deadlines: Vec::new(),
-            deadline: None,
-        };
+        let shape = shape(task);
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);

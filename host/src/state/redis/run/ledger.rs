@@ -40,6 +40,10 @@ impl Ledger for RedisLedger {
         self.run.fetch(nodes).await
     }
 
+    async fn failed(&self) -> Result<Vec<NodeId>, Error> {
+        self.run.failed().await
+    }
+
     async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {
         self.run.fetch_iteration(node, iteration).await
     }

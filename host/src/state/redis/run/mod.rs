@@ -15,6 +15,7 @@ mod result_cache;
 mod wakeups;
 mod formats;
 mod clocks;
+mod ending;
 mod layout;
 mod wire;
 

@@ -203,6 +203,7 @@ mod tests {
             max_elements: 9,
             deadlines: Vec::new(),
             deadline: None,
+            first_finally: None,
         }
     }
 

@@ -1,12 +1,13 @@
 //! Opens a run: a host inspects what is stored, then joins the current life or begins a new one.
 //! Working on the run is left to `session.rs`.
 
-use crate::model::{FailurePolicy, Random, TaskIdx};
+use crate::model::{FailurePolicy, Random, RunStatus, TaskIdx};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::run::begin::{Beginning, millis, read_policy};
 use crate::state::redis::run::clocks;
 use crate::state::redis::run::clocks::Spent;
+use crate::state::redis::run::ending::Ending;
 use crate::state::redis::run::layout::{Kept, Layout, Stored, done, kept, takeovers};
 use crate::state::redis::run::offers::{Calls, Names, SetAside};
 use crate::state::redis::run::wire::amounts_text;
@@ -88,6 +89,8 @@ struct Vacancy {
     version: u64,
     /// Names of the nodes that run again since the run last succeeded.
     rerun: String,
+    /// The ending of the last life, and its state; none if it had none, or has lost data since.
+    ending: Option<(RunStatus, RunStatus)>,
 }
 
 impl Open<'_> {
@@ -211,6 +214,7 @@ impl Open<'_> {
                 results: number(parts.next()),
                 version: number(parts.next()),
                 rerun: text(parts.next()),
+                ending: status(parts.next()).zip(status(parts.next())),
             })),
             "OTHER" => Err(self.other(parts.next().and_then(Answer::bytes).unwrap_or_default())),
             "HELD" => Err(Error::new(
@@ -294,7 +298,8 @@ impl Open<'_> {
         // kills hosts is recognized after a restart.
         let is_first = vacancy.life.is_empty();
         let has_nothing = is_fresh || (is_first && vacancy.results == 0);
-        let mut kept = if has_nothing { Kept::default() } else { self.kept(vacancy).await? };
+        let ending = if is_fresh { None } else { self.ending(vacancy).await? };
+        let mut kept = if has_nothing { Kept::default() } else { self.kept(vacancy, ending).await? };
         let Some(results) = self.set_aside(vacancy, &kept.set_aside).await? else { return Ok(None) };
         let mut spent = Spent::default();
         if !is_fresh && vacancy.is_same && matches!(self.why, OpenReason::NeededGrant) {
@@ -303,6 +308,9 @@ impl Open<'_> {
             let stored = clocks::read(self.link, self.keys, &self.doing("reading")).await?;
             if let Some(stored) = stored.filter(|_| !self.discards()) {
                 spent = clocks::spent(&self.request.shape, &stored, &records);
+            }
+            if kept.ending.is_some() {
+                spent = Ending::clocks(&self.request.shape, spent);
             }
         }
         let layout = Layout::new(&self.request.shape, &kept);
@@ -356,6 +364,13 @@ impl Open<'_> {
         }))
     }
 
+    /// Returns the ending with which a life goes on after the last one.
+    async fn ending(&self, vacancy: &Vacancy) -> Result<Option<Ending>, Error> {
+        let is_asked = matches!(self.why, OpenReason::NeededGrant) && !self.discards();
+        let Some(found) = vacancy.ending.filter(|_| is_asked) else { return Ok(None) };
+        Ok(Ending::resumed(found, &self.records().await?, &self.request.shape))
+    }
+
     /// Reads the records of the last life. A task that crashes hosts does so after a restart too.
     async fn records(&self) -> Result<Bytes, Error> {
         let command = Command::new("GET").arg(self.keys.key("tasks"));
@@ -364,7 +379,7 @@ impl Open<'_> {
     }
 
     /// Returns which stored results are valid under this plan.
-    async fn kept(&self, vacancy: &Vacancy) -> Result<Kept, Error> {
+    async fn kept(&self, vacancy: &Vacancy, ending: Option<Ending>) -> Result<Kept, Error> {
         let commands = [
             Command::new("HKEYS").arg(self.keys.key("results")),
             Command::new("HKEYS").arg(self.keys.key("offers")),
@@ -374,7 +389,9 @@ impl Open<'_> {
         let (fields, offers) = (texts(answers.next()), texts(answers.next()));
         let names = Names::new(&self.request.shape);
         let rerun = self.request.rerun.iter().copied().filter(|_| self.discards());
-        let rerun = Rerun::new(rerun);
+        // Another ending needs other results of finally tasks.
+        let finally = self.request.shape.finally().map(NodeId::of_task).filter(|_| ending.is_none());
+        let rerun = Rerun::new(rerun.chain(finally));
         let (mut discarded, fields) = names.split(fields, &rerun);
         let (withdrawn, offers) = names.split(offers, &rerun);
         let prints = answers.next().and_then(Answer::bytes).unwrap_or_default();
@@ -390,6 +407,7 @@ impl Open<'_> {
             let set_aside: Vec<String> = kept.set_aside.iter().map(|of| of.name.clone()).collect();
             kept.offered.extend(names.offered(&set_aside));
         }
+        kept.ending = ending;
         kept.stale.append(&mut discarded);
         kept.stale.extend(withdrawn);
         Ok(kept)
@@ -441,6 +459,11 @@ impl Open<'_> {
         }
         Ok(Some(left))
     }
+}
+
+fn status(answer: Option<Answer>) -> Option<RunStatus> {
+    let word = text(answer);
+    RunStatus::ALL.into_iter().find(|status| status.as_str() == word)
 }
 
 fn text(answer: Option<Answer>) -> String {

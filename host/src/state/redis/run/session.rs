@@ -7,6 +7,7 @@ use crate::state::redis::link::{Answer, Command, Line, Link, Request};
 use crate::state::redis::notices::Notices;
 use crate::state::redis::run::calls::encode;
 use crate::state::redis::run::claims::Claims;
+use crate::state::redis::run::ending;
 use crate::state::redis::run::open::{Entered, Open, OpenReason};
 use crate::state::redis::run::result_cache::ResultCache;
 use crate::state::redis::run::wakeups::Wakeups;
@@ -402,6 +403,14 @@ impl Run {
         let mut read = self.read(&absent).await?.into_iter();
         entries.iter_mut().filter(|entry| entry.is_none()).for_each(|entry| *entry = read.next());
         Ok(entries.into_iter().map(|entry| entry.unwrap_or(Entry::Open)).collect())
+    }
+
+    pub(crate) async fn failed(&self) -> Result<Vec<NodeId>, Error> {
+        let command = Command::new("HKEYS").arg(self.keys.key("failed"));
+        let answers = self.link.ask(&self.doing("reading"), Request::read([command])).await?;
+        let names = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        let names = names.filter_map(|name| String::from_utf8(name.bytes()?.to_vec()).ok());
+        Ok(ending::nodes(&self.request.shape, names))
     }
 
     pub(crate) async fn fetch_iteration(&self, node: NodeId, iteration: u32) -> Result<Option<Bytes>, Error> {

@@ -54,6 +54,9 @@ struct Reply<'a> {
     results: u64,
     /// Milliseconds until the run's deadline; negative without one.
     left: i64,
+    /// The fast path leaves it out.
+    #[serde(default)]
+    ending: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -100,6 +103,7 @@ pub(crate) fn read_reply(bytes: &[u8]) -> Option<Committed> {
             open: reply.open,
             total: reply.total,
             left: u64::try_from(reply.left).ok().map(Duration::from_millis),
+            ending: status(reply.ending),
         },
         version: Version(reply.version),
         results: reply.results,

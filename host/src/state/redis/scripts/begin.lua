@@ -7,7 +7,10 @@ local tasks, edges, pending_propagation, prints, have = ARGV[16], ARGV[17], ARGV
 local closing, rerun = ARGV[21], ARGV[22]
 -- The run's deadline or '', how much of it has passed before, and the clocks that run on: number, limit, passed time.
 local deadline, spent, clocks = ARGV[23], tonumber(ARGV[24]), cmsgpack.unpack(ARGV[25])
-local classes = tonumber(ARGV[26])
+-- Of the finally tasks: how many are open, the ending that the life goes on with or '', and then how many tasks have
+-- failed and were skipped before, and the names of the open finally tasks.
+local finals, ending, failures, skips, reopened = unpack(cmsgpack.unpack(ARGV[26]))
+local classes = tonumber(ARGV[27])
 local meta = call('HMGET', META, 'life', 'state', 'created')
 -- Fence against a faster host: the life or the results have changed since the inspection.
 if (meta[1] or '') ~= old_life or call('HLEN', RESULTS) ~= kept then return {'AGAIN'} end
@@ -32,14 +35,27 @@ repeat
   end
 until cursor == '0'
 -- The new life starts with empty coordination state. Results survive unless the run starts over.
-call('UNLINK', SKIPPED, FAILED, COORD, READY, TIMES, HOSTS)
+call('UNLINK', COORD, READY, TIMES, HOSTS)
+if ending == '' then
+  call('UNLINK', SKIPPED, FAILED)
+else
+  -- What has ended before the ending stays as it is. Of finally tasks that go on, only results do.
+  local is_reopened = {}
+  for _, name in ipairs(reopened) do is_reopened[name] = true end
+  for _, key in ipairs({SKIPPED, FAILED}) do
+    for _, name in ipairs(call('HKEYS', key)) do
+      local of_task = name:gsub('%b[]', '')
+      if is_reopened[of_task] then call('HDEL', key, name) end
+    end
+  end
+end
 if keep_results == '0' then call('UNLINK', RESULTS, EVENTS, NOTES, LOGS, OFFERS) end
 for i = 1, classes do
-  call('HSET', COORD, 'c:' .. (i - 1), ARGV[26 + i])
+  call('HSET', COORD, 'c:' .. (i - 1), ARGV[27 + i])
 end
 -- The calls that results are of, in the order of this plan's tasks. The first entry says of which plan they are.
 local plan = call('LINDEX', CALLS, 0)
-local listed = 27 + classes
+local listed = 28 + classes
 if ARGV[listed] ~= 'keep' or plan ~= digest then
   call('UNLINK', CALLS)
   call('RPUSH', CALLS, digest)
@@ -60,9 +76,10 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has succeeded changes nothing. If it succeeds again, nobody tells of that.
-if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' then
-  call('HSET', COORD, 'end', '')
+-- A life with nothing to do after one that has succeeded changes nothing; nor does one that goes on with an ending. If
+-- it ends in the same way, nobody tells of that.
+if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' or ending ~= '' and meta[2] ~= 'running' then
+  call('HSET', COORD, 'end', '', 'before', meta[2])
 end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
@@ -84,10 +101,11 @@ call('UNLINK', WAKE)
 call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)
 local ok = call('HLEN', RESULTS)
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
+if ending ~= '' then state = finals == 0 and ending or 'running' end
 call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
-  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok,
-  'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version, 'props', pending_propagation,
-  'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now, 'begun', now, 'by', me,
-  'deadline', deadline, 'since', now - spent)
+  'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', failures, 'skips', skips,
+  'ok', ok, 'live', 0, 'fast', 0, 'lanes', cmsgpack.pack({}), 'seq', 0, 'version', version,
+  'props', pending_propagation, 'closing', closing, 'rerun', rerun, 'armed', now, 'ttl', ttl, 'created', meta[3] or now,
+  'begun', now, 'by', me, 'deadline', deadline, 'since', now - spent, 'ending', ending, 'finals', finals)
 for _, key in ipairs(KEYS) do call('PEXPIRE', key, ttl) end
 return {'OK', version, ok, now}

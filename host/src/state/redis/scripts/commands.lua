@@ -27,7 +27,7 @@ function commands.commit()
   -- return.
   local known = run.version - (#pending_propagation > 0 and 1 or 0)
   reply = cmsgpack.pack({table.concat(verdicts), claims, blocked, run.state, run.stop or '', run.open, run.total,
-    known, run.ok + #out.results / 2, time_left()})
+    known, run.ok + #out.results / 2, time_left(), run.ending or ''})
   write({['r:' .. me] = number .. ':' .. reply})
   return {'OK', reply}
 end
@@ -43,7 +43,7 @@ function commands.renew()
   local lost = {}
   for i = 5, #ARGV do
     local h = claim_of(ARGV[i])
-    if not h or h.gone or h.host ~= me or run.state ~= 'running' then
+    if not h or h.gone or h.host ~= me or run.state ~= 'running' or ending.has_dropped(h) then
       lost[#lost + 1] = ARGV[i]
     else
       -- A lapsed claim that no other host has taken is given back to its holder.
@@ -77,7 +77,7 @@ end
 function commands.claim_end()
   if run.state == 'running' then return {'OK', 0} end
   local by = call('HGET', COORD, 'end')
-  if by == '' and run.state ~= 'succeeded' then by = nil end
+  if by == '' and run.state ~= (call('HGET', COORD, 'before') or '') then by = nil end
   if not by then write({['end'] = me}) end
   return {'OK', (by or me) == me and 1 or 0}
 end

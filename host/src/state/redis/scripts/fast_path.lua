@@ -82,7 +82,7 @@ if command == 'commit' then
 
   -- Cheap checks that need almost no reads: a running run, one lane, only results, and no timer due.
   local function may_be_simple()
-    if run.state ~= 'running' or run.stop or run.props ~= '' or run.fast > 0 then return false end
+    if run.state ~= 'running' or run.stop or run.ending or run.props ~= '' or run.fast > 0 then return false end
     if count > MAX_CLAIMS then return false end
     for of, length in pairs(run.lanes) do
       if length > 0 then
@@ -178,7 +178,7 @@ if command == 'commit' then
       end
     end
     -- The general path decides whether the run ends.
-    return run.open > ended_tasks
+    return run.open - run.finals > ended_tasks
   end
 
   -- Queue order: by rank, then by arrival.

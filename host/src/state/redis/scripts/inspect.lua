@@ -10,7 +10,7 @@ for i, key in ipairs(KEYS) do
   local kind = call('TYPE', key).ok
   if kind ~= 'none' and kind ~= kinds[i] then return {'FOREIGN', key, kind} end
 end
-local meta = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version', 'rerun')
+local meta = call('HMGET', META, 'v', 'life', 'digest', 'epoch', 'state', 'policy', 'version', 'rerun', 'ending', 'ok')
 local kept = call('HLEN', RESULTS)
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -27,7 +27,7 @@ if not meta[1] then
     -- A host that works on the run finds the loss with its next request, and begins a new life.
     return {has_hosts and 'LOST' or 'STRAY', kept}
   end
-  return {'BEGIN', '', 0, 0, kept, 0, ''}
+  return {'BEGIN', '', 0, 0, kept, 0, '', '', ''}
 end
 if meta[1] ~= LAYOUT then return {'LAYOUT', meta[1]} end
 -- A run is busy, and can be joined, while the lease of any host has not expired.
@@ -48,5 +48,9 @@ if is_busy then
   if call('EXISTS', COORD) == 1 then call('HSET', COORD, 'o:' .. me, ARGV[8]) end
   return {'JOIN', meta[2], meta[4], meta[6], meta[7], meta[8]}
 end
+-- A life may go on with an ending as long as nothing was lost.
+local ending = ''
+if is_same and kept == tonumber(meta[10]) and call('EXISTS', TASKS, COORD) == 2 then ending = meta[9] end
 -- What was to run again has run once the run has succeeded.
-return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], meta[5] ~= 'succeeded' and meta[8] or ''}
+return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], meta[5] ~= 'succeeded' and meta[8] or '', ending,
+  meta[5]}

@@ -2,6 +2,6 @@
 local call = redis.call
 local META, RESULTS, SKIPPED, FAILED, EVENTS, TASKS, EDGES, COORD, READY, TIMES, HOSTS, WAKE, PRINTS, NOTES, LOGS,
   CALLS, OFFERS = unpack(KEYS)
--- Layout 5 has nodes that run again, for which earlier hosts would read the cache, steps in attempts, and deadlines.
-local LAYOUT = '5'
+-- Layout 6 has finally tasks, which earlier hosts would neither hand out nor wait for.
+local LAYOUT = '6'
 

@@ -71,27 +71,35 @@ end
 -- Returns whether the closing node must still run.
 local function needs_closing() return run.closing and task(run.closing).phase < DONE end
 
+-- Ends the run, or hands on to its finally tasks if it has any.
+local function end_run(status)
+  if not run.ending and run.finals > 0 then return ending.begin(status) end
+  run.state, must_wake = status, true
+  -- Offers to tasks that the run does not include are for a later one.
+  if status == 'succeeded' then out.without_offers = call('HEXISTS', COORD, 'partial') == 0 end
+end
+
 -- Ends the run if no claim is held and none can follow. A run that would succeed gets its closing node first.
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
+  if run.ending then
+    if run.finals == 0 or ends_now() then end_run(run.ending) end
+    return
+  end
   -- After a failure, tainted nodes are still handed out: the run ends only when none is left.
   local is_settled = ends_now() or (run.fast == 0 and #pending_propagation == 0 and run.props == '')
   if not run.stop then
-    if run.open > 0 then return end
+    if run.open > run.finals then return end
   elseif not is_settled then
     return
   end
-  if ends_now() and (run.open > 0 or needs_closing()) then
-    run.state = run.stop
+  if ends_now() and (run.open > run.finals or needs_closing()) then
+    end_run(run.stop)
   elseif run.failed == '1' then
-    run.state = 'failed'
+    end_run('failed')
   elseif needs_closing() then
     if task(run.closing).phase == WAITING then line_up(run.closing, '') end
-    return
   else
-    run.state = 'succeeded'
-    -- Offers to tasks that the run does not include are for a later one.
-    out.without_offers = call('HEXISTS', COORD, 'partial') == 0
+    end_run('succeeded')
   end
-  must_wake = true
 end

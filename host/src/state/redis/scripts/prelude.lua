@@ -6,7 +6,7 @@ local command, me, life, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local budget = 1000
 
 local fields = {'v', 'life', 'state', 'stop', 'failed', 'policy', 'total', 'open', 'ok', 'live', 'fast', 'lanes',
-  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips', 'closing', 'deadline'}
+  'seq', 'version', 'props', 'armed', 'ttl', 'failures', 'skips', 'closing', 'deadline', 'ending', 'finals'}
 local found = call('HMGET', META, unpack(fields))
 local run = {
   v = found[1], life = found[2], state = found[3], stop = found[4], failed = found[5], policy = found[6],
@@ -14,6 +14,7 @@ local run = {
   fast = tonumber(found[11]), lanes = found[12], seq = tonumber(found[13]), version = tonumber(found[14]),
   props = found[15], armed = tonumber(found[16]), ttl = tonumber(found[17]), failures = tonumber(found[18]),
   skips = tonumber(found[19]), closing = tonumber(found[20] or ''), deadline = tonumber(found[21] or ''),
+  ending = found[22], finals = tonumber(found[23]),
 }
 if not run.v then return {'NORUN'} end
 if run.v ~= LAYOUT then return {'LAYOUT', run.v} end
@@ -24,6 +25,7 @@ if call('HLEN', RESULTS) ~= run.ok or call('EXISTS', TASKS, EDGES, COORD, READY,
 end
 run.lanes = cmsgpack.unpack(run.lanes)
 if run.stop == '' then run.stop = nil end
+if run.ending == '' then run.ending = nil end
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Returns the time that the run's deadline leaves, or -1 without one.

@@ -1,9 +1,11 @@
 -- Settlements: stores results, counts down dependents, and queues nodes again.
-local pending_propagation, deadlines = {}, {}
+local pending_propagation, deadlines, ending = {}, {}, {}
 -- In a block, because a script has at most 200 local variables at its top.
 local scan, continue_propagation, dequeue, settle
 do
+  -- A failure of a finally task changes nothing for the others.
   local function fail()
+    if run.ending then return end
     run.failed = '1'
     if not run.stop and run.policy ~= 'keep-going' then
       run.stop = run.policy == 'fail-fast' and 'fail-fast' or 'failure'
@@ -65,6 +67,9 @@ do
       pending_propagation[#pending_propagation + 1] = {EDGES_LEFT, edge + count, edges - count, is_done and 1 or 0}
     end
   end
+
+  -- Counts down the finally tasks, which wait for the ending.
+  function ending.hand_on(edge, edges) follow(edge, edges, true) end
 
   -- Follows the edges between elements that begin at a node.
   local function follow_leads(t, idx, path, on, is_done)
@@ -228,6 +233,7 @@ do
       -- The closing node is not a task, and is not counted.
       if t.closing then return end
       run.open = run.open - 1
+      if run.ending then run.finals = run.finals - 1 end
       if phase == BROKEN then run.failures = run.failures + 1 end
       if phase == DROPPED then run.skips = run.skips + 1 end
       if t.edges > 0 then follow(t.edge, t.edges, is_done) end
@@ -257,7 +263,8 @@ do
     -- A node follows its first failed element at once, so that the run can end.
     if h.path ~= '' then
       local has_failed = phase == BROKEN or reason == 'UpstreamFailed'
-      count_element(h.idx, (split_last(h.path)), has_failed and run.policy ~= 'keep-going')
+      local stops = has_failed and run.policy ~= 'keep-going' and not run.ending
+      count_element(h.idx, (split_last(h.path)), stops)
     end
     end_node(h.idx, h.path, phase, reason == AS_PASSED)
   end
@@ -392,7 +399,7 @@ do
   -- Settles one node, if the token still holds it.
   function settle(token, kind, name, payload)
     local h = claim_of(token)
-    if not h or h.gone or h.host ~= me or run.state ~= 'running' then return NOT_HELD end
+    if not h or h.gone or h.host ~= me or run.state ~= 'running' or ending.has_dropped(h) then return NOT_HELD end
     local n = node_of(h)
     -- A lapsed claim is still its holder's until another host takes over. Its node is queued, so withdraw it.
     if h.lapsed then

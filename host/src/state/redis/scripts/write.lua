@@ -76,6 +76,11 @@ do
       call('HDEL', COORD, 's:' .. key_of(s.idx, s.path))
       call('ZREMRANGEBYLEX', READY, '[' .. ready_key(s, 0), '[' .. ready_key(s, 4294967295))
     end
+    -- The ending of the run drops what was queued, and all timers, but the sentinels, which come last.
+    if out.drops_all then
+      call('ZREMRANGEBYLEX', READY, '-', '(\255')
+      all('ZREM', TIMES, call('ZRANGEBYSCORE', TIMES, '-inf', '(inf'))
+    end
     all('ZREM', READY, out.leave)
     local list = {}
     for _, e in pairs(entries) do

@@ -33,8 +33,8 @@ static REMOVE: Script =
     Script::new(include_str!("../scripts/remove.lua"), || digest(include_str!("../scripts/remove.lua")));
 
 /// The fields of `meta` in a summary, in this order.
-const FIELDS: [&str; 9] =
-    ["name", "state", "epoch", "total", "open", "failures", "skips", "created", "touched"];
+const FIELDS: [&str; 10] =
+    ["name", "state", "ending", "epoch", "total", "open", "failures", "skips", "created", "touched"];
 
 /// TTL of the mark of a removal for hosts of the run, in milliseconds: longer than any of them is unreachable.
 const REMOVAL_TTL: &str = "3600000";
@@ -93,9 +93,9 @@ fn summarize(keys: &RunKeys) -> Command {
 
 fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     let mut parts = answer.list().into_iter();
-    let fields: [Option<String>; 9] =
+    let fields: [Option<String>; 10] =
         parts.next()?.list().into_iter().map(text).collect::<Vec<_>>().try_into().ok()?;
-    let [name, status, epoch, total, open, failed, skipped, created, active] = fields;
+    let [name, status, ending, epoch, total, open, failed, skipped, created, active] = fields;
     let count = |field: Option<String>| field.and_then(|field| field.parse().ok()).unwrap_or(0_u32);
     let time = |field: Option<String>| {
         Timestamp::from_millis(field.and_then(|field| field.parse().ok()).unwrap_or_default())
@@ -103,10 +103,14 @@ fn summary(run: &RunId, answer: Answer) -> Option<RunSummary> {
     let (open, failed, skipped) = (count(open), count(failed), count(skipped));
     let done = count(total).saturating_sub(open).saturating_sub(failed).saturating_sub(skipped);
     let hosts = parts.next()?.list().into_iter().filter_map(text);
+    let known = |word: Option<String>| {
+        RunStatus::ALL.into_iter().find(|known| word.as_deref() == Some(known.as_str()))
+    };
     Some(RunSummary {
         run: run.clone(),
         name,
-        status: RunStatus::ALL.into_iter().find(|known| status.as_deref() == Some(known.as_str()))?,
+        status: known(status)?,
+        ending: known(ending),
         epoch: epoch?.parse().ok()?,
         counts: Counts { done, failed, skipped, open },
         created: time(created),

@@ -44,6 +44,11 @@ const fn is_nested(seed: u64) -> bool {
     seed % 8 == 6
 }
 
+/// Graphs whose last tasks are finally tasks.
+const fn has_finally(seed: u64) -> bool {
+    seed % 5 < 2
+}
+
 struct Memory;
 
 #[async_trait]
@@ -106,13 +111,17 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
         }
     }
     let count = bench.shape.tasks.len();
+    let first = TaskIdx::new(u32::try_from(count - count.div_ceil(3)).unwrap());
+    bench.shape.first_finally = has_finally(seed).then_some(first);
     for at in 1..count {
         for upstream in 0..at {
             if random.below(if is_nested(seed) { 2 } else { 4 }) == 0 {
                 let common = bench.shape.tasks[at].depth().min(bench.shape.tasks[upstream].depth());
                 let level = pick(&mut random, u32::try_from(common).unwrap() + 1).to_be_bytes()[3];
                 let [at, upstream] = [at, upstream].map(|task| TaskIdx::new(u32::try_from(task).unwrap()));
-                bench.shape.connect_elements(upstream, at, level);
+                if bench.shape.is_finally(upstream) == bench.shape.is_finally(at) {
+                    bench.shape.connect_elements(upstream, at, level);
+                }
             }
         }
     }
@@ -127,7 +136,10 @@ fn graph(bench: Fixture, seed: u64) -> Fixture {
 fn add_deadlines(shape: &mut RunShape, random: &mut Random) {
     let count = shape.tasks.len();
     let first = usize::try_from(random.below(u64::try_from(count).unwrap())).unwrap();
-    let mut scopes = vec![(DeadlineScope::Pipeline, first..count)];
+    // A deadline binds finally tasks, or others.
+    let border = shape.first_finally.map_or(count, TaskIdx::index);
+    let last = if first < border { border } else { count };
+    let mut scopes = vec![(DeadlineScope::Pipeline, first..last)];
     scopes.extend((0..count).filter(|_| random.below(4) == 0).map(|at| (DeadlineScope::Task, at..at + 1)));
     for (position, (scope, tasks)) in (0..).zip(scopes) {
         let name = TaskName::new(&format!("d{position}")).unwrap();
@@ -172,7 +184,9 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
         }
         (_, 2) => Outcome::Release,
         (_, 3) if claim.node.task.get() > 0 => {
-            Outcome::Await(vec![NodeId::of_task(TaskIdx::new(pick(random, claim.node.task.get())))])
+            let other = TaskIdx::new(pick(random, claim.node.task.get()));
+            let is_beside = bench.shape.is_finally(other) == bench.shape.is_finally(claim.node.task);
+            Outcome::Await(is_beside.then(|| NodeId::of_task(other)).into_iter().collect())
         }
         (_, 4) if claim.node.at.level() > 0 => Outcome::LeftOut(Box::new(hole(seed))),
         (_, 4) => Outcome::Skipped(SkipReason::ConditionFalse),
@@ -220,6 +234,7 @@ struct Seen {
     left: u32,
     overdue: u32,
     timed_out: u32,
+    finally: u32,
 }
 
 /// The two sides, each with its own clock.
@@ -427,6 +442,8 @@ impl<'a> Twins<'a> {
         let overdue = one.claims.iter().filter(|claim| claim.stage == Stage::Overdue);
         seen.overdue += u32::try_from(overdue.count()).unwrap();
         seen.timed_out += u32::from(one.progress.status == RunStatus::TimedOut);
+        let finally = one.claims.iter().filter(|claim| self.memory.shape.is_finally(claim.node.task));
+        seen.finally += u32::try_from(finally.count()).unwrap();
         let is_over = one.progress.status != RunStatus::Running;
         pair.held.extend(one.claims.into_iter().zip(two.claims));
         is_over
@@ -460,8 +477,9 @@ fn scripts_answer_as_the_machine_in_memory_does() {
     for seed in 0..SEEDS {
         Twins::new(&mut sides, seed).run();
     }
-    let Seen { delayed, iterated, taken_over, late, renewed, lost, left, overdue, timed_out } = sides.seen;
-    let seen = [delayed, iterated, taken_over, late, renewed, lost, left, overdue];
+    let Seen { delayed, iterated, taken_over, late, renewed, lost, left, overdue, timed_out, finally } =
+        sides.seen;
+    let seen = [delayed, iterated, taken_over, late, renewed, lost, left, overdue, finally];
     assert!(
         seen.iter().all(|times| *times > 20) && timed_out > 2,
         "too little of something happened: {:?}",
