@@ -16,6 +16,7 @@ mod left_out;
 mod order;
 mod policies;
 mod reruns;
+mod reservations;
 mod resources;
 mod resume;
 mod updates;
@@ -36,6 +37,7 @@ pub use left_out::*;
 pub use order::*;
 pub use policies::*;
 pub use reruns::*;
+pub use reservations::*;
 pub use resources::*;
 pub use resume::*;
 pub use updates::*;
@@ -212,6 +214,20 @@ macro_rules! state_conformance {
             swap_replaces_only_the_expected_value
             concurrent_writes_are_all_stored
             oversized_operations_are_rejected
+            resource_is_shared_by_runs
+            repeated_reservation_is_held_once
+            line_is_ordered_by_priority_and_arrival
+            large_need_is_not_overtaken
+            needs_are_held_together
+            leaving_the_line_calls_the_next
+            kept_place_is_taken_again
+            first_declaration_counts_while_it_is_used
+            rate_gives_turns_in_even_steps
+            turns_of_a_rate_are_told_in_line
+            passed_lease_ends_what_a_session_holds
+            kept_lease_keeps_what_a_session_holds
+            sessions_end_with_their_hosts
+            amount_is_never_exceeded
         );
     };
     (@ $attribute:meta, $harness:expr, $($case:ident)*) => {

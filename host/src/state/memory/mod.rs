@@ -16,6 +16,9 @@ mod machine;
 mod queue;
 mod settle;
 mod offers;
+mod pace;
+mod resource_line;
+mod reservations;
 mod task;
 mod elements;
 mod enqueue;
@@ -23,3 +26,4 @@ mod enqueue;
 mod properties;
 
 pub use backend::MemoryBackend;
+pub(crate) use reservations::MemoryReservations;
