@@ -35,6 +35,7 @@ mod assembled;
 mod name_fault;
 mod node_name;
 mod rerun;
+mod reserved;
 mod node_log;
 mod stored;
 mod archive;

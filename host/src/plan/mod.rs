@@ -77,4 +77,4 @@ pub use value::{Binding, Input, InputKind};
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
 pub use crate::graph::{FanOut, Flow};
-pub use crate::manifest::{Backoff, OnError, Retry, RetryClass};
+pub use crate::manifest::{Backoff, OnError, Retry, RetryClass, Scope as ResourceScope};
