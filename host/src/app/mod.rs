@@ -49,7 +49,7 @@ mod doctor;
 #[cfg(test)]
 pub(crate) use archive::Iterations;
 pub(crate) use archive::{
-    OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
+    OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
 pub(crate) use build::{

@@ -5,7 +5,6 @@ use crate::model::{Capacity, RunId};
 use crate::plan::{Plan, ResourceScope, Task};
 use crate::state::{Error, GiveBack, HostId, Need, Reservation, ReservationSession, ReserveReply, Reserved};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -24,7 +23,6 @@ pub(crate) struct Reserving {
     lost: watch::Receiver<u64>,
     /// By position in the plan: name at the backend and capacity; none for resources that the ledger counts.
     resources: Vec<Option<(Arc<str>, Capacity)>>,
-    ids: AtomicU64,
     // A mutex because jobs run on many threads; each critical section is one look-up.
     warned: Mutex<HashSet<(Arc<str>, Capacity)>>,
 }
@@ -60,7 +58,6 @@ impl Reserving {
             lost: reserved.session.keep_lease()?,
             resources: resources.collect(),
             session: reserved.session,
-            ids: AtomicU64::new(1),
             warned: Mutex::default(),
         })
     }
@@ -78,7 +75,7 @@ impl Reserving {
             Some(Need { name: Arc::clone(name), amount: *amount, capacity: *capacity })
         };
         let reservation = Reservation {
-            id: self.ids.fetch_add(1, Ordering::Relaxed),
+            id: self.session.draw_id(),
             task: name,
             priority: task.priority,
             needs: task.resources.iter().filter_map(need).collect(),

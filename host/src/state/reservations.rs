@@ -1,5 +1,5 @@
 //! The reservations port: resources that all runs of a backend share, reserved by one attempt at a time.
-//! The engine decides what to reserve, and when. The conformance suite checks every sentence of this contract.
+//! The engine decides what to reserve and when. The conformance suite checks every sentence of this contract.
 
 use crate::model::{Capacity, RunId};
 use crate::state::Error;
@@ -41,6 +41,9 @@ pub struct SessionRequest {
 /// the line, at the next request or renewal of anybody. Times are the store's.
 #[async_trait]
 pub trait ReservationSession: Send + Sync {
+    /// Draws the id of a new reservation. Until it is [given back](Self::give_back), the session counts it as its own.
+    fn draw_id(&self) -> u64;
+
     /// Reserves all needs of a reservation at once, or waits in line for them.
     ///
     /// The line is ordered by priority, then by arrival. Of each resource, what earlier ones in line need is set aside: a
@@ -77,10 +80,10 @@ pub trait ReservationSession: Send + Sync {
     async fn leave(&self) {}
 }
 
-/// What an attempt takes of resources. Its id is chosen by the host, once per session.
+/// What an attempt takes of resources.
 #[derive(Debug, Clone)]
 pub struct Reservation {
-    /// The id, never used before in its session.
+    /// The id, [drawn](ReservationSession::draw_id) from its session.
     pub id: u64,
     /// The name of the node.
     pub task: String,

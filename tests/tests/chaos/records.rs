@@ -45,6 +45,8 @@ pub(crate) struct Event {
     pub(crate) node: String,
     /// The code of a warning.
     pub(crate) code: String,
+    /// How long a call took, in milliseconds.
+    pub(crate) took: i64,
 }
 
 impl Stored {
@@ -113,7 +115,8 @@ impl Event {
             None => text("task"),
         };
         let node = event["iteration"].as_u64().map_or(node.clone(), |number| format!("{node}@{number}"));
-        Self { at: text("ts"), kind: text("event"), node, code: text("code") }
+        let took = event["duration_ms"].as_f64().map_or(0, |millis| millis as i64);
+        Self { at: text("ts"), kind: text("event"), node, code: text("code"), took }
     }
 }
 

@@ -214,6 +214,24 @@ macro_rules! state_conformance {
             swap_replaces_only_the_expected_value
             concurrent_writes_are_all_stored
             oversized_operations_are_rejected
+        );
+    };
+    (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
+        $(
+            #[$attribute]
+            async fn $case() {
+                $crate::port::conformance::state::$case(&$harness).await;
+            }
+        )*
+    };
+}
+
+/// Turns each case about [`crate::port::reservations`] into a test, for backends that have them:
+/// `reservation_conformance!(tokio::test, harness)`, as in [`crate::state_conformance`].
+#[macro_export]
+macro_rules! reservation_conformance {
+    ($attribute:meta, $harness:expr) => {
+        $crate::state_conformance!(@ $attribute, $harness,
             resource_is_shared_by_runs
             repeated_reservation_is_held_once
             line_is_ordered_by_priority_and_arrival
@@ -229,13 +247,5 @@ macro_rules! state_conformance {
             sessions_end_with_their_hosts
             amount_is_never_exceeded
         );
-    };
-    (@ $attribute:meta, $harness:expr, $($case:ident)*) => {
-        $(
-            #[$attribute]
-            async fn $case() {
-                $crate::port::conformance::state::$case(&$harness).await;
-            }
-        )*
     };
 }

@@ -138,4 +138,5 @@ mod tests {
     }
 
     crate::state_conformance!(tokio::test(start_paused = true), Memory);
+    crate::reservation_conformance!(tokio::test(start_paused = true), Memory);
 }

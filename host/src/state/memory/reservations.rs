@@ -77,6 +77,7 @@ impl Reservations for MemoryReservations {
             request,
             id: AtomicU64::new(0),
             is_kept: AtomicBool::new(false),
+            ids: AtomicU64::new(0),
             lost: watch::Sender::new(0),
         };
         session.begin();
@@ -94,6 +95,7 @@ struct Session {
     /// The session in line; another one after the lease has passed.
     id: AtomicU64,
     is_kept: AtomicBool,
+    ids: AtomicU64,
     lost: watch::Sender<u64>,
 }
 
@@ -127,6 +129,10 @@ impl Session {
 
 #[async_trait]
 impl ReservationSession for Session {
+    fn draw_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
     async fn reserve(&self, reservation: &Reservation) -> Result<ReserveReply, Error> {
         let mut session = self.id();
         loop {

@@ -27,6 +27,10 @@ impl RedisSession {
 
 #[async_trait]
 impl ReservationSession for RedisSession {
+    fn draw_id(&self) -> u64 {
+        self.session.draw_id()
+    }
+
     async fn reserve(&self, reservation: &Reservation) -> Result<ReserveReply, Error> {
         self.session.reserve(reservation).await
     }

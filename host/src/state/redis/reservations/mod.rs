@@ -18,7 +18,8 @@
 //!
 //! - **Sessions.** A host has one for each run. Its lease is renewed from a separate thread over a separate connection.
 //!   After a loss, the host goes on with a session of another name, so that no late packet revives the old one.
-//! - **Lost replies.** A reservation has an id: who asks again holds it already, or keeps the place in line.
+//! - **Lost replies.** A reservation has an id: who asks again holds it already, or keeps the place in line. One that a late
+//!   packet begins anew after its end is ended by the next renewal, which names those that have not ended.
 //! - **Wake-ups.** A step that frees something adds the ids that may succeed now to `calls`. A host blocks on that stream
 //!   once one of its tasks waits. Rates have times instead: each waiter sleeps until its own turn.
 

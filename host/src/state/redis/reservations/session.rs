@@ -27,10 +27,17 @@ pub(crate) struct Session {
     // A mutex, because jobs and the renewal use it; each section is an assignment.
     current: Mutex<Current>,
     // A mutex, because jobs wait on many threads; each section is a look-up.
-    calls: Mutex<HashMap<u64, Arc<Notify>>>,
+    calls: Mutex<Calls>,
     lost: watch::Sender<u64>,
     /// One permit: somebody waits, so that calls must be listened for.
     pub(crate) waiter: Notify,
+}
+
+/// The reservations that have not ended, each with what wakes it, and the next id.
+#[derive(Default)]
+struct Calls {
+    open: HashMap<u64, Arc<Notify>>,
+    next: u64,
 }
 
 /// The session in force.
@@ -59,7 +66,7 @@ impl Session {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn calls(&self) -> MutexGuard<'_, HashMap<u64, Arc<Notify>>> {
+    fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +109,6 @@ impl Session {
 
     /// Reserves, or waits in line.
     pub(crate) async fn reserve(&self, reservation: &Reservation) -> Result<ReserveReply, Error> {
-        self.calls().entry(reservation.id).or_default();
         for _ in 0..MAX_SESSIONS {
             let number = self.current().number;
             let step = self
@@ -135,7 +141,7 @@ impl Session {
     /// without a reply.
     pub(crate) async fn renew_on(&self, line: &Line, within: Duration) -> Option<bool> {
         let (number, sent) = (self.current().number, Instant::now());
-        let request = Request::write([self.step("renew", number)]);
+        let request = Request::write([self.renewal(number)]);
         let answers = self.server.link.ask_within(line, request, within).await.ok()?;
         self.renewed(number, sent, read_step(answers)?)
     }
@@ -171,25 +177,42 @@ impl Session {
         let calls = self.calls();
         for id in ids.split(' ') {
             let own = id.strip_prefix(&self.name).and_then(|rest| rest.rsplit_once('.'));
-            let call = own.and_then(|(_, id)| calls.get(&id.parse().ok()?));
+            let call = own.and_then(|(_, id)| calls.open.get(&id.parse().ok()?));
             call.inspect(|call| call.notify_one());
         }
     }
 
     /// Wakes all that wait: calls may have been missed.
     pub(crate) fn wake_all(&self) {
-        self.calls().values().for_each(|call| call.notify_one());
+        self.calls().open.values().for_each(|call| call.notify_one());
+    }
+
+    /// Draws the id of a new reservation.
+    pub(crate) fn draw_id(&self) -> u64 {
+        let mut calls = self.calls();
+        let id = calls.next;
+        calls.next += 1;
+        calls.open.insert(id, Arc::default());
+        id
+    }
+
+    /// Creates the command that renews the lease. It names the reservations that have not ended: a late packet may have
+    /// begun another one anew.
+    fn renewal(&self, number: u64) -> Command {
+        let calls = self.calls();
+        let step = self.step("renew", number).arg(calls.next.to_string());
+        step.args(calls.open.keys().map(u64::to_string))
     }
 
     /// Returns what wakes a reservation.
     pub(crate) fn call(&self, id: u64) -> Arc<Notify> {
-        Arc::clone(self.calls().entry(id).or_default())
+        Arc::clone(self.calls().open.entry(id).or_default())
     }
 
     /// Renews the lease on the shared connection. Returns whether it had not passed.
     pub(crate) async fn renew(&self) -> Result<bool, Error> {
         let (number, sent) = (self.current().number, Instant::now());
-        let step = self.step("renew", number);
+        let step = self.renewal(number);
         let step = self.server.ask("renewing the lease on", Request::write, step).await?;
         Ok(self.renewed(number, sent, step).unwrap_or_default())
     }
@@ -201,7 +224,7 @@ impl Session {
 
     /// Forgets a reservation, and returns what ends it at the server.
     pub(crate) fn ended(&self, id: u64, how: GiveBack) -> Ended {
-        self.calls().remove(&id);
+        self.calls().open.remove(&id);
         Ended { number: self.current().number, id, how }
     }
 

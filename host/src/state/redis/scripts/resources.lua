@@ -263,10 +263,26 @@ function commands.open()
   return {'OK'}
 end
 
+-- 4 next number of the session, then those that have not ended: a late packet may have begun another one anew
 function commands.renew()
   expire()
   local is_known = call('ZSCORE', SESSIONS, session)
-  if is_known then call('ZADD', SESSIONS, text(now + lease), session) end
+  if is_known then
+    call('ZADD', SESSIONS, text(now + lease), session)
+    local is_open = {}
+    for i = 5, #ARGV do is_open[ARGV[i]] = true end
+    local all = call('HGETALL', RESERVATIONS)
+    for i = 1, #all, 2 do
+      local number = string.match(all[i], '%.(%d+)$')
+      if not is_open[number] and tonumber(number) < tonumber(ARGV[4]) then
+        local found = cmsgpack.unpack(all[i + 1])
+        if found.session == session then
+          records[all[i]] = found
+          finish(all[i], false)
+        end
+      end
+    end
+  end
   store()
   return {is_known and 'OK' or 'LOST'}
 end

@@ -5,6 +5,7 @@ mod differential;
 mod fast_path;
 mod buckets;
 mod faults;
+mod reservations;
 mod urls;
 mod proxy;
 
@@ -148,4 +149,5 @@ mod plain {
     use super::*;
 
     crate::state_conformance!(tokio::test, Plain::default());
+    crate::reservation_conformance!(tokio::test, Plain::default());
 }
