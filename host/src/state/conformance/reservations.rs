@@ -43,7 +43,7 @@ impl Shop {
         };
         let session = must(reservations.open(request).await);
         // The cases number their reservations from 1 to 9.
-        (0..10).for_each(|_| drop(session.draw_id()));
+        while session.draw_id() < 9 {}
         Session(session)
     }
 

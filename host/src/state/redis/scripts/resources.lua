@@ -333,8 +333,8 @@ function commands.reserve()
     else
       place = (100 - tonumber(ARGV[8])) * ARRIVALS + call('HINCRBY', META, 'arrivals', 1)
     end
-    found = {session = session, run = run, host = ARGV[6], task = task, priority = tonumber(ARGV[8]),
-      needs = needs, place = place, since = now, holds = false}
+    found = {session = session, run = run, host = ARGV[6], task = task, needs = needs, place = place, since = now,
+      holds = false}
     records[id] = found
     call('ZADD', LINE, text(place), id)
     line = nil
@@ -392,7 +392,8 @@ function commands.list()
     for _, found in ipairs(entries) do
       local taken = amount(found, name)
       if taken > 0 then
-        parts[#parts + 1] = {found.holds and 1 or 0, found.run, found.task, found.host, text(taken), found.priority,
+        local priority = 100 - math.floor(found.place / ARRIVALS)
+        parts[#parts + 1] = {found.holds and 1 or 0, found.run, found.task, found.host, text(taken), priority,
           text(now - found.since)}
       end
     end
