@@ -142,7 +142,7 @@ impl Place<'_> {
     pub(crate) async fn lost(&self) {
         let mut lost = self.reserving.lost.clone();
         if lost.wait_for(|lost| *lost != self.lease).await.is_err() {
-            std::future::pending().await // the session is gone, and with it everything that could lose
+            std::future::pending::<()>().await; // the session is gone, and with it everything that could lose
         }
     }
 

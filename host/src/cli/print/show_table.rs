@@ -171,15 +171,14 @@ impl From<&TaskDetails> for TaskRow {
                 _ => None, // only results have a size
             },
             failure: failure(details),
-            holds: reserved(details, true),
-            waits_for: reserved(details, false),
+            holds: named_in(details.reserved.iter().filter(|resource| resource.is_held)),
+            waits_for: named_in(details.reserved.iter().filter(|resource| !resource.is_held)),
         }
     }
 }
 
-fn reserved(details: &TaskDetails, is_held: bool) -> Vec<String> {
-    let reserved = details.reserved.iter().filter(|resource: &&ReservedResource| resource.is_held == is_held);
-    reserved.map(|resource| resource.name.clone()).collect()
+fn named_in<'a>(resources: impl Iterator<Item = &'a ReservedResource>) -> Vec<String> {
+    resources.map(|resource| resource.name.clone()).collect()
 }
 
 const fn word(state: &TaskState) -> &'static str {

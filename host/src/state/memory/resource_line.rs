@@ -116,8 +116,10 @@ impl ResourceLine {
                 Reserved::Exceeds { name, capacity }
             }
             None => {
-                let begins = self.place(key, (run, reservation), now);
-                match self.shortage(key, begins, now) {
+                let is_new = self.place(key, (run, reservation), now);
+                match self.shortage(key, now) {
+                    // Who holds it is told once.
+                    Some(wait) if !is_new => Reserved::Waits(Wait { holder: None, ..wait }),
                     Some(wait) => Reserved::Waits(wait),
                     None => {
                         self.hold(key, now);
@@ -228,7 +230,7 @@ impl ResourceLine {
     }
 
     /// Returns what a reservation in line waits for; none if all that it needs is free besides what is set aside.
-    fn shortage(&self, key: Key, begins: bool, now: u64) -> Option<Wait> {
+    fn shortage(&self, key: Key, now: u64) -> Option<Wait> {
         let placed = self.reservations.get(&key)?;
         let mut first: Option<Wait> = None;
         let mut recheck: Option<u64> = None;
@@ -253,7 +255,7 @@ impl ResourceLine {
                 capacity: resource.capacity,
                 held: u32::try_from(resource.held).unwrap_or(u32::MAX),
                 ahead,
-                holder: if begins && !is_rate { self.first_holder(&need.name) } else { None },
+                holder: if is_rate { None } else { self.first_holder(&need.name) },
                 recheck: None,
             });
         }

@@ -143,18 +143,18 @@ impl Session {
         let (number, sent) = (self.current().number, Instant::now());
         let request = Request::write([self.renewal(number)]);
         let answers = self.server.link.ask_within(line, request, within).await.ok()?;
-        self.renewed(number, sent, read_step(answers)?)
+        Some(self.renewed(number, sent, &read_step(answers)?))
     }
 
-    fn renewed(&self, number: u64, sent: Instant, step: Step) -> Option<bool> {
+    fn renewed(&self, number: u64, sent: Instant, step: &Step) -> bool {
         match step {
             Step::Taken(_) => {
                 self.confirm(number, sent);
-                Some(true)
+                true
             }
             Step::Lost => {
                 self.replace(number);
-                Some(false)
+                false
             }
         }
     }
@@ -214,7 +214,7 @@ impl Session {
         let (number, sent) = (self.current().number, Instant::now());
         let step = self.renewal(number);
         let step = self.server.ask("renewing the lease on", Request::write, step).await?;
-        Ok(self.renewed(number, sent, step).unwrap_or_default())
+        Ok(self.renewed(number, sent, &step))
     }
 
     /// Returns the number of leases that were lost.
