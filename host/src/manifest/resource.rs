@@ -57,9 +57,7 @@ fn number_and_unit(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<(u32, cra
     Rate::parse(&text.value).map_or_else(
         |fault| {
             let help = match fault {
-                RateFault::Number => {
-                    "write a smaller number, or a longer unit of time as in `rate = \"1/m\"`"
-                }
+                RateFault::Number => "write another number, or another unit of time as in `rate = \"1/m\"`",
                 RateFault::Form | RateFault::Unit(_) => "write for example `rate = \"10/s\"`",
             };
             reader.fault(Fault::spanned(slot.span.clone(), fault.to_string()).help(help))

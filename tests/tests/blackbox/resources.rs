@@ -90,7 +90,9 @@ fn runs_take_turns_in_the_order_of_waiting_and_by_priority() {
     open(&project, "abc");
     open(&urgent, "d");
     hosts.push(urgent_host);
-    hosts.into_iter().for_each(|host| drop(host.wait().expect(0)));
+    for host in hosts {
+        host.wait().expect(0);
+    }
     let started =
         |project: &Project, run: &str| time_of(&project.events_in(&format!("{run}.jsonl")), "task.started");
     let order = [
@@ -161,7 +163,9 @@ fn hosts_of_several_runs_share_a_rate() {
         host.args(["--state", &server.uri(), "--run-id", run, "-j", "2"]).start()
     };
     let hosts = [("a", "one"), ("b", "one"), ("c", "two")].map(|(name, run)| start(name, run));
-    hosts.into_iter().for_each(|host| drop(host.wait().expect(0)));
+    for host in hosts {
+        host.wait().expect(0);
+    }
     let events = ["a", "b", "c"].map(|name| project.events_in(&format!("{name}.jsonl")));
     let started = events.iter().flat_map(|events| events.of("task.started"));
     let mut times: Vec<i64> = started.map(|event| millis(event["ts"].as_str().expect("a time"))).collect();

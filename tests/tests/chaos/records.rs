@@ -5,6 +5,7 @@ use crate::client::{Client, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// The phase of a node that has a result.
 const DONE: u8 = 3;
@@ -115,7 +116,8 @@ impl Event {
             None => text("task"),
         };
         let node = event["iteration"].as_u64().map_or(node.clone(), |number| format!("{node}@{number}"));
-        let took = event["duration_ms"].as_f64().map_or(0, |millis| millis as i64);
+        let took = Duration::from_secs_f64(event["duration_ms"].as_f64().unwrap_or_default() / 1e3);
+        let took = i64::try_from(took.as_millis()).expect("a call takes no ages");
         Self { at: text("ts"), kind: text("event"), node, code: text("code"), took }
     }
 }
