@@ -92,7 +92,7 @@ impl fmt::Display for Capacity {
 }
 
 impl Rate {
-    /// Creates a rate; none if a number is zero or above [`MAX_RATE`].
+    /// Creates a rate; none if a number is zero or above 1,000,000.
     #[must_use]
     pub fn new(count: u32, per: Per, burst: u32) -> Option<Self> {
         let is_valid = |number: u32| (1..=MAX_RATE).contains(&number);
