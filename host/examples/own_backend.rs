@@ -17,6 +17,7 @@ use bytes::Bytes;
 use cascade_host::port::{
     Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
     MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
+    reservations::Reservations,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;
@@ -70,6 +71,10 @@ impl Backend for Audited {
 
     fn buckets(&self) -> Arc<dyn Buckets> {
         self.0.buckets()
+    }
+
+    fn reservations(&self) -> Option<Arc<dyn Reservations>> {
+        self.0.reservations()
     }
 
     async fn describe(&self) -> Result<Vec<(&'static str, String)>, StateError> {

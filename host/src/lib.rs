@@ -56,5 +56,5 @@ pub use api::{
     port,
 };
 pub use cli::start as command_line;
-pub use events::{Event, Fact, FailureFact, Subject};
+pub use events::{Event, Fact, FailureFact, HolderFact, ShortageFact, Subject};
 pub use model::{FailureClass, FailurePolicy, Name, RunStatus, SkipReason, Timestamp};

@@ -21,6 +21,7 @@ impl Harness for Own {
 }
 
 cascade_host::state_conformance!(tokio::test(start_paused = true), Own);
+cascade_host::reservation_conformance!(tokio::test(start_paused = true), Own);
 
 mod caches {
     use async_trait::async_trait;

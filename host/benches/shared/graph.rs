@@ -123,6 +123,7 @@ impl OpenedRun<'_> {
             slots,
             seed: 1,
             verification: engine::Verification::None,
+            reserved: None,
             shown: Shown::default(),
         };
         let since = Instant::now();

@@ -19,6 +19,15 @@ pub use crate::state::{
     Version, Want, Writes,
 };
 
+/// Resources that all runs of a backend share. A backend without them is complete; runs that need them are refused.
+pub mod reservations {
+    pub use crate::model::{Capacity, Rate};
+    pub use crate::state::{
+        GiveBack, Holder, Need, Reservation, ReservationSession, ReservationView, Reservations, ReserveReply,
+        Reserved, ResourceView, SessionRequest, Wait,
+    };
+}
+
 /// The bounds that the contracts name.
 pub mod limits {
     pub use crate::state::{

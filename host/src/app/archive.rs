@@ -52,6 +52,17 @@ pub(crate) struct TaskDetails {
     pub left_out: Option<FailureRecord>,
     /// Whether it belongs to a task of `[finally]`.
     pub is_finally: bool,
+    /// Resources of all runs that it holds or waits for.
+    pub reserved: Vec<ReservedResource>,
+}
+
+/// A resource of all runs that a node holds or waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReservedResource {
+    /// The name.
+    pub name: String,
+    /// Whether the node holds it.
+    pub is_held: bool,
 }
 
 /// How far a node that repeats is.
@@ -124,17 +135,20 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
     let passing: Vec<TaskIdx> = nodes.iter().filter(|node| is_passing(node)).map(|node| node.task).collect();
     let passed = backend.ended_well(run, &passing).await.map_err(missing)?;
     let passed: HashMap<TaskIdx, bool> = passing.into_iter().zip(passed).collect();
+    let mut reserved = if claims.is_empty() { HashMap::new() } else { reserved(backend, run).await? };
     let mut failures = left_out(&names, node_names.iter().zip(&views)).await?;
     let mut details = Vec::with_capacity(nodes.len());
     for ((node, name), view) in nodes.into_iter().zip(node_names).zip(views) {
         let claim = claims.remove(&node);
         let left_out = failures.remove(&name);
+        let reserved = reserved.remove(&name).unwrap_or_default();
         let iterations = iterations(&names, node, claim.as_ref()).await?;
         let found = task_details(name, view, &summary);
         let has_passed = is_passing(&node) && node.at.level() == 0 && passed.get(&node.task) == Some(&true);
         let found = if has_passed { found.passed() } else { found };
         let is_finally = names.record.is_finally(node.task);
-        details.push(TaskDetails { iterations, left_out, is_finally, ..found.with_claim(claim) });
+        let found = found.with_claim(claim);
+        details.push(TaskDetails { iterations, left_out, reserved, is_finally, ..found });
     }
     Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
 }
@@ -151,6 +165,27 @@ async fn left_out(
     let stored = stored.map_err(|error| no_run(names.run, error))?;
     let failure = |(name, stored): (String, Option<Bytes>)| Some((name, Hole::decode(&stored?)?.failure?));
     Ok(wanted.into_iter().zip(stored).filter_map(failure).collect())
+}
+
+/// Returns what the nodes of a run hold of resources, or wait for, by name.
+async fn reserved(
+    backend: &dyn Backend,
+    run: &RunId,
+) -> Result<HashMap<String, Vec<ReservedResource>>, Error> {
+    let mut reserved: HashMap<String, Vec<ReservedResource>> = HashMap::new();
+    let Some(reservations) = backend.reservations() else { return Ok(reserved) };
+    for resource in reservations.list().await? {
+        // Resources that not all runs share have names that say so.
+        let name = resource.name.split('@').next().unwrap_or_default();
+        let all = resource.holders.iter().map(|view| (view, true));
+        for (view, is_held) in all.chain(resource.waiting.iter().map(|view| (view, false))) {
+            if view.holder.run == *run {
+                let of_node = reserved.entry(view.holder.task.clone()).or_default();
+                of_node.push(ReservedResource { name: name.to_owned(), is_held });
+            }
+        }
+    }
+    Ok(reserved)
 }
 
 /// Returns how far a node is, if it repeats. A node around elements does not.
@@ -250,7 +285,16 @@ pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> Ta
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskDetails { name, state, note, claim: None, iterations: None, left_out: None, is_finally: false }
+    TaskDetails {
+        name,
+        state,
+        note,
+        claim: None,
+        iterations: None,
+        left_out: None,
+        is_finally: false,
+        reserved: Vec::new(),
+    }
 }
 
 /// Derives the state of an open node from its last note.

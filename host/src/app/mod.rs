@@ -37,6 +37,7 @@ mod assembled;
 mod name_fault;
 mod node_name;
 mod rerun;
+mod reserved;
 mod node_log;
 mod stored;
 mod archive;
@@ -50,7 +51,7 @@ mod doctor;
 #[cfg(test)]
 pub(crate) use archive::Iterations;
 pub(crate) use archive::{
-    OutputsFailed, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
+    OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
 pub(crate) use build::{

@@ -7,11 +7,14 @@ use crate::app::journal::JournalWriter;
 use crate::app::left_out::left_out_before;
 use crate::app::notification::Notification;
 use crate::app::rerun::rerun;
+use crate::app::reserved::reserved;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
-use crate::engine::{Ended, Engine, Finished, Interrupt, OutputValue, Outputs, Unwell, Verification};
+use crate::engine::{
+    Ended, Engine, Finished, Interrupt, OutputValue, Outputs, ReservedResources, Unwell, Verification,
+};
 use crate::events::{Fact, FailureFact, Recorder};
 use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
@@ -83,12 +86,14 @@ pub(crate) async fn run(
     let opening = async {
         let notices = request.backend.preflight().await?;
         let rerun = rerun(session, request.backend.as_ref(), &request.rerun).await?;
+        let place = (&request.host, request.lease);
+        let reserved = reserved(session, request.backend.as_ref(), place).await?;
         let opened = open_for(session, &request, &rerun).await?;
         let left_out = left_out_before(session, request.backend.as_ref(), &opened).await?;
-        Ok::<_, Error>((notices, opened, left_out))
+        Ok::<_, Error>((notices, (opened, reserved), left_out))
     };
     let mut monitor = state_monitor(&request, &request.recorder);
-    let (notices, opened, left_out) = tokio::select! {
+    let (notices, (opened, reserved), left_out) = tokio::select! {
         opened = monitor.beside(opening) => opened?,
         // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
@@ -115,7 +120,7 @@ pub(crate) async fn run(
         recorder.run(Fact::Warning { code: code.into(), message });
     }
     left_out.into_iter().for_each(|warning| recorder.run(warning));
-    let report = work(session, sandbox, &opened, RunRequest { recorder, ..request }).await;
+    let report = work(session, sandbox, (&opened, reserved), RunRequest { recorder, ..request }).await;
     if let Some(journal) = journal {
         journal.close().await;
     }
@@ -125,7 +130,7 @@ pub(crate) async fn run(
 async fn work(
     session: &Session,
     sandbox: Arc<Sandbox>,
-    opened: &Opened,
+    (opened, reserved): (&Opened, Option<ReservedResources>),
     request: RunRequest,
 ) -> Result<Report, Error> {
     let start = Instant::now();
@@ -147,6 +152,7 @@ async fn work(
         slots,
         seed,
         verification,
+        reserved,
         shown: session.targets.shown.clone(),
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };

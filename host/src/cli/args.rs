@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Output(OutputArguments),
     /// List stored runs, the latest first
     Runs(RunsArguments),
+    /// List what is taken of the resources that all runs share, and by whom
+    Resources(ResourcesArguments),
     /// Show a stored run: every task with its state, attempts, host, time and memory
     Show(ShowArguments),
     /// Print the output of a task's guest
@@ -361,6 +363,16 @@ pub(crate) struct RunsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ResourcesArguments {
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// The run
     #[arg(value_parser = RunId::new)]
@@ -470,6 +482,7 @@ impl Arguments {
             }
             Command::Output(OutputArguments { backend, .. })
             | Command::Runs(RunsArguments { backend, .. })
+            | Command::Resources(ResourcesArguments { backend, .. })
             | Command::Show(ShowArguments { backend, .. })
             | Command::Logs(LogsArguments { backend, .. })
             | Command::Watch(WatchArguments { backend, .. })

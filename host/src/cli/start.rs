@@ -68,6 +68,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Build(build) => commands::build::build(&context()?, build),
         Command::Output(output) => commands::output::output(&context()?, output),
         Command::Runs(runs) => commands::runs::runs(&context()?, runs),
+        Command::Resources(resources) => commands::resources::resources(&context()?, resources),
         Command::Show(show) => commands::show::show(&context()?, show),
         Command::Logs(logs) => commands::logs::logs(&context()?, logs),
         Command::Watch(watch) => commands::watch::watch(&context()?, watch),

@@ -10,6 +10,7 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
 use crate::engine::list_cache::ListCache;
+use crate::engine::reserving::Reserving;
 use crate::engine::run_facts::AtEnd;
 use crate::engine::single_flight::SingleFlight;
 use crate::engine::unresolved::Unresolved;
@@ -46,6 +47,10 @@ pub(crate) struct Context {
     pub(crate) shown: Shown,
     /// Channel on which jobs release their slot while they wait for others, and ask for it again.
     pub(crate) slot_requests: UnboundedSender<SlotRequest>,
+    /// Resources that attempts reserve; none if the plan has none.
+    pub(crate) reserving: Option<Reserving>,
+    /// Whether nothing new may start, for jobs that wait for their turn.
+    pub(crate) stopping: watch::Sender<bool>,
     pub(crate) shared: SharedCaches,
 }
 
@@ -55,6 +60,10 @@ pub(crate) enum SlotRequest {
     Release(Token),
     /// Asks for a slot again. The reply is true if the job now has one.
     Reacquire(Token, oneshot::Sender<bool>),
+    /// Releases the slot: the job waits for its turn at these resources.
+    Queue(Token, Arc<[usize]>),
+    /// Waits for a slot, before claims that have not started. The reply comes once the job has one.
+    Wait(Token, oneshot::Sender<bool>),
 }
 
 /// Values computed once for many jobs. Each has a mutex, because jobs run on many threads.
@@ -157,6 +166,25 @@ impl Context {
             && receiver.await.unwrap_or(false)
     }
 
+    /// Releases the slot of a job that waits for its turn at these resources.
+    pub(crate) fn queue(&self, token: Token, resources: &Arc<[usize]>) {
+        let request = SlotRequest::Queue(token, Arc::clone(resources));
+        let _is_received = self.slot_requests.send(request).is_ok();
+    }
+
+    /// Waits for a slot for a job that released its own. Returns whether the job now has one. Cancel safe: a slot that nobody
+    /// awaits is not given.
+    pub(crate) async fn wait_for_slot(&self, token: Token) -> bool {
+        let (reply, receiver) = oneshot::channel();
+        self.slot_requests.send(SlotRequest::Wait(token, reply)).is_ok() && receiver.await.unwrap_or(false)
+    }
+
+    /// Waits until nothing new may start. Cancel safe.
+    pub(crate) async fn stopped(&self) {
+        // The sender is in `self`, so waiting cannot fail.
+        drop(self.stopping.subscribe().wait_for(|is_stopping| *is_stopping).await);
+    }
+
     /// Remembers that `task.ready` was emitted for this node, so that the next claim does not emit it again.
     pub(crate) fn mark_ready_emitted(&self, node: NodeId) {
         self.ready_emitted().insert(node);
@@ -178,7 +206,7 @@ impl Context {
         if self.ready_emitted().insert(node) && !self.shared.begun.contains(node) {
             self.recorder.task(subject.clone(), Fact::TaskReady);
         }
-        self.recorder.task(subject, Fact::TaskBlocked { resource });
+        self.recorder.task(subject, Fact::TaskBlocked { resource, shortage: None });
     }
 
     fn ready_emitted(&self) -> MutexGuard<'_, FxHashSet<NodeId>> {

@@ -2,6 +2,7 @@
 //! A pure state machine without time or tasks: the loop in `run` feeds it and acts on its answers.
 
 use crate::engine::Interrupt;
+use crate::engine::queueing::Queueing;
 use crate::model::RunStatus;
 use crate::state::{
     Claim, NodeId, Progress, ResourceScope, ResourceShape, RunShape, Stage, Stop, Token, Want,
@@ -30,6 +31,8 @@ pub(crate) struct Dispatcher {
     working: Occupancy,
     /// Held claims that were taken over from a lost host.
     taken_over: usize,
+    /// Held claims that wait for their turn at a resource.
+    queueing: Queueing,
     interrupt: Interrupt,
     progress: Option<Progress>,
 }
@@ -79,6 +82,7 @@ impl Dispatcher {
             working: nothing(),
             shape,
             taken_over: 0,
+            queueing: Queueing::default(),
             interrupt: Interrupt::None,
             progress: None,
         }
@@ -101,10 +105,9 @@ impl Dispatcher {
         });
         // Report what is free per resource, so that the ledger skips nodes that could not start here.
         let free = amounts.zip(&self.running.taken).map(|(amount, taken)| amount.saturating_sub(*taken));
-        Want {
-            slots: capacity.saturating_sub(self.running.nodes),
-            free: free.map(|free| u32::try_from(free).unwrap_or(u32::MAX)).collect(),
-        }
+        let mut free: Vec<u32> = free.map(|free| u32::try_from(free).unwrap_or(u32::MAX)).collect();
+        self.queueing.close(&mut free, self.slots);
+        Want { slots: capacity.saturating_sub(self.running.nodes), free }
     }
 
     /// Returns whether all slots are taken.
@@ -184,13 +187,28 @@ impl Dispatcher {
     pub(crate) fn release_slot(&mut self, token: Token) -> bool {
         // Prefetched claims have no slot either, but they are bounded by `prefetch` and must not use up this bound.
         let max_slotless = self.slots.saturating_mul(MAX_SLOTLESS_PER_SLOT).saturating_add(self.prefetched());
-        if u32::try_from(self.held.len()).unwrap_or(u32::MAX) >= self.slots.saturating_add(max_slotless) {
+        let held = self.held.len().saturating_sub(self.queueing.len());
+        if u32::try_from(held).unwrap_or(u32::MAX) >= self.slots.saturating_add(max_slotless) {
             return false;
         }
+        self.yield_slot(token)
+    }
+
+    /// Releases the slot of a claim that waits for its turn at these resources. As many wait as there are slots, of each
+    /// resource: then [`Self::want`] asks for no more.
+    pub(crate) fn queue(&mut self, token: Token, resources: Arc<[usize]>) {
+        if self.held.contains_key(&token) {
+            self.queueing.add(token, resources);
+            self.yield_slot(token);
+        }
+    }
+
+    /// Takes the slot of a claim that stays held. Returns whether it had one.
+    fn yield_slot(&mut self, token: Token) -> bool {
         let Some(held) = self.held.get_mut(&token).filter(|held| held.has_slot) else {
             return false;
         };
-        // The claim stays held, but both counters drop: the ledger may hand out another node for this capacity.
+        // Both counters drop: the ledger may hand out another node for this capacity.
         (held.uses_capacity, held.has_slot) = (false, false);
         let amounts = cost(&self.costs, held.class);
         self.working.remove(amounts);
@@ -209,6 +227,7 @@ impl Dispatcher {
         if !self.has_free_slot(held.class) {
             return false;
         }
+        self.queueing.remove(token);
         self.held.insert(token, Held { uses_capacity: true, has_slot: true, ..held });
         self.running.add(cost(&self.costs, held.class));
         self.working.add(cost(&self.costs, held.class));
@@ -220,6 +239,7 @@ impl Dispatcher {
         let Some(held) = self.held.remove(&token) else {
             return;
         };
+        self.queueing.remove(token);
         self.taken_over -= usize::from(held.is_taken_over);
         let amounts = cost(&self.costs, held.class);
         if held.has_slot {

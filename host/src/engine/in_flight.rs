@@ -125,6 +125,14 @@ impl InFlight<'_> {
         Ok(returned)
     }
 
+    /// Does other work before the call, during which the key stays reserved.
+    pub(crate) async fn keep_during<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.renew_forever() => match never {},
+        }
+    }
+
     /// Renews this host's reservation of the key for as long as the call takes.
     async fn renew_forever(&self) -> Infallible {
         loop {
@@ -140,7 +148,8 @@ impl InFlight<'_> {
         self.cache.put_made(&self.request, Insert { key: *key, stored, ttl: *ttl }).await
     }
 
-    async fn abandon(&self) -> Result<(), Error> {
+    /// Gives up the key without a result.
+    pub(crate) async fn abandon(&self) -> Result<(), Error> {
         self.cache.give_up(&self.request).await
     }
 }

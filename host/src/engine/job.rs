@@ -11,10 +11,12 @@ use crate::engine::forecast::output;
 use crate::engine::in_flight::{Acquired, InFlight, acquire};
 use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
+use crate::engine::reserving::Place;
 use crate::engine::resolve::{Known, Scope};
 use crate::engine::root_cause::{find_root_cause, skip_causes};
 use crate::engine::settled::{Settled, Verdict, accepted, left_out};
 use crate::engine::skipping::{skip_reason, sources};
+use crate::engine::turn::Turn;
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verdicts::Job;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
@@ -282,7 +284,13 @@ impl Job<'_> {
         };
         let flight = match acquired? {
             Acquired::Stored(key, stored) if self.is_verified() => {
-                return Ok(self.verify_stored(key, stored, args).await);
+                return match self.turn().await? {
+                    Turn::Starts(place) => {
+                        let verifying = async { Ok(self.verify_stored(key, stored, args).await) };
+                        self.while_held(place, verifying).await
+                    }
+                    Turn::Ends(verdict) => Ok(verdict),
+                };
             }
             Acquired::Stored(key, stored) => {
                 let facts = vec![Fact::TaskCached { key: key.to_string() }];
@@ -297,6 +305,25 @@ impl Job<'_> {
             Acquired::Again => return Ok((Outcome::Release, Vec::new())),
             Acquired::Call(flight) => flight,
         };
+        // Only a call that is made takes resources. Others may wait for its result meanwhile.
+        let turn = match &flight {
+            Some(flight) => flight.keep_during(self.turn()).await?,
+            None => self.turn().await?,
+        };
+        match turn {
+            Turn::Starts(None) => self.make(flight, args).await,
+            Turn::Starts(place) => self.while_held(place, Box::pin(self.make(flight, args))).await,
+            Turn::Ends(verdict) => {
+                if let Some(flight) = flight {
+                    flight.abandon().await?;
+                }
+                Ok(verdict)
+            }
+        }
+    }
+
+    /// Makes the call.
+    async fn make(&self, flight: Option<InFlight<'_>>, args: Vec<Bytes>) -> Result<Verdict, Error> {
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
         let call = self.invocation(args, self.listener(subject));
@@ -307,6 +334,23 @@ impl Job<'_> {
                 Ok(self.settle_returned(flight.run(self.ctx.invoker.invoke(call)).await?))
             }
             (flight, true) => self.verify(flight, call).await,
+        }
+    }
+
+    /// Does work while the attempt holds what it has reserved. The work is stopped if that is lost, and the node handed out again.
+    async fn while_held(
+        &self,
+        place: Option<Place<'_>>,
+        work: impl Future<Output = Result<Verdict, Error>>,
+    ) -> Result<Verdict, Error> {
+        let Some(mut place) = place else { return work.await };
+        place.begin();
+        tokio::select! {
+            verdict = work => verdict,
+            () = place.lost() => {
+                self.ctx.mark_ready_emitted(self.claim.node);
+                Ok((Outcome::Release, vec![Fact::TaskLeaseLost]))
+            }
         }
     }
 

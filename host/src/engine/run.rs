@@ -7,6 +7,7 @@ use crate::engine::digests::Digests;
 use crate::engine::dispatch::Action;
 use crate::engine::finish::{Outputs, Shown};
 use crate::engine::interrupt::Interrupt;
+use crate::engine::reserving::{ReservedResources, Reserving};
 use crate::engine::run_state::{Commit, CommitReply, RunState};
 use crate::engine::shared_run::{SharedRunState, run_claims};
 use crate::engine::single_flight::SingleFlight;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub seed: u64,
     /// Whether shareable calls are executed once more and compared.
     pub verification: Verification,
+    /// Resources that attempts reserve at the backend; none if the plan has none.
+    pub reserved: Option<ReservedResources>,
     /// Outputs that the run shows. Once all tasks have succeeded, they decide whether the run has.
     pub shown: Shown,
 }
@@ -110,13 +113,16 @@ const fn interrupted() -> Finished {
 async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error> {
     let (slots, stored) = (settings.slots, settings.stored.clone());
     let (request_slot, slot_requests) = unbounded_channel();
-    let ctx = Arc::new(build_context(engine, settings, request_slot));
+    let ctx = Arc::new(build_context(engine, settings, request_slot)?);
     ctx.emit_stored(&stored);
     let shared = Arc::new(SharedRunState::new(RunState::new(Arc::clone(&ctx), slots)));
     let mut run = RunLoop { shared, ctx, jobs: JoinSet::new(), slot_requests };
     let ended = run.drive().await;
     run.jobs.shutdown().await;
     run.shared.state().close();
+    if let Some(reserving) = &run.ctx.reserving {
+        reserving.leave().await;
+    }
     Ok(Finished { ended: ended?, outputs: run.ctx.take_outputs() })
 }
 
@@ -203,6 +209,7 @@ impl RunLoop {
         let (shared, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
         let mut state = shared.state();
         state.set_interrupt(interrupt);
+        state.serve_waiting();
         let mut start =
             |claim: &Claim| jobs.spawn(run_claims(Arc::clone(shared), Arc::clone(ctx), claim.clone()));
         // Start what has a slot first; what remains may be surplus.
@@ -265,8 +272,16 @@ async fn ledger_changed(ledger: &dyn Ledger, seen: Version, listen_after: Durati
     ledger.changed(seen).await
 }
 
-fn build_context(engine: Engine, settings: Settings, slot_requests: UnboundedSender<SlotRequest>) -> Context {
-    Context {
+fn build_context(
+    engine: Engine,
+    settings: Settings,
+    slot_requests: UnboundedSender<SlotRequest>,
+) -> Result<Context, Error> {
+    let reserving = match settings.reserved {
+        Some(reserved) => Some(Reserving::new(reserved, (&settings.run, settings.bound.plan()))?),
+        None => None,
+    };
+    Ok(Context {
         run: settings.run,
         bound: settings.bound,
         shape: settings.shape,
@@ -282,6 +297,8 @@ fn build_context(engine: Engine, settings: Settings, slot_requests: UnboundedSen
         verification: settings.verification,
         shown: settings.shown,
         slot_requests,
+        reserving,
+        stopping: watch::Sender::new(false),
         shared: SharedCaches::new(settings.seed),
-    }
+    })
 }

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id};
 use tokio::time::Instant;
 
@@ -45,6 +46,8 @@ pub(crate) struct RunState {
     waiting: VecDeque<Token>,
     /// Running claims that need no slot and have no job yet.
     without_slot: VecDeque<Token>,
+    /// Running claims whose job waits for a slot, because it is its turn at a resource.
+    called: VecDeque<(Token, oneshot::Sender<bool>)>,
     prefetch: PrefetchPolicy,
     batch: Vec<Settled>,
     /// Claims reported as possibly lost, and released in case no other host has them.
@@ -79,6 +82,7 @@ impl RunState {
             running: FxHashMap::default(),
             waiting: VecDeque::new(),
             without_slot: VecDeque::new(),
+            called: VecDeque::new(),
             batch: Vec::new(),
             returned: HashSet::new(),
             version: Version::default(),
@@ -91,6 +95,14 @@ impl RunState {
     /// Records an interrupt.
     pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
         self.dispatcher.set_interrupt(interrupt);
+        self.tell_if_stopping();
+    }
+
+    /// Tells the jobs that wait for their turn that nothing new may start.
+    fn tell_if_stopping(&self) {
+        if self.dispatcher.is_stopping() {
+            self.ctx.stopping.send_if_modified(|is_stopping| !std::mem::replace(is_stopping, true));
+        }
     }
 
     /// Records that the ledger may have work for this host.
@@ -127,6 +139,7 @@ impl RunState {
         for settled in &batch {
             self.dispatcher.remove(settled.claim.token);
         }
+        self.serve_waiting_jobs();
         let (settlements, batch) = batch.into_iter().map(split_facts).unzip();
         let ahead = self.prefetch.prefetch_count(self.dispatcher.slots());
         let (ledger, want) = (Arc::clone(&self.ctx.ledger), self.dispatcher.want(ahead));
@@ -155,6 +168,7 @@ impl RunState {
             self.ctx.emit_blocked(blocked);
         }
         self.dispatcher.set_progress(progress);
+        self.tell_if_stopping();
         self.ctx.shared.run_deadline.set(progress.left);
         self.ctx.note_ending(progress);
         self.version = version;
@@ -326,6 +340,36 @@ impl RunState {
                 // A commit under way may have asked for a node to fill this slot, so the slot cannot be promised.
                 let has_slot = !self.is_committing && self.dispatcher.reacquire_slot(token);
                 let _is_received = reply.send(has_slot).is_ok();
+            }
+            SlotRequest::Queue(token, resources) => {
+                self.dispatcher.queue(token, resources);
+                self.mark_ledger_changed();
+            }
+            // The next step of the loop gives it one.
+            SlotRequest::Wait(token, reply) => self.called.push_back((token, reply)),
+        }
+    }
+
+    /// Gives free slots to jobs whose turn it is, before other claims start. A commit under way may have asked for nodes to
+    /// fill these slots, so they cannot be promised then.
+    pub(crate) fn serve_waiting(&mut self) {
+        if !self.is_committing {
+            self.serve_waiting_jobs();
+        }
+    }
+
+    fn serve_waiting_jobs(&mut self) {
+        while let Some((token, reply)) = self.called.pop_front() {
+            // A job that gave up has dropped the receiver.
+            if reply.is_closed() {
+                continue;
+            }
+            if !self.dispatcher.reacquire_slot(token) {
+                self.called.push_front((token, reply));
+                return;
+            }
+            if reply.send(true).is_err() {
+                self.dispatcher.free_slot(token);
             }
         }
     }

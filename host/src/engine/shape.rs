@@ -2,8 +2,8 @@
 //! The ledger in `state` hands out nodes by it.
 
 use crate::engine::finish::Shown;
-use crate::model::{Name, Size, TaskIdx};
-use crate::plan::{Bound, FanOut, MAX_ELEMENTS, Plan, Task};
+use crate::model::{Capacity, Name, Size, TaskIdx};
+use crate::plan::{Bound, FanOut, MAX_ELEMENTS, Plan, ResourceScope as Scope, Task};
 use crate::state::{
     DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape,
 };
@@ -136,10 +136,14 @@ pub(crate) fn mebibytes(size: Size) -> u32 {
 }
 
 fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
-    let named = plan.resources().iter().map(|resource| ResourceShape {
-        name: resource.name.clone(),
-        amount: resource.amount,
-        scope: if resource.is_shared { ResourceScope::Shared } else { ResourceScope::Own },
+    let named = plan.resources().iter().map(|resource| {
+        let (amount, scope) = match (resource.capacity, resource.scope) {
+            (Capacity::Amount(amount), Scope::Host) => (amount, ResourceScope::Own),
+            (Capacity::Amount(amount), Scope::Run) => (amount, ResourceScope::Shared),
+            // Reserved by each attempt. The ledger only keeps such nodes back while enough of them wait for their turn.
+            (Capacity::Amount(_), Scope::Backend) | (Capacity::Rate(_), _) => (u32::MAX, ResourceScope::Own),
+        };
+        ResourceShape { name: resource.name.clone(), amount, scope }
     });
     let memory = Name::new("host-memory").ok().map(|name| ResourceShape {
         name,

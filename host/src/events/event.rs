@@ -166,6 +166,9 @@ pub enum Fact {
     TaskBlocked {
         /// Name of the resource.
         resource: String,
+        /// What is known of it, if attempts reserve it.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        shortage: Option<ShortageFact>,
     },
     /// The task was taken over from a host that lost it.
     #[serde(rename = "task.taken_over")]
@@ -205,6 +208,32 @@ pub enum Fact {
         /// Sentence for people.
         message: String,
     },
+}
+
+/// A reserved resource that is short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShortageFact {
+    /// How much there is of it: an amount, or a rate.
+    pub capacity: String,
+    /// The amount that is held; none of a rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<u32>,
+    /// How many attempts, of all runs, are before this one.
+    pub ahead: u32,
+    /// Who has held some of it for the longest time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HolderFact>,
+}
+
+/// Who holds a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderFact {
+    /// The run.
+    pub run: String,
+    /// The task, or the element of one.
+    pub task: String,
+    /// The host.
+    pub host: String,
 }
 
 /// Failure of an attempt, a task or an output.

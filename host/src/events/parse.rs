@@ -48,8 +48,13 @@ impl Line {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::events::{FailureFact, to_json_line};
+    use crate::events::{FailureFact, HolderFact, ShortageFact, to_json_line};
     use crate::model::{FailureClass, RunId, RunStatus, SkipReason};
+
+    fn shortage() -> ShortageFact {
+        let holder = HolderFact { run: "r7".into(), task: "render[3]".into(), host: "h0".into() };
+        ShortageFact { capacity: "2".into(), held: Some(2), ahead: 1, holder: Some(holder) }
+    }
 
     /// Returns facts of every kind.
     pub(crate) fn facts() -> Vec<Fact> {
@@ -88,7 +93,12 @@ pub(crate) mod tests {
             Fact::OutputFailed { output: "o".into(), failure: failure() },
             Fact::TaskRetrying { delay_ms: 7, memory_bytes: None, timeout_ms: Some(8), failure: failure() },
             Fact::TaskRetrying { delay_ms: 7, memory_bytes: Some(9), timeout_ms: None, failure: failure() },
-            Fact::TaskBlocked { resource: "gpu".into() },
+            Fact::TaskBlocked { resource: "gpu".into(), shortage: None },
+            Fact::TaskBlocked { resource: "gpu".into(), shortage: Some(shortage()) },
+            Fact::TaskBlocked {
+                resource: "api".into(),
+                shortage: Some(ShortageFact { held: None, holder: None, ..shortage() }),
+            },
             Fact::TaskTakenOver { from: "h0".into(), takeovers: 2 },
             Fact::TaskLeaseLost,
             Fact::TaskProgress { fraction: 0.5, message: "m".into() },

@@ -2,7 +2,7 @@
 //! `draft` and `value` pass in the names that occur.
 
 use crate::manifest::{Action, LeftOut, Manifest};
-use crate::model::{Fault, Name, Path, Span, Spanned, TaskIdx};
+use crate::model::{Capacity, Fault, Name, Path, Span, Spanned, TaskIdx};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::collections::HashSet;
@@ -119,7 +119,8 @@ impl<'a> Names<'a> {
             return None;
         };
         let (_, resource) = manifest.resources.get_index(position)?;
-        if amount.value <= resource.amount {
+        let max = resource.capacity.max();
+        if amount.value <= max {
             return Some((position, amount.value));
         }
         self.reported.insert(amount.span.clone());
@@ -129,8 +130,13 @@ impl<'a> Names<'a> {
                 format!("the task requests more of resource `{name}` than the manifest has"),
             )
             .label(format!("requests {}", amount.value))
-            .related(resource.span.clone(), format!("has {}", resource.amount))
-            .help(format!("request at most {}, or the task can never start", resource.amount)),
+            .related(resource.span.clone(), format!("has {}", resource.capacity))
+            .help(match resource.capacity {
+                Capacity::Amount(_) => format!("request at most {max}, or the task can never start"),
+                Capacity::Rate(_) => {
+                    format!("request at most {max}, or write `burst = {}` beside the rate", amount.value)
+                }
+            }),
         );
         None
     }

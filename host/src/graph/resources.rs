@@ -26,7 +26,7 @@ pub(crate) fn join(parts: &[Part], faults: &mut Vec<Fault>) -> Joined {
             if at == joined.distinct.len() {
                 joined.distinct.push(Place { manifest, position });
             }
-            if (first.amount, first.scope) != (resource.amount, resource.scope) {
+            if (first.capacity, first.scope) != (resource.capacity, resource.scope) {
                 faults.push(differing(name, resource, first));
             }
             positions.push(at);
@@ -40,8 +40,8 @@ fn differing(name: &Name, resource: &Resource, first: &Resource) -> Fault {
     let message = format!("the resource `{name}` differs from that of another manifest");
     let fault = Fault::spanned(resource.span.clone(), message);
     fault
-        .label(format!("{} here", resource.amount))
-        .related(first.span.clone(), format!("{} here", first.amount))
+        .label(format!("{} here", resource.capacity))
+        .related(first.span.clone(), format!("{} here", first.capacity))
         .note("resources of one name are one resource in all manifests of a run")
-        .help("write the same amount and scope in both, or rename one")
+        .help("write the same amount or rate and the same scope in both, or rename one")
 }

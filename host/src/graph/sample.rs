@@ -14,7 +14,7 @@ use crate::manifest::{
     Action, BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param,
     Parsed, Reference, Resource, Scope, Task, When,
 };
-use crate::model::{Datum, Faults, Name, Path, Source, Span, Spanned};
+use crate::model::{Capacity, Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
@@ -125,7 +125,8 @@ impl Cursor<'_> {
                     let named = self.word();
                     self.expect("=");
                     let amount = self.word().value.parse().unwrap();
-                    let resource = Resource { span: named.span, amount, scope: Scope::Host };
+                    let capacity = Capacity::Amount(amount);
+                    let resource = Resource { span: named.span, capacity, scope: Scope::Host };
                     manifest.resources.insert(name(&named.value), resource);
                 }
                 "lost" => {

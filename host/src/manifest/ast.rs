@@ -8,7 +8,7 @@ use crate::manifest::program::Action;
 use crate::manifest::repetition::Repeat;
 use crate::manifest::test_case::Test;
 use crate::model::{
-    Datum, Digest, Endpoint, FilePath, Grant, Limits, Name, Size, Sources, Span, Spanned, UrlPrefix,
+    Capacity, Datum, Digest, Endpoint, FilePath, Grant, Limits, Name, Size, Sources, Span, Spanned, UrlPrefix,
 };
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -92,20 +92,22 @@ pub struct Param {
 pub struct Resource {
     /// Span of the resource's name.
     pub span: Span,
-    /// The available amount.
-    pub amount: u32,
-    /// The scope of the amount.
+    /// How much there is.
+    pub capacity: Capacity,
+    /// Who shares it.
     pub scope: Scope,
 }
 
-/// The scope over which a resource's amount is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The scope over which a resource is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Scope {
-    /// Each host has the amount.
+    /// Each host has its own.
     #[default]
     Host,
-    /// All hosts of the run share the amount.
+    /// All hosts of the run share it.
     Run,
+    /// All runs of the state backend share it, by name.
+    Backend,
 }
 
 /// `[components.NAME]`.

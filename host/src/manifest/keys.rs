@@ -34,7 +34,7 @@ sections! {
     /// `[params.NAME]`.
     PARAM: "type" "default" "description" "secret";
     /// `[resources] NAME`, as a table.
-    RESOURCE: "amount" "scope";
+    RESOURCE: "amount" "rate" "burst" "scope";
     /// `[defaults]`.
     DEFAULTS: "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache";
     /// `[components.NAME]`.

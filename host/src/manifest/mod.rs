@@ -32,6 +32,7 @@ mod output;
 mod repeat;
 mod repetition;
 mod scalar;
+mod resource;
 mod section;
 mod syntax;
 mod lines;

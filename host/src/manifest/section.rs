@@ -1,12 +1,12 @@
-//! Reads the small sections: the head of the file, `[state]`, `[cache]`, `[params]`, `[resources]`, `[outputs]`.
-//! Definitions with faults are left out and remembered by name. Components and tasks are in their own files.
+//! Reads the small sections: the head of the file, `[state]`, `[cache]`, `[params]`, `[outputs]`.
+//! Definitions with faults are left out and remembered by name. Components, tasks and resources are in their own files.
 
-use crate::manifest::keys::{BACKEND, PARAM, RESOURCE, URI};
+use crate::manifest::keys::{BACKEND, PARAM, URI};
 use crate::manifest::reader::Reader;
-use crate::manifest::scalar::{boolean, duration, filled, integer_within, key_name, text, word};
+use crate::manifest::scalar::{boolean, duration, filled, key_name, text};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::value::literal;
-use crate::manifest::{BackendSection, Param, Resource, Scope, UriSource};
+use crate::manifest::{BackendSection, Param, UriSource};
 use crate::model::{Fault, Name, Spanned};
 use indexmap::IndexMap;
 use std::collections::HashSet;
@@ -153,22 +153,3 @@ fn read_param(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Param> {
     table.close(reader);
     Some(Param { span: slot.key.clone(), ty: ty?, default, description, secret: secret.unwrap_or_default() })
 }
-
-/// Reads `[resources] NAME = …`.
-pub(crate) fn resource(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Resource> {
-    let span = slot.key.clone();
-    if !matches!(slot.value, DeValue::Table(_)) {
-        let amount = integer_within(reader, slot, 0..=u32::MAX)?;
-        return Some(Resource { span, amount, scope: Scope::Host });
-    }
-    let owner = format!("resource `{}`", slot.name);
-    let mut table = Table::open(reader, slot, RESOURCE, (&owner, "`{ amount = 1 }`"))?;
-    let amount = table.required(reader, ("amount", "amount = 3"), |reader, slot| {
-        integer_within(reader, slot, 0..=u32::MAX)
-    });
-    let scope = table.optional(reader, "scope", |reader, slot| word(reader, slot, &SCOPES));
-    table.close(reader);
-    Some(Resource { span, amount: amount?, scope: scope.unwrap_or_default() })
-}
-
-pub(crate) const SCOPES: [(&str, Scope); 2] = [("host", Scope::Host), ("run", Scope::Run)];

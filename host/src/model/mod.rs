@@ -1,6 +1,7 @@
 //! The vocabulary of all other modules: names, ids, sizes, durations, digests, time and randomness.
 //! Validating newtypes only. Manifests are parsed in `manifest`, WIT types are in `value`, and nothing here waits.
 
+mod capacity;
 mod clock;
 #[cfg(test)]
 mod manual_clock;
@@ -36,6 +37,7 @@ mod task_name;
 mod verdict;
 mod web;
 
+pub use capacity::{Capacity, MAX_RATE, Per, Rate, RateFault};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use datum::Datum;
 pub use digest::{Digest, Digester};

@@ -5,7 +5,7 @@ use crate::builtin::Builtin;
 use crate::graph;
 use crate::graph::{Crossing, Expr, Graph, Node};
 use crate::manifest;
-use crate::manifest::{Action, OnError, Scope as ResourceScope, Unread};
+use crate::manifest::{Action, OnError, Unread};
 use crate::model::{Datum, Fault, Faults, Name, Span, Spanned, nearest};
 use crate::plan::binding::{Target, bind};
 use crate::plan::callee::Callees;
@@ -465,5 +465,5 @@ fn pipelines(scope: &Scope<'_>) -> Vec<Pipeline> {
 }
 
 fn resource((name, resource): (&Name, &manifest::Resource)) -> Resource {
-    Resource { name: name.clone(), amount: resource.amount, is_shared: resource.scope == ResourceScope::Run }
+    Resource { name: name.clone(), capacity: resource.capacity, scope: resource.scope }
 }

@@ -79,4 +79,4 @@ pub use value::{Binding, Input, InputKind};
 #[cfg(test)]
 pub(crate) use crate::graph::Place;
 pub use crate::graph::{FanOut, Flow};
-pub use crate::manifest::{Backoff, OnError, Retry, RetryClass, RunValue};
+pub use crate::manifest::{Backoff, OnError, Retry, RetryClass, RunValue, Scope as ResourceScope};

@@ -5,8 +5,8 @@ use crate::builtin;
 use crate::builtin::{Builtin, Messages};
 use crate::graph;
 use crate::graph::Flow;
-use crate::manifest::{Grants, OnError, Policy};
-use crate::model::{Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
+use crate::manifest::{Grants, OnError, Policy, Scope as ResourceScope};
+use crate::model::{Capacity, Digest, Limits, Name, Path, Span, TaskIdx, TaskName};
 use crate::plan::identity::identity;
 use crate::plan::{Binding, Input};
 use crate::value::{Command, Conversion, Export, Signature, Type};
@@ -356,10 +356,21 @@ pub struct Output {
 pub struct Resource {
     /// Name of the resource.
     pub name: Name,
-    /// Amount that exists.
-    pub amount: u32,
-    /// Whether all hosts share it.
-    pub is_shared: bool,
+    /// How much there is.
+    pub capacity: Capacity,
+    /// Who shares it.
+    pub scope: ResourceScope,
+}
+
+impl Resource {
+    /// Returns whether tasks reserve it at the backend, one attempt at a time. The ledger counts all others.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        match (self.capacity, self.scope) {
+            (Capacity::Rate(_), _) | (Capacity::Amount(_), ResourceScope::Backend) => true,
+            (Capacity::Amount(_), ResourceScope::Host | ResourceScope::Run) => false,
+        }
+    }
 }
 
 impl Plan {

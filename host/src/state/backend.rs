@@ -10,6 +10,7 @@ use crate::state::id::{HostId, NodeId};
 use crate::state::journal::Journal;
 use crate::state::ledger::Ledger;
 use crate::state::notice::Notice;
+use crate::state::reservations::Reservations;
 use crate::state::shape::RunShape;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -89,6 +90,12 @@ pub trait Backend: Archive + Journal {
 
     /// Returns the buckets of tasks, the same for all runs. Called before [`Self::preflight`], and must not block.
     fn buckets(&self) -> Arc<dyn Buckets>;
+
+    /// Returns the resources that all runs share; `None` if the backend has none. Then runs that need them are refused. Must not
+    /// block.
+    fn reservations(&self) -> Option<Arc<dyn Reservations>> {
+        None
+    }
 
     /// Describes the backend for people, as names and values; empty if there is nothing to show.
     async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {

@@ -6,6 +6,7 @@ mod ledger;
 mod id;
 mod node_map;
 mod buckets;
+mod reservations;
 mod shape;
 mod error;
 mod failure;
@@ -57,6 +58,7 @@ pub use ledger::{
 };
 pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
+pub(crate) use memory::MemoryReservations;
 pub(crate) use node_map::NodeMap;
 pub use note::{Note, Phase, Usage};
 pub use notice::Notice;
@@ -64,6 +66,10 @@ pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]
 pub(crate) use registry::not_built_in;
 pub(crate) use rerun::Rerun;
+pub use reservations::{
+    GiveBack, Holder, Need, Reservation, ReservationSession, ReservationView, Reservations, ReserveReply,
+    Reserved, ResourceView, SessionRequest, Wait,
+};
 pub use shape::{
     CLOSING, DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape,
     TaskShape,

@@ -62,6 +62,7 @@ mod unreachable;
 mod references;
 mod repeat;
 mod reruns;
+mod resources;
 mod retries;
 mod growing_limits;
 mod run_watch;

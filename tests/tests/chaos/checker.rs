@@ -286,7 +286,7 @@ mod tests {
 
     fn event(at: u32, kind: &str, node: &str) -> Event {
         let at = format!("2026-01-01T00:00:{at:02}.000Z");
-        Event { at, kind: kind.to_owned(), node: node.to_owned(), code: String::new() }
+        Event { at, kind: kind.to_owned(), node: node.to_owned(), code: String::new(), took: 0 }
     }
 
     fn log(host: &str, events: Vec<Event>) -> Log {

@@ -13,6 +13,9 @@ use std::fmt::Write as _;
 /// Maximum distance of a task to its dependencies; a few depend on any earlier task.
 const WINDOW: usize = 60;
 
+/// Amount of the resource `seat`.
+pub(crate) const SEATS: usize = 2;
+
 /// A graph as a manifest, with the facts that the checker needs.
 pub(crate) struct Graph {
     pub(crate) manifest: String,
@@ -21,6 +24,8 @@ pub(crate) struct Graph {
     pub(crate) tasks: Vec<Task>,
     /// Whether the graph contains tasks that fail.
     pub(crate) fails: bool,
+    /// Tasks that take a seat, a resource of all runs.
+    pub(crate) seated: BTreeSet<String>,
 }
 
 /// A task.
@@ -53,6 +58,7 @@ pub(crate) struct Draft {
     pub(crate) flowing: BTreeSet<String>,
     pub(crate) texts: Vec<String>,
     pub(crate) fails: bool,
+    seated: BTreeSet<String>,
 }
 
 impl Graph {
@@ -71,6 +77,7 @@ impl Graph {
             flowing: BTreeSet::new(),
             texts: Vec::new(),
             fails,
+            seated: BTreeSet::new(),
         };
         draft.root();
         draft.wide();
@@ -83,11 +90,14 @@ impl Graph {
              [components.g]\npath = \"{guest:basic}\"\n\
              [components.r]\npath = \"{guest:repeat}\"\ngrants.context = true\n\
              [components.h]\npath = \"{guest:host-calls}\"\ngrants.context = true\n\
-             [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n";
+             [resources]\nlicence = { amount = 2, scope = \"run\" }\ndesk = 1\n\
+             pace = { rate = \"400/s\", burst = 20, scope = \"backend\" }\n";
+        let seats = format!("seat = {{ amount = {SEATS}, scope = \"backend\" }}\n");
         let may_fail = fails && draft.random.percent(50);
         let inside = if may_fail { Inside::Fragile } else { Inside::Sound };
         let included = fan_outs::included(inside);
-        Self { manifest: format!("{head}{}", draft.text), included, tasks: draft.tasks, fails }
+        let Draft { text, tasks, seated, .. } = draft;
+        Self { manifest: format!("{head}{seats}{text}"), included, tasks, fails, seated }
     }
 }
 
@@ -328,7 +338,7 @@ impl Draft {
 
     pub(crate) fn ask_for_room(&mut self, next: &mut Next, percent: u32) {
         if self.random.percent(percent) {
-            let resource = self.random.pick(&["licence", "desk"]);
+            let resource = self.random.pick(&["licence", "desk", "seat", "pace"]);
             next.line(&format!("resources = {{ {resource} = 1 }}"));
         }
     }
@@ -376,6 +386,9 @@ impl Draft {
     pub(crate) fn write_to(&mut self, section: &str, next: &Next) -> String {
         let name = format!("t{}", self.tasks.len());
         let _ = write!(self.text, "[{section}.{name}]\n{}", next.lines);
+        if next.lines.contains("seat = 1") {
+            self.seated.insert(name.clone());
+        }
         name
     }
 

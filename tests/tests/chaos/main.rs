@@ -11,6 +11,7 @@ mod fan_outs;
 mod repeats;
 mod finally;
 mod schedule;
+mod seats;
 mod client;
 mod wire;
 mod fleet;
@@ -26,9 +27,10 @@ use crate::graph::Graph;
 use crate::nemesis::{Nemesis, Servers};
 use crate::records::{Ledger, Log, Stored};
 use crate::schedule::Schedule;
-use cascade_host_tests::{Project, Redis};
+use cascade_host_tests::{Host, Project, Redis};
 use std::path::Path;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 /// The seeds of the short set: two of each emphasis.
 const SHORT: std::ops::Range<u64> = 0..8;
@@ -106,6 +108,12 @@ fn run_under_faults(
     history.append(&mut nemesis.history);
     outcome.map_err(|complaint| format!("{complaint}\n{}", nemesis.state()))?;
     let mut complaints = account(graph, schedule, expected, &mut nemesis)?.complaints();
+    if !schedule.is_lossy {
+        let logs: Vec<Log> = nemesis.fleet.files("jsonl").iter().map(|file| Log::read(file)).collect();
+        let exceeded = seats::exceeded(&graph.seated, &logs).into_iter().take(5);
+        complaints.extend(exceeded.map(|complaint| format!("more than {} seats: {complaint}", graph::SEATS)));
+    }
+    complaints.extend(held_in_the_end(&port));
     if nemesis.fleet.printed().iter().any(|one| *one != printed) {
         complaints.push("a host printed wrong outputs".to_owned());
     }
@@ -124,6 +132,18 @@ fn run_under_faults(
         return Ok(total as usize);
     }
     Err(format!("{}\n{}", complaints.join("\n"), nemesis.state()))
+}
+
+/// Returns what is still held of resources of all runs. That of killed hosts is held until their lease has passed.
+fn held_in_the_end(port: &AtomicU16) -> Option<String> {
+    let uri = format!("redis://:{PASSWORD}@127.0.0.1:{}", port.load(Ordering::SeqCst));
+    let listed = || Host::new(["resources", "--state", &uri]).run().text();
+    let is_free = |_: &u32| {
+        let is_free = listed().lines().all(|line| !line.starts_with("  "));
+        std::thread::sleep(Duration::from_millis(if is_free { 0 } else { 200 }));
+        is_free
+    };
+    (0..50).find(is_free).map_or_else(|| Some(format!("still held or awaited:\n{}", listed())), |_| None)
 }
 
 /// Returns the stored data and the output of an undisturbed run on one host.

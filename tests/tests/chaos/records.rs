@@ -5,6 +5,7 @@ use crate::client::{Client, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// The phase of a node that has a result.
 const DONE: u8 = 3;
@@ -45,6 +46,8 @@ pub(crate) struct Event {
     pub(crate) node: String,
     /// The code of a warning.
     pub(crate) code: String,
+    /// How long a call took, in milliseconds.
+    pub(crate) took: i64,
 }
 
 impl Stored {
@@ -113,7 +116,9 @@ impl Event {
             None => text("task"),
         };
         let node = event["iteration"].as_u64().map_or(node.clone(), |number| format!("{node}@{number}"));
-        Self { at: text("ts"), kind: text("event"), node, code: text("code") }
+        let took = Duration::from_secs_f64(event["duration_ms"].as_f64().unwrap_or_default() / 1e3);
+        let took = i64::try_from(took.as_millis()).expect("a call takes no ages");
+        Self { at: text("ts"), kind: text("event"), node, code: text("code"), took }
     }
 }
 

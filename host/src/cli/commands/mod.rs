@@ -14,6 +14,7 @@ pub(crate) mod build;
 pub(crate) mod output;
 pub(crate) mod output_dir;
 pub(crate) mod runs;
+pub(crate) mod resources;
 pub(crate) mod show;
 pub(crate) mod logs;
 pub(crate) mod watch;

@@ -6,7 +6,7 @@ use crate::cli::log::run_counts::RunCounts;
 use crate::cli::log::screen::{LineKind, Screen};
 use crate::cli::print::{Ink, Style, escape_control};
 use crate::config::LogLevel;
-use crate::events::{Event, Fact, FailureFact, Sink, Subject};
+use crate::events::{Event, Fact, FailureFact, ShortageFact, Sink, Subject};
 use crate::model::{RunStatus, Size, SkipReason, own_words, show_duration};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -64,6 +64,19 @@ pub(crate) fn line(event: &Event, counts: &RunCounts, style: Style) -> String {
     format!("{word}  {}\n", indented.trim_end())
 }
 
+/// Returns who holds a resource and how much of it, or its rate, and how many wait before.
+fn shown_shortage(shortage: &ShortageFact) -> String {
+    let ShortageFact { capacity, held, ahead, holder } = shortage;
+    let text = match (holder, held) {
+        (Some(holder), Some(held)) => {
+            format!(": held by run `{}`, task `{}` ({held} of {capacity})", holder.run, holder.task)
+        }
+        (_, Some(held)) => format!(" ({held} of {capacity})"),
+        (_, None) => format!(" ({capacity})"),
+    };
+    if *ahead == 0 { text } else { format!("{text}, {ahead} before it") }
+}
+
 /// The parts of a line besides the task.
 struct Rendering {
     ink: Ink,
@@ -95,8 +108,9 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
         }
         Fact::TaskReady => Rendering::new(Ink::Faint, "ready", ""),
         Fact::TaskStarted => Rendering::new(Ink::Faint, "started", ""),
-        Fact::TaskBlocked { resource } => {
-            Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`"))
+        Fact::TaskBlocked { resource, shortage } => {
+            let shortage = shortage.as_ref().map_or_else(String::new, shown_shortage);
+            Rendering::new(Ink::Faint, "blocked", format!("waits for `{resource}`{shortage}"))
         }
         Fact::TaskFinished { duration_ms, output_bytes, iterations, .. } => {
             let iterations = iterations.map_or_else(String::new, |number| count(number, "iteration") + ", ");
@@ -235,7 +249,17 @@ mod tests {
     use crate::cli::log::progress::Shown;
     use crate::cli::log::screen::tests::CapturedStderr;
     use crate::cli::print::{element, finished, iteration, run, task};
+    use crate::events::HolderFact;
     use crate::model::FailureClass;
+
+    fn held_by(run: &str) -> ShortageFact {
+        let holder = HolderFact { run: run.into(), task: "render[3]".into(), host: "h0".into() };
+        ShortageFact { capacity: "2".into(), held: Some(2), ahead: 0, holder: Some(holder) }
+    }
+
+    fn rated() -> ShortageFact {
+        ShortageFact { capacity: "10/s".into(), held: None, ahead: 3, holder: None }
+    }
 
     fn failure() -> FailureFact {
         FailureFact { class: FailureClass::Trap, error: "unreachable\n  0: boom\n  1: run\n".into() }
@@ -273,7 +297,9 @@ mod tests {
             ),
             element("count", 3, finished()),
             task("count", finished()),
-            task("merge", Fact::TaskBlocked { resource: "gpu".into() }),
+            task("merge", Fact::TaskBlocked { resource: "gpu".into(), shortage: None }),
+            task("merge", Fact::TaskBlocked { resource: "gpu".into(), shortage: Some(held_by("r7")) }),
+            task("merge", Fact::TaskBlocked { resource: "api".into(), shortage: Some(rated()) }),
             task("merge", Fact::TaskCached { key: "abc".into() }),
             task("old", Fact::TaskStored),
             task(
@@ -362,6 +388,8 @@ failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
             "started    split",
             "progress   split  50%  halfway",
             "blocked    merge  waits for `gpu`",
+            "blocked    merge  waits for `gpu`: held by run `r7`, task `render[3]` (2 of 2)",
+            "blocked    merge  waits for `api` (10/s), 3 before it",
         ] {
             assert!(text.lines().any(|logged| logged == line), "{line}\n{text}");
         }

@@ -13,6 +13,7 @@ mod pipeline_row;
 mod plan_table;
 mod repeat_row;
 mod runs_table;
+mod resources_table;
 #[cfg(test)]
 mod samples;
 mod show_table;
@@ -24,6 +25,7 @@ pub(crate) use columns::{column, pad, put_line};
 pub(crate) use json_error::JsonError;
 pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
+pub(crate) use resources_table::ResourcesTable;
 pub(crate) use runs_table::RunsTable;
 #[cfg(test)]
 pub(crate) use samples::{element, finished, iteration, run, task};

@@ -9,7 +9,7 @@ use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
-use crate::plan::{Code, Function, InputKind, Pipeline, Plan, Task};
+use crate::plan::{Code, Function, InputKind, Pipeline, Plan, ResourceScope, Task};
 use crate::value::Export;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub(crate) fn row(
         imports: session.supplies(task).map_or_else(Vec::new, supplies),
         finally: plan.is_finally(*idx),
         limits: limits(task),
+        resources: resources(task, plan),
         outside: component.map_or_else(Vec::new, |component| outside(&component.grants, session)),
         unused_grants: unused.iter().map(|grant| grant.key().to_owned()).collect(),
         missing_grants: missing.into_iter().map(missing_row).collect(),
@@ -270,6 +271,20 @@ fn by_attempt(entries: impl Iterator<Item = String>) -> String {
 }
 
 /// Lists limits, timeout, attempts and lost hosts that differ from the defaults.
+/// Returns what a task takes of resources, and who shares them.
+fn resources(task: &Task, plan: &Plan) -> Vec<String> {
+    let taken = |(position, amount): &(usize, u32)| {
+        let resource = plan.resources().get(*position)?;
+        let scope = match resource.scope {
+            ResourceScope::Host => "on each host",
+            ResourceScope::Run => "in the run",
+            ResourceScope::Backend => "over all runs",
+        };
+        Some(format!("{amount} {} ({} {scope})", resource.name, resource.capacity))
+    };
+    task.resources.iter().filter_map(taken).collect()
+}
+
 fn limits(task: &Task) -> Vec<String> {
     let defaults = Limits::default();
     let Limits { memory, fuel, output, logs, stack, disk } = task.limits;

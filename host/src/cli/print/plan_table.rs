@@ -67,6 +67,9 @@ pub(crate) struct PlanRow {
     pub(crate) finally: bool,
     /// Limits, timeout and retry that differ from the defaults: `memory 512MiB`.
     pub(crate) limits: Vec<String>,
+    /// Resources that it takes: `1 gpu (2 on each host)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) resources: Vec<String>,
     /// Granted folders outside the manifest's folder.
     pub(crate) outside: Vec<String>,
     /// Keys of grants that none of its imports uses.
@@ -295,6 +298,7 @@ impl PlanRow {
             ("imports", &imports),
             ("grants", &grants),
             ("limits", &self.limits),
+            ("takes", &self.resources),
             ("unused grants:", &self.unused_grants),
         ] {
             if !list.is_empty() {
@@ -368,6 +372,7 @@ mod tests {
             imports: Vec::new(),
             finally: false,
             limits: Vec::new(),
+            resources: Vec::new(),
             outside: Vec::new(),
             unused_grants: Vec::new(),
             missing_grants: Vec::new(),

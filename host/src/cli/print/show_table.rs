@@ -1,7 +1,7 @@
 //! `show`: a stored run with all its tasks, as a table for people and as JSON for programs.
 //! `app` supplies the task states. The JSON form is stable: new facts get new keys, and old keys stay.
 
-use crate::app::{OutputsFailed, RunDetails, TaskDetails, TaskState};
+use crate::app::{OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState};
 use crate::cli::log::{show_bytes, show_millis};
 use crate::cli::print::columns::{column, hang, pad, put_line};
 use crate::cli::print::runs_table::{RunRow, painted};
@@ -62,6 +62,12 @@ struct TaskRow {
     fuel: Option<u64>,
     output_bytes: Option<u64>,
     failure: Option<FailureRow>,
+    /// Resources of all runs that it holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<String>,
+    /// Those that it waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for: Vec<String>,
 }
 
 /// The failure of a task or of its last attempt.
@@ -173,8 +179,14 @@ impl From<&TaskDetails> for TaskRow {
                 _ => None, // only results have a size
             },
             failure: failure(details),
+            holds: named_in(details.reserved.iter().filter(|resource| resource.is_held)),
+            waits_for: named_in(details.reserved.iter().filter(|resource| !resource.is_held)),
         }
     }
+}
+
+fn named_in<'a>(resources: impl Iterator<Item = &'a ReservedResource>) -> Vec<String> {
+    resources.map(|resource| resource.name.clone()).collect()
 }
 
 const fn word(state: &TaskState) -> &'static str {
@@ -278,11 +290,18 @@ impl TaskRow {
             memory.map(|bytes| format!("{} of memory", show_bytes(bytes))),
             self.fuel.map(|fuel| format!("{fuel} fuel")),
             self.output_bytes.map(|bytes| format!("{} stored", show_bytes(bytes))),
+            named("holds", &self.holds),
+            named("waits for", &self.waits_for),
             self.host.as_ref().map(|host| format!("on {host}")),
             self.lease_ms.map(|lease| format!("lease {}", show_duration(Duration::from_millis(lease)))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
+}
+
+/// Formats `holds gpu and licence`.
+fn named(word: &str, names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("{word} {}", names.join(" and ")))
 }
 
 #[cfg(test)]
@@ -304,6 +323,7 @@ mod tests {
             iterations: None,
             left_out: None,
             is_finally: false,
+            reserved: Vec::new(),
         }
     }
 
@@ -386,6 +406,16 @@ mod tests {
         assert_eq!(shown(TaskState::Stopped, None, 1), "1 iteration of at most 100");
         assert_eq!(shown(TaskState::Open, None, 0), "no iteration of at most 100");
         assert_eq!(shown(TaskState::Done(8), None, 41), "41 iterations, 8 B stored");
+    }
+
+    #[test]
+    fn task_in_line_says_what_it_waits_for() {
+        let of = |name: &str, is_held| ReservedResource { name: name.to_owned(), is_held };
+        let shown = |reserved| {
+            TaskRow::from(&TaskDetails { reserved, ..node("t", TaskState::Running, None) }).details()
+        };
+        assert_eq!(shown(vec![of("api", false), of("gpu", false)]), "waits for api and gpu");
+        assert_eq!(shown(vec![of("gpu", true)]), "holds gpu");
     }
 
     #[test]

@@ -25,9 +25,12 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
         }
-        Command::Output(_) | Command::Runs(_) | Command::Show(_) | Command::Logs(_) | Command::Help(_) => {
-            " before all output was printed; run the command again".to_owned()
-        }
+        Command::Output(_)
+        | Command::Runs(_)
+        | Command::Resources(_)
+        | Command::Show(_)
+        | Command::Logs(_)
+        | Command::Help(_) => " before all output was printed; run the command again".to_owned(),
         Command::Watch(watch) => {
             format!(
                 ": run {run} is no longer watched, and continues. To stop it: cascade-host cancel {run}{}",
@@ -88,10 +91,20 @@ mod tests {
 
     #[test]
     fn every_command_has_a_one_line_interrupt_message() {
-        for line in
-            ["run m", "check m", "plan m", "test m", "inspect c", "build m", "output r", "runs", "show r"]
-                .into_iter()
-                .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
+        for line in [
+            "run m",
+            "check m",
+            "plan m",
+            "test m",
+            "inspect c",
+            "build m",
+            "output r",
+            "runs",
+            "resources",
+            "show r",
+        ]
+        .into_iter()
+        .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
         {
             let words = std::iter::once("cascade-host").chain(line.split(' '));
             let arguments = Arguments::try_parse_from(words).unwrap();

@@ -4,14 +4,16 @@
 use crate::cache::Cache;
 use crate::engine::tests::draft::{run_id, string};
 use crate::engine::{
-    Ended, Engine, Finished, Interrupt, OutputValue, Settings, Shown, Verification, outputs, run, shape,
+    Ended, Engine, Finished, Interrupt, OutputValue, ReservedResources, Settings, Shown, Verification,
+    outputs, run, shape,
 };
 use crate::events::{Event, Recorder, Sink, to_json_line};
 use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
-use crate::model::{FailureClass, FailurePolicy, ManualClock, Size};
-use crate::plan::Bound;
+use crate::model::{FailureClass, FailurePolicy, ManualClock, RunId, Size};
+use crate::plan::{Bound, Resource};
 use crate::state::{
     Backend, Error, HostId, Ledger, MemoryBackend, Mode, NodeId, OpenRequest, Opened, RunShape,
+    SessionRequest,
 };
 use crate::value::{to_json_text, wire};
 use async_trait::async_trait;
@@ -153,6 +155,7 @@ impl Sink for Lines {
 
 /// Everything around one run.
 pub(crate) struct Fixture {
+    pub(crate) run: RunId,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) cache: Option<Arc<dyn Cache>>,
     pub(crate) policy: FailurePolicy,
@@ -171,6 +174,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new() -> Self {
         Self {
+            run: run_id(),
             backend: Arc::new(MemoryBackend::new()),
             cache: None,
             policy: FailurePolicy::Finish,
@@ -200,7 +204,7 @@ impl Fixture {
             *hosts
         };
         let opened = self.backend.open(OpenRequest {
-            run: run_id(),
+            run: self.run.clone(),
             digest: *bound.digest(),
             record: Bytes::new(),
             shape: Arc::clone(&shape),
@@ -218,6 +222,18 @@ impl Fixture {
     /// Returns the outputs that close the run: all, unless the run has targets.
     fn shown(&self, bound: &Bound) -> Shown {
         if self.targets.is_some() { Shown::default() } else { Shown::all(bound.plan()) }
+    }
+
+    /// Opens a session of resources, as another host.
+    async fn reserved(&self, bound: &Arc<Bound>) -> Option<ReservedResources> {
+        if !bound.plan().resources().iter().any(Resource::is_reserved) {
+            return None;
+        }
+        let host = HostId(format!("host-{}", self.hosts.lock().unwrap()).into());
+        let run = self.run.clone();
+        let request = SessionRequest { run, host: host.clone(), lease: LEASE, is_gone: |_| false };
+        let session = self.backend.reservations().unwrap().open(request).await.unwrap();
+        Some(ReservedResources { session, host })
     }
 
     /// Runs a plan as another host.
@@ -246,8 +262,9 @@ impl Fixture {
             recorder,
             interrupt: self.interrupt.subscribe(),
         };
+        let reserved = self.reserved(bound).await;
         let settings = Settings {
-            run: run_id(),
+            run: self.run.clone(),
             bound: Arc::clone(bound),
             ledger: (self.wrap_ledger)(Arc::clone(&opened.ledger)),
             shape,
@@ -257,6 +274,7 @@ impl Fixture {
             slots: self.slots,
             seed: 1,
             verification: self.verification,
+            reserved,
             shown: self.shown(bound),
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;

@@ -9,6 +9,7 @@ mod for_each;
 mod repeating;
 mod retries;
 mod deadlines;
+mod reserving;
 mod resources;
 mod caching;
 mod commands;

@@ -5,8 +5,8 @@ use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
 use crate::engine::{Ended, Interrupt, Verification};
 use crate::invoke::Call;
-use crate::model::{FailureClass, FailurePolicy, Name, Path, RunStatus};
-use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Resource, Retry};
+use crate::model::{Capacity, FailureClass, FailurePolicy, Name, Path, RunStatus};
+use crate::plan::{Binding, Bound, CacheRule, OnError, Repeat, Resource, ResourceScope, Retry};
 use crate::state::Mode;
 use crate::value::{ResultType, Type, assign, compose_tuple, pick, wire};
 use bytes::Bytes;
@@ -186,7 +186,11 @@ fn strings_of(texts: &[&str]) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn iteration_that_is_short_of_a_resource_makes_its_task_not_ready_again() {
     let mut draft = growing(9);
-    draft.resources.push(Resource { name: Name::new("gpu").unwrap(), amount: 1, is_shared: false });
+    draft.resources.push(Resource {
+        name: Name::new("gpu").unwrap(),
+        capacity: Capacity::Amount(1),
+        scope: ResourceScope::Host,
+    });
     draft.tasks[0].resources = vec![(0, 1)];
     for name in ["x", "y", "z"] {
         draft.task(name, vec![]).resources = vec![(0, 1)];

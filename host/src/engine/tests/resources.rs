@@ -2,11 +2,12 @@
 
 use crate::engine::tests::draft::*;
 use crate::engine::tests::fixture::*;
-use crate::model::{Name, Size};
-use crate::plan::Resource;
+use crate::model::{Capacity, Name, Size};
+use crate::plan::{Resource, ResourceScope};
 
 fn gpu() -> Resource {
-    Resource { name: Name::new("gpu").unwrap(), amount: 1, is_shared: false }
+    let name = Name::new("gpu").unwrap();
+    Resource { name, capacity: Capacity::Amount(1), scope: ResourceScope::Host }
 }
 
 fn pool(resource: Resource) -> Draft {
@@ -21,8 +22,8 @@ fn pool(resource: Resource) -> Draft {
 
 #[tokio::test(start_paused = true)]
 async fn resource_is_taken_while_a_guest_runs() {
-    for is_shared in [true, false] {
-        let report = Fixture::new().run(&pool(Resource { is_shared, ..gpu() }).bound(), echo).await;
+    for scope in [ResourceScope::Run, ResourceScope::Host] {
+        let report = Fixture::new().run(&pool(Resource { scope, ..gpu() }).bound(), echo).await;
         let started = |task: &str| report.call(task).started;
         assert_eq!((started("a"), started("b"), started("c"), started("free")), (0, 10, 20, 0));
         assert_eq!(report.events("b"), ["ready", "blocked", "started", "finished"]);
@@ -32,9 +33,9 @@ async fn resource_is_taken_while_a_guest_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn hosts_count_own_resources_each_and_shared_resources_together() {
-    for (is_shared, together) in [(false, 2), (true, 1)] {
+    for (scope, together) in [(ResourceScope::Host, 2), (ResourceScope::Run, 1)] {
         let fixture = Fixture::new();
-        let bound = pool(Resource { is_shared, ..gpu() }).bound();
+        let bound = pool(Resource { scope, ..gpu() }).bound();
         let (first, other) = tokio::join!(fixture.run(&bound, echo), fixture.run(&bound, echo));
         let started = first
             .calls_made

@@ -6,7 +6,7 @@ use crate::manifest::{
     Backoff, CachePolicy, Expr, Grants, Manifest, OnError, Policy, Reference, Repeat, Retry, RetryClass,
     Scope, Task, UriSource,
 };
-use crate::model::{Datum, Effort, Limits, Name, Path, Random, Size};
+use crate::model::{Capacity, Datum, Effort, Limits, Name, Path, Random, Size};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,8 +46,9 @@ fn example_of_the_contract_parses_completely() {
     assert_eq!((text.ty.value.as_str(), text.secret), ("string", false));
     assert_eq!(text.default.as_ref().unwrap().value, Datum::Text("the quick brown fox".into()));
     let resources: Vec<_> =
-        manifest.resources.iter().map(|(name, it)| (name.as_str(), it.amount, it.scope)).collect();
-    assert_eq!(resources, [("gpu", 1, Scope::Host), ("licence", 3, Scope::Run)]);
+        manifest.resources.iter().map(|(name, it)| (name.as_str(), it.capacity, it.scope)).collect();
+    let amount = Capacity::Amount;
+    assert_eq!(resources, [("gpu", amount(1), Scope::Host), ("licence", amount(3), Scope::Run)]);
     let words = &manifest.components["words"];
     assert_eq!(
         (&words.path.as_ref().unwrap().value, &words.build_dir),

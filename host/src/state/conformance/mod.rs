@@ -17,6 +17,7 @@ mod left_out;
 mod order;
 mod policies;
 mod reruns;
+mod reservations;
 mod resources;
 mod resume;
 mod updates;
@@ -38,6 +39,7 @@ pub use left_out::*;
 pub use order::*;
 pub use policies::*;
 pub use reruns::*;
+pub use reservations::*;
 pub use resources::*;
 pub use resume::*;
 pub use updates::*;
@@ -237,5 +239,29 @@ macro_rules! state_conformance {
                 $crate::port::conformance::state::$case(&$harness).await;
             }
         )*
+    };
+}
+
+/// Turns each case about [`crate::port::reservations`] into a test, for backends that have them:
+/// `reservation_conformance!(tokio::test, harness)`, as in [`crate::state_conformance`].
+#[macro_export]
+macro_rules! reservation_conformance {
+    ($attribute:meta, $harness:expr) => {
+        $crate::state_conformance!(@ $attribute, $harness,
+            resource_is_shared_by_runs
+            repeated_reservation_is_held_once
+            line_is_ordered_by_priority_and_arrival
+            large_need_is_not_overtaken
+            needs_are_held_together
+            leaving_the_line_calls_the_next
+            kept_place_is_taken_again
+            first_declaration_counts_while_it_is_used
+            rate_gives_turns_in_even_steps
+            turns_of_a_rate_are_told_in_line
+            passed_lease_ends_what_a_session_holds
+            kept_lease_keeps_what_a_session_holds
+            sessions_end_with_their_hosts
+            amount_is_never_exceeded
+        );
     };
 }

@@ -5,7 +5,8 @@ use crate::model::{Clock, RunId, SystemClock};
 use crate::state::memory::buckets::MemoryBuckets;
 use crate::state::memory::ledger::{MemoryLedger, Run};
 use crate::state::memory::life::{Life, Plan};
-use crate::state::{Backend, Buckets, Error, ErrorKind, Notice, OpenKind, OpenRequest, Opened};
+use crate::state::memory::reservations::MemoryReservations;
+use crate::state::{Backend, Buckets, Error, ErrorKind, Notice, OpenKind, OpenRequest, Opened, Reservations};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ pub struct MemoryBackend {
     clock: Arc<dyn Clock>,
     shared: Arc<Runs>,
     buckets: Arc<MemoryBuckets>,
+    reservations: Arc<MemoryReservations>,
 }
 
 /// The runs of this process.
@@ -38,7 +40,8 @@ impl MemoryBackend {
     /// Creates a backend without runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { clock: Arc::new(SystemClock), shared: Arc::default(), buckets: Arc::default() }
+        let reservations = Arc::new(MemoryReservations::new());
+        Self { clock: Arc::new(SystemClock), shared: Arc::default(), buckets: Arc::default(), reservations }
     }
 
     pub(crate) fn runs(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Run>>> {
@@ -114,6 +117,10 @@ impl Backend for MemoryBackend {
     fn buckets(&self) -> Arc<dyn Buckets> {
         Arc::<MemoryBuckets>::clone(&self.buckets)
     }
+
+    fn reservations(&self) -> Option<Arc<dyn Reservations>> {
+        Some(Arc::<MemoryReservations>::clone(&self.reservations))
+    }
 }
 
 #[cfg(test)]
@@ -131,4 +138,5 @@ mod tests {
     }
 
     crate::state_conformance!(tokio::test(start_paused = true), Memory);
+    crate::reservation_conformance!(tokio::test(start_paused = true), Memory);
 }

@@ -17,6 +17,9 @@ mod queue;
 mod settle;
 mod finally;
 mod offers;
+mod pace;
+mod resource_line;
+mod reservations;
 mod task;
 mod elements;
 mod enqueue;
@@ -24,3 +27,4 @@ mod enqueue;
 mod properties;
 
 pub use backend::MemoryBackend;
+pub(crate) use reservations::MemoryReservations;

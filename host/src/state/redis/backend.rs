@@ -5,6 +5,7 @@ use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::redis::keys::{Placement, RunKeys};
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::link_to;
+use crate::state::redis::reservations::RedisReservations;
 use crate::state::redis::run::{
     Open, OpenReason, RedisLedger, Run, list, listen_forever, prune, run_heartbeat,
 };
@@ -13,7 +14,8 @@ use crate::state::redis::server::preflight::preflight;
 use crate::state::redis::stored::{FollowRun, RedisBuckets, archive, control, journal};
 use crate::state::{
     Archive, Backend, Batch, Buckets, ClaimView, Error, ErrorKind, Follow, Health, Journal, LogPart,
-    NodeView, Notice, OpenRequest, Opened, RedisUri, Removal, RunSummary, StateUri, not_built_in,
+    NodeView, Notice, OpenRequest, Opened, RedisUri, Removal, Reservations, RunSummary, StateUri,
+    not_built_in,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +39,7 @@ pub(crate) fn open(uri: &StateUri) -> Result<Arc<dyn Backend>, Error> {
 pub(crate) struct RedisBackend {
     link: Arc<Link>,
     buckets: Arc<RedisBuckets>,
+    reservations: Arc<RedisReservations>,
     // A mutex, because runs are opened on many threads. Each section only spawns tasks or reaps ended ones.
     background: Mutex<JoinSet<()>>,
 }
@@ -50,7 +53,8 @@ impl RedisBackend {
     /// Creates a backend over one link for runs and another for buckets.
     pub(crate) fn over(link: Arc<Link>, buckets: Arc<Link>) -> Self {
         let buckets = Arc::new(RedisBuckets::over(buckets));
-        Self { link, buckets, background: Mutex::new(JoinSet::new()) }
+        let reservations = Arc::new(RedisReservations::over(Arc::clone(&link)));
+        Self { link, buckets, reservations, background: Mutex::new(JoinSet::new()) }
     }
 
     fn keys(&self, run: &RunId) -> RunKeys {
@@ -122,6 +126,10 @@ impl Backend for RedisBackend {
 
     fn buckets(&self) -> Arc<dyn Buckets> {
         Arc::<RedisBuckets>::clone(&self.buckets)
+    }
+
+    fn reservations(&self) -> Option<Arc<dyn Reservations>> {
+        Some(Arc::<RedisReservations>::clone(&self.reservations))
     }
 
     async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {

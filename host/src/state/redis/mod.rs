@@ -31,6 +31,7 @@
 //! | `cascade:made` | stream, bounded | results with waiters | a day after the last one |
 //! | `cascade:bucket:<name>`, `…:keys` | hash, sorted set | data of tasks (`buckets`) | with its last key: the data belongs to the user |
 //! | `cascade:bucket:<name>:by:<process>` | hash | the last write of each turn | ten minutes after the last one |
+//! | `cascade:resources:…` | | resources of all runs (`reservations`) | a day after the last use, or once a rate is available in full |
 //! | `cascade:probe:{…}:<n>` | | scratch keys of the preflight check | at once, or after a second without the right to remove them |
 //!
 //! # Steps
@@ -79,6 +80,7 @@
 mod backend;
 mod run;
 mod stored;
+mod reservations;
 pub(crate) mod server;
 mod index;
 mod scripts;

@@ -24,6 +24,7 @@ const BEGIN_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!(
 const SET_ASIDE_TEXT: &str = concat!(include_str!("scripts/keys.lua"), include_str!("scripts/set_aside.lua"));
 const BUCKET_GET_TEXT: &str = include_str!("scripts/bucket_get.lua");
 const BUCKET_WRITE_TEXT: &str = include_str!("scripts/bucket_write.lua");
+const RESOURCES_TEXT: &str = include_str!("scripts/resources.lua");
 
 /// One step of a run: settles, claims, renews, cancels.
 pub(crate) static STEP: Script = Script::new(STEP_TEXT, || digest(STEP_TEXT));
@@ -42,3 +43,6 @@ pub(crate) static BUCKET_GET: Script = Script::new(BUCKET_GET_TEXT, || digest(BU
 
 /// Writes to a bucket.
 pub(crate) static BUCKET_WRITE: Script = Script::new(BUCKET_WRITE_TEXT, || digest(BUCKET_WRITE_TEXT));
+
+/// One step on the resources of all runs.
+pub(crate) static RESOURCES: Script = Script::new(RESOURCES_TEXT, || digest(RESOURCES_TEXT));

@@ -5,6 +5,7 @@ mod differential;
 mod fast_path;
 mod buckets;
 mod faults;
+mod reservations;
 mod urls;
 mod proxy;
 
@@ -14,7 +15,7 @@ use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::conformance::Harness;
 use crate::state::{
     Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Health, Journal, LogPart, NodeView, Notice,
-    OpenRequest, Opened, Removal, RunSummary, StateUri,
+    OpenRequest, Opened, Removal, Reservations, RunSummary, StateUri,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,6 +52,10 @@ impl Backend for Owned {
 
     fn buckets(&self) -> Arc<dyn Buckets> {
         self.backend.buckets()
+    }
+
+    fn reservations(&self) -> Option<Arc<dyn Reservations>> {
+        self.backend.reservations()
     }
 
     async fn describe(&self) -> Result<Vec<(&'static str, String)>, Error> {
@@ -144,4 +149,5 @@ mod plain {
     use super::*;
 
     crate::state_conformance!(tokio::test, Plain::default());
+    crate::reservation_conformance!(tokio::test, Plain::default());
 }

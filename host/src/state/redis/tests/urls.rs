@@ -39,6 +39,7 @@ mod user {
     }
 
     crate::state_conformance!(tokio::test, User);
+    crate::reservation_conformance!(tokio::test, User);
 }
 
 mod encrypted {
