@@ -28,13 +28,13 @@ pub fn join(left: &Table, right: &Table, on: &[String], kind: JoinKind) -> Resul
     let names = columns::cells(&right.columns, &others).into_iter().map(str::to_owned);
     let mut joined = Table { columns: left.columns.iter().cloned().chain(names).collect(), rows: Vec::new() };
     columns::check(&joined)?;
+    let rows_of = |row: &Vec<String>| partners.get(&columns::cells(row, &keys)).map_or(1, Vec::len);
+    let rows = left.rows.iter().map(rows_of).fold(0, usize::saturating_add);
+    if rows.saturating_mul(joined.columns.len()) > MAX_CELLS {
+        return Err(Error::TooLarge);
+    }
     for row in &left.rows {
         let found = partners.get(&columns::cells(row, &keys));
-        let cells =
-            found.map_or(1, Vec::len).saturating_add(joined.rows.len()).saturating_mul(joined.columns.len());
-        if cells > MAX_CELLS {
-            return Err(Error::TooLarge);
-        }
         let with = |partner: &&Vec<String>| {
             let cells = columns::cells(partner, &others).into_iter().map(str::to_owned);
             row.iter().cloned().chain(cells).collect()

