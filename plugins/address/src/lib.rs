@@ -2,6 +2,7 @@
 //! Leaves finding them, and requests, to the components.
 
 /// Returns an address as it is seen from a page. A base without `://` changes nothing.
+#[must_use]
 pub fn absolute(base: &str, reference: &str) -> String {
     let Some((scheme, rest)) = base.split_once("://") else { return reference.to_owned() };
     if has_scheme(reference) {

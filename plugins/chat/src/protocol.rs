@@ -2,7 +2,7 @@
 //! Leaves sending it to `lib`.
 
 use crate::{Message, Model, Reply, Role};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Writes the body of a request.
 pub fn question(model: &Model, messages: &[Message]) -> String {
@@ -14,15 +14,12 @@ pub fn question(model: &Model, messages: &[Message]) -> String {
         };
         json!({ "role": role, "content": message.content })
     };
+    let messages = messages.iter().map(message).collect::<Vec<_>>();
     let mut body =
-        json!({ "model": model.name, "messages": messages.iter().map(message).collect::<Vec<_>>() });
-    if let Some(most) = model.max_tokens {
-        body["max_tokens"] = json!(most);
-    }
-    if let Some(temperature) = model.temperature {
-        body["temperature"] = json!(temperature);
-    }
-    body.to_string()
+        Map::from_iter([("model".to_owned(), json!(model.name)), ("messages".to_owned(), json!(messages))]);
+    body.extend(model.max_tokens.map(|most| ("max_tokens".to_owned(), json!(most))));
+    body.extend(model.temperature.map(|temperature| ("temperature".to_owned(), json!(temperature))));
+    Value::Object(body).to_string()
 }
 
 /// Reads the body of an answer.

@@ -18,8 +18,12 @@ pub fn encode(data: &[u8], encoding: Encoding) -> String {
     match encoding {
         Encoding::Base64 => BASE64.encode(data),
         Encoding::Base64url => BASE64URL.encode(data),
-        Encoding::Hex => data.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Encoding::Hex => data.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect(),
     }
+}
+
+fn digit(number: u8) -> char {
+    char::from_digit(u32::from(number), 16).unwrap_or('0')
 }
 
 /// Reads bytes.

@@ -11,21 +11,33 @@ pub fn links(text: &str) -> Vec<Link> {
     let mut links = Vec::new();
     for event in Parser::new_ext(text, OPTIONS) {
         match event {
-            Event::Start(Tag::Link { dest_url, .. }) => open.push(link(&dest_url, false)),
-            Event::Start(Tag::Image { dest_url, .. }) => open.push(link(&dest_url, true)),
+            Event::Start(Tag::Link { dest_url, .. }) => open.push(link(&dest_url, Kind::Link)),
+            Event::Start(Tag::Image { dest_url, .. }) => open.push(link(&dest_url, Kind::Picture)),
             Event::End(TagEnd::Link | TagEnd::Image) => links.extend(open.pop()),
-            Event::Text(part) | Event::Code(part) => {
-                open.iter_mut().for_each(|link| link.text.push_str(&part));
-            }
-            Event::SoftBreak | Event::HardBreak => open.iter_mut().for_each(|link| link.text.push(' ')),
+            Event::Text(part) | Event::Code(part) => append(&mut open, &part),
+            Event::SoftBreak | Event::HardBreak => append(&mut open, " "),
             _ => {}
         }
     }
     links
 }
 
-fn link(url: &str, is_picture: bool) -> Link {
-    Link { text: String::new(), url: url.to_owned(), is_picture }
+/// A picture in a link is part of the text of both.
+fn append(open: &mut [Link], text: &str) {
+    for link in open {
+        link.text.push_str(text);
+    }
+}
+
+/// What leads to an address.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Link,
+    Picture,
+}
+
+fn link(url: &str, kind: Kind) -> Link {
+    Link { text: String::new(), url: url.to_owned(), is_picture: kind == Kind::Picture }
 }
 
 /// Returns all blocks of code.

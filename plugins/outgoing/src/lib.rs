@@ -145,10 +145,7 @@ mod tests {
             let next = after(method, status, "d#e").unwrap();
             assert_eq!((next.method.as_str(), next.url.as_str()), (expected, "https://a/b/d"));
             let has_body = names(&next).contains("Content-Type");
-            assert!(
-                has_body == !next.body.is_empty() && (has_body || expected == "GET"),
-                "{method} {status}"
-            );
+            assert!(has_body != next.body.is_empty() && (has_body || expected == "GET"), "{method} {status}");
         }
         assert!(after("GET", 200, "d").is_none() && after("GET", 304, "d").is_none());
     }

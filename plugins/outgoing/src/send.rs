@@ -45,10 +45,10 @@ pub fn once(request: &Request) -> Result<Response, Failure> {
     }
 }
 
-/// The headers, and the length of a body, without which it would be sent in chunks: S3 takes none.
+/// The headers, and the length of the body, without which it would be sent in chunks, also an empty one: S3 takes none.
 fn fields(request: &Request) -> Result<Fields, Failure> {
     let fields = Fields::new();
-    let length = (!request.body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH"))
+    let length = (!request.body.is_empty() || !matches!(request.method.as_str(), "GET" | "HEAD"))
         .then(|| ("content-length".to_owned(), request.body.len().to_string()));
     for (name, value) in request.headers.iter().chain(&length) {
         fields

@@ -17,25 +17,25 @@ impl Guest for Plugin {
     fn bars(labels: Vec<String>, series: Vec<Series>, look: Option<Look>) -> Result<String, Error> {
         let look = checks::look(look)?;
         checks::series(&labels, &series)?;
-        marks::bars(&labels, &series, &look)
+        Ok(marks::bars(&labels, &series, &look))
     }
 
     fn lines(labels: Vec<String>, series: Vec<Series>, look: Option<Look>) -> Result<String, Error> {
         let look = checks::look(look)?;
         checks::series(&labels, &series)?;
-        marks::lines(&labels, &series, &look)
+        Ok(marks::lines(&labels, &series, &look))
     }
 
     fn scatter(series: Vec<Points>, look: Option<Look>) -> Result<String, Error> {
         let look = checks::look(look)?;
         checks::points(&series)?;
-        marks::scatter(&series, &look)
+        Ok(marks::scatter(&series, &look))
     }
 
     fn curves(series: Vec<Points>, look: Option<Look>) -> Result<String, Error> {
         let look = checks::look(look)?;
         checks::points(&series)?;
-        marks::curves(&series, &look)
+        Ok(marks::curves(&series, &look))
     }
 
     fn histogram(values: Vec<f64>, bins: Option<u32>, look: Option<Look>) -> Result<String, Error> {

@@ -9,7 +9,7 @@ use crate::svg::px;
 use crate::{Error, Points, Series};
 
 /// Draws bars from zero.
-pub fn bars(labels: &[String], series: &[Series], look: &Appearance) -> Result<String, Error> {
+pub fn bars(labels: &[String], series: &[Series], look: &Appearance) -> String {
     let values = || series.iter().flat_map(|series| &series.values).copied();
     let (frame, scale) =
         framed(look, series.iter().map(|series| series.name.as_str()), || values().chain([0.0]));
@@ -32,11 +32,11 @@ pub fn bars(labels: &[String], series: &[Series], look: &Appearance) -> Result<S
             marks += "</rect>\n";
         }
     }
-    Ok(frame.around(&marks, &scale, &Below::Labels(labels)))
+    frame.around(&marks, &scale, &Below::Labels(labels))
 }
 
 /// Draws lines over labels.
-pub fn lines(labels: &[String], series: &[Series], look: &Appearance) -> Result<String, Error> {
+pub fn lines(labels: &[String], series: &[Series], look: &Appearance) -> String {
     let values = || series.iter().flat_map(|series| &series.values).copied();
     let (frame, scale) = framed(look, series.iter().map(|series| series.name.as_str()), values);
     let mut marks = String::new();
@@ -48,22 +48,22 @@ pub fn lines(labels: &[String], series: &[Series], look: &Appearance) -> Result<
             .map(|(at, value)| (frame.middle(at, labels.len()), scale.place(*value)));
         marks += &line(points, svg::colour(number));
     }
-    Ok(frame.around(&marks, &scale, &Below::Labels(labels)))
+    frame.around(&marks, &scale, &Below::Labels(labels))
 }
 
 /// Draws points.
-pub fn scatter(series: &[Points], look: &Appearance) -> Result<String, Error> {
-    Ok(plane(series, look, |points, colour| {
+pub fn scatter(series: &[Points], look: &Appearance) -> String {
+    plane(series, look, |points, colour| {
         let circle = |(x, y): (f64, f64)| format!("<circle cx=\"{}\" cy=\"{}\" r=\"3\"/>\n", px(x), px(y));
         let circles: String =
             points.into_iter().filter(|(x, y)| !x.is_nan() && !y.is_nan()).map(circle).collect();
         format!("<g fill=\"{colour}\" fill-opacity=\"0.7\">\n{circles}</g>\n")
-    }))
+    })
 }
 
 /// Draws lines through points.
-pub fn curves(series: &[Points], look: &Appearance) -> Result<String, Error> {
-    Ok(plane(series, look, |points, colour| line(points.into_iter(), colour)))
+pub fn curves(series: &[Points], look: &Appearance) -> String {
+    plane(series, look, |points, colour| line(points.into_iter(), colour))
 }
 
 /// Draws points or lines between two scales.
@@ -170,8 +170,7 @@ mod tests {
     #[test]
     fn bars_begin_at_zero() {
         let chart =
-            bars(&labels("a b"), &[series("s", &[2.0, -1.0]), series("t", &[4.0, f64::NAN])], &look())
-                .unwrap();
+            bars(&labels("a b"), &[series("s", &[2.0, -1.0]), series("t", &[4.0, f64::NAN])], &look());
         assert_eq!(chart.matches("<rect").count(), 1 + 2 + 3); // background, legend, bars
         assert!(chart.contains("<title>a: 2</title>") && chart.contains("<title>b: -1</title>"), "{chart}");
         let height = |tip: &str| {
@@ -183,7 +182,7 @@ mod tests {
 
     #[test]
     fn lines_have_gaps() {
-        let chart = lines(&labels("a b c d"), &[series("", &[1.0, f64::NAN, 2.0, 3.0])], &look()).unwrap();
+        let chart = lines(&labels("a b c d"), &[series("", &[1.0, f64::NAN, 2.0, 3.0])], &look());
         let path = chart.lines().find(|line| line.starts_with("<path")).unwrap();
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1));
         assert!(!chart.contains("width=\"10\""), "a series without a name has no legend");
@@ -192,9 +191,9 @@ mod tests {
     #[test]
     fn points_lie_between_two_scales() {
         let points = Points { name: "p".to_owned(), x: vec![0.0, 1.0, f64::NAN], y: vec![0.0, 1.0, 2.0] };
-        let chart = scatter(std::slice::from_ref(&points), &look()).unwrap();
+        let chart = scatter(std::slice::from_ref(&points), &look());
         assert_eq!(chart.matches("<circle").count(), 2);
-        assert!(curves(&[points], &look()).unwrap().contains('L'));
+        assert!(curves(&[points], &look()).contains('L'));
     }
 
     #[test]
@@ -213,7 +212,7 @@ mod tests {
             width: Some(100),
             height: Some(100),
         }));
-        let chart = bars(&["<script>".to_owned()], &[series("</svg>", &[1.0])], &look.unwrap()).unwrap();
+        let chart = bars(&["<script>".to_owned()], &[series("</svg>", &[1.0])], &look.unwrap());
         assert!(!chart.contains("<b>") && !chart.contains("<script>"), "{chart}");
         assert_eq!(chart.matches("</svg>").count(), 1);
     }

@@ -18,14 +18,14 @@ pub fn compile(pattern: &str) -> Result<Regex, Error> {
 /// Returns every match with its groups.
 pub fn matches(text: &str, pattern: &Regex) -> Vec<Match> {
     let names: Vec<Option<&str>> = pattern.capture_names().skip(1).collect();
-    let group = |name: &Option<&str>, found: Option<regex::Match<'_>>| Group {
+    let group = |name: Option<&str>, found: Option<regex::Match<'_>>| Group {
         name: name.map(str::to_owned),
         text: found.map(|found| found.as_str().to_owned()),
     };
     let all = pattern.captures_iter(text);
     all.map(|captures| {
         let whole = captures.get_match();
-        let groups = names.iter().zip(captures.iter().skip(1)).map(|(name, found)| group(name, found));
+        let groups = names.iter().zip(captures.iter().skip(1)).map(|(name, found)| group(*name, found));
         Match {
             text: whole.as_str().to_owned(),
             start: position(whole.start()),

@@ -60,15 +60,12 @@ fn unescaped(text: &str) -> String {
     let mut letters = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let known = part.split_once(';').and_then(|(name, rest)| Some((entity(name)?, rest)));
-        match known {
-            Some((letter, rest)) => {
-                letters.push(letter);
-                letters.push_str(rest);
-            }
-            None => {
-                letters.push('&');
-                letters.push_str(part);
-            }
+        if let Some((letter, rest)) = known {
+            letters.push(letter);
+            letters.push_str(rest);
+        } else {
+            letters.push('&');
+            letters.push_str(part);
         }
     }
     letters

@@ -60,7 +60,9 @@ pub fn signed(mut request: Request, keys: &Keys, region: &str, time: &Time) -> O
     covered.push(("host".to_owned(), host.to_owned()));
     covered.sort();
     let names = covered.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
-    let lines: String = covered.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let lines: Vec<String> =
+        covered.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let lines = lines.concat();
     let path = if path.is_empty() { "/" } else { path };
     let canonical = format!("{}\n{path}\n{}\n{lines}\n{names}\n{payload}", request.method, sorted(query));
     let scope = format!("{}/{region}/s3/aws4_request", time.day);
@@ -95,7 +97,8 @@ fn code(key: &[u8], text: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// Text in a URL: letters, digits, `-._~` and those of `kept` stay.

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn bytes_come_back() {
-        for data in [&b""[..], b"a", &[7; 100_000]] {
+        for data in [&b""[..], b"a", &vec![7; 100_000]] {
             assert_eq!(unpacked(&packed(data)).unwrap(), data);
         }
         let two = [packed(b"a"), packed(b"b")].concat();
