@@ -13,6 +13,8 @@ const MAX_SIDE: u32 = 16_000;
 const MAX_PIXELS: u64 = 16_000_000;
 /// Bounds what a decoder takes: a picture with 16 bits a colour.
 const MAX_MEMORY: u64 = 160 << 20;
+/// Bounds the pixels of a GIF, whose colours are chosen from copies of all of them.
+const MAX_GIF_PIXELS: u64 = 4_000_000;
 const JPEG_QUALITY: u8 = 85;
 
 /// Returns what a file says of its picture.
@@ -96,6 +98,10 @@ pub fn of_pixels(pixels: Pixels) -> Result<DynamicImage, Error> {
 
 /// Writes a picture.
 pub fn write(picture: &DynamicImage, format: Format) -> Result<Vec<u8>, Error> {
+    let (width, height) = (picture.width(), picture.height());
+    if format == Format::Gif && u64::from(width) * u64::from(height) > MAX_GIF_PIXELS {
+        return Err(too_large(width, height));
+    }
     let mut file = Cursor::new(Vec::new());
     let written = match format {
         Format::Jpeg => {
@@ -180,6 +186,8 @@ mod tests {
         file[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
         file[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
         assert!(matches!(read(&file), Err(Error::TooLarge(size)) if size.width == 60_000));
+        let wide = DynamicImage::new_luma8(2_001, 2_000);
+        assert!(matches!(write(&wide, Format::Gif), Err(Error::TooLarge(size)) if size.width == 2_001));
         for (width, height, len) in [(0, 1, 0), (1, 1, 3), (2, 2, 17)] {
             let pixels = Pixels { width, height, rgba: vec![0; len] };
             assert!(matches!(of_pixels(pixels), Err(Error::BadSize(_))));

@@ -10,6 +10,8 @@ use jaq_json::Val;
 
 /// Bounds the stack of jaq's parser, which follows brackets.
 const MAX_DEPTH: usize = 100;
+/// Bounds the stack of jaq's parser and compiler, which follow chains of operators: words and marks of a filter.
+const MAX_TOKENS: usize = 600;
 
 /// Runs a filter on a document, and writes each result.
 pub fn results(
@@ -54,6 +56,13 @@ fn compile(filter: &str, variables: &[Variable]) -> Result<Filter<JustLut<Val>>,
     if let Some(byte) = too_deep(filter) {
         return Err(mistake(filter, filter.get(byte..).unwrap_or_default(), "the filter nests too deep"));
     }
+    if let Some(byte) = too_long(filter) {
+        return Err(mistake(
+            filter,
+            filter.get(byte..).unwrap_or_default(),
+            "the filter has more than 600 tokens",
+        ));
+    }
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let arena = Arena::default();
@@ -79,6 +88,17 @@ fn too_deep(filter: &str) -> Option<usize> {
         }
         depth > MAX_DEPTH
     })
+}
+
+/// The byte at which there are too many words and marks.
+fn too_long(filter: &str) -> Option<usize> {
+    let mut is_word = false;
+    let starts = filter.char_indices().filter(|(_, letter)| {
+        let (was_word, is_space) = (is_word, letter.is_whitespace());
+        is_word = letter.is_alphanumeric() || *letter == '_';
+        !is_space && !(is_word && was_word)
+    });
+    starts.map(|(byte, _)| byte).nth(MAX_TOKENS)
 }
 
 /// What could not be read, and what was expected there.
@@ -166,7 +186,10 @@ mod tests {
                 "{filter}: {found:?}"
             );
         }
-        assert!(matches!(all("null", &"[".repeat(100_000)), Err(Error::Filter(_))));
+        for part in ["[", "-", "1|", "try ", "def f: ", "if 1 then "] {
+            assert!(matches!(all("null", &part.repeat(100_000)), Err(Error::Filter(_))), "{part}");
+        }
+        assert!(all("null", &format!("1{}", "+1".repeat(299))).is_ok_and(|found| found == ["300"]));
     }
 
     #[test]
