@@ -12,6 +12,7 @@ mod project;
 mod proxy;
 mod receiver;
 mod server;
+mod service;
 mod web;
 
 pub use examples::build_example;
@@ -27,5 +28,6 @@ pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use receiver::{Answer, Received, Receiver};
 pub use server::{Redis, free_port};
+pub use service::{Reply, Service};
 pub use waiting::{wait_for, wait_until};
 pub use web::Web;

@@ -26,6 +26,7 @@ topics! {
     "getting-started": "how to install, run an example, and write a first manifest",
     "manifest": "every key of a manifest, with type, default and example",
     "builtins": "tasks of the host itself: lists, paths, templates, JSON and CSV",
+    "plugins": "ready-made components: regex, JSON, CSV, HTML, images, charts, HTTP, S3",
     "values": "WIT types, MessagePack, JSON, and which types fit together",
     "grants": "what a guest may touch, security, secrets",
     "limits": "every limit, and what happens at it",

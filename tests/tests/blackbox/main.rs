@@ -55,6 +55,7 @@ mod partial_failure;
 mod paths;
 mod pipelines;
 mod passed_on;
+mod plugins;
 mod policies;
 mod printing;
 mod purity;
