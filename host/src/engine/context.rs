@@ -9,6 +9,7 @@ use crate::engine::deadline::RunDeadline;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
+use crate::engine::last_attempts::LastAttempts;
 use crate::engine::list_cache::ListCache;
 use crate::engine::single_flight::SingleFlight;
 use crate::engine::unresolved::Unresolved;
@@ -68,6 +69,8 @@ pub(crate) struct SharedCaches {
     root_causes: Mutex<HashMap<NodeId, NodeId>>,
     /// When this host began to work on each node that repeats.
     pub(crate) begun: Begun,
+    /// How attempts of nodes with a deadline have failed.
+    pub(crate) last_attempts: LastAttempts,
     /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
     /// The run's deadline.
@@ -91,6 +94,7 @@ impl SharedCaches {
             ready_emitted: Mutex::default(),
             root_causes: Mutex::default(),
             begun: Begun::default(),
+            last_attempts: LastAttempts::default(),
             closed: Mutex::default(),
             run_deadline: RunDeadline::default(),
             random: Mutex::new(Random::seeded(seed)),

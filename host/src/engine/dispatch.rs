@@ -250,8 +250,11 @@ impl Dispatcher {
             Some(ended) => return Action::Ended(ended),
         }
         match self.interrupt {
-            Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => Action::Interrupted,
-            Interrupt::Abort | Interrupt::Drain | Interrupt::None => Action::Wait,
+            Interrupt::None => Action::Wait,
+            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => {
+                Action::Interrupted
+            }
+            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain => Action::Wait,
         }
     }
 
@@ -265,10 +268,15 @@ impl Dispatcher {
         self.progress.and_then(|progress| progress.stop) == Some(Stop::TimedOut)
     }
 
+    /// Returns whether another run takes the place of this one.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.interrupt == Interrupt::Supersede
+    }
+
     /// Returns whether guests must be stopped and their claims released.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
-        self.interrupt == Interrupt::Abort
+        self.interrupt >= Interrupt::Abort
             || matches!(stop, Some(Stop::FailFast | Stop::Cancelled | Stop::TimedOut))
     }
 

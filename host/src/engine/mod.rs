@@ -35,6 +35,7 @@ mod retry;
 mod growth;
 mod deadline;
 mod overdue;
+mod last_attempts;
 mod exit_status;
 mod failure_text;
 mod keys;

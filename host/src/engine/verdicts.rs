@@ -160,6 +160,10 @@ impl Job<'_> {
             timeout_ms: timeout.map(millis),
             failure: FailureFact { class, error: message.to_owned() },
         };
+        if self.claim.deadline.is_some() {
+            let failure = (class, &*self.ctx.recorder.hide(message));
+            self.ctx.shared.last_attempts.keep(self.claim.node, self.claim.attempt, failure);
+        }
         Some((Outcome::Retry { delay, step: step.number() }, vec![fact]))
     }
 

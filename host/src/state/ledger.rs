@@ -35,7 +35,7 @@ pub struct Claim {
     /// node with [`Outcome::Accepted`]. Only in [`Stage::Ready`].
     pub offer: Option<Offer>,
     /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
-    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`].
+    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`] and [`Stage::Overdue`].
     pub elements: u32,
     /// The task's deadline that passes first, if it has any. [`Stage::Ready`] and [`Stage::Overdue`] have it.
     pub deadline: Option<Deadline>,
@@ -79,7 +79,8 @@ pub enum Stage {
     /// whether the run succeeds, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
     Closing,
     /// A deadline of the node has passed, so it is not to be computed. The claim takes neither slots nor resources. The
-    /// holder settles the node as failed, as left out of its list, or as done with a failure as its value.
+    /// holder settles the node as failed, as left out of its list, as skipped, or as done with a failure as its value; or
+    /// expands it into elements, which are overdue in turn.
     Overdue,
 }
 
@@ -195,8 +196,10 @@ impl Outcome {
             Self::Accepted => matches!(stage, Stage::Ready),
             Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
-            Self::Done(_) | Self::Skipped(_) | Self::LeftOut(_) => !matches!(stage, Stage::Closing),
-            Self::Retry { .. } | Self::Await(_) | Self::Iterated(_) | Self::Expand { .. } => {
+            Self::Done(_) | Self::Skipped(_) | Self::LeftOut(_) | Self::Expand { .. } => {
+                !matches!(stage, Stage::Closing)
+            }
+            Self::Retry { .. } | Self::Await(_) | Self::Iterated(_) => {
                 !matches!(stage, Stage::Closing | Stage::Overdue)
             }
         }

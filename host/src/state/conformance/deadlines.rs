@@ -231,6 +231,28 @@ pub async fn late_elements_are_overdue(harness: &dyn Harness) {
     assert!(ends.iter().all(|end| end.stage == Stage::Overdue));
 }
 
+/// A node whose deadline has passed before it was expanded is expanded all the same. Its elements are overdue.
+pub async fn overdue_node_is_expanded(harness: &dyn Harness) {
+    let mut bench = of_task(harness, &[&[]], LIMIT).await.with(0, |task| task.indexed = vec![1, 1]);
+    let mut host = bench.open().await;
+    let whole = only(host.claim().await);
+    passed().await;
+    host.slots = 0;
+    let again = only(host.settle(&whole, Outcome::Release).await.claims);
+    assert_eq!(again.stage, Stage::Overdue);
+    let expand = |items| Outcome::Expand { items, max_parallel: NonZeroU32::new(1) };
+    let outer = host.settle(&again, expand(2)).await.claims;
+    let inner = host.settle(&outer[0], expand(3)).await.claims;
+    let inner_all = [0, 1, 2].map(|item| element(0, 0).child(item));
+    assert_eq!((nodes(&outer), nodes(&inner)), (vec![element(0, 0), element(0, 1)], inner_all.to_vec()));
+    assert!(outer.iter().chain(&inner).all(|claim| claim.stage == Stage::Overdue));
+    // Its holder has to know that elements of elements are not too many together.
+    let other = only(host.settle(&outer[1], Outcome::Release).await.claims);
+    assert_eq!((other.stage, other.elements), (Stage::Overdue, 3));
+    let next = host.commit(inner.iter().map(|claim| (claim.token, left_out())).collect()).await;
+    assert_eq!(only(next.claims).stage, Stage::Expanded { items: 3 });
+}
+
 /// Any number of elements ends, whatever they wait for, and each is handed out once.
 pub async fn many_elements_end_at_the_deadline(harness: &dyn Harness) {
     const ITEMS: u32 = 2500;

@@ -73,7 +73,7 @@ macro_rules! state_conformance {
             node_of_a_lost_host_is_overdue
             overdue_node_is_not_returned
             elements_end_at_the_deadline
-            late_elements_are_overdue
+            late_elements_are_overdue overdue_node_is_expanded
             many_elements_end_at_the_deadline
             elements_that_wait_for_others_end_at_the_deadline
             elements_of_a_pipeline_wait_for_each_other

@@ -112,7 +112,8 @@ impl Machine {
         let offered = self.offers.get(id).filter(|_| stage == Stage::Ready);
         let offer = offered.map(|offer| Offer { call: offer.call, is_done: offer.result.is_some() });
         let is_expandable = self.task_shape(id.task).is_some_and(|task| task.is_expandable(&id.at));
-        let elements = if is_expandable && stage == Stage::Ready { self.elements_beside(id) } else { 0 };
+        let is_to_be_expanded = is_expandable && matches!(stage, Stage::Ready | Stage::Overdue);
+        let elements = if is_to_be_expanded { self.elements_beside(id) } else { 0 };
         let deadline = match stage {
             Stage::Ready | Stage::Overdue => self.start_deadlines(id.task, caller.now),
             Stage::Tainted | Stage::Expanded { .. } | Stage::Closing => None,

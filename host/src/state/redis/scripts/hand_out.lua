@@ -43,7 +43,7 @@ do
     out.due['l' .. token] = now + lease
     local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
     local offer, elements = '', 0
-    if stage == IS_READY and path ~= '' and is_expandable(t, path) then
+    if (stage == IS_READY or stage == IS_OVERDUE) and path ~= '' and is_expandable(t, path) then
       elements = expanded.beside(idx, path)
     elseif stage == IS_READY and t.offers then
       offer = offer_text(name_of(idx, path))

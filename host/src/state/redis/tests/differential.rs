@@ -165,6 +165,7 @@ fn outcome(random: &mut Random, bench: &Fixture, claim: &Claim, seed: u64) -> Ou
             let items = (u32::try_from(seed).unwrap() + claim.node.at.last().unwrap_or(0)) % 6;
             Outcome::Expand { items, max_parallel: NonZeroU32::new(pick(random, 3)) }
         }
+        (Stage::Overdue, 5..=8) if is_expandable => Outcome::Expand { items: 2, max_parallel: None },
         (_, 0) if random.below(3) == 0 => Outcome::Failed(b"no"[..].into()),
         (_, 1) => {
             let delay = if is_timed(seed) { TICK * pick(random, 4) } else { Duration::ZERO };
