@@ -59,7 +59,7 @@ pub(crate) use component_file::read_component;
 pub(crate) use control::{Cancelled, HostPresence, Watcher, cancel_run, watch_run};
 pub(crate) use doctor::{Finding, Verdict, diagnose};
 pub(crate) use error::{Error, Refusal};
-pub(crate) use forecast::{Forecast, Planned, forecast};
+pub(crate) use forecast::{Forecast, Parts, Planned, forecast};
 pub(crate) use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
 pub(crate) use health_monitor::{HealthChange, HealthMonitor};
 pub(crate) use hook::Hook;

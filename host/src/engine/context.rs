@@ -10,6 +10,7 @@ use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
 use crate::engine::last_attempts::LastAttempts;
+use crate::engine::left_out::LeftOutByTask;
 use crate::engine::list_cache::ListCache;
 use crate::engine::single_flight::SingleFlight;
 use crate::engine::unresolved::Unresolved;
@@ -69,6 +70,8 @@ pub(crate) struct SharedCaches {
     root_causes: Mutex<HashMap<NodeId, NodeId>>,
     /// When this host began to work on each node that repeats.
     pub(crate) begun: Begun,
+    /// The elements that are left out, until a warning names them.
+    pub(crate) left_out: LeftOutByTask,
     /// How attempts of nodes with a deadline have failed.
     pub(crate) last_attempts: LastAttempts,
     /// Outputs that close the run. Each critical section is one assignment.
@@ -94,6 +97,7 @@ impl SharedCaches {
             ready_emitted: Mutex::default(),
             root_causes: Mutex::default(),
             begun: Begun::default(),
+            left_out: LeftOutByTask::default(),
             last_attempts: LastAttempts::default(),
             closed: Mutex::default(),
             run_deadline: RunDeadline::default(),

@@ -377,6 +377,7 @@ mod tests {
             stage: Stage::Ready,
             offer: None,
             elements: 0,
+            is_kept: false,
             deadline: None,
         }
     }

@@ -2,6 +2,7 @@
 //! `job` has the claim of that node; elements end on their own.
 
 use crate::engine::failure_text::failure_of;
+use crate::engine::left_out::{LeftOut, MAX_NAMED};
 use crate::engine::resolve::Known;
 use crate::engine::root_cause::skip_causes;
 use crate::engine::settled::{Verdict, finished, left_out};
@@ -15,9 +16,6 @@ use bytes::Bytes;
 
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const CHUNK: u32 = 10_000;
-
-/// Elements that a warning names.
-const MAX_NAMED: usize = 20;
 
 /// What is known of the elements of a node.
 #[derive(Default)]
@@ -116,8 +114,12 @@ impl Job<'_> {
                 None => {
                     let list = if is_list { list.finish() } else { Bytes::new() };
                     let usage = invoke::Usage { duration, ..invoke::Usage::default() };
-                    let (outcome, facts) = finished(list, usage);
-                    (if is_list { outcome } else { Outcome::Passed }, facts)
+                    match finished(list, usage) {
+                        finished if is_list => finished,
+                        // Its elements have the results of an earlier session.
+                        _ if self.claim.is_kept => (Outcome::Passed, vec![Fact::TaskStored]),
+                        (_, facts) => (Outcome::Passed, facts),
+                    }
                 }
             },
         };
@@ -138,23 +140,13 @@ impl Job<'_> {
         }
     }
 
-    /// Returns a warning that names the elements that have failed and are left out.
+    /// Counts the elements that have failed and are left out. Returns the warning that names them, once it is complete.
     fn left_out_warning(&self, elements: &Elements, items: u32) -> Option<Fact> {
+        if self.task.leaves_out.is_empty() {
+            return None;
+        }
         let name = |item: &u32| self.ctx.shape.name_of(self.claim.node.child(*item));
-        let names: Vec<String> =
-            elements.named.iter().filter_map(name).map(|name| format!("`{name}`")).collect();
-        let more = match to_usize(elements.failed).saturating_sub(names.len()) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let task = self.ctx.shape.name_of(self.claim.node)?;
-        let failed = elements.failed;
-        let first = elements.named.first().and_then(name)?;
-        let message = format!(
-            "{failed} of {items} elements of `{task}` failed, and `on-error = \"skip\"` leaves them out: {}{more}; \
-             `--rerun '{first}'` calls one again",
-            names.join(", ")
-        );
-        (failed > 0).then_some(Fact::Warning { code: "elements-left-out".into(), message })
+        let named = elements.named.iter().filter_map(name).collect();
+        self.ctx.count_left_out(self.claim.node, LeftOut { items, failed: elements.failed, named })
     }
 }

@@ -13,6 +13,7 @@ mod context;
 mod emit;
 mod job;
 mod joining;
+mod left_out;
 mod verdicts;
 mod invocation;
 mod settled;
@@ -50,7 +51,7 @@ mod shape;
 mod tests;
 
 pub use finish::{OutputValue, Outputs, Shown, outputs};
-pub use forecast::{Fate, Reason, forecast};
+pub use forecast::{Fate, Forecasted, Reason, forecast};
 pub use interrupt::Interrupt;
 pub use rerun::with_dependents;
 pub use run::{Ended, Engine, Finished, Settings, run};

@@ -117,6 +117,7 @@ async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error>
     let ended = run.drive().await;
     run.jobs.shutdown().await;
     run.shared.state().close();
+    run.ctx.emit_left_out();
     Ok(Finished { ended: ended?, outputs: run.ctx.take_outputs() })
 }
 

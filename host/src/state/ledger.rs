@@ -37,6 +37,9 @@ pub struct Claim {
     /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
     /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`] and [`Stage::Overdue`].
     pub elements: u32,
+    /// Whether all elements have results of an earlier life, or were skipped, so that nothing below the node is new. Only in
+    /// [`Stage::Expanded`].
+    pub is_kept: bool,
     /// The task's deadline that passes first, if it has any. [`Stage::Ready`] and [`Stage::Overdue`] have it.
     pub deadline: Option<Deadline>,
 }

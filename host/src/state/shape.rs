@@ -1,7 +1,7 @@
 //! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
 //! Deriving a shape from a plan is left to the users of `plan`.
 
-use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName, to_usize};
+use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName, parse_index, to_usize};
 use crate::state::NodeId;
 use std::time::Duration;
 
@@ -172,12 +172,19 @@ pub(crate) fn split_node_name(text: &str) -> Option<(String, Vec<(u8, u32)>)> {
         name.push_str(segment);
         while !rest.is_empty() {
             let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
-            let is_number = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
-            indexes.push((before, index.parse().ok().filter(|_| is_number)?));
+            indexes.push((before, parse_index(index)?.ok()?));
             rest = after;
         }
     }
     Some((name, indexes))
+}
+
+/// Returns the name of all elements that are left out of the lists which an element with this name lies in, as `--rerun` takes
+/// it: `fetch[left-out]` for `fetch[3]`, `clean[left-out]` for `clean[3]/fetch`. None for a node that is no element.
+#[must_use]
+pub(crate) fn left_out_of(name: &str) -> Option<String> {
+    let (around, _) = name.rsplit_once('[')?;
+    Some(format!("{}[left-out]", TaskName::of_node(around)?.without_indexes()))
 }
 
 /// Splits the name of an iteration into that of its node and its number. None if the text is the name of no iteration.

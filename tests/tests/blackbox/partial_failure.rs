@@ -59,7 +59,7 @@ fn failed_elements_are_left_out_and_named() {
         let finished = run().expect(0);
         assert_eq!(finished.json(), json!({ "even": [0, 2, 4], "pair": [0, 6, 12], "count": 3 }));
         let message = "3 of 6 elements of `even` failed, and `on-error = \"skip\"` leaves them out: `even[1]`, \
-                       `even[3]`, `even[5]`; `--rerun 'even[1]'` calls one again";
+                       `even[3]`, `even[5]`; `--rerun 'even[left-out]'` calls them again";
         finished.says([message, "left out   even[3]  error: the function returned the error \"3 is odd\""]);
         let events = project.events();
         assert_eq!(warnings(&events), [message]);

@@ -2,6 +2,7 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::notify_row::NotifyRow;
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
@@ -26,6 +27,9 @@ pub(crate) struct PlanTable {
     /// The run's deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
+    /// The webhook that is told of the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<NotifyRow>,
 }
 
 /// A task of the plan.
@@ -183,7 +187,13 @@ const FATE: usize = 7;
 impl PlanTable {
     /// Creates a table of these tasks.
     pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>, pipelines: Vec<PipelineRow>) -> Self {
-        Self { v: VERSION, name: name.into(), tasks, pipelines, deadline: None }
+        Self { v: VERSION, name: name.into(), tasks, pipelines, deadline: None, notify: None }
+    }
+
+    /// Adds the webhook of `[notify]`.
+    pub(crate) fn with_notify(mut self, notify: Option<NotifyRow>) -> Self {
+        self.notify = notify;
+        self
     }
 
     /// Adds the run's deadline.
@@ -212,6 +222,10 @@ impl PlanTable {
         }
         for pipeline in &self.pipelines {
             pipeline.render(&mut out);
+        }
+        if let Some(notify) = &self.notify {
+            out.push('\n');
+            hang(&mut out, "", 0, &escape_control(&notify.text()));
         }
         out
     }

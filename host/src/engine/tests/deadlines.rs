@@ -50,7 +50,7 @@ async fn the_time_of_all_attempts_counts() {
     let failed = report.event("task", "failed");
     assert_eq!(failed["class"], "timeout");
     assert!(
-        failed["error"].as_str().unwrap().ends_with("; attempt 2 had failed: trap: scripted"),
+        failed["error"].as_str().unwrap().ends_with("; attempt 3 had failed: trap: scripted"),
         "{failed}"
     );
 }
@@ -151,7 +151,7 @@ async fn elements_of_a_list_that_has_not_begun_are_left_out() {
     assert_eq!(report.calls(), ["slow"]);
     assert_eq!(report.events("task[1]"), ["skipped"]);
     assert_eq!(report.event("task[1]", "skipped")["class"], "timeout");
-    assert_eq!(report.events("task"), ["ready", "finished"]);
+    assert_eq!(report.events("task"), ["ready", "finished", "warning"]);
 }
 
 #[tokio::test(start_paused = true)]

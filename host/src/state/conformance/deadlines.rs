@@ -107,6 +107,26 @@ pub async fn task_that_waits_for_a_retry_ends_at_its_deadline(harness: &dyn Harn
     assert_eq!(host.entry(task(0)).await, Entry::Failed(b"record"[..].into()));
 }
 
+/// Readers of the run see what its deadlines leave, once their clocks run and while hosts work on it.
+pub async fn readers_see_the_time_that_deadlines_leave(harness: &dyn Harness) {
+    let mut bench = of_task(harness, &[&[], &[]], LONG).await;
+    bench.shape.deadline = Some(LONG * 2);
+    let host = bench.open().await;
+    let names = |left: &[(Option<String>, Duration)]| -> Vec<Option<String>> {
+        left.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let left = must(bench.backend.deadlines(&bench.run()).await);
+    assert_eq!(names(&left), [None]);
+    host.claim().await;
+    let left = must(bench.backend.deadlines(&bench.run()).await);
+    assert_eq!(names(&left), [None, Some("d0".to_owned())]);
+    for ((_, left), limit) in left.iter().zip([LONG * 2, LONG]) {
+        assert!((limit.saturating_sub(TIMEOUT)..=limit).contains(left), "{left:?}");
+    }
+    bench.gone(host).await;
+    assert_eq!(must(bench.backend.deadlines(&bench.run()).await), []);
+}
+
 /// A deadline that passes wakes hosts that wait.
 pub async fn deadline_wakes(harness: &dyn Harness) {
     let mut bench = of_task(harness, &[&[]], LIMIT).await;

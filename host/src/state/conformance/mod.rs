@@ -73,7 +73,9 @@ macro_rules! state_conformance {
             node_of_a_lost_host_is_overdue
             overdue_node_is_not_returned
             elements_end_at_the_deadline
-            late_elements_are_overdue overdue_node_is_expanded
+            late_elements_are_overdue
+            overdue_node_is_expanded
+            readers_see_the_time_that_deadlines_leave
             many_elements_end_at_the_deadline
             elements_that_wait_for_others_end_at_the_deadline
             elements_of_a_pipeline_wait_for_each_other
@@ -171,6 +173,7 @@ macro_rules! state_conformance {
             rerun_needs_an_idle_run
             rerun_of_another_plan_is_offered_nothing
             rerun_is_known_until_the_run_succeeds
+            rerun_of_excluded_nodes_outlasts_a_success
             run_with_a_live_host_is_joined_and_not_replaced
             run_without_writes_expires
             usable_backend_passes_its_checks

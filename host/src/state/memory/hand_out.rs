@@ -89,8 +89,9 @@ impl Machine {
     // A node with an expired claim is taken over here: its former claim is lost, and fenced from now on.
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
-        let expanded =
-            self.branch_mut(id).and_then(|branch| branch.expansion()).map(|expansion| expansion.items);
+        let expansion = self.branch_mut(id).and_then(|branch| branch.expansion());
+        let is_kept = expansion.is_some_and(|expansion| expansion.is_kept);
+        let expanded = expansion.map(|expansion| expansion.items);
         let overdue = self.overdue(id.task);
         let node = self.node_mut(id)?;
         let stage = match (expanded, overdue) {
@@ -134,6 +135,7 @@ impl Machine {
             stage,
             offer,
             elements,
+            is_kept,
             deadline,
         })
     }

@@ -7,8 +7,8 @@ use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
 use crate::state::memory::task::{Branch, Node, Offered, Phase};
 use crate::state::{
-    Blocked, CallDigest, Claim, Entry, Error, HostId, Milestone, NodeId, NodeMap, Progress, RunShape,
-    Settlement, Stop, TaskShape, Token, Verdict, Version, Want,
+    Blocked, CallDigest, Claim, Entry, Error, HostId, Milestone, NodeId, NodeMap, Outcome, Progress,
+    RunShape, Settlement, Stop, TaskShape, Token, Verdict, Version, Want,
 };
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -59,7 +59,7 @@ enum EndClaim {
     Free,
     /// This host has it.
     Held(HostId),
-    /// Nobody has it: the life changes nothing.
+    /// Nobody has it if the run succeeds: the life has changed nothing so far.
     Nobody,
 }
 
@@ -222,11 +222,28 @@ impl Machine {
         self.end == EndClaim::Held(host.clone())
     }
 
-    /// Marks a life that follows another one. If that has succeeded and left nothing to do, nobody tells of the end of this
-    /// one, unless its outputs fail.
+    /// Marks a life that follows another one. If that has succeeded, nobody tells of the end of this one, unless it has new
+    /// results or fails.
     pub(crate) fn follow_life(&mut self, before: RunStatus) {
-        if self.open == 0 && before == RunStatus::Succeeded {
+        if before == RunStatus::Succeeded {
             self.end = EndClaim::Nobody;
+        }
+    }
+
+    /// Notes an outcome, which may be something new to tell at the end.
+    pub(crate) fn note_change(&mut self, outcome: &Outcome) {
+        let is_new = match outcome {
+            Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_) | Outcome::Accepted => true,
+            Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry { .. }
+            | Outcome::Release
+            | Outcome::Passed
+            | Outcome::Await(_)
+            | Outcome::Expand { .. } => false,
+        };
+        if is_new && self.end == EndClaim::Nobody {
+            self.end = EndClaim::Free;
         }
     }
 

@@ -46,6 +46,7 @@ impl Machine {
         if matches!(outcome, Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_)) {
             self.record_call(node, call);
         }
+        self.note_change(&outcome);
         match outcome {
             Outcome::Done(bytes) => self.end(node, Entry::Done(bytes)),
             Outcome::Skipped(reason) => self.end(node, Entry::Skipped(reason)),
@@ -163,11 +164,12 @@ impl Machine {
         // With this policy, a node follows its first failed element at once, so that the run can end.
         let has_failed = matches!(entry, Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed));
         let stops = has_failed && self.policy != FailurePolicy::KeepGoing;
+        let is_new = self.is_new(node, &entry);
         let was_expanded = self.store(node, entry);
         match node.parent() {
             None => self.open = self.open.saturating_sub(1),
             Some(around) => {
-                let is_last = self.count_ended(around);
+                let is_last = self.count_ended(around, is_new);
                 if is_last || stops {
                     self.enqueue_if_waiting(around);
                 }
@@ -224,11 +226,24 @@ impl Machine {
         self.stop = self.stop.or(stop);
     }
 
+    /// Returns whether a node that ends so has a new result, or one below it has.
+    fn is_new(&mut self, node: NodeId, entry: &Entry) -> bool {
+        match entry {
+            Entry::Done(_) | Entry::LeftOut(_) | Entry::Failed(_) => true,
+            Entry::Skipped(_) => false,
+            Entry::Open => {
+                let expansion = self.branch_mut(node).and_then(|branch| branch.expansion_mut());
+                expansion.is_none_or(|expansion| !expansion.is_kept)
+            }
+        }
+    }
+
     /// Counts an element that has ended. Returns whether it was the last one.
-    fn count_ended(&mut self, around: NodeId) -> bool {
+    fn count_ended(&mut self, around: NodeId, is_new: bool) -> bool {
         let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
         expansion.is_some_and(|expansion| {
             expansion.ended += 1;
+            expansion.is_kept &= !is_new;
             expansion.ended == expansion.items
         })
     }

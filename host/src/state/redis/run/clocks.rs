@@ -12,6 +12,14 @@ use std::time::Duration;
 /// The field of `coord` with the names of all clocks, in order.
 pub(crate) const NAMES: &str = "clocks";
 
+/// The member of `times` with the run's deadline.
+pub(crate) const RUN: &[u8] = b"K";
+
+/// Returns the member of `times` with the deadline of a clock that runs.
+pub(crate) fn member(position: u32) -> Vec<u8> {
+    [b"k".as_slice(), &position.to_be_bytes()].concat()
+}
+
 /// The time that has passed of a run and of its deadlines.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spent {

@@ -18,6 +18,8 @@ mod clocks;
 mod layout;
 mod wire;
 
+pub(crate) use begin::open_reruns;
+pub(crate) use clocks::{NAMES as CLOCK_NAMES, RUN as RUN_CLOCK, member as clock_member};
 pub(crate) use formats::{DONE, RECORD_BYTES};
 pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
 pub(crate) use ledger::RedisLedger;

@@ -60,10 +60,6 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has succeeded changes nothing. If it succeeds again, nobody tells of that.
-if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' then
-  call('HSET', COORD, 'end', '')
-end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
@@ -83,6 +79,8 @@ version = math.max(version, tonumber(call('HGET', META, 'version') or 0)) + 1
 call('UNLINK', WAKE)
 call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)
 local ok = call('HLEN', RESULTS)
+-- If this life succeeds without new results after one that has succeeded, nobody tells of that.
+if keep_results ~= '0' and meta[2] == 'succeeded' then call('HSET', COORD, 'told', ok) end
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
 call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,
   'state', state, 'stop', '', 'failed', '0', 'total', total, 'open', open, 'failures', 0, 'skips', 0, 'ok', ok,

@@ -51,8 +51,8 @@ if command == 'commit' then
     if not is_simple_list(t) then return nil end
     local raw = call('HGET', COORD, 's:' .. pack(NODE, idx, 0))
     if not raw then return nil end
-    local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
-    if is_scanning ~= 0 then return nil end
+    local items, max, cursor, ended, running, ready, reported, split_flags, placed = unpack_bytes(SPLIT, raw)
+    if split_flags ~= 0 then return nil end
     s = {idx = idx, order = t[9], class = t[8], leads = t[6] % (2 * KIND_LEADS) >= KIND_LEADS, items = items,
       max = max, cursor = cursor, ended = ended,
       running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}}

@@ -41,7 +41,8 @@ do
     change_usage(h, 1)
     run.live = run.live + 1
     out.due['l' .. token] = now + lease
-    local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
+    local s = stage == IS_EXPANDED and split_of(idx, path)
+    local items = s and s.items or 0
     local offer, elements = '', 0
     if (stage == IS_READY or stage == IS_OVERDUE) and path ~= '' and is_expandable(t, path) then
       elements = expanded.beside(idx, path)
@@ -56,7 +57,7 @@ do
     end
     if t.timed and (stage == IS_READY or stage == IS_OVERDUE) then deadline, left = deadlines.start(idx) end
     claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
-      iterations_of(idx, path), offer, elements, deadline, left}
+      iterations_of(idx, path), offer, elements, deadline, left, s and s.kept and 1 or 0}
     return true
   end
 

@@ -48,5 +48,7 @@ if is_busy then
   if call('EXISTS', COORD) == 1 then call('HSET', COORD, 'o:' .. me, ARGV[8]) end
   return {'JOIN', meta[2], meta[4], meta[6], meta[7], meta[8]}
 end
--- What was to run again has run once the run has succeeded.
-return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], meta[5] ~= 'succeeded' and meta[8] or ''}
+-- What was to run again has run once the run has succeeded, but for what it did not include: behind an empty line.
+local rerun = meta[8] or ''
+if meta[5] == 'succeeded' then rerun = rerun:match('\n\n(.*)$') or '' end
+return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], rerun}

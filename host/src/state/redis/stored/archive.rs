@@ -10,6 +10,8 @@
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
 //! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
 //! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
+//! | `rerun` | `HMGET …:meta` |
+//! | `deadlines` | the live hosts and the names in `…:coord`, then `ZSCORE …:times` per name |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one atomic step, by the script that hosts use |
 //! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
@@ -18,7 +20,7 @@ use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
 use crate::state::redis::index;
 use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
-use crate::state::redis::run::{DONE, RECORD_BYTES};
+use crate::state::redis::run::{CLOCK_NAMES, DONE, RECORD_BYTES, RUN_CLOCK, clock_member, open_reruns};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
     CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
@@ -41,6 +43,9 @@ const REMOVAL_TTL: &str = "3600000";
 
 /// Timeout of removing expired runs from the list, which is optional.
 const PRUNE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Deadlines whose time is read. A plan may have one for each of its tasks.
+const MAX_DEADLINES: usize = 1000;
 
 /// Maximum number of runs or nodes per request.
 const PAGE: usize = 500;
@@ -244,6 +249,48 @@ async fn elements(
             return Ok(names);
         }
     }
+}
+
+/// Returns the names of the nodes that run again.
+pub(crate) async fn rerun(link: &Link, run: &RunId, keys: &RunKeys) -> Result<Vec<String>, Error> {
+    let fields = Command::new("HMGET").arg(keys.key("meta")).args(["state", "rerun"]);
+    let answers = link.ask(&format!("looking up run `{run}`"), Request::read([fields])).await?;
+    let mut fields = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+    let state = fields.next().and_then(text).ok_or_else(|| no_run(run))?;
+    let names = fields.next().and_then(text).unwrap_or_default();
+    Ok(open_reruns(&names, state == RunStatus::Succeeded.as_str()).map(ToOwned::to_owned).collect())
+}
+
+/// Returns the time that is left until each deadline that runs.
+pub(crate) async fn deadlines(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+) -> Result<Vec<(Option<String>, Duration)>, Error> {
+    let doing = format!("reading the deadlines of run `{run}`");
+    let names = Command::new("HGET").arg(keys.key("coord")).arg(CLOCK_NAMES);
+    let mut answers = link.ask(&doing, Request::read([summarize(keys), names])).await?.into_iter();
+    let summary = answers.next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))?;
+    if summary.status != RunStatus::Running || summary.hosts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = answers.next().and_then(text).unwrap_or_default();
+    let names = names.split('\0').filter(|name| !name.is_empty()).take(MAX_DEADLINES);
+    let clocks: Vec<(Option<String>, Vec<u8>)> = [(None, RUN_CLOCK.to_vec())]
+        .into_iter()
+        .chain((0..).zip(names).map(|(position, name)| (Some(name.to_owned()), clock_member(position))))
+        .collect();
+    let due = clocks.iter().map(|(_, member)| Command::new("ZSCORE").arg(keys.key("times")).arg(member));
+    let commands = [Command::new("TIME")].into_iter().chain(due);
+    let mut answers = link.ask(&doing, Request::read(commands)).await?.into_iter();
+    let now = answers.next().map(Answer::list).unwrap_or_default().into_iter().filter_map(text);
+    let now: Vec<u64> = now.filter_map(|part| part.parse().ok()).collect();
+    let now = now.first().copied().unwrap_or(0) * 1000 + now.get(1).copied().unwrap_or(0) / 1000;
+    let left = |(name, answer): (Option<String>, Answer)| {
+        let due: f64 = text(answer)?.parse().ok()?;
+        Some((name, Duration::try_from_secs_f64(due / 1e3).ok()?.saturating_sub(Duration::from_millis(now))))
+    };
+    Ok(clocks.into_iter().map(|(name, _)| name).zip(answers).filter_map(left).collect())
 }
 
 /// Returns the output of a node's guest.

@@ -1,0 +1,117 @@
+//! The elements that have failed and are left out of their lists, counted by task: one warning names them.
+//! `joining` finds them; a later session of the run reads them from the state (`app/left_out`).
+
+use crate::engine::context::Context;
+use crate::events::Fact;
+use crate::model::{TaskIdx, to_usize};
+use crate::state::{NodeId, left_out_of};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Elements that a warning names.
+pub(crate) const MAX_NAMED: usize = 20;
+
+/// The elements of some lists of one task.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    /// All elements.
+    pub(crate) items: u32,
+    /// Those that are left out.
+    pub(crate) failed: u32,
+    /// The names of the first of them.
+    pub(crate) named: Vec<String>,
+}
+
+impl LeftOut {
+    fn add(&mut self, other: Self) {
+        self.items = self.items.saturating_add(other.items);
+        self.failed = self.failed.saturating_add(other.failed);
+        let rest = MAX_NAMED.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(rest));
+    }
+
+    /// Returns the warning of the elements of a task.
+    fn warning(&self, task: &str) -> Option<Fact> {
+        let names: Vec<String> = self.named.iter().map(|name| format!("`{name}`")).collect();
+        let more = match to_usize(self.failed).saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let again: BTreeSet<String> = self.named.iter().filter_map(|name| left_out_of(name)).collect();
+        let again: Vec<String> = again.into_iter().map(|name| format!("'{name}'")).collect();
+        let [which, them] = if self.failed == 1 { ["it", "it"] } else { ["them", "them"] };
+        let message = format!(
+            "{} of {} elements of `{task}` failed, and `on-error = \"skip\"` leaves {which} out: {}{more}; `--rerun {}` \
+             calls {them} again",
+            self.failed,
+            self.items,
+            names.join(", "),
+            again.join(" ")
+        );
+        (self.failed > 0).then_some(Fact::Warning { code: "elements-left-out".into(), message })
+    }
+}
+
+/// The elements of each task that this host has counted.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOutByTask {
+    // A mutex because jobs run on many threads; each critical section is one addition.
+    tasks: Mutex<BTreeMap<TaskIdx, LeftOut>>,
+}
+
+impl LeftOutByTask {
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<TaskIdx, LeftOut>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Context {
+    /// Counts the elements of a node. Returns the warning of a whole task; elements of pipelines wait for theirs.
+    pub(crate) fn count_left_out(&self, node: NodeId, found: LeftOut) -> Option<Fact> {
+        let mut tasks = self.shared.left_out.tasks();
+        tasks.entry(node.task).or_default().add(found);
+        let all = if node.at.level() == 0 { tasks.remove(&node.task) } else { None };
+        drop(tasks);
+        all?.warning(&self.shape.name_of(NodeId::of_task(node.task))?)
+    }
+
+    /// Emits the warnings of tasks that other hosts have ended, or nobody yet.
+    pub(crate) fn emit_left_out(&self) {
+        for (task, left_out) in std::mem::take(&mut *self.shared.left_out.tasks()) {
+            let name = self.shape.name_of(NodeId::of_task(task)).unwrap_or_default();
+            left_out.warning(&name).into_iter().for_each(|warning| self.recorder.run(warning));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warning_has_counts_names_and_the_line_that_calls_them_again() {
+        let of = |items, names: &[&str]| LeftOut {
+            items,
+            failed: u32::try_from(names.len()).unwrap(),
+            named: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let message = |left_out: &LeftOut| match left_out.warning("t") {
+            Some(Fact::Warning { message, .. }) => message,
+            other => panic!("{other:?}"),
+        };
+        let mut all = of(3, &["t[1]"]);
+        assert_eq!(
+            message(&all),
+            "1 of 3 elements of `t` failed, and `on-error = \"skip\"` leaves it out: `t[1]`; `--rerun 't[left-out]'` calls it \
+             again"
+        );
+        all.add(of(4, &["clean[0]/t[2]", "clean[1]/t"]));
+        let text = message(&all);
+        assert!(text.starts_with("3 of 7 elements"), "{text}");
+        let again = "`--rerun 'clean/t[left-out]' 'clean[left-out]' 't[left-out]'` calls them again";
+        assert!(text.ends_with(again), "{text}");
+        (0..MAX_NAMED).for_each(|_| all.add(of(1, &["t[0]"])));
+        assert!(message(&all).contains(" and 3 more;"), "{}", message(&all));
+        assert!(of(3, &[]).warning("t").is_none());
+    }
+}
