@@ -356,6 +356,7 @@ mod tests {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
+            larger: Vec::new(),
             has_closing: false,
             max_elements: u32::MAX,
             deadlines: Vec::new(),

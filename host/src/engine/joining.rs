@@ -2,7 +2,7 @@
 //! `job` has the claim of that node; elements end on their own.
 
 use crate::engine::failure_text::failure_of;
-use crate::engine::left_out::{LeftOut, MAX_NAMED};
+use crate::engine::left_out::{FailedAs, LeftOut, MAX_NAMED};
 use crate::engine::resolve::Known;
 use crate::engine::root_cause::skip_causes;
 use crate::engine::settled::{Verdict, finished, left_out};
@@ -10,12 +10,16 @@ use crate::engine::verdicts::Job;
 use crate::events::Fact;
 use crate::invoke;
 use crate::model::{FailureClass, SkipReason, to_usize};
+use crate::plan::OnError;
 use crate::state::{Entry, Error, FailureRecord, Hole, NodeId, Outcome};
 use crate::value::{ListBuilder, Type};
 use bytes::Bytes;
 
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const CHUNK: u32 = 10_000;
+
+/// How the stored form of a `result` begins that is an `err`: a map with this key alone.
+const ERR: &[u8] = b"\x81\xa3err";
 
 /// What is known of the elements of a node.
 #[derive(Default)]
@@ -27,12 +31,20 @@ struct Elements {
     missing: Option<u32>,
     /// The hole of an element around the node, if that is left out.
     around: Option<Hole>,
-    /// The elements that have failed and are left out: how many, and the first ones.
+    /// The elements that have failed, and are left out or have their failure as value: how many, and the first ones.
     failed: u32,
     named: Vec<u32>,
 }
 
 impl Elements {
+    /// Counts an element that has failed.
+    fn count_failed(&mut self, item: u32) {
+        self.failed += 1;
+        if self.named.len() < MAX_NAMED {
+            self.named.push(item);
+        }
+    }
+
     /// Notes an element that was skipped. A failure outweighs another skip, as it does within one element.
     fn skip(&mut self, item: u32, reason: SkipReason) {
         let is_worse = reason == SkipReason::UpstreamFailed && self.skipped != Some(reason);
@@ -44,10 +56,7 @@ impl Elements {
     /// Notes an element that is left out, of a node with this number of indexes.
     fn leave_out(&mut self, item: u32, hole: Hole, level: usize) {
         if hole.failure.is_some() {
-            self.failed += 1;
-            if self.named.len() < MAX_NAMED {
-                self.named.push(item);
-            }
+            self.count_failed(item);
         }
         if usize::from(hole.level) <= level {
             let hole = Hole { failure: None, ..hole };
@@ -76,6 +85,9 @@ impl Job<'_> {
             let end = items.min(first.saturating_add(CHUNK));
             let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
+                if let Entry::Done(value) = &entry {
+                    self.count_failure_value(&mut elements, item, value);
+                }
                 match entry {
                     Entry::Done(_) if !is_list => elements.has_done = true,
                     Entry::Done(value) => {
@@ -142,11 +154,21 @@ impl Job<'_> {
 
     /// Counts the elements that have failed and are left out. Returns the warning that names them, once it is complete.
     fn left_out_warning(&self, elements: &Elements, items: u32) -> Option<Fact> {
-        if self.task.leaves_out.is_empty() {
-            return None;
-        }
+        let are = match self.task.on_error {
+            OnError::Failure => FailedAs::Values,
+            _ if self.task.leaves_out.is_empty() => return None,
+            OnError::Fail | OnError::Value | OnError::Skip => FailedAs::LeftOut,
+        };
         let name = |item: &u32| self.ctx.shape.name_of(self.claim.node.child(*item));
         let named = elements.named.iter().filter_map(name).collect();
-        self.ctx.count_left_out(self.claim.node, LeftOut { items, failed: elements.failed, named })
+        self.ctx.count_left_out(self.claim.node, LeftOut { are, items, failed: elements.failed, named })
+    }
+
+    /// Counts a result that is a failure by `on-error`.
+    fn count_failure_value(&self, elements: &mut Elements, item: u32, value: &Bytes) {
+        let is_call = self.claim.node.at.level() + 1 == self.task.depth();
+        if is_call && self.task.on_error == OnError::Failure && value.starts_with(ERR) {
+            elements.count_failed(item);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The elements that have failed and are left out of their lists, counted by task: one warning names them.
+//! The elements that have failed and whose failures end nothing, counted by task: one warning names them.
 //! `joining` finds them; a later session of the run reads them from the state (`app/left_out`).
 
 use crate::engine::context::Context;
@@ -11,12 +11,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Elements that a warning names.
 pub(crate) const MAX_NAMED: usize = 20;
 
+/// What `on-error` makes of failed elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailedAs {
+    /// They are left out of their list.
+    LeftOut,
+    /// Their failures are values in it.
+    Values,
+}
+
 /// The elements of some lists of one task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LeftOut {
+    pub(crate) are: FailedAs,
     /// All elements.
     pub(crate) items: u32,
-    /// Those that are left out.
+    /// Those that have failed.
     pub(crate) failed: u32,
     /// The names of the first of them.
     pub(crate) named: Vec<String>,
@@ -37,18 +47,29 @@ impl LeftOut {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let again: BTreeSet<String> = self.named.iter().filter_map(|name| left_out_of(name)).collect();
-        let again: Vec<String> = again.into_iter().map(|name| format!("'{name}'")).collect();
-        let [which, them] = if self.failed == 1 { ["it", "it"] } else { ["them", "them"] };
-        let message = format!(
-            "{} of {} elements of `{task}` failed, and `on-error = \"skip\"` leaves {which} out: {}{more}; `--rerun {}` \
-             calls {them} again",
-            self.failed,
-            self.items,
-            names.join(", "),
-            again.join(" ")
-        );
-        (self.failed > 0).then_some(Fact::Warning { code: "elements-left-out".into(), message })
+        let them = if self.failed == 1 { "it" } else { "them" };
+        let (code, effect) = match self.are {
+            FailedAs::LeftOut => ("elements-left-out", format!("`on-error = \"skip\"` leaves {them} out")),
+            FailedAs::Values => {
+                ("failures-as-values", "`on-error = \"failure\"` makes values of that".to_owned())
+            }
+        };
+        let again = match self.are {
+            FailedAs::LeftOut => {
+                let lists: BTreeSet<String> =
+                    self.named.iter().filter_map(|name| left_out_of(name)).collect();
+                let lists: Vec<String> = lists.into_iter().map(|name| format!("'{name}'")).collect();
+                format!("`--rerun {}` calls {them} again", lists.join(" "))
+            }
+            FailedAs::Values => {
+                let first = self.named.first().map_or(task, String::as_str);
+                format!("`--rerun '{first}'` calls one again")
+            }
+        };
+        let (failed, items, names) = (self.failed, self.items, names.join(", "));
+        let message =
+            format!("{failed} of {items} elements of `{task}` failed, and {effect}: {names}{more}; {again}");
+        (failed > 0).then_some(Fact::Warning { code: code.into(), message })
     }
 }
 
@@ -69,7 +90,10 @@ impl Context {
     /// Counts the elements of a node. Returns the warning of a whole task; elements of pipelines wait for theirs.
     pub(crate) fn count_left_out(&self, node: NodeId, found: LeftOut) -> Option<Fact> {
         let mut tasks = self.shared.left_out.tasks();
-        tasks.entry(node.task).or_default().add(found);
+        match tasks.get_mut(&node.task) {
+            Some(all) => all.add(found),
+            None => drop(tasks.insert(node.task, found)),
+        }
         let all = if node.at.level() == 0 { tasks.remove(&node.task) } else { None };
         drop(tasks);
         all?.warning(&self.shape.name_of(NodeId::of_task(node.task))?)
@@ -91,6 +115,7 @@ mod tests {
     #[test]
     fn warning_has_counts_names_and_the_line_that_calls_them_again() {
         let of = |items, names: &[&str]| LeftOut {
+            are: FailedAs::LeftOut,
             items,
             failed: u32::try_from(names.len()).unwrap(),
             named: names.iter().map(|name| (*name).to_owned()).collect(),
@@ -113,5 +138,11 @@ mod tests {
         (0..MAX_NAMED).for_each(|_| all.add(of(1, &["t[0]"])));
         assert!(message(&all).contains(" and 3 more;"), "{}", message(&all));
         assert!(of(3, &[]).warning("t").is_none());
+        let values = LeftOut { are: FailedAs::Values, ..of(2, &["t[1]"]) };
+        assert_eq!(
+            message(&values),
+            "1 of 2 elements of `t` failed, and `on-error = \"failure\"` makes values of that: `t[1]`; `--rerun 't[1]'` calls \
+             one again"
+        );
     }
 }

@@ -19,7 +19,8 @@ pub struct Claim {
     pub token: Token,
     /// One plus the retries so far; of the current iteration, if the node repeats.
     pub attempt: u32,
-    /// The step of the last retry; of the current iteration, if the node repeats. Zero before the first one.
+    /// The step of the last retry; of the current iteration, if the node repeats. Zero before the first one. By its lowest four
+    /// bits a node takes more of the elastic resource ([`RunShape::larger`]).
     pub step: u8,
     /// Number of stored iterations of the node, and so the position of the one to be computed. Zero unless the node
     /// repeats ([`crate::state::TaskShape::is_repeated`]).
@@ -116,7 +117,7 @@ pub enum Outcome {
     Retry {
         /// The delay.
         delay: Duration,
-        /// A number for the next claims of the node ([`Claim::step`]), also if another host takes over. Ledgers give it no meaning.
+        /// A number for the next claims of the node ([`Claim::step`]), also if another host takes over.
         step: u8,
     },
     /// The node is handed out again at once, with the same attempt number.
@@ -440,12 +441,12 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts, as [`crate::port::Archive::cancel`] does.
     ///
-    /// Hosts of this crate do not call this: the command `cancel` uses the archive. The conformance suite calls both.
+    /// Hosts of this crate call it for a run that another run takes the place of; the command `cancel` uses the archive.
     async fn cancel(&self) -> Result<(), Error>;
 
     /// Returns whether this host is the one that tells others of the end of the run: once the run has ended in this life,
-    /// the first host that asks, however often it does. False for all hosts if the life before had ended well or with a
-    /// failure and left nothing to do, so that this one changes nothing.
+    /// the first host that asks, however often it does. False for all hosts if the run has succeeded in the life before and
+    /// again in this one, which has stored no result.
     async fn claim_end(&self) -> Result<bool, Error>;
 
     /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm

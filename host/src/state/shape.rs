@@ -12,6 +12,9 @@ pub struct RunShape {
     pub tasks: Vec<TaskShape>,
     /// Distinct resource requirements, the same on all hosts of a run. Class 0 requires nothing.
     pub classes: Vec<Vec<(usize, u32)>>,
+    /// Per class, how much a node takes of the elastic resource in place of what its class says, once attempts have grown: by
+    /// the lowest four bits of [`crate::port::Claim::step`], from one. Classes beyond the end of the list do not grow.
+    pub larger: Vec<Vec<u32>>,
     /// The resources. The first number of each pair in `classes` is a position in this list. Amounts of host resources may
     /// differ between hosts.
     pub resources: Vec<ResourceShape>,
@@ -230,6 +233,14 @@ impl ResourceScope {
 }
 
 impl RunShape {
+    /// Returns how much a node of a class takes of the elastic resource at a step; none if that is what its class says.
+    #[must_use]
+    pub fn larger_amount(&self, class: u16, step: u8) -> Option<u32> {
+        let larger = self.larger.get(usize::from(class))?;
+        let last = larger.len().checked_sub(1)?;
+        larger.get(usize::from(step & 0x0f).checked_sub(1)?.min(last)).copied()
+    }
+
     /// Returns the node that closes the run, which is numbered after all tasks.
     #[must_use]
     pub fn closing(&self) -> NodeId {

@@ -39,7 +39,8 @@ pub(crate) fn row(
     let (fate, mut why) = describe(fate, &elements_of, &|tasks| list(tasks, &name));
     match parts {
         Some(Parts::Elements { stored, total }) => {
-            why = format!("{stored} of its {total} elements are stored; of the others: {why}");
+            let are = if *stored == 1 { "is" } else { "are" };
+            why = format!("{stored} of its {total} elements {are} stored; of the others: {why}");
         }
         Some(Parts::Iterations(stored)) => {
             why = format!("it goes on after iteration {}, which is stored: {why}", stored.saturating_sub(1));

@@ -125,6 +125,7 @@ macro_rules! state_conformance {
             hosts_may_have_different_resource_totals
             oversized_node_takes_the_whole_resource
             oversized_node_is_left_to_a_larger_host
+            node_that_has_grown_is_left_to_a_larger_host
             oversized_node_is_claimed_once_the_larger_host_has_left
             larger_host_without_another_resource_is_ignored
             failure_lets_running_tasks_finish_and_starts_no_new_node
@@ -181,6 +182,7 @@ macro_rules! state_conformance {
             end_is_claimed_by_the_first_host_that_asks
             resumed_run_has_an_end_of_its_own
             nobody_claims_the_end_of_a_life_that_changes_nothing
+            nobody_claims_the_end_of_a_life_without_new_results
             end_of_a_run_that_was_left_is_claimed
             change_wakes_other_hosts
             change_since_the_version_wakes_immediately

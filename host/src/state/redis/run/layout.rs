@@ -293,17 +293,27 @@ fn order(rank: i64) -> u64 {
 }
 
 fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
-    let requirements = |class: &Vec<(usize, u32)>| {
+    let requirements = |(number, class): (usize, &Vec<(usize, u32)>)| {
+        let larger = shape.larger.get(number).filter(|larger| !larger.is_empty());
         let requirements = class.iter().map(|(idx, amount)| match shape.resources.get(*idx) {
             Some(ResourceShape { scope: ResourceScope::Shared, amount: total, .. }) => {
-                (*idx, *amount, SHARED, *total)
+                packed(&(*idx, *amount, SHARED, *total))
             }
-            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*idx, *amount, ELASTIC, 0),
-            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*idx, *amount, OWN, 0),
+            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => match larger {
+                Some(larger) => packed(&(*idx, *amount, ELASTIC, 0, larger)),
+                None => packed(&(*idx, *amount, ELASTIC, 0)),
+            },
+            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => packed(&(*idx, *amount, OWN, 0)),
         });
-        packed(&requirements.collect::<Vec<_>>())
+        list_of(&requirements.collect::<Vec<_>>())
     };
-    shape.classes.iter().map(requirements).collect()
+    shape.classes.iter().enumerate().map(requirements).collect()
+}
+
+/// Returns the list of values that are packed already. There are fewer than 65,536.
+fn list_of(values: &[Vec<u8>]) -> Vec<u8> {
+    let count = u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes();
+    [&[0xdc][..], &count, &values.concat()].concat()
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
@@ -421,6 +431,7 @@ mod tests {
             tasks: vec![task],
             classes: vec![vec![]],
             resources: Vec::new(),
+            larger: Vec::new(),
             has_closing: false,
             max_elements: 9,
             deadlines: Vec::new(),
@@ -450,6 +461,7 @@ mod tests {
             tasks: vec![task],
             classes: vec![vec![]],
             resources: Vec::new(),
+            larger: Vec::new(),
             has_closing: false,
             max_elements: 9,
             deadlines: Vec::new(),

@@ -247,7 +247,7 @@ if command == 'commit' then
     local free, have = amounts(ARGV[9]), amounts(ARGV[10])
     for _, d in ipairs(demand) do
       local idx, amount = d[1] + 1, d[2]
-      if d[3] == SHARED or (have[idx] or 0) < amount then return nil end
+      if d[3] == SHARED or d[5] or (have[idx] or 0) < amount then return nil end
       local fits = amount > 0 and math.floor((free[idx] or 0) / amount) or math.huge
       if fits < count_max then count_max, short = fits, d[1] end
     end

@@ -87,10 +87,28 @@ do
     return false
   end
 
-  -- Admission: returns the first resource that is short for a class, or nil.
-  local function shortage(class, free, have)
+  -- Returns how much the next node of an entry takes of the elastic resource, if attempts of it have grown, or nil.
+  local function larger_amount(e)
+    local larger
+    for _, d in ipairs(demand(e.class)) do larger = larger or d[5] end
+    if not larger then return nil end
+    local n
+    if e.all then
+      local item = first_ready(split_of(e.idx, e.path))
+      n = item and element_record(key_of(e.idx, child(e.path, item)))
+    elseif e.path == '' then
+      n = task(e.idx)
+    else
+      n = element_record(key_of(e.idx, e.path))
+    end
+    return n and larger[math.min(math.floor(n.attempt / STEP) % 16, #larger)]
+  end
+
+  -- Admission: returns the first resource that is short for a class, or nil. `larger` takes the place of what the class
+  -- says of the elastic resource.
+  local function shortage(class, larger, free, have)
     for _, d in ipairs(demand(class)) do
-      local resource, amount, scope, total = d[1], d[2], d[3], d[4]
+      local resource, amount, scope, total = d[1], d[3] == ELASTIC and larger or d[2], d[3], d[4]
       local is_free, is_here = free[resource + 1] or 0, have[resource + 1] or 0
       -- Shared resources are counted in `u`, over all hosts.
       if scope == SHARED then
@@ -183,7 +201,8 @@ do
         if e and (not best or is_before(e, best)) then best, best_lane = e, l end
       end
       if not best then return end
-      local resource = shortage(best.class, free, have)
+      local larger = larger_amount(best)
+      local resource = shortage(best.class, larger, free, have)
       -- One blocked head blocks its whole lane: all of its nodes need the same resources.
       if resource then
         report_blocked(best_lane.list, best_lane.idx, resource, slots)
@@ -195,7 +214,7 @@ do
           slots = slots - 1
           for _, d in ipairs(demand(best.class)) do
             local idx = d[1] + 1
-            local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
+            local cost = d[3] == ELASTIC and math.min(larger or d[2], have[idx] or 0) or d[2]
             if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
           end
         end
