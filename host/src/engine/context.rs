@@ -20,7 +20,7 @@ use crate::invoke::Invoker;
 use crate::model::{Random, RunId, TaskIdx};
 use crate::plan::Bound;
 use crate::state::{Ledger, NodeId, Rerun, RunShape, Token};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -61,13 +61,13 @@ pub(crate) enum SlotRequest {
 /// Values computed once for many jobs. Each has a mutex, because jobs run on many threads.
 pub(crate) struct SharedCaches {
     /// Expansions of `for-each` tasks. Each critical section is one lookup.
-    expansions: Mutex<HashMap<NodeId, Arc<ExpansionCell>>>,
+    expansions: Mutex<FxHashMap<NodeId, Arc<ExpansionCell>>>,
     /// Elements of pipelines that run over lists.
     pub(crate) lists: ListCache,
     /// Nodes for which `task.ready` was emitted before they started. Each critical section is one lookup.
-    ready_emitted: Mutex<HashSet<NodeId>>,
+    ready_emitted: Mutex<FxHashSet<NodeId>>,
     /// Skipped tasks with the root causes of their skips. Each critical section is one lookup.
-    root_causes: Mutex<HashMap<NodeId, NodeId>>,
+    root_causes: Mutex<FxHashMap<NodeId, NodeId>>,
     /// When this host began to work on each node that repeats.
     pub(crate) begun: Begun,
     /// The elements that are left out, until a warning names them.
@@ -185,7 +185,7 @@ impl Context {
         self.recorder.task(subject, Fact::TaskBlocked { resource });
     }
 
-    fn ready_emitted(&self) -> MutexGuard<'_, HashSet<NodeId>> {
+    fn ready_emitted(&self) -> MutexGuard<'_, FxHashSet<NodeId>> {
         self.shared.ready_emitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,7 +199,7 @@ impl Context {
         self.root_causes().insert(skipped, cause);
     }
 
-    fn root_causes(&self) -> MutexGuard<'_, HashMap<NodeId, NodeId>> {
+    fn root_causes(&self) -> MutexGuard<'_, FxHashMap<NodeId, NodeId>> {
         self.shared.root_causes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -75,7 +75,7 @@ impl Shown {
 pub async fn outputs(bound: &Bound, ledger: &dyn Ledger, shown: &Shown) -> Result<Outputs, Error> {
     let plan = bound.plan();
     let named = shown.named(plan);
-    let (mut known, lists) = (Known::new(), ListCache::default());
+    let (mut known, lists) = (Known::default(), ListCache::default());
     // A value says what it needs; which elements it needs is known once their number is.
     loop {
         let scope = Scope::outermost(bound, (&known, &lists), Limits::default());

@@ -21,9 +21,10 @@ use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shar
 use crate::events::Fact;
 use crate::invoke;
 use crate::model::{Digest, FailureClass, SkipReason, TaskIdx};
+use crate::plan::FanOut;
 use crate::state::{Claim, Error, Hole, NodeId, Offer, Outcome, Stage};
 use bytes::Bytes;
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::sync::{Arc, OnceLock};
 
 /// Brings a claim to its settlement. Fails only if the state backend or the cache does.
@@ -73,7 +74,8 @@ pub(crate) enum Decision {
 impl Job<'_> {
     /// Decides what the node needs, fetching other tasks' entries until that is possible, and does it.
     async fn advance(&self) -> Result<Verdict, Error> {
-        let mut known = Known::new();
+        let mut known = Known::default();
+        self.fetch_entries(&mut known, self.flows_from()).await?;
         loop {
             let needs = match self.decide(&known) {
                 Ok(Decision::Skip(reason)) | Err(Unresolved::Skip(reason)) => {
@@ -100,7 +102,7 @@ impl Job<'_> {
                 Err(Unresolved::Needs(needs)) => needs,
             };
             // A needed task that was fetched and is still open has not ended: the node must wait for it.
-            let needs: HashSet<NodeId> = needs.into_iter().collect();
+            let needs: Vec<NodeId> = needs.into_iter().collect::<FxHashSet<_>>().into_iter().collect();
             let open: Vec<NodeId> = needs.iter().copied().filter(|node| known.contains_key(node)).collect();
             if let Some(excluded) = open.iter().find(|node| !self.ctx.is_included(node.task)) {
                 return Ok(self.failed(FailureClass::Input, &self.excluded(excluded.task), None));
@@ -117,8 +119,29 @@ impl Job<'_> {
         format!("the task needs task `{name}`, which is not a target of this run")
     }
 
-    pub(crate) async fn fetch_entries(&self, known: &mut Known, nodes: HashSet<NodeId>) -> Result<(), Error> {
-        let nodes: Vec<NodeId> = nodes.into_iter().collect();
+    /// Returns the elements of other tasks that this one flows from: it needs those in any case.
+    pub(crate) fn flows_from(&self) -> Vec<NodeId> {
+        let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
+        let (Some(flow), Some((around, item))) = (&self.task.flow, node.at.split_last()) else {
+            return Vec::new();
+        };
+        if node.at.level() < self.task.depth() {
+            return Vec::new();
+        }
+        let element = |source| match source {
+            FanOut::Task(task) => {
+                let level = plan.common_level(task, &self.task.around);
+                Some(NodeId { task, at: around.prefix(level).child(item) })
+            }
+            FanOut::Pipeline(_) => None,
+        };
+        flow.distinct_sources().into_iter().filter_map(element).collect()
+    }
+
+    pub(crate) async fn fetch_entries(&self, known: &mut Known, nodes: Vec<NodeId>) -> Result<(), Error> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
         let entries = self.ctx.ledger.fetch(&nodes).await?;
         known.extend(nodes.into_iter().zip(entries));
         Ok(())
@@ -182,7 +205,7 @@ impl Job<'_> {
 
     /// Skips the node. `known` holds the entries by which that was decided.
     pub(crate) async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
-        let causes: HashSet<NodeId> =
+        let causes: FxHashSet<NodeId> =
             skip_causes(self.ctx.bound.plan(), self.claim.node, reason).into_iter().collect();
         // Of a task that lies in elements, one of them may be the cause.
         let is_cause = |node: &NodeId| {

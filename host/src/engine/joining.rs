@@ -115,7 +115,7 @@ impl Job<'_> {
             (None, Some(reason)) | (Some(_), Some(reason @ SkipReason::UpstreamFailed)) => {
                 let mut before = skip_causes(self.ctx.bound.plan(), around, reason);
                 before.extend(elements.first_skipped.map(|item| around.child(item)));
-                return Box::pin(self.skipped(reason, before, Known::new())).await;
+                return Box::pin(self.skipped(reason, before, Known::default())).await;
             }
             (Some(item), _) => {
                 let message = format!("the state has lost the result of element {item}");

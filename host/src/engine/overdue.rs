@@ -10,7 +10,7 @@ use crate::engine::verdicts::Job;
 use crate::invoke;
 use crate::model::{FailureClass, before_output, show_duration, to_usize};
 use crate::state::{Deadline, DeadlineScope, Error, Hole, NodeId, Outcome};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -49,7 +49,8 @@ impl Job<'_> {
     /// is decided, or by its elements if `on-error` spares the task their failures. Any other node is overdue.
     pub(crate) async fn end_overdue(&self) -> Result<Verdict, Error> {
         let spares_task = spares_task(self.task, self.claim.node.at.level());
-        let mut known = Known::new();
+        let mut known = Known::default();
+        self.fetch_entries(&mut known, self.flows_from()).await?;
         loop {
             match self.decide(&known) {
                 Ok(Decision::Skip(reason)) | Err(Unresolved::Skip(reason)) => {
@@ -61,8 +62,8 @@ impl Job<'_> {
                 }
                 // What was fetched and is open is not waited for.
                 Err(Unresolved::Needs(nodes)) if nodes.iter().all(|node| !known.contains_key(node)) => {
-                    let nodes: HashSet<NodeId> = nodes.into_iter().collect();
-                    self.fetch_entries(&mut known, nodes).await?;
+                    let nodes: FxHashSet<NodeId> = nodes.into_iter().collect();
+                    self.fetch_entries(&mut known, nodes.into_iter().collect()).await?;
                 }
                 Ok(Decision::Expand(_) | Decision::Call(_))
                 | Err(Unresolved::Needs(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => {

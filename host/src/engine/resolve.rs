@@ -12,7 +12,7 @@ use crate::value::{
     compose_record, compose_some, compose_tuple, pick, range, split, wire,
 };
 use bytes::Bytes;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Size that a converted value may always have, in bytes. Above it, the limit is twice the reading task's memory limit: a
@@ -20,7 +20,7 @@ use std::sync::Arc;
 const MIN_CONVERTED_LIMIT: usize = 16 << 20;
 
 /// Entries of other nodes that a job has fetched so far.
-pub(crate) type Known = HashMap<NodeId, Entry>;
+pub(crate) type Known = FxHashMap<NodeId, Entry>;
 
 /// Everything that a binding may refer to.
 #[derive(Clone, Copy)]

@@ -9,6 +9,7 @@ use crate::exported;
 use crate::machine_paths;
 use crate::test_children;
 use crate::unexplained_dependencies;
+use crate::unlocked_dependencies;
 
 const NOTHING: [String; 0] = [];
 
@@ -116,4 +117,11 @@ fn dependencies_without_a_reason() {
 fn paths_of_a_machine() {
     let text = format!("a\n{}me/somebody\n", "/ho");
     assert_eq!(machine_paths(&text).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn dependencies_that_a_lock_file_lacks_are_found() {
+    let host = "[dependencies]\na = \"1\"\nb.workspace = true\nc = { version = \"1\", optional = true }\nd = \"1\"\n";
+    let lock = "[[package]]\nname = \"cascade-host\"\ndependencies = [\"a\", \"d 2.0.0\"]\n";
+    assert_eq!(unlocked_dependencies(&host.parse().unwrap(), &lock.parse().unwrap()), ["b"]);
 }

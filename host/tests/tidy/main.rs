@@ -177,6 +177,14 @@ fn every_dependency_says_why_it_is_here() {
 }
 
 #[test]
+fn the_fuzz_targets_lock_file_knows_every_dependency() {
+    let [host, lock] = ["host/Cargo.toml", "host/fuzz/Cargo.lock"]
+        .map(|path| fs::read_to_string(root().join(path)).unwrap().parse::<toml::Table>().unwrap());
+    let missing = unlocked_dependencies(&host, &lock);
+    assert!(missing.is_empty(), "run `cargo update --workspace` in host/fuzz: {}", missing.join(", "));
+}
+
+#[test]
 fn what_is_installed_has_no_debug_lines() {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest: toml::Table = text.parse().unwrap();
@@ -355,6 +363,18 @@ fn unexplained_dependencies(text: &str) -> Vec<String> {
         above = line;
     }
     silent
+}
+
+/// Returns the dependencies of the host, but for optional ones, that its entry in a lock file lacks.
+fn unlocked_dependencies(host: &toml::Table, lock: &toml::Table) -> Vec<String> {
+    let packages = lock["package"].as_array().unwrap();
+    let entry = packages.iter().find(|package| package["name"].as_str() == Some("cascade-host")).unwrap();
+    let locked = entry["dependencies"].as_array().unwrap();
+    // "sha2 0.11.1" where the file has several versions.
+    let locked: BTreeSet<_> = locked.iter().filter_map(|name| name.as_str()?.split(' ').next()).collect();
+    let wanted = host["dependencies"].as_table().unwrap().iter();
+    let needed = wanted.filter(|(_, how)| how.get("optional").is_none());
+    needed.map(|(name, _)| name.clone()).filter(|name| !locked.contains(name.as_str())).collect()
 }
 
 /// Returns the line numbers of absolute paths into a home folder.
