@@ -209,7 +209,7 @@ fn every_cycle_is_reported() {
             "a: tasks wait for each other in a cycle: c -> a -> c",
             "e: tasks wait for each other in a cycle: d -> e -> d",
             "f: task `f` needs its own output",
-            "g: task `g` cannot run after itself (remove it from `after`)",
+            "g: task `g` cannot run after itself",
         ]
     );
 }

@@ -31,8 +31,8 @@ fn attempt_that_needs_more_memory_gets_the_next_entry() {
             [(1, json!("limit"), mib(32), Value::Null), (2, json!("limit"), mib(128), Value::Null)];
         assert_eq!(retrying(&events), expected);
         assert_eq!(events.of("task.started").count(), 4, "the small element needs one attempt");
-        finished.says(["retrying   t[0]  in 1ms with memory 128MiB, limit: `limits.memory` = 32MiB reached"]);
         assert!(!finished.stderr.contains("raise it"), "{}", finished.stderr);
+        finished.says(["retrying   t[0]  in 1ms with memory 128MiB, limit: `limits.memory` = 32MiB reached"]);
     }
 }
 

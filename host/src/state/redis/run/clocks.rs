@@ -12,12 +12,15 @@ use std::time::Duration;
 /// The field of `coord` with the names of all clocks, in order.
 pub(crate) const NAMES: &str = "clocks";
 
-/// The member of `times` with the run's deadline.
-pub(crate) const RUN: &[u8] = b"K";
+/// Returns the fields of `coord` with the start of a clock and with its limit.
+pub(crate) fn fields_of(position: usize) -> [String; 2] {
+    [format!("k:{position}"), format!("q:{position}")]
+}
 
-/// Returns the member of `times` with the deadline of a clock that runs.
-pub(crate) fn member(position: u32) -> Vec<u8> {
-    [b"k".as_slice(), &position.to_be_bytes()].concat()
+/// Reads the limit of a clock in milliseconds: the first eight bytes of its field.
+pub(crate) fn limit_of(answer: Answer) -> Option<u64> {
+    let bytes = answer.bytes()?;
+    Some(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?))
 }
 
 /// The time that has passed of a run and of its deadlines.

@@ -11,7 +11,7 @@
 //! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
 //! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
 //! | `rerun` | `HMGET …:meta` |
-//! | `deadlines` | the live hosts and the names in `…:coord`, then `ZSCORE …:times` per name |
+//! | `deadlines` | the live hosts, the names in `…:coord`, and the time; then `HMGET …:coord` |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one atomic step, by the script that hosts use |
 //! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
@@ -269,28 +269,37 @@ pub(crate) async fn deadlines(
 ) -> Result<Vec<(Option<String>, Duration)>, Error> {
     let doing = format!("reading the deadlines of run `{run}`");
     let names = Command::new("HGET").arg(keys.key("coord")).arg(CLOCK_NAMES);
-    let mut answers = link.ask(&doing, Request::read([summarize(keys), names])).await?.into_iter();
+    let of_run = Command::new("HGET").arg(keys.key("meta")).arg("deadline");
+    let requests = [summarize(keys), names, of_run, Command::new("TIME")];
+    let mut answers = link.ask(&doing, Request::read(requests)).await?.into_iter();
     let summary = answers.next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))?;
     if summary.status != RunStatus::Running || summary.hosts.is_empty() {
         return Ok(Vec::new());
     }
     let names = answers.next().and_then(text).unwrap_or_default();
-    let names = names.split('\0').filter(|name| !name.is_empty()).take(MAX_DEADLINES);
-    let clocks: Vec<(Option<String>, Vec<u8>)> = [(None, RUN_CLOCK.to_vec())]
-        .into_iter()
-        .chain((0..).zip(names).map(|(position, name)| (Some(name.to_owned()), clock_member(position))))
-        .collect();
-    let due = clocks.iter().map(|(_, member)| Command::new("ZSCORE").arg(keys.key("times")).arg(member));
-    let commands = [Command::new("TIME")].into_iter().chain(due);
-    let mut answers = link.ask(&doing, Request::read(commands)).await?.into_iter();
-    let now = answers.next().map(Answer::list).unwrap_or_default().into_iter().filter_map(text);
-    let now: Vec<u64> = now.filter_map(|part| part.parse().ok()).collect();
+    let names: Vec<&str> = names.split('\0').filter(|name| !name.is_empty()).take(MAX_DEADLINES).collect();
+    let number = |answer: Answer| text(answer)?.parse::<u64>().ok();
+    let of_run = answers.next().and_then(number);
+    let now: Vec<u64> =
+        answers.next().map(Answer::list).unwrap_or_default().into_iter().filter_map(number).collect();
     let now = now.first().copied().unwrap_or(0) * 1000 + now.get(1).copied().unwrap_or(0) / 1000;
-    let left = |(name, answer): (Option<String>, Answer)| {
-        let due: f64 = text(answer)?.parse().ok()?;
-        Some((name, Duration::try_from_secs_f64(due / 1e3).ok()?.saturating_sub(Duration::from_millis(now))))
-    };
-    Ok(clocks.into_iter().map(|(name, _)| name).zip(answers).filter_map(left).collect())
+    let left = |due: u64| Duration::from_millis(due.saturating_sub(now));
+    let mut found: Vec<(Option<String>, Duration)> =
+        of_run.map(|due| (None, left(due))).into_iter().collect();
+    if !names.is_empty() {
+        let fields = (0..names.len()).flat_map(clock_fields);
+        let clocks = Command::new("HMGET").arg(keys.key("coord")).args(fields);
+        let answers = link.ask(&doing, Request::read([clocks])).await?;
+        let mut clocks = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        for name in names {
+            // A clock that does not run yet has no start, and one that has passed has a word in place of it.
+            let (start, limit) = (clocks.next().and_then(number), clocks.next().and_then(clock_limit));
+            if let (Some(start), Some(limit)) = (start, limit) {
+                found.push((Some(name.to_owned()), left(start.saturating_add(limit))));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the output of a node's guest.
