@@ -117,10 +117,13 @@ async fn parts(
     let mut stored = 0_u32;
     for page in names.chunks(PAGE) {
         let views = backend.nodes(&session.run, page).await?;
-        let is_kept = |view: &&NodeView| match view.end {
-            End::Done { .. } => true,
-            End::Skipped(SkipReason::ElementFailed | SkipReason::UpstreamElementFailed) => true,
-            End::Skipped(_) | End::Failed(_) | End::Open => false,
+        let is_kept = |view: &&NodeView| {
+            let left_out = [SkipReason::ElementFailed, SkipReason::UpstreamElementFailed];
+            match view.end {
+                End::Done { .. } => true,
+                End::Skipped(reason) => left_out.contains(&reason),
+                End::Failed(_) | End::Open => false,
+            }
         };
         stored += u32::try_from(views.iter().filter(is_kept).count()).unwrap_or(u32::MAX);
     }

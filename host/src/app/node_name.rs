@@ -303,8 +303,8 @@ impl Parts {
 
 /// Returns why the number between two brackets of a name is no index; none if all of them are.
 fn index_fault(text: &str) -> Option<IndexFault> {
-    let inside = text.split('[').skip(1).filter_map(|part| part.split_once(']'));
-    inside.filter_map(|(digits, _)| parse_index(digits)?.err()).next()
+    let mut inside = text.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    inside.find_map(|(digits, _)| parse_index(digits)?.err())
 }
 
 /// Converts a backend error; a missing run gets a hint to the right backend.

@@ -27,25 +27,25 @@ pub(crate) async fn rerun(
         state::Error::new(ErrorKind::Damaged, doing).hint(NEWER)
     })?;
     let stored = Names { backend, run: &session.run, record };
-    let named = async {
-        let mut named: Vec<(&String, Vec<NodeId>)> = Vec::with_capacity(names.len());
+    let looked_up = async {
+        let mut found: Vec<(&String, Vec<NodeId>)> = Vec::with_capacity(names.len());
         for name in names {
             let nodes = match name.strip_suffix(LEFT_OUT) {
                 Some(around) => left_out(session, &stored, (around, name)).await?,
                 None => nodes(session, &stored, name).await?,
             };
-            named.push((name, nodes));
+            found.push((name, nodes));
         }
-        Ok(named)
+        Ok(found)
     };
-    let named = match named.await {
+    let found = match looked_up.await {
         Err(error) if is_update(session, backend).await? => return Err(of_old_plan(error)),
-        named => named?,
+        found => found?,
     };
-    let all: Vec<NodeId> = named.iter().flat_map(|(_, nodes)| nodes.iter().copied()).collect();
+    let all: Vec<NodeId> = found.iter().flat_map(|(_, nodes)| nodes.iter().copied()).collect();
     let again = engine::with_dependents(session.bound.plan(), &all);
     let set = Rerun::new(again.iter().copied());
-    for (name, nodes) in &named {
+    for (name, nodes) in &found {
         refuse_unchanged(session, &stored, (&set, name, nodes)).await?;
     }
     Ok(again)

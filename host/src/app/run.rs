@@ -178,14 +178,7 @@ async fn work(
             .await
             .map_err(lost)?,
     };
-    let outputs = outputs.into_iter().map(|(name, value)| match value {
-        OutputValue::Faulty(failure) => {
-            let error = recorder.hide(&failure.error);
-            (name, OutputValue::Faulty(FailureFact { error, ..failure }))
-        }
-        value => (name, value), // no other value has a text written by the host
-    });
-    let outputs: Outputs = outputs.collect();
+    let outputs = without_secrets(outputs, &recorder);
     let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     // An interrupted host leaves a run that has not ended.
     let notification = match ended {
@@ -219,6 +212,18 @@ async fn work(
         return Err(error);
     }
     Ok(Report { ended, outputs, has_started: true, delivery })
+}
+
+/// Masks secrets in the errors of outputs.
+fn without_secrets(outputs: Outputs, recorder: &Recorder) -> Outputs {
+    let outputs = outputs.into_iter().map(|(name, value)| match value {
+        OutputValue::Faulty(failure) => {
+            let error = recorder.hide(&failure.error);
+            (name, OutputValue::Faulty(FailureFact { error, ..failure }))
+        }
+        value => (name, value), // no other value has a text written by the host
+    });
+    outputs.collect()
 }
 
 /// Fails if an output of a successful run cannot be computed: another host has closed the run by the outputs of its own

@@ -250,11 +250,10 @@ impl Dispatcher {
             Some(ended) => return Action::Ended(ended),
         }
         match self.interrupt {
-            Interrupt::None => Action::Wait,
             Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => {
                 Action::Interrupted
             }
-            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain => Action::Wait,
+            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain | Interrupt::None => Action::Wait,
         }
     }
 

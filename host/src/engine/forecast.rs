@@ -127,10 +127,10 @@ pub async fn forecast(
         }
     }
     let elements = forecaster.elements;
-    let forecasted = |task: TaskIdx| {
+    let of_task = |task: TaskIdx| {
         Some(Forecasted { task, fate: fates.remove(&task)?, elements: elements.get(&task).copied() })
     };
-    Ok(by_rank(bound.plan()).into_iter().filter_map(forecasted).collect())
+    Ok(by_rank(bound.plan()).into_iter().filter_map(of_task).collect())
 }
 
 struct Forecaster<'a> {

@@ -270,7 +270,9 @@ fn all_elements_that_are_left_out_run_again_at_once() {
 fn dependents_that_targets_leave_out_are_called_later_without_the_cache() {
     let server = Redis::start("");
     let project = Project::basic(FILES);
-    ["in/a", "in/b", "in/c"].iter().for_each(|file| drop(project.file(file, b"x")));
+    for file in ["in/a", "in/b", "in/c"] {
+        project.file(file, b"x");
+    }
     let cache = format!("{}/1", server.uri().trim_end_matches("/0"));
     let run = |arguments: &[&str]| {
         let finished = on(&project, &server, &[&["--cache", &cache], arguments].concat()).run().expect(0);

@@ -120,7 +120,7 @@ pub(crate) fn run_once(
     };
     let run = app::run(&session, Arc::new(sandbox), request);
     let running = || ctx.signals.while_running(stop.clone(), after, || runtime.block_on(run));
-    let mut report = match &mut watching {
+    let report = match &mut watching {
         Some(watching) => watching.while_running(&stop, running),
         None => running(),
     };
@@ -136,25 +136,7 @@ pub(crate) fn run_once(
     let is_watched = watching.is_some();
     let finished =
         Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref(), is_watched };
-    let (exit, written) = match report.as_mut().ok().and_then(|report| report.delivery.take()) {
-        None => {
-            let written = ending.close();
-            (report.and_then(|report| finish(report, &finished)), written)
-        }
-        // The outputs do not wait for a receiver.
-        Some(delivery) => {
-            ending.listeners.flush();
-            let exit = report.and_then(|report| finish(report, &finished));
-            let deliver = || ending.runtime.block_on(deliver(ctx, delivery));
-            ctx.signals.while_running(stop, format!("interrupted: run {} has ended\n", session.run), deliver);
-            (exit, ending.close())
-        }
-    };
-    let exit = match (exit, written) {
-        // The events file is incomplete, so the run must not look successful.
-        (Ok(Exit::Success), Err(error)) => Err(error),
-        (exit, _) => exit,
-    };
+    let exit = conclude(report, ending, (&finished, stop));
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     if !is_watched {
         std::mem::forget(session);
@@ -291,6 +273,34 @@ impl Ending {
         // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
         self.runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         self.listeners.close()
+    }
+}
+
+/// Prints what remains of a run, and closes its log and its events file.
+fn conclude(
+    mut report: Result<Report, Error>,
+    ending: Ending,
+    (finished, stop): (&Finished<'_>, watch::Sender<Interrupt>),
+) -> Result<Exit, Error> {
+    let Finished { ctx, session, .. } = finished;
+    let (exit, written) = match report.as_mut().ok().and_then(|report| report.delivery.take()) {
+        None => {
+            let written = ending.close();
+            (report.and_then(|report| finish(report, finished)), written)
+        }
+        // The outputs do not wait for a receiver.
+        Some(delivery) => {
+            ending.listeners.flush();
+            let exit = report.and_then(|report| finish(report, finished));
+            let deliver = || ending.runtime.block_on(deliver(ctx, delivery));
+            ctx.signals.while_running(stop, format!("interrupted: run {} has ended\n", session.run), deliver);
+            (exit, ending.close())
+        }
+    };
+    match (exit, written) {
+        // The events file is incomplete, so the run must not look successful.
+        (Ok(Exit::Success), Err(error)) => Err(error),
+        (exit, _) => exit,
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(run) = arguments.command else { panic!("not a run") };
         let state = Factory::new().backend(&StateUri::parse(state).unwrap()).unwrap();
-        let deadline = Some(Duration::from_secs(7200));
+        let deadline = Some(Duration::from_hours(2));
         resume_hint(ended, &run, (&RunId::new("r1").unwrap(), deadline), state.as_ref())
     }
 

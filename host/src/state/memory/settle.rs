@@ -169,7 +169,10 @@ impl Machine {
         match node.parent() {
             None => self.open = self.open.saturating_sub(1),
             Some(around) => {
-                let is_last = self.count_ended(around, is_new);
+                if is_new {
+                    self.mark_new(around);
+                }
+                let is_last = self.count_ended(around);
                 if is_last || stops {
                     self.enqueue_if_waiting(around);
                 }
@@ -238,12 +241,17 @@ impl Machine {
         }
     }
 
+    /// Marks a node of which an element has a new result.
+    fn mark_new(&mut self, around: NodeId) {
+        let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
+        expansion.into_iter().for_each(|expansion| expansion.is_kept = false);
+    }
+
     /// Counts an element that has ended. Returns whether it was the last one.
-    fn count_ended(&mut self, around: NodeId, is_new: bool) -> bool {
+    fn count_ended(&mut self, around: NodeId) -> bool {
         let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
         expansion.is_some_and(|expansion| {
             expansion.ended += 1;
-            expansion.is_kept &= !is_new;
             expansion.ended == expansion.items
         })
     }

@@ -1,7 +1,7 @@
 //! The command that begins a life of a run: the arguments of `scripts/begin.lua`, in its order.
 //! `open` decides what a life begins with.
 
-use crate::model::FailurePolicy;
+use crate::model::{FailurePolicy, RunStatus};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::Command;
 use crate::state::redis::run::clocks;
@@ -93,9 +93,10 @@ fn rerun_text(rerun: &Rerun, shape: &RunShape) -> String {
 }
 
 /// Returns the names of what [`rerun_text`] formats: all, or those that have to run after the life has succeeded.
-pub(crate) fn open_reruns(text: &str, has_succeeded: bool) -> impl Iterator<Item = &str> {
+pub(crate) fn open_reruns(text: &str, status: RunStatus) -> impl Iterator<Item = &str> {
     let others = text.split_once("\n\n").map_or("", |(_, others)| others);
-    if has_succeeded { others.lines() } else { text.lines() }.filter(|name| !name.is_empty())
+    let open = if status == RunStatus::Succeeded { others } else { text };
+    open.lines().filter(|name| !name.is_empty())
 }
 
 /// Formats the position of the node that closes a run; empty if there is none.

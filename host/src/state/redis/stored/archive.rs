@@ -20,7 +20,7 @@ use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
 use crate::state::redis::index;
 use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
-use crate::state::redis::run::{CLOCK_NAMES, DONE, RECORD_BYTES, RUN_CLOCK, clock_member, open_reruns};
+use crate::state::redis::run::{CLOCK_NAMES, DONE, RECORD_BYTES, clock_fields, clock_limit, open_reruns};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
     CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
@@ -258,7 +258,8 @@ pub(crate) async fn rerun(link: &Link, run: &RunId, keys: &RunKeys) -> Result<Ve
     let mut fields = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
     let state = fields.next().and_then(text).ok_or_else(|| no_run(run))?;
     let names = fields.next().and_then(text).unwrap_or_default();
-    Ok(open_reruns(&names, state == RunStatus::Succeeded.as_str()).map(ToOwned::to_owned).collect())
+    let status = RunStatus::ALL.into_iter().find(|status| status.as_str() == state);
+    Ok(open_reruns(&names, status.unwrap_or(RunStatus::Running)).map(ToOwned::to_owned).collect())
 }
 
 /// Returns the time that is left until each deadline that runs.
