@@ -124,10 +124,9 @@ fn a_change_stops_the_run_that_goes_on() {
     let changed = manifest.replace("[\"a\", \"b\"]", "[\"c\", \"d\"]");
     assert_ne!(changed, manifest);
     replace(&project, "manifest.toml", &changed);
+    running.until("stopped before it had finished: the run after the change computes it anew");
     after(&mut running, "manifest.toml");
-    let finished = end(running);
-    assert_eq!(finished.text(), "{\"all\":\"cd\"}\n");
-    finished.says(["stopped before it had finished: the run after the change computes it anew"]);
+    assert_eq!(end(running).text(), "{\"all\":\"cd\"}\n");
     // Nobody resumes the run that was stopped, so it does not look as if its host were lost.
     let runs = cascade_host_tests::Host::new(["runs", "--json", "--state", &uri]).run().expect(0).json();
     let runs = runs["runs"].as_array().expect("runs").iter().map(|run| run["status"].clone());
