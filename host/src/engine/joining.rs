@@ -161,6 +161,9 @@ impl Job<'_> {
         };
         let name = |item: &u32| self.ctx.shape.name_of(self.claim.node.child(*item));
         let named = elements.named.iter().filter_map(name).collect();
+        // Nodes that have elements themselves are no elements of the task.
+        let is_innermost = self.claim.node.at.level() + 1 == self.task.depth();
+        let items = if is_innermost { items } else { elements.failed };
         self.ctx.count_left_out(self.claim.node, LeftOut { are, items, failed: elements.failed, named })
     }
 
