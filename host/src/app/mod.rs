@@ -16,6 +16,7 @@ mod params;
 mod targets;
 mod backends;
 mod build;
+mod scaffold;
 mod hook;
 mod session;
 mod invokers;
@@ -52,7 +53,7 @@ pub(crate) use archive::{
 };
 pub(crate) use backends::{Backends, StateBackend};
 pub(crate) use build::{
-    BuildHandle, BuildOutput, BuildProcess, BuildRequest, build, build_steps, check_built,
+    BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
 };
 pub(crate) use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
 pub(crate) use component_file::read_component;
@@ -75,6 +76,7 @@ pub(crate) use output_files::{Place, files as output_files, places as output_pla
 pub(crate) use params::{Params, file_of, to_datum};
 pub(crate) use run::{Report, RunRequest, WhenInterrupted, run};
 pub(crate) use runtime::runtime_for_guests;
+pub(crate) use scaffold::{Existing, NewFile, create, files_for, manifest_for};
 pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
 pub(crate) use stored::{Stored, StoredResult, stored_results};

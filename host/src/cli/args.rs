@@ -1,7 +1,7 @@
 //! The command line as types: every command and flag with its help text.
 //! Commands run in `commands`; `config` decides which setting wins.
 
-use crate::app::Params;
+use crate::app::{Language, Params};
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
 use crate::cli::scope::Scope;
@@ -55,6 +55,11 @@ pub(crate) enum Command {
     Test(TestArguments),
     /// Show the exports and imports of a component
     Inspect(InspectArguments),
+    /// Create a pipeline with a task of your own, or one for a component that exists
+    #[command(
+        override_usage = "cascade-host new <NAME> --lang <LANG>\n       cascade-host new <NAME> --from <COMPONENT>"
+    )]
+    New(NewArguments),
     /// Run the build commands of a manifest's components
     Build(BuildArguments),
     /// Print stored results of a run
@@ -288,6 +293,35 @@ pub(crate) struct InspectArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("origin").required(true).args(["lang", "from"]))]
+pub(crate) struct NewArguments {
+    /// The folder to create, and the name of the pipeline in it
+    pub(crate) name: PathBuf,
+
+    /// Language of the task: rust, python, javascript or typescript
+    #[arg(long, value_name = "LANG", value_parser = language)]
+    pub(crate) lang: Option<Language>,
+
+    /// A component: each of its functions becomes a task, with example arguments
+    #[arg(long, value_name = "COMPONENT")]
+    pub(crate) from: Option<PathBuf>,
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    let short = match text {
+        "js" => "javascript",
+        "ts" => "typescript",
+        "py" => "python",
+        "rs" => "rust",
+        _ => text,
+    };
+    Language::named(short).ok_or_else(|| {
+        let known: Vec<&str> = Language::ALL.into_iter().map(Language::key).collect();
+        format!("the languages are {}; for any other, build a component and use `--from`", known.join(", "))
+    })
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct BuildArguments {
     /// The manifest
     pub(crate) manifest: PathBuf,
@@ -445,7 +479,11 @@ impl Arguments {
                 Overrides { state: backend.state.clone(), ..log }
             }
             Command::Test(test) => Overrides { jobs: test.jobs.clone(), ..log },
-            Command::Check(_) | Command::Inspect(_) | Command::Build(_) | Command::Help(_) => log,
+            Command::Check(_)
+            | Command::Inspect(_)
+            | Command::New(_)
+            | Command::Build(_)
+            | Command::Help(_) => log,
         }
     }
 }

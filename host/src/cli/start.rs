@@ -64,6 +64,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Plan(plan) => commands::plan::plan(&context()?, plan),
         Command::Test(test) => commands::test::test(&context()?, test),
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
+        Command::New(new) => commands::new::new(&context()?, new),
         Command::Build(build) => commands::build::build(&context()?, build),
         Command::Output(output) => commands::output::output(&context()?, output),
         Command::Runs(runs) => commands::runs::runs(&context()?, runs),

@@ -45,6 +45,7 @@ mod mistakes;
 mod unknown_names;
 mod nested_names;
 mod network;
+mod new_pipelines;
 mod notifications;
 mod outages;
 mod output_files;

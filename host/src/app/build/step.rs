@@ -1,19 +1,47 @@
 //! The distinct build commands of a manifest and of those that it includes, in their order.
 //! `build_process` runs them.
 
+use crate::app::build::language::Language;
 use crate::graph::Manifests;
+use crate::manifest::Component;
 use crate::model::{Fault, Faults};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BuildStep {
     /// The components that it builds.
     pub components: Vec<String>,
+    /// The command, as the manifest writes it.
+    pub written: String,
     /// The command, for the shell.
     pub command: String,
     /// The working directory.
     pub folder: PathBuf,
+    /// Whether the component is as new as its sources, so that there is nothing to do.
+    pub is_current: bool,
+}
+
+impl BuildStep {
+    fn new(name: &str, component: &Component, build: &str) -> Self {
+        let folder = component.build_dir.clone();
+        let language = Language::named(build);
+        let path = component.path.as_ref().map(|path| &*path.value);
+        let (command, is_current) = match (language, path) {
+            (Some(language), Some(path)) => {
+                (language.script(&beside(path, &folder)), language.is_current(&folder, path))
+            }
+            _ => (build.to_owned(), false),
+        };
+        Self { components: vec![name.to_owned()], written: build.to_owned(), command, folder, is_current }
+    }
+}
+
+/// Returns a path as it reads in the folder where the command runs.
+fn beside(path: &Path, folder: &Path) -> String {
+    let inside = path.strip_prefix(folder).map(Path::to_owned);
+    let path = inside.or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
+    path.to_string_lossy().into_owned()
 }
 
 /// Returns the distinct build commands of the manifests.
@@ -24,14 +52,11 @@ pub(crate) fn build_steps(manifests: &Manifests) -> Vec<BuildStep> {
         let Some(command) = &component.build else {
             continue;
         };
-        let same = |step: &&mut BuildStep| step.command == *command && step.folder == component.build_dir;
+        let step = BuildStep::new(name.as_str(), component, command);
+        let same = |other: &&mut BuildStep| other.command == step.command && other.folder == step.folder;
         match steps.iter_mut().find(same) {
-            Some(step) => step.components.push(name.to_string()),
-            None => steps.push(BuildStep {
-                components: vec![name.to_string()],
-                command: command.clone(),
-                folder: component.build_dir.clone(),
-            }),
+            Some(other) => other.components.extend(step.components),
+            None => steps.push(step),
         }
     }
     steps

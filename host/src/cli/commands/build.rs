@@ -30,7 +30,12 @@ pub(crate) fn build_all(ctx: &Context, resolved: &Resolved) -> Result<usize, Err
     let steps = app::build_steps(resolved.graph.manifests());
     let program = program().map_err(|error| Refusal::new("cannot find this program").caused_by(error))?;
     for step in &steps {
-        ctx.console.note("building", &format!("building {}: {}", step.components.join(", "), step.command));
+        let components = step.components.join(", ");
+        if step.is_current {
+            ctx.console.note("up-to-date", &format!("{components}: newer than its sources, not built"));
+            continue;
+        }
+        ctx.console.note("building", &format!("building {components}: {}", step.written));
         let mut echo = ctx.console.build_echo();
         let print = |chunk: &[u8]| echo.print(chunk);
         ctx.signals.while_building(|| app::build(step, build_output(&ctx.console), &program), print)?;

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod plan;
 pub(crate) mod test;
 pub(crate) mod inspect;
+pub(crate) mod new;
 pub(crate) mod build;
 pub(crate) mod output;
 pub(crate) mod output_dir;

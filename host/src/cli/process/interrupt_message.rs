@@ -21,6 +21,7 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Plan(plan) => during("planning", &plan.scope.manifest, again),
         Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
+        Command::New(new) => during("creating", &new.name, "remove what is there, and run the command again"),
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
         }

@@ -1,0 +1,72 @@
+//! `new`: creates a folder with a pipeline: a task in a language, or the functions of a component that exists.
+//! `app/scaffold` has the files.
+
+use crate::app;
+use crate::app::{Error, Existing, Language, NewFile, Refusal};
+use crate::cli::args::NewArguments;
+use crate::cli::context::Context;
+use crate::cli::process::Exit;
+use crate::model::Name;
+use crate::sandbox::LoadRequest;
+use std::path::{Component, Path, PathBuf};
+
+/// Creates the folder, and says what to do next.
+pub(crate) fn new(ctx: &Context, arguments: &NewArguments) -> Result<Exit, Error> {
+    let folder = &arguments.name;
+    let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
+        let refusal = Refusal::new(format!("`{}` names no folder", folder.display()));
+        return Err(refusal.help("give a name: `cascade-host new words --lang rust`").into());
+    };
+    let files = match (arguments.lang, &arguments.from) {
+        (Some(language), _) => app::files_for(language, name),
+        (None, Some(component)) => vec![("manifest.toml", for_component(ctx, (folder, name), component)?)],
+        (None, None) => Vec::new(), // clap demands one of them
+    };
+    app::create(folder, &files)?;
+    report(ctx, arguments, &files);
+    Ok(Exit::Success)
+}
+
+/// Returns the manifest for a component.
+fn for_component(ctx: &Context, (folder, name): (&Path, &str), path: &Path) -> Result<String, Error> {
+    let sandbox = ctx.open_sandbox()?;
+    let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
+        Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
+    })?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let loaded = sandbox.load_as(bytes, &LoadRequest { name: &file, ..LoadRequest::PLAIN });
+    ctx.print_warnings(&sandbox);
+    let loaded = loaded?;
+    let component = Name::for_file(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let path = from_folder(folder, path);
+    let path = path.to_str().ok_or_else(|| {
+        Refusal::new(format!("the path `{}` is not Unicode", path.display())).help("rename the file")
+    })?;
+    Ok(app::manifest_for(&Existing { name, component: &component, path, loaded: &loaded }))
+}
+
+/// Returns the path of a file as it reads in a new folder: with `..` for each of the folder's own parts.
+fn from_folder(folder: &Path, path: &Path) -> PathBuf {
+    let is_plain =
+        |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if path.is_absolute() || !is_plain(folder) {
+        return std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    }
+    let depth = folder.components().filter(|part| matches!(part, Component::Normal(_))).count();
+    let up: PathBuf = (0..depth).map(|_| "..").collect();
+    up.join(path)
+}
+
+/// Says what was created, what is missing on this machine, and the next command.
+fn report(ctx: &Context, arguments: &NewArguments, files: &[NewFile]) {
+    let folder = &arguments.name;
+    let manifest = folder.join("manifest.toml");
+    let names: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+    let mut text = format!("created {}: {}\n", folder.display(), names.join(", "));
+    for tool in arguments.lang.map(Language::missing_tools).unwrap_or_default() {
+        text.push_str(&format!("missing {}: {}\n", tool.name, tool.install));
+    }
+    let build = if arguments.lang.is_some() { " --build" } else { "" };
+    text.push_str(&format!("next    cascade-host run{build} {}", manifest.display()));
+    ctx.console.note("created", &text);
+}

@@ -1,0 +1,145 @@
+//! `new` creates pipelines that run as they stand: a task in each language, or the functions of a component.
+//! `build` knows the languages, and does nothing where a component is newer than its sources.
+
+use cascade_host_tests::{Host, Toolchain, build_preview1_guests, build_rust_guests};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+
+/// Creates `words` in `folder`.
+fn create(folder: &Path, arguments: [&str; 2]) -> String {
+    Host::new(["new", "words"]).args(arguments).within(folder).run().expect(0).stderr
+}
+
+/// Creates a pipeline in a language, runs and tests it, and builds it again after a change of its source.
+fn lives(language: &str, source: &str) {
+    let place = tempfile::tempdir().expect("a folder");
+    let said = create(place.path(), ["--lang", language]);
+    assert!(said.contains(source) && said.contains("run --build words/manifest.toml"), "{said}");
+    assert!(!said.contains("missing"), "{said}");
+    let run = || Host::new(["run", "--build", "words/manifest.toml"]).within(place.path()).run().expect(0);
+    let shown = run().json();
+    assert_eq!(
+        shown["words"],
+        json!([{ "text": "to", "times": 2 }, { "text": "be", "times": 2 }, { "text": "or", "times": 1 }, { "text": "not", "times": 1 }])
+    );
+    Host::new(["test", "words/manifest.toml"])
+        .within(place.path())
+        .run()
+        .expect(0)
+        .says(["2 passed, 0 failed"]);
+    if language == "rust" {
+        return; // Cargo decides what is to be built
+    }
+    run().says(["words: newer than its sources, not built"]);
+    let source = place.path().join("words").join(source);
+    let code = fs::read_to_string(&source).expect("it was created");
+    fs::write(&source, code + "\n").expect("it is ours");
+    run().says(["building words: "]);
+}
+
+#[test]
+fn a_pipeline_in_rust_lives() {
+    lives("rust", "src/lib.rs");
+}
+
+#[test]
+fn a_pipeline_in_python_lives() {
+    if !Toolchain::Python.is_declined() {
+        lives("python", "task.py");
+    }
+}
+
+#[test]
+fn a_pipeline_in_javascript_lives() {
+    if !Toolchain::JavaScript.is_declined() {
+        lives("javascript", "task.js");
+    }
+}
+
+#[test]
+fn a_pipeline_in_typescript_lives() {
+    if !Toolchain::JavaScript.is_declined() {
+        lives("ts", "task.ts");
+    }
+}
+
+#[test]
+fn a_component_becomes_a_manifest_that_runs() {
+    let place = tempfile::tempdir().expect("a folder");
+    let component = build_rust_guests().join("shapes.wasm");
+    fs::copy(&component, place.path().join("my.shapes.wasm")).expect("the component is built");
+    let said = create(place.path(), ["--from", "my.shapes.wasm"]);
+    assert!(said.contains("cascade-host run words/manifest.toml"), "{said}");
+    let manifest = fs::read_to_string(place.path().join("words/manifest.toml")).expect("it was created");
+    assert!(manifest.contains("path = \"../my.shapes.wasm\"\n"), "{manifest}");
+    assert!(manifest.contains("\nargs.of = { dot = { x = 1.5, y = 1.5 } }\n"), "{manifest}");
+    let shown = Host::new(["run", "words/manifest.toml", "--target", "by"]);
+    let shown = shown.within(place.path()).run().expect(0).json();
+    assert_eq!(shown["by"], json!({ "dot": { "x": 3.0, "y": 3.0 } }));
+}
+
+/// All that is ever wrong with such a manifest is a grant, and the manifest has the line.
+#[test]
+fn the_manifest_of_every_component_passes_check() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folders =
+        [build_rust_guests(), build_preview1_guests()].map(|folder| fs::read_dir(folder).expect("built"));
+    let components = folders.into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut seen = 0;
+    for component in components.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+        let name = format!("p{seen}");
+        let path = component.display().to_string();
+        Host::new(["new", &name, "--from", &path]).within(place.path()).run().expect(0);
+        let manifest = place.path().join(&name).join("manifest.toml");
+        let text = fs::read_to_string(&manifest).expect("it was created");
+        fs::write(&manifest, with_grants(&text)).expect("it is ours");
+        Host::new(["check", &manifest.display().to_string()]).within(place.path()).run().expect(0);
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen} components");
+}
+
+/// Removes the `#`s of the lines with grants.
+fn with_grants(manifest: &str) -> String {
+    let mut is_inside = false;
+    let line = |line: &str| {
+        is_inside = line.starts_with("# [components.") || is_inside && line.starts_with("# ");
+        format!("{}\n", if is_inside { line.trim_start_matches("# ") } else { line })
+    };
+    manifest.lines().map(line).collect()
+}
+
+#[test]
+fn what_is_there_already_stays() {
+    let place = tempfile::tempdir().expect("a folder");
+    create(place.path(), ["--lang", "python"]);
+    let source = place.path().join("words/task.py");
+    fs::write(&source, "mine").expect("it was created");
+    let again = || Host::new(["new", "words", "--lang", "rust"]).within(place.path()).run();
+    again().expect(2).says(["error: the folder `words` has files already"]);
+    assert_eq!(fs::read_to_string(&source).expect("it is there"), "mine");
+    assert!(!place.path().join("words/Cargo.toml").exists());
+    for (name, languages) in [("other", "ruby"), ("..", "rust")] {
+        Host::new(["new", name, "--lang", languages]).within(place.path()).run().expect(2);
+    }
+    assert!(!place.path().join("other").exists());
+}
+
+#[test]
+fn tools_that_are_missing_are_named_with_what_installs_them() {
+    let place = tempfile::tempdir().expect("a folder");
+    let shell = place.path().join("bin");
+    fs::create_dir(&shell).expect("the folder is empty");
+    std::os::unix::fs::symlink("/bin/sh", shell.join("sh")).expect("there is a shell");
+    let path = shell.display().to_string();
+    let host = |arguments: [&str; 2]| Host::new(arguments).env("PATH", &path).within(place.path());
+    host(["new", "words"]).args(["--lang", "python"]).run().expect(0).says([
+        "missing Python 3.10 or later: apt-get install",
+        "cascade-host run --build words/manifest.toml",
+    ]);
+    host(["run", "--build"]).args(["words/manifest.toml"]).run().expect(2).says([
+        "Python 3.10 or later is missing: apt-get install python3 python3-venv\n",
+        "error: the build command of words failed",
+    ]);
+}
