@@ -21,6 +21,7 @@ use cascade_host::port::{
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wordcount.toml");
@@ -102,6 +103,14 @@ impl Archive for Audited {
 
     async fn failed_elements(&self, run: &RunId, most: usize) -> Result<Vec<String>, StateError> {
         self.0.failed_elements(run, most).await
+    }
+
+    async fn rerun(&self, run: &RunId) -> Result<Vec<String>, StateError> {
+        self.0.rerun(run).await
+    }
+
+    async fn deadlines(&self, run: &RunId) -> Result<Vec<(Option<String>, Duration)>, StateError> {
+        self.0.deadlines(run).await
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, StateError> {

@@ -6,7 +6,9 @@ use crate::api::report::FailureLog;
 use crate::api::storage::Choice;
 use crate::api::{Error, Events, Pipeline, Report, ResultCache, RunHandle, State};
 use crate::app;
-use crate::app::{Others, Params, Refusal, RunRequest, Session, SessionRequest, StateBackend};
+use crate::app::{
+    Others, Params, Refusal, RunRequest, Session, SessionRequest, StateBackend, WhenInterrupted,
+};
 use crate::cache::{Cache, with_ttl};
 use crate::config::host_id;
 use crate::engine::{Interrupt, Verification};
@@ -247,11 +249,15 @@ impl Run {
             seed: random.next_u64(),
             verification,
             others: Others::Join,
+            when_interrupted: WhenInterrupted::Kept,
         };
         let run = session.run.clone();
         let id = run.clone();
         let work = async move {
-            let ended = app::run(&session, Arc::new(sandbox), request).await?;
+            let mut ended = app::run(&session, Arc::new(sandbox), request).await?;
+            if let Some(delivery) = ended.delivery.take() {
+                delivery.deliver().await;
+            }
             Ok(Report::new(id, ended, &failures))
         };
         RunHandle::spawn(host, run, interrupt, work)

@@ -10,6 +10,7 @@ use crate::state::{
 };
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Maximum number of failed elements listed. Their task reports the first failure in any case.
 const MAX_FAILED_ELEMENTS: usize = 100;
@@ -28,6 +29,8 @@ pub(crate) struct RunDetails {
     pub has_more: bool,
     /// The failure of the outputs, if any.
     pub outputs: Option<OutputsFailed>,
+    /// The time that is left until each deadline that runs, with the name of its task or pipeline; none for the run's.
+    pub deadlines: Vec<(Option<String>, Duration)>,
 }
 
 /// Marks a run whose tasks have succeeded and whose outputs could not be computed. `None` if the failure record is
@@ -150,7 +153,8 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         let found = found.with_claim(claim);
         details.push(TaskDetails { iterations, left_out, reserved, is_finally, ..found });
     }
-    Ok(RunDetails { run: summary, nodes: details, has_more, outputs })
+    let deadlines = backend.deadlines(run).await.map_err(missing)?;
+    Ok(RunDetails { run: summary, nodes: details, has_more, outputs, deadlines })
 }
 
 /// Returns the failures of elements that are left out, by name. Notes may lack them: they may be lost with their host.

@@ -2,15 +2,16 @@
 //! `engine` decides the fate of each task; `cli` formats it.
 
 use crate::app::assembled::{assemble, places};
+use crate::app::iterations::count_iterations;
 use crate::app::rerun::rerun;
 use crate::app::{Error, Session};
 use crate::cache::Cache;
 use crate::engine;
-use crate::engine::Fate;
-use crate::model::TaskIdx;
+use crate::engine::{Fate, Forecasted};
+use crate::model::{SkipReason, TaskIdx};
 use crate::plan::{Assembly, Difference, Plan, PlanRecord};
 use crate::state;
-use crate::state::{Backend, ErrorKind, NodeId, Rerun};
+use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, Rerun};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +24,29 @@ pub(crate) struct Planned {
     pub fate: Fate,
     /// Whether its results under another plan are kept if its calls turn out to be the same.
     pub is_compared: bool,
+    /// What of it is stored, if it has not ended.
+    pub parts: Option<Parts>,
 }
+
+/// What is stored of a task that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// So many of all elements.
+    Elements {
+        /// Elements with a result, and those that are left out.
+        stored: u32,
+        /// All elements.
+        total: u32,
+    },
+    /// So many iterations.
+    Iterations(u32),
+}
+
+/// Most elements of a task that are looked up.
+const MAX_ELEMENTS: u32 = 100_000;
+
+/// Elements that are looked up in one request.
+const PAGE: usize = 1000;
 
 /// The forecast for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +67,67 @@ pub(crate) async fn forecast(
 ) -> Result<Forecast, Error> {
     let nodes = rerun(session, backend, names).await?;
     let again = Rerun::new(nodes.iter().copied());
-    let Stored { results, in_pipelines, differences, compared } = stored(session, backend).await?;
-    let fates =
-        engine::forecast(&session.bound, &session.targets.is_included, results, &nodes, cache).await?;
+    let Stored { results, in_pipelines, differences, compared, kept } = stored(session, backend).await?;
+    // What an earlier rerun has not finished is not read from the cache either.
+    let uncached = unfinished_rerun(session, backend).await?.with(nodes.iter().copied()).nodes();
+    let (included, rerun) = (&session.targets.is_included, (&nodes[..], &uncached[..]));
+    let fates = engine::forecast(&session.bound, included, results, rerun, cache).await?;
     let secrets = session.secrets();
-    let shown = |(task, fate): (TaskIdx, Fate)| {
+    let mut tasks = Vec::with_capacity(fates.len());
+    for Forecasted { task, fate, elements } in fates {
+        let is_again = again.touches(task);
         let fate = match fate {
-            _ if in_pipelines.contains(&task) && !again.touches(task) => Fate::Stored,
+            _ if in_pipelines.contains(&task) && !is_again => Fate::Stored,
             Fate::Fails(message) => Fate::Fails(secrets.hide(&message).into_owned()),
             fate => fate, // no other fate quotes a value
         };
         let may_run = matches!(fate, Fate::Runs(_) | Fate::DependsOn(_));
-        Planned { is_compared: may_run && compared.contains(&task) && !again.touches(task), task, fate }
-    };
-    let tasks = fates.into_iter().map(shown).collect();
+        let is_compared = may_run && compared.contains(&task) && !is_again;
+        let has_parts = may_run && kept.contains(&task) && !is_again;
+        let parts = if has_parts { parts((session, backend), task, elements).await? } else { None };
+        tasks.push(Planned { task, fate, is_compared, parts });
+    }
     Ok(Forecast { tasks, differences })
+}
+
+/// Returns the nodes that an earlier `--rerun` of the run has to call yet.
+async fn unfinished_rerun(session: &Session, backend: &dyn Backend) -> Result<Rerun, state::Error> {
+    match backend.rerun(&session.run).await {
+        Ok(names) => Ok(Rerun::of_names(&session.shape, names.iter().map(String::as_str))),
+        Err(error) if error.kind == ErrorKind::NoRun => Ok(Rerun::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what is stored of a task outside of pipelines over lists.
+async fn parts(
+    (session, backend): (&Session, &dyn Backend),
+    idx: TaskIdx,
+    elements: Option<u32>,
+) -> Result<Option<Parts>, state::Error> {
+    let Some(task) = session.bound.plan().task(idx).filter(|task| task.around.is_empty()) else {
+        return Ok(None);
+    };
+    if task.repeat.is_some() {
+        let stored = count_iterations(backend, &session.run, task.name.as_str()).await?;
+        return Ok((stored > 0).then_some(Parts::Iterations(stored)));
+    }
+    let Some(total) = elements.filter(|total| *total <= MAX_ELEMENTS) else { return Ok(None) };
+    let names: Vec<String> = (0..total).map(|item| format!("{}[{item}]", task.name)).collect();
+    let mut stored = 0_u32;
+    for page in names.chunks(PAGE) {
+        let views = backend.nodes(&session.run, page).await?;
+        let is_kept = |view: &&NodeView| {
+            let left_out = [SkipReason::ElementFailed, SkipReason::UpstreamElementFailed];
+            match view.end {
+                End::Done { .. } => true,
+                End::Skipped(reason) => left_out.contains(&reason),
+                End::Failed(_) | End::Open => false,
+            }
+        };
+        stored += u32::try_from(views.iter().filter(is_kept).count()).unwrap_or(u32::MAX);
+    }
+    Ok((stored > 0).then_some(Parts::Elements { stored, total }))
 }
 
 /// What a resumed run would keep.
@@ -72,6 +141,8 @@ struct Stored {
     differences: Vec<String>,
     /// Tasks that the stored plan has and that are not kept for sure.
     compared: HashSet<TaskIdx>,
+    /// Tasks that have not changed, nor anything before them.
+    kept: HashSet<TaskIdx>,
 }
 
 /// Returns the results that a resumed run would keep, or how its plan differs.
@@ -101,7 +172,7 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
     let compared = compared.filter(|(idx, name)| !kept.contains(idx) && before.contains(name.as_str()));
     let compared = compared.map(|(idx, _)| idx).collect();
     let differences = differences.iter().map(ToString::to_string).collect();
-    Ok(Stored { results, in_pipelines, differences, compared })
+    Ok(Stored { results, in_pipelines, differences, compared, kept })
 }
 
 /// Returns the tasks that have not changed, nor anything before them.

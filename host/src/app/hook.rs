@@ -62,6 +62,11 @@ impl Hook {
         self.on.contains(&status)
     }
 
+    /// Returns whether notifications are signed.
+    pub(crate) const fn is_signing(&self) -> bool {
+        self.secret.is_some()
+    }
+
     /// Returns the texts to hide wherever text is shown.
     pub(crate) fn hidden(&self) -> impl Iterator<Item = &str> {
         self.hidden.iter().map(String::as_str)

@@ -182,6 +182,7 @@ mod tests {
                 tasks: vec![],
                 classes: vec![vec![]],
                 resources: vec![],
+                larger: Vec::new(),
                 has_closing: false,
                 max_elements: u32::MAX,
                 deadlines: Vec::new(),

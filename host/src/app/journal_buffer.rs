@@ -169,7 +169,9 @@ impl JournalBuffer {
         let Some(note) = self.next_note(event, subject, live) else {
             return;
         };
-        if matches!(note.phase, Phase::Ready | Phase::Running) {
+        // The next attempt of this host goes on with the limits that have grown.
+        let has_grown = note.memory_limit.is_some() || note.timeout_ms.is_some();
+        if matches!(note.phase, Phase::Ready | Phase::Running) || has_grown {
             self.live.insert(name.clone(), note.clone());
         }
         if is_noted(subject) || note.phase == Phase::Failed {
@@ -185,13 +187,18 @@ impl JournalBuffer {
             ..Note::new(self.host.clone(), phase)
         };
         let ended = |phase| Note { ended: Some(event.at), ..fresh(phase) };
+        let grown = |note: Note, (memory, timeout): (Option<u64>, Option<u64>)| Note {
+            memory_limit: memory.or(live.as_ref().and_then(|note| note.memory_limit)),
+            timeout_ms: timeout.or(live.as_ref().and_then(|note| note.timeout_ms)),
+            ..note
+        };
         match &event.fact {
             Fact::TaskReady => Some(Note { started: Some(event.at), ..fresh(Phase::Ready) }),
             // A task that repeats has begun with the first iteration on this host.
             Fact::TaskStarted => {
                 let begun = live.as_ref().and_then(|note| note.started);
                 let begun = begun.filter(|_| subject.iteration.is_some_and(|iteration| iteration > 0));
-                Some(Note { started: begun.or(Some(event.at)), ..fresh(Phase::Running) })
+                Some(Note { started: begun.or(Some(event.at)), ..grown(fresh(Phase::Running), (None, None)) })
             }
             Fact::TaskFinished { duration_ms, memory_bytes, fuel, .. } => {
                 let usage = Usage { duration_ms: *duration_ms, memory_bytes: *memory_bytes, fuel: *fuel };
@@ -201,8 +208,9 @@ impl JournalBuffer {
             }
             Fact::TaskCached { .. } if subject.iteration.is_some() => Some(ended(Phase::Ready)),
             Fact::TaskCached { .. } => Some(ended(Phase::Cached)),
-            Fact::TaskRetrying { failure, .. } => {
-                Some(Note { failure: Some(summary(failure)), ..ended(Phase::Retrying) })
+            Fact::TaskRetrying { failure, memory_bytes, timeout_ms, .. } => {
+                let retrying = grown(ended(Phase::Retrying), (*memory_bytes, *timeout_ms));
+                Some(Note { failure: Some(summary(failure)), ..retrying })
             }
             Fact::TaskFailed(failure) | Fact::TaskSkipped { failure: Some(failure), .. } => {
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) })

@@ -3,8 +3,8 @@
 
 use crate::app::Session;
 use crate::events::Fact;
-use crate::state::{Backend, Error, OpenKind, Opened, split_node_name};
-use std::collections::HashSet;
+use crate::state::{Backend, Error, OpenKind, Opened, left_out_of, split_node_name};
+use std::collections::{BTreeSet, HashSet};
 
 /// Elements that the warning names.
 const MAX_NAMED: usize = 20;
@@ -34,11 +34,16 @@ pub(crate) async fn left_out_before(
         _ => " and more".to_owned(),
     };
     let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
-    let Some(first) = names.first() else { return Ok(None) };
+    let lists: BTreeSet<String> = names.iter().filter_map(|name| left_out_of(name)).collect();
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    let again: Vec<String> = lists.iter().map(|list| format!("'{list}'")).collect();
     let message = format!(
-        "elements that failed in an earlier session are left out of their lists: {}{more}; `--rerun '{first}'` calls \
-         one again",
-        shown.join(", ")
+        "elements that failed in an earlier session are left out of their lists: {}{more}; `--rerun {}` calls them \
+         again",
+        shown.join(", "),
+        again.join(" ")
     );
     Ok(Some(Fact::Warning { code: "elements-left-out".into(), message }))
 }

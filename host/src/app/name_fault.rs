@@ -2,7 +2,7 @@
 //! `node_name` finds the mistake.
 
 use crate::app::Error;
-use crate::model::{RunId, TaskName, nearest, shortlist};
+use crate::model::{IndexFault, RunId, TaskName, nearest, shortlist};
 use crate::plan::PlanRecord;
 use crate::state::split_node_name;
 use std::cmp::Reverse;
@@ -24,6 +24,14 @@ pub(crate) fn unknown(run: &RunId, record: &PlanRecord, name: &str) -> Error {
         help.push_str(&format!(", and a node of `{task}` is `{}`", form(task, &indexed)));
     }
     Error::Missing { message: format!("run `{run}` has no task `{name}`"), help }
+}
+
+/// Returns the error of a name with a number that is no index.
+pub(crate) fn no_index(run: &RunId, name: &str, fault: &IndexFault) -> Error {
+    Error::Missing {
+        message: format!("run `{run}` has no element `{name}`: {fault}"),
+        help: ELEMENT.to_owned(),
+    }
 }
 
 /// How elements of tasks are named.

@@ -6,7 +6,7 @@ use crate::app::archive::{TaskState, task_details, without_result};
 use crate::app::assembled::Count;
 use crate::app::iterations;
 use crate::app::name_fault;
-use crate::app::node_name::{Named, Names, no_run, stored_name};
+use crate::app::node_name::{Named, Names, no_run};
 use crate::model::{RunId, SkipReason};
 use crate::state::{Backend, LogPart, NodeId, NodeView, split_iteration_name};
 
@@ -38,7 +38,7 @@ pub(crate) struct NodeLog {
 /// Reads the guest output of a task or element; of a task with elements, that of all of them. Fails if there is no such
 /// node, or if it has not run.
 pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {
-    let name = stored_name(name);
+    let name = name.to_owned();
     let parts = backend.log(run, &name).await.map_err(|error| no_run(run, error))?;
     if !parts.is_empty() {
         return Ok(TaskLog { logs: vec![NodeLog { name, parts }], ..TaskLog::default() });

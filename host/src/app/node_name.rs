@@ -5,10 +5,10 @@
 use crate::app::Error;
 use crate::app::assembled::{Count, count};
 use crate::app::name_fault;
-use crate::model::{IndexPath, RunId, TaskName, to_usize};
+use crate::model::{IndexFault, IndexPath, RunId, TaskName, parse_index, to_usize};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, split_iteration_name, split_node_name};
+use crate::state::{Backend, End, ErrorKind, Hole, NodeId, NodeView, split_node_name};
 use crate::value::wire::{Kind, Reader};
 use bytes::Bytes;
 
@@ -36,18 +36,6 @@ pub(crate) enum Named {
     },
 }
 
-/// Returns the stored form of the name of a node or an iteration, and any other text unchanged.
-pub(crate) fn stored_name(name: &str) -> String {
-    if let Some((node, iteration)) = split_iteration_name(name) {
-        return format!("{}@{iteration}", stored_name(node));
-    }
-    let stored = Parts::of(name).and_then(|parts| {
-        let task = TaskName::new(&parts.name).ok()?;
-        Some(task.with_indexes(&mut parts.indexes.iter().copied()).to_string())
-    });
-    stored.unwrap_or_else(|| name.to_owned())
-}
-
 /// Reads the stored plan of a run.
 pub(crate) async fn plan_record(backend: &dyn Backend, run: &RunId, help: &str) -> Result<PlanRecord, Error> {
     let record = backend.record(run).await.map_err(|error| no_run(run, error))?;
@@ -69,7 +57,10 @@ impl<'a> Names<'a> {
     /// Returns what a name stands for. Whether there are elements with its indexes is not looked up.
     pub(crate) async fn resolve(&self, name: &str) -> Result<Named, Error> {
         let Some(Parts { name: bare, indexes }) = Parts::of(name) else {
-            return Err(name_fault::unknown(self.run, &self.record, name));
+            return Err(match index_fault(name) {
+                Some(fault) => name_fault::no_index(self.run, name, &fault),
+                None => name_fault::unknown(self.run, &self.record, name),
+            });
         };
         let (places, at): (Vec<u8>, Vec<u32>) = indexes.into_iter().unzip();
         let at = IndexPath::new(&at);
@@ -171,6 +162,14 @@ impl<'a> Names<'a> {
             Some(task) => self.check_indexes(NodeId { task, at: *at }, name).await,
             None => Ok(()), // a pipeline without tasks has no elements to count
         }
+    }
+
+    /// Returns the name of the element that has failed and for which a node is left out; none for any other node.
+    pub(crate) async fn left_out_by(&self, node: NodeId) -> Result<Option<String>, Error> {
+        let stored = self.backend.results(self.run, &[self.node_name(node)]).await;
+        let stored = stored.map_err(|error| no_run(self.run, error))?.into_iter().next().flatten();
+        let hole = stored.and_then(|stored| Hole::decode(&stored));
+        Ok(hole.filter(|hole| hole.failure.is_none()).map(|hole| hole.cause))
     }
 
     /// Returns the stored state of a node. One that was skipped with what is around it is skipped, too.
@@ -297,21 +296,15 @@ struct Parts {
 impl Parts {
     /// Takes a name apart. None for a text that cannot be one.
     fn of(text: &str) -> Option<Self> {
-        let (name, indexes) = split_node_name(text).or_else(|| split_node_name(&clamped(text)))?;
+        let (name, indexes) = split_node_name(text)?;
         Some(Self { name, indexes })
     }
 }
 
-/// Replaces indexes that no list reaches by one that is still a number.
-fn clamped(text: &str) -> String {
-    let mut parts = text.split('[');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |name, part| match part.split_once(']') {
-        Some((digits, rest)) if digits.len() > 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{name}[{}]{rest}", digits.parse().unwrap_or(u32::MAX))
-        }
-        _ => format!("{name}[{part}"),
-    })
+/// Returns why the number between two brackets of a name is no index; none if all of them are.
+fn index_fault(text: &str) -> Option<IndexFault> {
+    let mut inside = text.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    inside.find_map(|(digits, _)| parse_index(digits)?.err())
 }
 
 /// Converts a backend error; a missing run gets a hint to the right backend.
@@ -333,14 +326,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_taken_apart_and_normalized() {
+    fn names_are_taken_apart() {
         for (name, task, indexes) in [
             ("count[10]", "count", &[(1, 10)][..]),
             ("count", "count", &[]),
             ("clean[3]/count", "clean/count", &[(1, 3)]),
-            ("clean[3]/count[007]", "clean/count", &[(1, 3), (2, 7)]),
-            ("count[0000000000012]", "count", &[(1, 12)]),
-            ("count[99999999999999999999]", "count", &[(1, u32::MAX)]),
+            ("clean[3]/count[7]", "clean/count", &[(1, 3), (2, 7)]),
+            ("count[4294967295]", "count", &[(1, u32::MAX)]),
         ] {
             let parts = Parts::of(name).unwrap();
             assert_eq!((parts.name.as_str(), parts.indexes.as_slice()), (task, indexes), "{name}");
@@ -348,12 +340,10 @@ mod tests {
         for name in
             ["count[]", "count[-1]", "count[1", "count[1]]", "count[ 1]", "count[+1]", "a[x]/b", "a]/b[1]x"]
         {
-            assert!(Parts::of(name).is_none(), "{name}");
-            assert_eq!(stored_name(name), name);
+            assert!(Parts::of(name).is_none() && index_fault(name).is_none(), "{name}");
         }
-        assert_eq!(stored_name("clean[03]/count[007]"), "clean[3]/count[7]");
-        assert_eq!(stored_name("a//b[01]"), "a//b[01]");
-        assert_eq!(stored_name("clean[03]/solve@7"), "clean[3]/solve@7");
-        assert_eq!(stored_name("solve@07"), "solve@07");
+        for name in ["count[99999999999999999999]", "clean[3]/count[007]", "count[00]", "count[00][1]"] {
+            assert!(Parts::of(name).is_none() && index_fault(name).is_some(), "{name}");
+        }
     }
 }

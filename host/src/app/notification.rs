@@ -2,15 +2,18 @@
 //! Whatever becomes of it, the run is as it is: a failure is a warning.
 
 use crate::app::hook::Hook;
+use crate::app::journal::JournalWriter;
 use crate::app::run_summary::run_summary;
 use crate::app::{Error, Session};
 use crate::engine::Interrupt;
-use crate::events::Recorder;
+use crate::events::{Fact, Recorder};
 use crate::model::{RunStatus, show_duration};
 use crate::sandbox::{NoAnswer, Poster};
 use crate::state::{Backend, HostId, Ledger};
 use bytes::Bytes;
+use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -28,15 +31,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SIGNATURE: &str = "x-cascade-signature";
 
 /// A notification that this host has to send.
-pub(crate) struct Notification<'s> {
-    hook: &'s Hook,
+pub(crate) struct Notification {
+    hook: Arc<Hook>,
     body: Bytes,
 }
 
-impl<'s> Notification<'s> {
+impl Notification {
     /// Prepares the notification of an end; none if nobody is to be told, or another host tells.
     pub(crate) async fn prepare(
-        (session, ledger, backend): (&'s Session, &dyn Ledger, &dyn Backend),
+        (session, ledger, backend): (&Session, &dyn Ledger, &dyn Backend),
         end: (RunStatus, &HostId, f64),
         recorder: &Recorder,
     ) -> Result<Option<Self>, Error> {
@@ -45,7 +48,7 @@ impl<'s> Notification<'s> {
             return Ok(None);
         }
         let body = run_summary((session, backend), end, recorder).await?;
-        Ok(Some(Self { hook, body }))
+        Ok(Some(Self { hook: Arc::clone(hook), body }))
     }
 
     /// Sends the notification. Fails with the reason; an interrupt ends the attempts.
@@ -67,8 +70,46 @@ impl<'s> Notification<'s> {
     }
 
     /// Returns the warning of a notification that was not delivered.
-    pub(crate) fn not_delivered(hook: &Hook, reason: &str) -> String {
-        format!("the notification to {} was not delivered: {reason}", hook.shown)
+    pub(crate) fn not_delivered(hook: &Hook, reason: &str) -> Fact {
+        let message = format!("the notification to {} was not delivered: {reason}", hook.shown);
+        Fact::Warning { code: "notify".into(), message }
+    }
+}
+
+/// A notification on its way, once everything else about the run is recorded.
+pub(crate) struct Delivery {
+    pub(crate) notification: Notification,
+    pub(crate) poster: Poster,
+    pub(crate) interrupt: watch::Receiver<Interrupt>,
+    pub(crate) recorder: Recorder,
+    /// Takes the warning too, and is closed afterwards.
+    pub(crate) journal: Option<JournalWriter>,
+}
+
+impl Delivery {
+    /// Says that the command waits for the receiver.
+    pub(crate) fn waiting(&self) -> String {
+        format!(
+            "the run has ended; waiting up to {} for {} to accept the notification. An interrupt ends the wait",
+            show_duration(MAX_TIME),
+            self.notification.hook.shown
+        )
+    }
+
+    /// Sends the notification. If it is not accepted, a warning says so.
+    pub(crate) async fn deliver(self) {
+        if let Err(reason) = self.notification.send(&self.poster, self.interrupt).await {
+            self.recorder.run(Notification::not_delivered(&self.notification.hook, &reason));
+        }
+        if let Some(journal) = self.journal {
+            journal.close().await;
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("to", &self.notification.hook.shown).finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine;
 use crate::model::{IndexPath, RunId, TaskIdx};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::{Backend, ErrorKind, NodeId};
+use crate::state::{Backend, ErrorKind, NodeId, Rerun};
 
 /// Returns the named nodes and all that depends on them. Names are those of the session's plan: tasks, pipelines, and
 /// elements of either that the stored run has.
@@ -27,21 +27,77 @@ pub(crate) async fn rerun(
         state::Error::new(ErrorKind::Damaged, doing).hint(NEWER)
     })?;
     let stored = Names { backend, run: &session.run, record };
-    let mut nodes = Vec::with_capacity(names.len());
-    for name in names {
-        let (tasks, at) = match stored.resolve(name).await? {
-            Named::Node(NodeId { task, at }) => (vec![task], at),
-            Named::Pipeline { pipeline, at } => (tasks_of(session, pipeline), at),
-        };
-        let is_included =
-            |task: &TaskIdx| session.targets.is_included.get(task.index()).copied().unwrap_or(false);
-        if !tasks.iter().any(is_included) {
-            return Err(excluded(name).into());
+    let looked_up = async {
+        let mut found: Vec<(&String, Vec<NodeId>)> = Vec::with_capacity(names.len());
+        for name in names {
+            let nodes = match name.strip_suffix(LEFT_OUT) {
+                Some(around) => left_out(session, &stored, (around, name)).await?,
+                None => nodes(session, &stored, name).await?,
+            };
+            found.push((name, nodes));
         }
-        check(&stored, &tasks, &at, name).await?;
-        nodes.extend(tasks.into_iter().map(|task| NodeId { task, at }));
+        Ok(found)
+    };
+    let found = match looked_up.await {
+        Err(error) if is_update(session, backend).await? => return Err(of_old_plan(error)),
+        found => found?,
+    };
+    let all: Vec<NodeId> = found.iter().flat_map(|(_, nodes)| nodes.iter().copied()).collect();
+    let again = engine::with_dependents(session.bound.plan(), &all);
+    let set = Rerun::new(again.iter().copied());
+    for (name, nodes) in &found {
+        refuse_unchanged(session, &stored, (&set, name, nodes)).await?;
     }
-    Ok(engine::with_dependents(session.bound.plan(), &nodes))
+    Ok(again)
+}
+
+/// What stands in place of an index for all elements that have failed and are left out.
+const LEFT_OUT: &str = "[left-out]";
+
+/// Returns the nodes with a name: a task, a pipeline, or an element of either that the stored run has.
+async fn nodes(session: &Session, stored: &Names<'_>, name: &str) -> Result<Vec<NodeId>, Error> {
+    let (tasks, at) = named(session, stored, (name, name)).await?;
+    check(stored, &tasks, &at, name).await?;
+    Ok(tasks.into_iter().map(|task| NodeId { task, at }).collect())
+}
+
+/// Returns the nodes that have failed and are left out of the lists of a task or of a pipeline, or of one of their elements.
+async fn left_out(
+    session: &Session,
+    stored: &Names<'_>,
+    (around, name): (&str, &str),
+) -> Result<Vec<NodeId>, Error> {
+    let (tasks, at) = named(session, stored, (around, name)).await?;
+    let failed = stored.backend.failed_elements(stored.run, usize::MAX).await?;
+    let failed = Rerun::of_names(&session.shape, failed.iter().map(String::as_str)).nodes();
+    let is_within =
+        |node: &NodeId| tasks.contains(&node.task) && node.at.as_slice().starts_with(at.as_slice());
+    let nodes: Vec<NodeId> = failed.into_iter().filter(is_within).collect();
+    if nodes.is_empty() {
+        return Err(Error::Missing {
+            message: format!("run `{}` has no element `{name}`: none of `{around}` has failed", stored.run),
+            help: format!("`show {}` names the elements that are left out of their lists", stored.run),
+        });
+    }
+    Ok(nodes)
+}
+
+/// Returns the tasks with a name, and the indexes in it. Fails if the run leaves them out. `written` is what the user typed.
+async fn named(
+    session: &Session,
+    stored: &Names<'_>,
+    (name, written): (&str, &str),
+) -> Result<(Vec<TaskIdx>, IndexPath), Error> {
+    let (tasks, at) = match stored.resolve(name).await? {
+        Named::Node(NodeId { task, at }) => (vec![task], at),
+        Named::Pipeline { pipeline, at } => (tasks_of(session, pipeline), at),
+    };
+    let is_included =
+        |task: &TaskIdx| session.targets.is_included.get(task.index()).copied().unwrap_or(false);
+    if !tasks.iter().any(is_included) {
+        return Err(excluded(written).into());
+    }
+    Ok((tasks, at))
 }
 
 /// Fails if the stored run has no such elements.
@@ -49,6 +105,43 @@ async fn check(stored: &Names<'_>, tasks: &[TaskIdx], at: &IndexPath, name: &str
     match tasks.first() {
         Some(task) if at.level() > 0 => stored.find_known(NodeId { task: *task, at: *at }, name).await,
         _ => Ok(()), // has no indexes
+    }
+}
+
+/// Refuses an element that would be left out again, because the element that has failed does not run again.
+async fn refuse_unchanged(
+    session: &Session,
+    stored: &Names<'_>,
+    (again, name, nodes): (&Rerun, &str, &[NodeId]),
+) -> Result<(), Error> {
+    for node in nodes.iter().filter(|node| node.at.level() > 0) {
+        let Some(cause) = stored.left_out_by(*node).await? else { continue };
+        let failed = Rerun::of_names(&session.shape, [cause.as_str()].into_iter()).nodes();
+        if failed.iter().any(|failed| !again.covers(*failed)) {
+            let message = format!(
+                "`--rerun {name}` would change nothing: the element is left out because `{cause}` has failed"
+            );
+            let help = format!("`--rerun '{cause}'` runs both");
+            return Err(Refusal::new(message).help(help).into());
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether the stored run has another plan.
+async fn is_update(session: &Session, backend: &dyn Backend) -> Result<bool, Error> {
+    let stored = backend.record(&session.run).await.map_err(|error| no_run(&session.run, error))?;
+    Ok(stored != *session.bound.record())
+}
+
+/// Adds to the error of a name what an update does by itself.
+fn of_old_plan(error: Error) -> Error {
+    match error {
+        Error::Missing { message, help } => {
+            let more = "what only the changed plan has runs by `--update` alone, without `--rerun`";
+            Error::Missing { message, help: format!("{help}; {more}") }
+        }
+        other => other, // says nothing about a name
     }
 }
 

@@ -5,7 +5,7 @@ use crate::app::finally;
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
 use crate::app::left_out::left_out_before;
-use crate::app::notification::Notification;
+use crate::app::notification::{Delivery, Notification};
 use crate::app::rerun::rerun;
 use crate::app::reserved::reserved;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
@@ -18,7 +18,7 @@ use crate::engine::{
 use crate::events::{Fact, FailureFact, Recorder};
 use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
-use crate::sandbox::{Poster, Sandbox};
+use crate::sandbox::Sandbox;
 use crate::state;
 use crate::state::{Backend, ErrorKind, HostId, Mode, NodeId, Notice, OpenKind, OpenRequest, Opened};
 use std::sync::Arc;
@@ -60,6 +60,17 @@ pub(crate) struct RunRequest {
     pub verification: Verification,
     /// What to do about other hosts that work on the run.
     pub others: Others,
+    /// What becomes of the run if this host is interrupted.
+    pub when_interrupted: WhenInterrupted,
+}
+
+/// What becomes of a run whose host is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenInterrupted {
+    /// It stays as it is, for somebody to resume.
+    Kept,
+    /// It is cancelled: nobody resumes it.
+    Cancelled,
 }
 
 /// The end of a run on this host.
@@ -73,6 +84,8 @@ pub(crate) struct Report {
     pub unwell: Unwell,
     /// Whether this host has worked on the run. Otherwise its state is unknown: it may not even exist.
     pub has_started: bool,
+    /// The notification of the end, if this host has to send it: after the outputs, which do not wait for a receiver.
+    pub delivery: Option<Delivery>,
 }
 
 /// Works on a run until it ends or this host is interrupted. The session must be prepared.
@@ -102,6 +115,7 @@ pub(crate) async fn run(
                 outputs: Vec::new(),
                 unwell: Unwell::default(),
                 has_started: false,
+                delivery: None,
             });
         }
     };
@@ -120,9 +134,15 @@ pub(crate) async fn run(
         recorder.run(Fact::Warning { code: code.into(), message });
     }
     left_out.into_iter().for_each(|warning| recorder.run(warning));
-    let report = work(session, sandbox, (&opened, reserved), RunRequest { recorder, ..request }).await;
-    if let Some(journal) = journal {
-        journal.close().await;
+    let request = RunRequest { recorder, ..request };
+    let mut report = work(session, sandbox, (&opened, reserved), request).await;
+    match report.as_mut().ok().and_then(|report| report.delivery.as_mut()) {
+        Some(delivery) => delivery.journal = journal,
+        None => {
+            if let Some(journal) = journal {
+                journal.close().await;
+            }
+        }
     }
     report
 }
@@ -137,7 +157,7 @@ async fn work(
     let recorder = request.recorder.clone();
     let mut state_monitor = state_monitor(&request, &recorder);
     let mut cache_monitor = cache_monitor(&request, &recorder);
-    let RunRequest { cache, slots, interrupt, seed, verification, .. } = request;
+    let RunRequest { cache, slots, interrupt, seed, verification, when_interrupted, .. } = request;
     let (interrupted, poster) = (interrupt.clone(), sandbox.poster());
     let invoker = invoker(session.bound.plan(), sandbox);
     let engine = Engine { invoker, cache, recorder: recorder.clone(), interrupt };
@@ -158,6 +178,9 @@ async fn work(
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
     let running = cache_monitor.beside(state_monitor.beside(engine::run(engine, settings)));
     let Finished { ended, outputs: closing_outputs } = running.await.map_err(lost)?;
+    if ended == Ended::Interrupted && when_interrupted == WhenInterrupted::Cancelled {
+        opened.ledger.cancel().await.map_err(lost)?;
+    }
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
@@ -177,14 +200,7 @@ async fn work(
         }
         Ended::Interrupted => Unwell::default(),
     };
-    let outputs = outputs.into_iter().map(|(name, value)| match value {
-        OutputValue::Faulty(failure) => {
-            let error = recorder.hide(&failure.error);
-            (name, OutputValue::Faulty(FailureFact { error, ..failure }))
-        }
-        value => (name, value), // no other value has a text written by the host
-    });
-    let outputs: Outputs = outputs.collect();
+    let outputs = without_secrets(outputs, &recorder);
     let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     // An interrupted host leaves a run that has not ended.
     let notification = match ended {
@@ -197,31 +213,40 @@ async fn work(
     };
     opened.ledger.leave().await;
     state_monitor.catch_up();
-    if let Some(hook) = &session.hook
-        && let Some(reason) = undelivered(notification, &poster, interrupted).await
-    {
-        let message = Notification::not_delivered(hook, &reason);
-        recorder.run(Fact::Warning { code: "notify".into(), message });
-    }
+    let notification = match (notification, &session.hook) {
+        (Err(error), Some(hook)) => {
+            recorder.run(Notification::not_delivered(hook, &error.to_string()));
+            None
+        }
+        (notification, _) => notification.unwrap_or_default(),
+    };
     finally::warning(ended, &unwell).into_iter().for_each(|warning| recorder.run(warning));
     recorder.run(Fact::RunFinished { status, duration_ms });
-    if status == RunStatus::Succeeded {
-        check_outputs(session, &outputs)?;
+    let delivery = notification.map(|notification| {
+        let (poster, interrupt) = (poster, interrupted);
+        Delivery { notification, poster, interrupt, recorder: recorder.clone(), journal: None }
+    });
+    if status == RunStatus::Succeeded
+        && let Err(error) = check_outputs(session, &outputs)
+    {
+        if let Some(delivery) = delivery {
+            delivery.deliver().await;
+        }
+        return Err(error);
     }
-    Ok(Report { ended, outputs, unwell, has_started: true })
+    Ok(Report { ended, outputs, unwell, has_started: true, delivery })
 }
 
-/// Sends the notification of the end, if this host has to. Returns why it was not delivered.
-async fn undelivered(
-    notification: Result<Option<Notification<'_>>, Error>,
-    poster: &Poster,
-    interrupt: watch::Receiver<Interrupt>,
-) -> Option<String> {
-    match notification {
-        Ok(Some(notification)) => notification.send(poster, interrupt).await.err(),
-        Ok(None) => None,
-        Err(error) => Some(error.to_string()),
-    }
+/// Masks secrets in the errors of outputs.
+fn without_secrets(outputs: Outputs, recorder: &Recorder) -> Outputs {
+    let outputs = outputs.into_iter().map(|(name, value)| match value {
+        OutputValue::Faulty(failure) => {
+            let error = recorder.hide(&failure.error);
+            (name, OutputValue::Faulty(FailureFact { error, ..failure }))
+        }
+        value => (name, value), // no other value has a text written by the host
+    });
+    outputs.collect()
 }
 
 /// Fails if an output of a successful run cannot be computed: another host has closed the run by the outputs of its own

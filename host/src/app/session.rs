@@ -51,7 +51,7 @@ pub(crate) struct Session {
     supplies: Vec<Vec<Supply>>,
     grants: Vec<invoke::Grants>,
     /// The webhook of `[notify]`; none without that section.
-    pub(crate) hook: Option<Hook>,
+    pub(crate) hook: Option<Arc<Hook>>,
 }
 
 impl Session {
@@ -98,7 +98,7 @@ impl Session {
 
     /// Returns this run with the webhook of `[notify]`. Runs of tests and of a watch have none.
     pub(crate) fn notifying(self, environment: &Environment) -> Result<Self, Error> {
-        let hook = Hook::of(&self.manifests, environment)?;
+        let hook = Hook::of(&self.manifests, environment)?.map(Arc::new);
         Ok(Self { hook, ..self })
     }
 
@@ -113,7 +113,7 @@ impl Session {
         let functions = self.bound.plan().functions().iter().zip(&self.grants);
         let guests = functions.filter_map(|(function, granted)| Some((function.component()?, granted)));
         let variables = guests.flat_map(|(component, granted)| hidden_variables(&component.grants, granted));
-        let hook = self.hook.iter().flat_map(Hook::hidden).map(|text| text.as_bytes().to_vec());
+        let hook = self.hook.iter().flat_map(|hook| hook.hidden()).map(|text| text.as_bytes().to_vec());
         Secrets::new(params.chain(variables.map(String::into_bytes)).chain(hook))
     }
 

@@ -6,7 +6,7 @@ use crate::app::archive::{task_details, without_result};
 use crate::app::assembled::{Count, assemble, places};
 use crate::app::iterations;
 use crate::app::name_fault;
-use crate::app::node_name::{Named, Names, no_run, stored_name};
+use crate::app::node_name::{Named, Names, no_run};
 use crate::model::{IndexPath, RunId, TaskIdx};
 use crate::plan::{Assembly, NotPut, PipelineRecord};
 use crate::state::{Backend, Hole, NodeId, split_iteration_name};
@@ -39,7 +39,7 @@ pub(crate) async fn stored_results(
     run: &RunId,
     name: Option<&str>,
 ) -> Result<Stored, Error> {
-    let Some(name) = name.map(stored_name) else {
+    let Some(name) = name.map(str::to_owned) else {
         return all_results(&Names::of(backend, run).await?).await;
     };
     // The result of a node is readable without the plan.

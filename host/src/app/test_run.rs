@@ -2,7 +2,8 @@
 //! `cli/commands/test` prints the differences.
 
 use crate::app::{
-    Backends, Checked, Error, Others, Params, Report, RunRequest, Session, SessionRequest, run,
+    Backends, Checked, Error, Others, Params, Report, RunRequest, Session, SessionRequest, WhenInterrupted,
+    run,
 };
 use crate::config::{Environment, Settings, host_id};
 use crate::engine::{Ended, Interrupt, OutputValue, Outputs, Verification};
@@ -86,6 +87,7 @@ pub(crate) async fn run_test(
         seed: random.next_u64(),
         verification: Verification::None,
         others: Others::Join,
+        when_interrupted: WhenInterrupted::Kept,
     };
     let start = Instant::now();
     let report = run(&session, Arc::clone(&host.sandbox), request).await?;

@@ -301,26 +301,12 @@ pub(crate) struct NewArguments {
     pub(crate) name: PathBuf,
 
     /// Language of the task: rust, python, javascript or typescript
-    #[arg(long, value_name = "LANG", value_parser = language)]
+    #[arg(long, value_name = "LANG", value_parser = Language::parse)]
     pub(crate) lang: Option<Language>,
 
     /// A component: each of its functions becomes a task, with example arguments
     #[arg(long, value_name = "COMPONENT")]
     pub(crate) from: Option<PathBuf>,
-}
-
-fn language(text: &str) -> Result<Language, String> {
-    let short = match text {
-        "js" => "javascript",
-        "ts" => "typescript",
-        "py" => "python",
-        "rs" => "rust",
-        _ => text,
-    };
-    Language::named(short).ok_or_else(|| {
-        let known: Vec<&str> = Language::ALL.into_iter().map(Language::key).collect();
-        format!("the languages are {}; for any other, build a component and use `--from`", known.join(", "))
-    })
 }
 
 #[derive(Debug, Args)]

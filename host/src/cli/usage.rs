@@ -54,11 +54,20 @@ pub(crate) fn report_usage(error: &clap::Error, console: &Console) -> Result<Exi
 }
 
 fn text(error: &clap::Error, style: Style) -> String {
-    match style {
+    let text = match style {
         Style::Coloured => error.render().ansi().to_string(),
         Style::Plain => error.render().to_string(),
+    };
+    let lacks_run = error.kind() == ErrorKind::MissingRequiredArgument && text.contains("--run-id <ID>");
+    match text.split_once("\n\n") {
+        Some((message, usage)) if lacks_run => format!("{message}\n\n{STORED_RUN}\n\n{usage}"),
+        _ => text,
     }
 }
+
+/// What flags that need `--run-id` have in common.
+const STORED_RUN: &str = "  tip: `--fresh`, `--update`, `--rerun` and `--if-running` are about a run that is stored: name it by \
+                          `--run-id ID`. Without that, every run is a new one";
 
 /// Splits clap's message into its paragraphs: the first is the error, the others are help.
 fn json_error(error: &clap::Error) -> JsonError {
@@ -107,5 +116,10 @@ mod tests {
         assert_eq!(unknown.message, "unexpected argument '--flesh' found");
         assert!(unknown.help.iter().any(|help| help.contains("--fresh")), "{unknown:?}");
         assert_eq!(parsed(&["cascade-host"]).message, "a command is missing");
+        for flag in ["--fresh", "--update", "--if-running=skip", "--rerun=t"] {
+            let lacking = parsed(&["cascade-host", "run", "m", flag]);
+            assert!(lacking.message.ends_with("--run-id <ID>"), "{lacking:?}");
+            assert!(lacking.help[0].contains("name it by `--run-id ID`"), "{lacking:?}");
+        }
     }
 }

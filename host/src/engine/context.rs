@@ -9,6 +9,8 @@ use crate::engine::deadline::RunDeadline;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
+use crate::engine::last_attempts::LastAttempts;
+use crate::engine::left_out::LeftOutByTask;
 use crate::engine::list_cache::ListCache;
 use crate::engine::reserving::Reserving;
 use crate::engine::run_facts::AtEnd;
@@ -78,6 +80,10 @@ pub(crate) struct SharedCaches {
     root_causes: Mutex<FxHashMap<NodeId, NodeId>>,
     /// When this host began to work on each node that repeats.
     pub(crate) begun: Begun,
+    /// The elements that are left out, until a warning names them.
+    pub(crate) left_out: LeftOutByTask,
+    /// How attempts of nodes with a deadline have failed.
+    pub(crate) last_attempts: LastAttempts,
     /// Outputs that close the run. Each critical section is one assignment.
     pub(crate) closed: Mutex<Closed>,
     /// The run's deadline.
@@ -103,6 +109,8 @@ impl SharedCaches {
             ready_emitted: Mutex::default(),
             root_causes: Mutex::default(),
             begun: Begun::default(),
+            left_out: LeftOutByTask::default(),
+            last_attempts: LastAttempts::default(),
             closed: Mutex::default(),
             run_deadline: RunDeadline::default(),
             at_end: AtEnd::default(),

@@ -270,8 +270,10 @@ impl Dispatcher {
             Some(ended) => return Action::Ended(ended),
         }
         match self.interrupt {
-            Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => Action::Interrupted,
-            Interrupt::Abort | Interrupt::Drain | Interrupt::None => Action::Wait,
+            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain if self.held.is_empty() => {
+                Action::Interrupted
+            }
+            Interrupt::Supersede | Interrupt::Abort | Interrupt::Drain | Interrupt::None => Action::Wait,
         }
     }
 
@@ -285,10 +287,15 @@ impl Dispatcher {
         self.progress.and_then(|progress| progress.stop) == Some(Stop::TimedOut)
     }
 
+    /// Returns whether another run takes the place of this one.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.interrupt == Interrupt::Supersede
+    }
+
     /// Returns whether guests must be stopped and their claims released.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
-        self.interrupt == Interrupt::Abort
+        self.interrupt >= Interrupt::Abort
             || matches!(stop, Some(Stop::FailFast | Stop::Cancelled | Stop::TimedOut))
     }
 
@@ -368,6 +375,7 @@ mod tests {
             tasks: vec![task("a"), task("b")],
             classes: vec![vec![(0, 1)]],
             resources: vec![permit],
+            larger: Vec::new(),
             has_closing: false,
             max_elements: u32::MAX,
             deadlines: Vec::new(),
@@ -390,6 +398,7 @@ mod tests {
             stage: Stage::Ready,
             offer: None,
             elements: 0,
+            is_kept: false,
             deadline: None,
         }
     }

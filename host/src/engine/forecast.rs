@@ -83,23 +83,36 @@ pub enum Reason {
     InputsRun(Vec<TaskIdx>),
 }
 
+/// The forecast for one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecasted {
+    /// The task.
+    pub task: TaskIdx,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// How many elements it has; none if that is not known, or it has none.
+    pub elements: Option<u32>,
+}
+
 /// Returns the fate of each included task, in the order in which a host with one slot would start them. The results of
-/// nodes in `rerun` and of those around them do not count.
+/// nodes in `discarded` and of those around them do not count. What the cache has for nodes in `uncached`, which include the
+/// others, is not read.
 pub async fn forecast(
     bound: &Bound,
     is_included: &[bool],
     stored: impl IntoIterator<Item = (TaskIdx, Bytes)>,
-    rerun: &[NodeId],
+    (discarded, uncached): (&[NodeId], &[NodeId]),
     cache: Option<&dyn Cache>,
-) -> Result<Vec<(TaskIdx, Fate)>, Error> {
-    let rerun = Rerun::new(rerun.iter().copied());
+) -> Result<Vec<Forecasted>, Error> {
+    let rerun = Rerun::new(discarded.iter().copied());
     let kept = stored.into_iter().filter(|(task, _)| !rerun.touches(*task));
     let known = kept.map(|(task, value)| (NodeId::of_task(task), Entry::Done(value))).collect();
     let mut forecaster = Forecaster {
         bound,
         cache,
-        rerun,
+        uncached: Rerun::new(uncached.iter().copied()),
         known,
+        elements: HashMap::new(),
         lists: ListCache::default(),
         undecided: HashSet::new(),
         digests: Digests::default(),
@@ -123,14 +136,20 @@ pub async fn forecast(
     }
     let (finally, others): (Vec<TaskIdx>, Vec<TaskIdx>) =
         by_rank(bound.plan()).into_iter().partition(|idx| bound.plan().is_finally(*idx));
-    Ok(others.into_iter().chain(finally).filter_map(|idx| Some((idx, fates.remove(&idx)?))).collect())
+    let elements = forecaster.elements;
+    let of_task = |task: TaskIdx| {
+        Some(Forecasted { task, fate: fates.remove(&task)?, elements: elements.get(&task).copied() })
+    };
+    Ok(others.into_iter().chain(finally).filter_map(of_task).collect())
 }
 
 struct Forecaster<'a> {
     bound: &'a Bound,
     cache: Option<&'a dyn Cache>,
-    rerun: Rerun,
+    uncached: Rerun,
     known: Known,
+    /// How many elements tasks have, as far as that is known.
+    elements: HashMap<TaskIdx, u32>,
     lists: ListCache,
     /// Tasks for which it is unknown whether they are skipped.
     undecided: HashSet<TaskIdx>,
@@ -169,8 +188,11 @@ impl Forecaster<'_> {
                 return Ok(Fate::DependsOn(tasks(undecided)));
             }
         }
+        if let Ok(Calls::Each(args)) = &calls {
+            self.elements.insert(idx, u32::try_from(args.len()).unwrap_or(u32::MAX));
+        }
         let reason = match (self.cache, task.cache) {
-            _ if self.rerun.touches(idx) => Some(self.runs_again(idx)),
+            _ if self.uncached.touches(idx) => Some(self.runs_again(idx)),
             (_, CacheRule::Builtin) => Some(Reason::Builtin),
             (None, _) => Some(Reason::NoCache),
             (Some(_), CacheRule::Off) => Some(Reason::CacheOff),
@@ -191,8 +213,8 @@ impl Forecaster<'_> {
     }
 
     fn runs_again(&self, idx: TaskIdx) -> Reason {
-        let is_whole = self.rerun.covers(NodeId::of_task(idx));
-        let elements = self.rerun.nodes().into_iter().filter(|node| node.task == idx).count();
+        let is_whole = self.uncached.covers(NodeId::of_task(idx));
+        let elements = self.uncached.nodes().into_iter().filter(|node| node.task == idx).count();
         Reason::Rerun { elements: (!is_whole).then(|| u32::try_from(elements).unwrap_or(u32::MAX)) }
     }
 

@@ -6,6 +6,7 @@ use crate::invoke::Failure;
 use crate::model::{FailureClass, Limits, Size};
 use crate::plan::Task;
 use crate::state::{Claim, Stage};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How often attempts of a node have hit the memory limit, and the timeout, and could be given more.
@@ -89,6 +90,25 @@ impl Step {
 pub(crate) fn memory_of(claim: &Claim, task: &Task) -> Option<u32> {
     let step = Step::of(claim);
     (claim.stage == Stage::Ready && step.memory > 0).then(|| mebibytes(step.limits(task).host_memory()))
+}
+
+/// How the message of a memory limit ends: it advises a larger value.
+const ADVICE: &str = "; raise it with `limits.memory = ";
+
+/// Fits the message of a memory limit to a task whose limit is a list: the next entry needs no advice, and after the last one
+/// another entry helps.
+pub(crate) fn with_list_advice<'m>(message: &'m str, task: &Task, grown: Option<Step>) -> Cow<'m, str> {
+    let is_list = !task.policy.larger_memory.is_empty();
+    let advice = message.split_once(ADVICE).filter(|_| is_list);
+    let Some((before, (larger, rest))) =
+        advice.and_then(|(before, advice)| Some((before, advice.split_once('`')?)))
+    else {
+        return Cow::Borrowed(message);
+    };
+    Cow::Owned(match grown {
+        Some(_) => format!("{before}{rest}"),
+        None => format!("{before}; add `{larger}` to the list `limits.memory`{rest}"),
+    })
 }
 
 /// Returns the entry of a list without its first one. A node that has run under a longer list has the last one.

@@ -11,4 +11,6 @@ pub enum Interrupt {
     Drain,
     /// Stop guests now.
     Abort,
+    /// Stop guests now; another run takes the place of this one, which nobody resumes.
+    Supersede,
 }

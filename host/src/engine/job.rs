@@ -52,7 +52,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     } else {
         match claim.stage {
             Stage::Expanded { items } => job.join(items).await?,
-            Stage::Overdue => job.overdue(),
+            Stage::Overdue => Box::pin(job.end_overdue()).await?,
             Stage::Ready | Stage::Tainted | Stage::Closing => {
                 match job.until_stopped(Box::pin(job.advance())).await {
                     Some(verdict) => verdict?,
@@ -61,14 +61,16 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
             }
         }
     };
+    job.forget_last_attempt(&outcome);
     let call = job.made.into_inner();
     Ok(Settled { claim, outcome, facts, call })
 }
 
 /// Decision about a node, once everything it depends on is known.
-enum Decision {
+pub(crate) enum Decision {
     Skip(SkipReason),
-    Expand(Arc<Expansion>),
+    /// Into this many elements.
+    Expand(u32),
     Call(Vec<Bytes>),
 }
 
@@ -84,7 +86,7 @@ impl Job<'_> {
                     return Box::pin(self.skip(reason, known)).await;
                 }
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
-                Ok(Decision::Expand(expansion)) => return Ok(self.expand(&expansion)),
+                Ok(Decision::Expand(items)) => return Ok(self.expand(items)),
                 Ok(Decision::Call(args)) => {
                     return match self.offer(&args) {
                         Some(offer) => Ok(accepted(offer)),
@@ -121,7 +123,7 @@ impl Job<'_> {
     }
 
     /// Returns the elements of other tasks that this one flows from: it needs those in any case.
-    fn flows_from(&self) -> Vec<NodeId> {
+    pub(crate) fn flows_from(&self) -> Vec<NodeId> {
         let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
         let (Some(flow), Some((around, item))) = (&self.task.flow, node.at.split_last()) else {
             return Vec::new();
@@ -139,7 +141,7 @@ impl Job<'_> {
         flow.distinct_sources().into_iter().filter_map(element).collect()
     }
 
-    async fn fetch_entries(&self, known: &mut Known, nodes: Vec<NodeId>) -> Result<(), Error> {
+    pub(crate) async fn fetch_entries(&self, known: &mut Known, nodes: Vec<NodeId>) -> Result<(), Error> {
         if nodes.is_empty() {
             return Ok(());
         }
@@ -148,7 +150,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn decide(&self, known: &Known) -> Result<Decision, Unresolved> {
+    pub(crate) fn decide(&self, known: &Known) -> Result<Decision, Unresolved> {
         let (node, task) = (self.claim.node, self.task);
         let mut items: Vec<Vec<Bytes>> = Vec::with_capacity(node.at.level());
         // From the outside in: the element of each list around the node, by which the next list is known.
@@ -169,15 +171,24 @@ impl Job<'_> {
         }
         if node.at.level() < task.depth() {
             // A node whose elements wait for others is tainted if those have ended without any.
-            if let (Stage::Tainted, Some(reason)) = (self.claim.stage, sources(&scope, node.task)?) {
+            let may_lack_sources = matches!(self.claim.stage, Stage::Tainted | Stage::Overdue);
+            if may_lack_sources && let Some(reason) = sources(&scope, node.task)? {
                 return Ok(Decision::Skip(reason));
             }
-            let expansion = self.ctx.expansion(node, || Expansion::new(&scope, node.task, task));
-            return expansion.map(Decision::Expand);
+            return self.elements_of(&scope).map(Decision::Expand);
         }
         match innermost {
             Some(expansion) => expansion.args(&scope, task).map(Decision::Call),
             None => scope.resolve_all(task.args.iter()).map(Decision::Call),
+        }
+    }
+
+    /// Returns into how many elements the node in `scope` is expanded. Those of an overdue one need no arguments.
+    fn elements_of(&self, scope: &Scope<'_>) -> Result<u32, Unresolved> {
+        let (node, task) = (self.claim.node, self.task);
+        match self.ctx.bound.plan().fan_out(node.task, node.at.level() + 1) {
+            Some(of) if self.claim.stage == Stage::Overdue => Ok(scope.elements(of)?.len()),
+            _ => Ok(self.ctx.expansion(node, || Expansion::new(scope, node.task, task))?.len()),
         }
     }
 
@@ -197,7 +208,7 @@ impl Job<'_> {
     }
 
     /// Skips the node. `known` holds the entries by which that was decided.
-    async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
+    pub(crate) async fn skip(&self, reason: SkipReason, known: Known) -> Result<Verdict, Error> {
         let causes: FxHashSet<NodeId> =
             skip_causes(self.ctx.bound.plan(), self.claim.node, reason).into_iter().collect();
         // Of a task that lies in elements, one of them may be the cause.
@@ -233,12 +244,12 @@ impl Job<'_> {
         self.claim.stage == Stage::Tainted || self.ctx.is_stopping()
     }
 
-    fn expand(&self, expansion: &Expansion) -> Verdict {
+    pub(crate) fn expand(&self, len: u32) -> Verdict {
         self.ctx.recorder.task(self.subject(None), Fact::TaskReady);
         let (plan, node) = (self.ctx.bound.plan(), self.claim.node);
         let lists = plan.fan_out(node.task, node.at.level() + 1).and_then(|of| plan.lists(of));
         let max_parallel = lists.and_then(|lists| lists.max_parallel);
-        let (len, others) = (expansion.len(), self.claim.elements);
+        let others = self.claim.elements;
         if let Err(Unresolved::Limit(message)) = check_together(len, others, self.ctx.shape.max_elements) {
             return self.failed(FailureClass::Limit, &message, None);
         }

@@ -2,6 +2,7 @@
 //! `job` has the claim of that node; elements end on their own.
 
 use crate::engine::failure_text::failure_of;
+use crate::engine::left_out::{FailedAs, LeftOut, MAX_NAMED};
 use crate::engine::resolve::Known;
 use crate::engine::root_cause::skip_causes;
 use crate::engine::settled::{Verdict, finished, left_out};
@@ -9,6 +10,7 @@ use crate::engine::verdicts::Job;
 use crate::events::Fact;
 use crate::invoke;
 use crate::model::{FailureClass, SkipReason, to_usize};
+use crate::plan::OnError;
 use crate::state::{Entry, Error, FailureRecord, Hole, NodeId, Outcome};
 use crate::value::{ListBuilder, Type};
 use bytes::Bytes;
@@ -16,8 +18,8 @@ use bytes::Bytes;
 /// Number of elements fetched per request when their list is built. Fetching all at once would hold them twice.
 const CHUNK: u32 = 10_000;
 
-/// Elements that a warning names.
-const MAX_NAMED: usize = 20;
+/// How the stored form of a `result` begins that is an `err`: a map with this key alone.
+const ERR: &[u8] = b"\x81\xa3err";
 
 /// What is known of the elements of a node.
 #[derive(Default)]
@@ -29,12 +31,20 @@ struct Elements {
     missing: Option<u32>,
     /// The hole of an element around the node, if that is left out.
     around: Option<Hole>,
-    /// The elements that have failed and are left out: how many, and the first ones.
+    /// The elements that have failed, and are left out or have their failure as value: how many, and the first ones.
     failed: u32,
     named: Vec<u32>,
 }
 
 impl Elements {
+    /// Counts an element that has failed.
+    fn count_failed(&mut self, item: u32) {
+        self.failed += 1;
+        if self.named.len() < MAX_NAMED {
+            self.named.push(item);
+        }
+    }
+
     /// Notes an element that was skipped. A failure outweighs another skip, as it does within one element.
     fn skip(&mut self, item: u32, reason: SkipReason) {
         let is_worse = reason == SkipReason::UpstreamFailed && self.skipped != Some(reason);
@@ -46,10 +56,7 @@ impl Elements {
     /// Notes an element that is left out, of a node with this number of indexes.
     fn leave_out(&mut self, item: u32, hole: Hole, level: usize) {
         if hole.failure.is_some() {
-            self.failed += 1;
-            if self.named.len() < MAX_NAMED {
-                self.named.push(item);
-            }
+            self.count_failed(item);
         }
         if usize::from(hole.level) <= level {
             let hole = Hole { failure: None, ..hole };
@@ -78,6 +85,9 @@ impl Job<'_> {
             let end = items.min(first.saturating_add(CHUNK));
             let nodes: Vec<NodeId> = (first..end).map(|item| around.child(item)).collect();
             for (item, entry) in (first..end).zip(self.ctx.ledger.fetch(&nodes).await?) {
+                if let Entry::Done(value) = &entry {
+                    self.count_failure_value(&mut elements, item, value);
+                }
                 match entry {
                     Entry::Done(_) if !is_list => elements.has_done = true,
                     Entry::Done(value) => {
@@ -116,8 +126,12 @@ impl Job<'_> {
                 None => {
                     let list = if is_list { list.finish() } else { Bytes::new() };
                     let usage = invoke::Usage { duration, ..invoke::Usage::default() };
-                    let (outcome, facts) = finished(list, usage);
-                    (if is_list { outcome } else { Outcome::Passed }, facts)
+                    match finished(list, usage) {
+                        finished if is_list => finished,
+                        // Its elements have the results of an earlier session.
+                        _ if self.claim.is_kept => (Outcome::Passed, vec![Fact::TaskStored]),
+                        (_, facts) => (Outcome::Passed, facts),
+                    }
                 }
             },
         };
@@ -138,23 +152,28 @@ impl Job<'_> {
         }
     }
 
-    /// Returns a warning that names the elements that have failed and are left out.
+    /// Counts the elements that have failed and are left out. Returns the warning that names them, once it is complete.
     fn left_out_warning(&self, elements: &Elements, items: u32) -> Option<Fact> {
-        let name = |item: &u32| self.ctx.shape.name_of(self.claim.node.child(*item));
-        let names: Vec<String> =
-            elements.named.iter().filter_map(name).map(|name| format!("`{name}`")).collect();
-        let more = match to_usize(elements.failed).saturating_sub(names.len()) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
+        let are = match self.task.on_error {
+            OnError::Failure => FailedAs::Values,
+            _ if self.task.leaves_out.is_empty() => return None,
+            OnError::Fail | OnError::Value | OnError::Skip => FailedAs::LeftOut,
         };
-        let task = self.ctx.shape.name_of(self.claim.node)?;
-        let failed = elements.failed;
-        let first = elements.named.first().and_then(name)?;
-        let message = format!(
-            "{failed} of {items} elements of `{task}` failed, and `on-error = \"skip\"` leaves them out: {}{more}; \
-             `--rerun '{first}'` calls one again",
-            names.join(", ")
-        );
-        (failed > 0).then_some(Fact::Warning { code: "elements-left-out".into(), message })
+        let name = |item: &u32| self.ctx.shape.name_of(self.claim.node.child(*item));
+        let named = elements.named.iter().filter_map(name).collect();
+        // Nodes that have elements themselves are no elements of the task.
+        let is_innermost = self.claim.node.at.level() + 1 == self.task.depth();
+        let items = if is_innermost { items } else { elements.failed };
+        let found = LeftOut { are, items, failed: elements.failed, named };
+        let all = self.ctx.shared.left_out.add(self.claim.node, found)?;
+        all.warning(self.task.name.as_str())
+    }
+
+    /// Counts a result that is a failure by `on-error`.
+    fn count_failure_value(&self, elements: &mut Elements, item: u32, value: &Bytes) {
+        let is_call = self.claim.node.at.level() + 1 == self.task.depth();
+        if is_call && self.task.on_error == OnError::Failure && value.starts_with(ERR) {
+            elements.count_failed(item);
+        }
     }
 }

@@ -47,6 +47,13 @@ pub(crate) fn ending(task: &Task, level: usize, failure: &CallFailure) -> Ending
     }
 }
 
+/// Returns whether failures of calls below a node with this number of indexes leave the node intact: they become values, or
+/// elements below the node are left out.
+pub(crate) fn spares_task(task: &Task, level: usize) -> bool {
+    let left_out = task.leaves_out.level_of(task.depth());
+    task.on_error == OnError::Failure || left_out.is_some_and(|left_out| usize::from(left_out) > level)
+}
+
 impl CallFailure {
     /// Returns the payload of the error.
     pub(crate) fn payload(&self) -> Option<Bytes> {

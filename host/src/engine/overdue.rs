@@ -1,12 +1,16 @@
 //! The end of a node whose deadline has passed, and the time that a deadline leaves its call.
 //! The ledger keeps the clocks, and hands out the nodes that nobody holds.
 
-use crate::engine::on_error::CallFailure;
-use crate::engine::settled::Verdict;
+use crate::engine::job::Decision;
+use crate::engine::on_error::{CallFailure, spares_task};
+use crate::engine::resolve::Known;
+use crate::engine::settled::{Verdict, left_out};
+use crate::engine::unresolved::Unresolved;
 use crate::engine::verdicts::Job;
 use crate::invoke;
 use crate::model::{FailureClass, before_output, show_duration, to_usize};
-use crate::state::{Deadline, DeadlineScope};
+use crate::state::{Deadline, DeadlineScope, Error, Hole, NodeId, Outcome};
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -41,6 +45,34 @@ impl Job<'_> {
         self.due.is_some_and(|due| due <= Instant::now())
     }
 
+    /// Ends a node that nobody held when its deadline passed, by what has ended until then: as skipped or left out if that
+    /// is decided, or by its elements if `on-error` spares the task their failures. Any other node is overdue.
+    pub(crate) async fn end_overdue(&self) -> Result<Verdict, Error> {
+        let spares_task = spares_task(self.task, self.claim.node.at.level());
+        let mut known = Known::default();
+        self.fetch_entries(&mut known, self.flows_from()).await?;
+        loop {
+            match self.decide(&known) {
+                Ok(Decision::Skip(reason)) | Err(Unresolved::Skip(reason)) => {
+                    return Box::pin(self.skip(reason, known)).await;
+                }
+                Ok(Decision::Expand(items)) if spares_task => return Ok(self.expand(items)),
+                Err(Unresolved::LeftOut { level, cause }) => {
+                    return Ok(left_out(Hole { level, cause, failure: None }));
+                }
+                // What was fetched and is open is not waited for.
+                Err(Unresolved::Needs(nodes)) if nodes.iter().all(|node| !known.contains_key(node)) => {
+                    let nodes: FxHashSet<NodeId> = nodes.into_iter().collect();
+                    self.fetch_entries(&mut known, nodes.into_iter().collect()).await?;
+                }
+                Ok(Decision::Expand(_) | Decision::Call(_))
+                | Err(Unresolved::Needs(_) | Unresolved::Input(_) | Unresolved::Limit(_)) => {
+                    return Ok(self.overdue());
+                }
+            }
+        }
+    }
+
     /// Ends a node that is not computed because its deadline has passed.
     pub(crate) fn overdue(&self) -> Verdict {
         self.stopped_at_deadline(&invoke::LastOutput::default(), invoke::Usage::default())
@@ -49,8 +81,28 @@ impl Job<'_> {
     /// Ends the node because its deadline has passed, as `on-error` says. It is not retried.
     pub(crate) fn stopped_at_deadline(&self, last: &invoke::LastOutput, usage: invoke::Usage) -> Verdict {
         let hide = |text: &str| self.ctx.recorder.hide(text);
-        let message = before_output(&self.overdue_message(), &hide(&last.stderr), &hide(&last.stdout));
+        let message = self.with_last_attempt(self.overdue_message());
+        let message = before_output(&message, &hide(&last.stderr), &hide(&last.stdout));
         self.end_failed_call(&CallFailure { class: FailureClass::Timeout, usage, message, error: None })
+    }
+
+    /// Adds how the attempt before has failed: the deadline may only have ended its repetitions.
+    fn with_last_attempt(&self, message: String) -> String {
+        let before = self.claim.attempt.saturating_sub(1);
+        match self.ctx.shared.last_attempts.of(self.claim.node) {
+            Some(failure) => format!("{message}; {failure}"),
+            // On another host.
+            None if before > 0 => format!("{message}; attempt {before} had failed"),
+            None => message,
+        }
+    }
+
+    /// Forgets how the last attempt of the node has failed, unless the node is handed out again.
+    pub(crate) fn forget_last_attempt(&self, outcome: &Outcome) {
+        let is_returned = matches!(outcome, Outcome::Retry { .. } | Outcome::Release | Outcome::Await(_));
+        if self.claim.attempt > 1 && !is_returned && self.claim.deadline.is_some() {
+            self.ctx.shared.last_attempts.forget(self.claim.node);
+        }
     }
 
     fn overdue_message(&self) -> String {

@@ -123,6 +123,7 @@ async fn run_loop(engine: Engine, settings: Settings) -> Result<Finished, Error>
     if let Some(reserving) = &run.ctx.reserving {
         reserving.leave().await;
     }
+    run.ctx.emit_left_out();
     Ok(Finished { ended: ended?, outputs: run.ctx.take_outputs() })
 }
 

@@ -9,7 +9,7 @@ use crate::engine::growth::memory_of;
 use crate::engine::prefetch::PrefetchPolicy;
 use crate::engine::settled::Settled;
 use crate::events::{Fact, FailureFact};
-use crate::model::{FailureClass, to_usize};
+use crate::model::{FailureClass, show_duration, to_usize};
 use crate::state::{
     Certainty, Claim, Error, Loss, Outcome, Reply, Settlement, Stage, Token, Verdict, Version,
 };
@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id};
 use tokio::time::Instant;
@@ -98,11 +99,11 @@ impl RunState {
         self.tell_if_stopping();
     }
 
-    /// Tells the jobs that wait for their turn that nothing new may start.
+    /// Tells the jobs that wait for their turn whether something new may start. At its ending, a stopped run starts its
+    /// finally tasks.
     fn tell_if_stopping(&self) {
-        if self.dispatcher.is_stopping() {
-            self.ctx.stopping.send_if_modified(|is_stopping| !std::mem::replace(is_stopping, true));
-        }
+        let now = self.dispatcher.is_stopping();
+        self.ctx.stopping.send_if_modified(|is_stopping| std::mem::replace(is_stopping, now) != now);
     }
 
     /// Records that the ledger may have work for this host.
@@ -301,7 +302,11 @@ impl RunState {
         let token = self.running.iter().find(|(_, running)| has_job(running)).map(|(token, _)| *token);
         let running = token.and_then(|token| self.running.remove(&token));
         token.inspect(|token| self.dispatcher.free_slot(*token));
-        let why = if self.dispatcher.is_timed_out() { Stopped::AtDeadline } else { Stopped::Early };
+        let why = match self.ctx.shape.deadline {
+            Some(deadline) if self.dispatcher.is_timed_out() => Stopped::AtDeadline(deadline),
+            _ if self.dispatcher.is_superseded() => Stopped::Superseded,
+            _ => Stopped::Early,
+        };
         let settlement = |running: Running| cancelled_settlement(running.claim, why);
         self.batch.extend(running.map(settlement));
     }
@@ -437,7 +442,9 @@ enum Stopped {
     /// By an interrupt, a cancellation, or another task that failed.
     Early,
     /// By the run's deadline.
-    AtDeadline,
+    AtDeadline(Duration),
+    /// By a run that takes the place of this one.
+    Superseded,
 }
 
 /// Releases a claim whose guest was stopped, with the fact that says so.
@@ -448,8 +455,12 @@ fn cancelled_settlement(claim: Claim, why: Stopped) -> Settled {
             Stopped::Early => {
                 "stopped before it had finished; it will run again when the run is resumed".to_owned()
             }
-            Stopped::AtDeadline => {
-                "stopped at the run's `deadline`; it will run again when the run is resumed".to_owned()
+            Stopped::AtDeadline(deadline) => format!(
+                "stopped at the run's `deadline` = {}; it will run again when the run is resumed",
+                show_duration(deadline)
+            ),
+            Stopped::Superseded => {
+                "stopped before it had finished: the run after the change computes it anew".to_owned()
             }
         },
     };

@@ -2,7 +2,7 @@
 //! The ledger in `state` hands out nodes by it.
 
 use crate::engine::finish::Shown;
-use crate::model::{Capacity, Name, Size, TaskIdx};
+use crate::model::{Capacity, Limits, Name, Size, TaskIdx};
 use crate::plan::{Bound, FanOut, MAX_ELEMENTS, Plan, ResourceScope as Scope, Task};
 use crate::state::{
     DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape, TaskShape,
@@ -33,7 +33,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
             waits_for: Vec::new(),
             dependents: Vec::new(),
             rank,
-            class: classes.class_of(needs(task, plan)),
+            class: classes.class_of(needs(task, plan), larger(task)),
             indexed: plan.indexed(task),
             is_repeated: task.repeat.is_some(),
             is_included: *is_included,
@@ -42,6 +42,7 @@ pub fn shape(bound: &Bound, is_included: &[bool], shown: &Shown, memory: Size) -
         .collect();
     let mut shape = RunShape {
         tasks,
+        larger: classes.larger(),
         classes: classes.list,
         resources: resources(plan, memory),
         has_closing,
@@ -126,6 +127,13 @@ fn needs(task: &Task, plan: &Plan) -> Vec<(usize, u32)> {
     needs
 }
 
+/// Returns the memory of the host that attempts after the first take, in MiB, as far as they hit the limit; empty if it does
+/// not grow.
+fn larger(task: &Task) -> Vec<u32> {
+    let limits = task.policy.larger_memory.iter().map(|memory| Limits { memory: *memory, ..task.limits });
+    limits.map(|limits| mebibytes(limits.host_memory())).collect()
+}
+
 /// Returns the host's memory in whole MiB, at least one. A remainder below one MiB is never assigned.
 fn budget(memory: Size) -> u32 {
     u32::try_from(memory.as_bytes() >> 20).unwrap_or(u32::MAX).max(1)
@@ -156,31 +164,48 @@ fn resources(plan: &Plan, memory: u32) -> Vec<ResourceShape> {
 /// Distinct resource needs, each numbered once.
 struct Classes {
     list: Vec<Vec<(usize, u32)>>,
-    known: HashMap<Vec<(usize, u32)>, u16>,
+    known: HashMap<Class, u16>,
 }
+
+/// What nodes of a class need, and what they take of the host's memory in place of that once attempts have grown.
+type Class = (Vec<(usize, u32)>, Vec<u32>);
 
 impl Default for Classes {
     fn default() -> Self {
-        Self { list: vec![Vec::new()], known: HashMap::from([(Vec::new(), 0)]) }
+        Self { list: vec![Vec::new()], known: HashMap::from([(Class::default(), 0)]) }
     }
 }
 
 impl Classes {
     /// Returns the class number of these needs. Only a generated manifest has more than 65,536 distinct ones. All
     /// further ones share the last number, whose class holds the maximum of each resource over them.
-    fn class_of(&mut self, needs: Vec<(usize, u32)>) -> u16 {
-        if let Some(known) = self.known.get(&needs) {
+    fn class_of(&mut self, needs: Vec<(usize, u32)>, larger: Vec<u32>) -> u16 {
+        let class = (needs, larger);
+        if let Some(known) = self.known.get(&class) {
             return *known;
         }
         let Ok(number) = u16::try_from(self.list.len()) else {
             if let Some(last) = self.list.last_mut() {
-                widen(last, &needs);
+                widen(last, &class.0);
             }
             return u16::MAX;
         };
-        self.list.push(needs.clone());
-        self.known.insert(needs, number);
+        self.list.push(class.0.clone());
+        self.known.insert(class, number);
         number
+    }
+
+    /// Returns what nodes of each class take once attempts have grown; nothing if none do.
+    fn larger(&self) -> Vec<Vec<u32>> {
+        let mut larger: Vec<Vec<u32>> = Vec::new();
+        for ((_, grown), class) in self.known.iter().filter(|((_, grown), _)| !grown.is_empty()) {
+            let class = usize::from(*class);
+            if larger.len() <= class {
+                larger.resize(class + 1, Vec::new());
+            }
+            larger.get_mut(class).into_iter().for_each(|slot| slot.clone_from(grown));
+        }
+        larger
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::context::Context;
 use crate::engine::exit_status::{ProgramError, program_error};
 use crate::engine::failure_text::{error_json, failure_of, shown_error};
 use crate::engine::forecast::output;
-use crate::engine::growth::{Shortfall, Step};
+use crate::engine::growth::{Shortfall, Step, with_list_advice};
 use crate::engine::on_error::{CallFailure, Ending, ending};
 use crate::engine::repeat::is_last;
 use crate::engine::retry::{Attempted, delay_after, next_delay};
@@ -13,8 +13,8 @@ use crate::engine::run_facts::RunFacts;
 use crate::engine::settled::{Verdict, finished, iterated, left_out, repeated};
 use crate::events::{Fact, FailureFact, Subject};
 use crate::invoke;
-use crate::model::{FailureClass, Size, after_output, before_output};
-use crate::plan::{Function, Repeat, Task};
+use crate::model::{FailureClass, Size, after_output, before_output, own_words};
+use crate::plan::{Function, OnError, Repeat, Task};
 use crate::state::{CallDigest, Claim, FailureRecord, Hole, Outcome, Stage};
 use crate::value::{Type, case_name};
 use bytes::Bytes;
@@ -113,7 +113,7 @@ impl Job<'_> {
             message = format!("{message}\n{backtrace}");
         }
         self.retry((class, shortfall), None, &message).unwrap_or_else(|| {
-            let message = self.ctx.recorder.hide(&message);
+            let message = self.ctx.recorder.hide(&with_list_advice(&message, self.task, None));
             self.end_failed_call(&CallFailure { class, usage, message, error: None })
         })
     }
@@ -129,7 +129,11 @@ impl Job<'_> {
         match ending(self.task, self.claim.node.at.level(), failure) {
             // The iteration that failed is the end of the task, and none that is stored.
             Ending::Output(output) if self.task.repeat.is_some() => self.done(output, self.claim.iteration),
-            Ending::Output(output) => finished(output, failure.usage),
+            Ending::Output(output) => {
+                let mut verdict = finished(output, failure.usage);
+                verdict.1.extend(self.failure_value_warning(failure));
+                verdict
+            }
             Ending::LeftOut(level) => {
                 let cause = self.ctx.shape.name_of(self.claim.node).unwrap_or_default();
                 let record = self.failure_record(failure.class, &failure.message, failure.payload());
@@ -137,6 +141,18 @@ impl Job<'_> {
             }
             Ending::Fails => self.failed(failure.class, &failure.message, failure.payload()),
         }
+    }
+
+    /// Returns the warning of a task whose failure is its output. Those of elements are counted with their list.
+    fn failure_value_warning(&self, failure: &CallFailure) -> Option<Fact> {
+        let is_counted = self.claim.node.at.level() > 0 || self.task.on_error != OnError::Failure;
+        let (name, class, words) = (&self.task.name, failure.class, own_words(&failure.message));
+        let line = words.lines().next().unwrap_or_default();
+        let message = format!(
+            "`{name}` failed, and `on-error = \"failure\"` makes a value of that: {class}: {line}; `--rerun {name}` calls \
+             it again"
+        );
+        (!is_counted).then_some(Fact::Warning { code: "failures-as-values".into(), message })
     }
 
     /// Repeats a failed attempt, if its limit can grow or the retry policy says so.
@@ -154,6 +170,7 @@ impl Job<'_> {
             Some(_) => Some(delay_after(policy, number, random)),
             None => next_delay(policy, &attempted, random),
         })?;
+        let message = &*with_list_advice(message, self.task, grown);
         let step = grown.unwrap_or(before);
         let (memory, timeout) = step.grown_since(before, self.task);
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -163,6 +180,10 @@ impl Job<'_> {
             timeout_ms: timeout.map(millis),
             failure: FailureFact { class, error: message.to_owned() },
         };
+        if self.claim.deadline.is_some() {
+            let failure = (class, &*self.ctx.recorder.hide(message));
+            self.ctx.shared.last_attempts.keep(self.claim.node, self.claim.attempt, failure);
+        }
         Some((Outcome::Retry { delay, step: step.number() }, vec![fact]))
     }
 

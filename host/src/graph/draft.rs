@@ -103,7 +103,7 @@ fn after(names: &mut Names<'_>, owner: TaskIdx, name: &Spanned<String>) -> Optio
     let task = names.task(name)?;
     if task == owner {
         let message = format!("task `{}` cannot run after itself", name.value);
-        names.fault(Fault::spanned(name.span.clone(), message));
+        names.fault(Fault::spanned(name.span.clone(), message).help("remove it from `after`"));
         return None;
     }
     let fault = match (names.is_finally(owner), names.is_finally(task)) {

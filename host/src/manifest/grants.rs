@@ -4,6 +4,7 @@
 use crate::manifest::Grants;
 use crate::manifest::folder::{preopens, reject_duplicates};
 use crate::manifest::keys::GRANTS;
+use crate::manifest::pipeline::NONE;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{boolean, filled, list, text};
 use crate::manifest::table::{Slot, Table};
@@ -14,8 +15,11 @@ use toml::de::DeValue;
 /// Reads `grants`; those with faults are left out.
 pub(crate) fn grants(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Grants {
     let mark = reader.mark();
-    let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", "`grants = { env = [\"LANG\"] }`"))
-    else {
+    let form = match slot.value {
+        DeValue::String(text) if text == NONE => "`grants = {}`, which takes all of them away",
+        _ => "`grants = { env = [\"LANG\"] }`", // any other value says nothing of what is meant
+    };
+    let Some(mut table) = Table::open(reader, slot, GRANTS, ("`grants`", form)) else {
         return Grants { span: slot.span.clone(), is_partial: true, ..Grants::default() };
     };
     let mut grants = Grants {

@@ -255,7 +255,7 @@ pub(crate) fn path(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Path> {
     match Path::parse(&text.value) {
         Ok(path) => Some(path),
         Err(fault) => {
-            let help = if text.value.contains("[*]") || text.value.contains("[]") {
+            let help = if text.value.contains('*') || text.value.contains("[]") {
                 "a path leads to one part; `std.map-path` takes a part of each element, and so does `for-each`"
                     .to_owned()
             } else {

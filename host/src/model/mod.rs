@@ -20,6 +20,7 @@ mod guest_text;
 mod fault;
 mod grant;
 mod index;
+mod index_text;
 mod input;
 mod interface_name;
 mod limits;
@@ -60,6 +61,7 @@ pub use guest_text::{
     MAX_LINE, MessageParts, after_output, before_output, message_parts, one_line, own_words, quoted_lines,
 };
 pub use index::{IndexPath, TaskIdx, to_usize};
+pub use index_text::{IndexFault, parse_index};
 pub use input::open_input;
 pub use interface_name::{are_compatible, split_version, version_numbers};
 pub use limits::{Limits, MAX_BY_ATTEMPT, Stack};

@@ -1,6 +1,7 @@
 //! A path into a value: `items[0].name`, as references and error messages write it.
 //! `value` resolves the steps.
 
+use crate::model::index_text::{IndexFault, parse_index};
 use std::fmt;
 
 /// Maximum number of steps. Bounds recursion over a path from a manifest.
@@ -28,9 +29,9 @@ pub enum PathFault {
     /// A step is neither a name nor `[number]`.
     #[error("expected a field name or `[index]` at `{0}`")]
     Step(String),
-    /// The number between brackets is too large.
-    #[error("the index {0} is too large; the largest is {max}", max = u32::MAX)]
-    Index(String),
+    /// The number between brackets is no index.
+    #[error(transparent)]
+    Index(IndexFault),
     /// The path has too many steps.
     #[error("a path has at most {MAX_STEPS} steps")]
     Long,
@@ -89,19 +90,16 @@ impl Path {
 fn invalid(rest: &str) -> PathFault {
     let digits =
         rest.strip_prefix('[').and_then(|inner| inner.split_once(']')).map_or("", |(digits, _)| digits);
-    if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) {
-        return PathFault::Index(digits.to_owned());
+    match parse_index(digits) {
+        Some(Err(fault)) => PathFault::Index(fault),
+        Some(Ok(_)) | None => PathFault::Step(rest.to_owned()),
     }
-    PathFault::Step(rest.to_owned())
 }
 
 fn next_step(rest: &str, position: usize) -> Option<(Step, &str)> {
     if let Some(inner) = rest.strip_prefix('[') {
         let (digits, after) = inner.split_once(']')?;
-        if digits.starts_with('+') {
-            return None;
-        }
-        return Some((Step::Index(digits.parse().ok()?), after));
+        return Some((Step::Index(parse_index(digits)?.ok()?), after));
     }
     let name = match rest.strip_prefix('.') {
         Some(name) => name,
@@ -132,8 +130,11 @@ mod tests {
     #[test]
     fn an_index_that_is_too_large_is_told_as_such() {
         for digits in ["4294967296", "18446744073709551616"] {
-            assert_eq!(Path::parse(&format!("a[{digits}].b")), Err(PathFault::Index(digits.to_owned())));
+            let fault = PathFault::Index(IndexFault::TooLarge(digits.to_owned()));
+            assert_eq!(Path::parse(&format!("a[{digits}].b")), Err(fault));
         }
+        let message = Path::parse("a[00]").unwrap_err().to_string();
+        assert_eq!(message, "the index 00 has leading zeros; write 0");
         let message = Path::parse("[99999999999]").unwrap_err().to_string();
         assert_eq!(message, "the index 99999999999 is too large; the largest is 4294967295");
         for text in ["[-1]", "[]", "[+1]", "[1x]"] {

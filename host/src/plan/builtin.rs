@@ -72,13 +72,17 @@ impl Solver<'_, '_, '_> {
         let row = self.builtin.row();
         let are_named = self.check_names();
         let (mut solution, is_typed) = self.by_type_key();
-        if !are_named || !is_typed {
-            return None;
-        }
+        let mut is_sound = are_named && is_typed;
         for pass in [Pass::References, Pass::Literals] {
-            let fitting: Vec<Option<()>> =
-                row.params.iter().map(|param| self.fit(&mut solution, param, pass)).collect();
-            fitting.into_iter().collect::<Option<()>>()?;
+            // After a fault, types that follow from other arguments are not known.
+            let are_known = is_sound;
+            let is_plain = |param: &Param| Solution::default().apply(&param.ty).is_some();
+            for param in row.params.iter().filter(|param| are_known || is_plain(param)) {
+                is_sound &= self.fit(&mut solution, param, pass).is_some();
+            }
+        }
+        if !is_sound {
+            return None;
         }
         for param in row.params {
             if solution.apply(&param.ty).is_none() {

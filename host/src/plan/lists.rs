@@ -108,10 +108,14 @@ fn reference(scope: &mut Scope<'_>, list: &Spanned<Expr>) -> Option<Type> {
         other => {
             let fault = Fault::spanned(list.span.clone(), "`for-each` runs over a list");
             let fault = fault.note(format!("this has the type `{other}`"));
-            scope.fault(if is_integer(&other) {
-                fault.help("to run once per number from 0, write this as `{ range = … }`")
-            } else {
-                fault
+            scope.fault(match other {
+                other if is_integer(&other) => {
+                    fault.help("to run once per number from 0, write this as `{ range = … }`")
+                }
+                Type::String => fault.help(
+                    "to run once per line, run over a task with `call = \"std.lines\"` and this as `args.text`",
+                ),
+                _ => fault, // no built-in task makes a list of it
             });
             None
         }

@@ -36,6 +36,14 @@ pub trait Archive: Send + Sync {
     /// `max`. If there are more, the choice is unspecified.
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error>;
 
+    /// Returns the names of the nodes that run again ([`crate::port::OpenRequest::rerun`]) and have not been in a run that
+    /// has succeeded since.
+    async fn rerun(&self, run: &RunId) -> Result<Vec<String>, Error>;
+
+    /// Returns the time that is left until each deadline that runs, with the name of its task or pipeline; none for that of
+    /// the run. Empty unless hosts work on the run.
+    async fn deadlines(&self, run: &RunId) -> Result<Vec<(Option<String>, Duration)>, Error>;
+
     /// Returns the output of a node's guest, oldest first; empty if there is none.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
 

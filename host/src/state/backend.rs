@@ -47,8 +47,8 @@ pub trait Backend: Archive + Journal {
     /// [`OpenRequest::rerun`] names nodes that run again. Such a request needs an idle run: without a run it fails with
     /// [`NoRun`], and on a busy one with [`Held`]. It begins a new epoch, and discards, besides what the table says, the results
     /// and iterations of these nodes, of all nodes below them, and of the nodes around them, whose lists contain them. No offer
-    /// is made to them either. All openings return the nodes ([`Opened::rerun`]) until the run has succeeded or [`Mode::Fresh`]
-    /// discards it; under another plan they are found by name.
+    /// is made to them either. All openings return the nodes ([`Opened::rerun`]) until a run that includes their tasks has
+    /// succeeded, or [`Mode::Fresh`] discards it; under another plan they are found by name.
     ///
     /// A request that fails changes nothing. Joining keeps everything that is stored, and adopts the included tasks and the
     /// policy of the request that began the life. Resuming begins a new life: it keeps results, including those of
@@ -159,8 +159,8 @@ pub struct Opened {
     pub policy: FailurePolicy,
     /// The included tasks that already have a result, in ascending order.
     pub stored: Vec<TaskIdx>,
-    /// Nodes that run again: those of this request, and of earlier ones since the run last succeeded. Only the outermost, in
-    /// ascending order.
+    /// Nodes that run again: those of this request, and of earlier ones that no run has included and succeeded since. Only the
+    /// outermost, in ascending order.
     pub rerun: Vec<NodeId>,
 }
 

@@ -19,7 +19,8 @@ pub struct Claim {
     pub token: Token,
     /// One plus the retries so far; of the current iteration, if the node repeats.
     pub attempt: u32,
-    /// The step of the last retry; of the current iteration, if the node repeats. Zero before the first one.
+    /// The step of the last retry; of the current iteration, if the node repeats. Zero before the first one. By its lowest four
+    /// bits a node takes more of the elastic resource ([`RunShape::larger`]).
     pub step: u8,
     /// Number of stored iterations of the node, and so the position of the one to be computed. Zero unless the node
     /// repeats ([`crate::state::TaskShape::is_repeated`]).
@@ -35,8 +36,11 @@ pub struct Claim {
     /// node with [`Outcome::Accepted`]. Only in [`Stage::Ready`].
     pub offer: Option<Offer>,
     /// For a node that can be expanded: into how many elements other nodes of the task with as many indexes have been
-    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`].
+    /// expanded. Zero for a task itself, and for nodes in other stages than [`Stage::Ready`] and [`Stage::Overdue`].
     pub elements: u32,
+    /// Whether all elements have results of an earlier life, or were skipped, so that nothing below the node is new. Only in
+    /// [`Stage::Expanded`].
+    pub is_kept: bool,
     /// The task's deadline that passes first, if it has any. [`Stage::Ready`] and [`Stage::Overdue`] have it.
     pub deadline: Option<Deadline>,
 }
@@ -79,7 +83,8 @@ pub enum Stage {
     /// whether the run succeeds, by [`Outcome::Passed`] or [`Outcome::Failed`]. The claim takes neither slots nor resources.
     Closing,
     /// A deadline of the node has passed, so it is not to be computed. The claim takes neither slots nor resources. The
-    /// holder settles the node as failed, as left out of its list, or as done with a failure as its value.
+    /// holder settles the node as failed, as left out of its list, as skipped, or as done with a failure as its value; or
+    /// expands it into elements, which are overdue in turn.
     Overdue,
 }
 
@@ -112,7 +117,7 @@ pub enum Outcome {
     Retry {
         /// The delay.
         delay: Duration,
-        /// A number for the next claims of the node ([`Claim::step`]), also if another host takes over. Ledgers give it no meaning.
+        /// A number for the next claims of the node ([`Claim::step`]), also if another host takes over.
         step: u8,
     },
     /// The node is handed out again at once, with the same attempt number.
@@ -195,8 +200,10 @@ impl Outcome {
             Self::Accepted => matches!(stage, Stage::Ready),
             Self::Passed => matches!(stage, Stage::Closing | Stage::Expanded { .. }),
             Self::Failed(_) | Self::Release => true,
-            Self::Done(_) | Self::Skipped(_) | Self::LeftOut(_) => !matches!(stage, Stage::Closing),
-            Self::Retry { .. } | Self::Await(_) | Self::Iterated(_) | Self::Expand { .. } => {
+            Self::Done(_) | Self::Skipped(_) | Self::LeftOut(_) | Self::Expand { .. } => {
+                !matches!(stage, Stage::Closing)
+            }
+            Self::Retry { .. } | Self::Await(_) | Self::Iterated(_) => {
                 !matches!(stage, Stage::Closing | Stage::Overdue)
             }
         }
@@ -451,12 +458,12 @@ pub trait Ledger: Send + Sync {
 
     /// Cancels the run for all its hosts, as [`crate::port::Archive::cancel`] does.
     ///
-    /// Hosts of this crate do not call this: the command `cancel` uses the archive. The conformance suite calls both.
+    /// Hosts of this crate call it for a run that another run takes the place of; the command `cancel` uses the archive.
     async fn cancel(&self) -> Result<(), Error>;
 
     /// Returns whether this host is the one that tells others of the end of the run: once the run has ended in this life,
-    /// the first host that asks, however often it does. False for all hosts if the life before had ended well or with a
-    /// failure and left nothing to do, so that this one changes nothing.
+    /// the first host that asks, however often it does. False for all hosts if the run has succeeded in the life before and
+    /// again in this one, which has stored no result.
     async fn claim_end(&self) -> Result<bool, Error>;
 
     /// Stops working on the run, as dropping the ledger does, and waits up to about a second for the backend to confirm

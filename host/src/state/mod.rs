@@ -74,7 +74,7 @@ pub use shape::{
     CLOSING, DeadlineScope, DeadlineShape, Dependent, Milestone, ResourceScope, ResourceShape, RunShape,
     TaskShape,
 };
-pub(crate) use shape::{split_iteration_name, split_node_name};
+pub(crate) use shape::{left_out_of, split_iteration_name, split_node_name};
 pub(crate) use uri::LEASES;
 pub use uri::{BackendKind, Secret, StateUri};
 #[cfg(feature = "redis")]

@@ -26,6 +26,10 @@ pub struct Note {
     pub usage: Option<Usage>,
     /// Class and first message line of the last attempt's failure, if it failed.
     pub failure: Option<(FailureClass, String)>,
+    /// The memory limit of the next attempt or of the one under way, in bytes, if it is larger than that of the first.
+    pub memory_limit: Option<u64>,
+    /// The time limit of the next attempt or of the one under way, in milliseconds, if it is longer than that of the first.
+    pub timeout_ms: Option<u64>,
 }
 
 /// The phase of a node when its note was written.
@@ -68,13 +72,27 @@ struct Wire {
     ended: Option<i64>,
     usage: Option<Usage>,
     failure: Option<(FailureClass, String)>,
+    #[serde(default)]
+    memory_limit: Option<u64>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
 }
 
 impl Note {
     /// Creates a note of `phase` without details.
     #[must_use]
     pub const fn new(host: HostId, phase: Phase) -> Self {
-        Self { host, phase, attempts: 0, started: None, ended: None, usage: None, failure: None }
+        Self {
+            host,
+            phase,
+            attempts: 0,
+            started: None,
+            ended: None,
+            usage: None,
+            failure: None,
+            memory_limit: None,
+            timeout_ms: None,
+        }
     }
 
     /// Encodes the stored form.
@@ -89,6 +107,8 @@ impl Note {
             ended: self.ended.map(Timestamp::as_millis),
             usage: self.usage,
             failure: self.failure.clone(),
+            memory_limit: self.memory_limit,
+            timeout_ms: self.timeout_ms,
         };
         rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
     }
@@ -105,6 +125,8 @@ impl Note {
             ended: wire.ended.map(Timestamp::from_millis),
             usage: wire.usage,
             failure: wire.failure,
+            memory_limit: wire.memory_limit,
+            timeout_ms: wire.timeout_ms,
         })
     }
 }
@@ -123,6 +145,8 @@ mod tests {
             ended: Some(Timestamp::from_millis(-2)),
             usage: Some(Usage { duration_ms: 0.5, memory_bytes: 1 << 20, fuel: Some(9) }),
             failure: Some((FailureClass::Trap, "unreachable".into())),
+            memory_limit: Some(1 << 30),
+            timeout_ms: Some(60_000),
             ..empty.clone()
         };
         for note in [empty, full] {
@@ -137,6 +161,8 @@ mod tests {
             ended: None,
             usage: None,
             failure: None,
+            memory_limit: None,
+            timeout_ms: None,
         };
         assert_eq!(Note::decode(&rmp_serde::to_vec_named(&later).unwrap()), None);
         assert_eq!(Note::decode(b"nonsense"), None);

@@ -62,6 +62,14 @@ impl Rerun {
         nodes
     }
 
+    /// Returns the nodes of tasks that a shape includes, and all others.
+    pub(crate) fn by_inclusion(&self, shape: &RunShape) -> (Self, Self) {
+        let is_included =
+            |node: &NodeId| shape.tasks.get(node.task.index()).is_some_and(|task| task.is_included);
+        let (included, others): (Vec<NodeId>, _) = self.nodes.iter().copied().partition(is_included);
+        (Self::new(included), Self::new(others))
+    }
+
     /// Returns the names of the nodes, by which another plan finds them again.
     pub(crate) fn names(&self, shape: &RunShape) -> Vec<String> {
         self.nodes().into_iter().filter_map(|node| shape.name_of(node)).collect()
@@ -137,6 +145,7 @@ mod tests {
             tasks,
             classes: vec![vec![]],
             resources: Vec::new(),
+            larger: Vec::new(),
             has_closing: false,
             max_elements: 9,
             deadlines: Vec::new(),

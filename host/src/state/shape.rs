@@ -1,7 +1,7 @@
 //! The shape of a plan, all that a ledger needs to schedule it: counts, edges, ranks and resources.
 //! Deriving a shape from a plan is left to the users of `plan`.
 
-use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName, to_usize};
+use crate::model::{Digest, IndexPath, Name, TaskIdx, TaskName, parse_index, to_usize};
 use crate::state::NodeId;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ pub struct RunShape {
     pub tasks: Vec<TaskShape>,
     /// Distinct resource requirements, the same on all hosts of a run. Class 0 requires nothing.
     pub classes: Vec<Vec<(usize, u32)>>,
+    /// Per class, how much a node takes of the elastic resource in place of what its class says, once attempts have grown: by
+    /// the lowest four bits of [`crate::port::Claim::step`], from one. Classes beyond the end of the list do not grow.
+    pub larger: Vec<Vec<u32>>,
     /// The resources. The first number of each pair in `classes` is a position in this list. Amounts of host resources may
     /// differ between hosts.
     pub resources: Vec<ResourceShape>,
@@ -175,12 +178,19 @@ pub(crate) fn split_node_name(text: &str) -> Option<(String, Vec<(u8, u32)>)> {
         name.push_str(segment);
         while !rest.is_empty() {
             let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
-            let is_number = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
-            indexes.push((before, index.parse().ok().filter(|_| is_number)?));
+            indexes.push((before, parse_index(index)?.ok()?));
             rest = after;
         }
     }
     Some((name, indexes))
+}
+
+/// Returns the name of all elements that are left out of the lists which an element with this name lies in, as `--rerun` takes
+/// it: `fetch[left-out]` for `fetch[3]`, `clean[left-out]` for `clean[3]/fetch`. None for a node that is no element.
+#[must_use]
+pub(crate) fn left_out_of(name: &str) -> Option<String> {
+    let (around, _) = name.rsplit_once('[')?;
+    Some(format!("{}[left-out]", TaskName::of_node(around)?.without_indexes()))
 }
 
 /// Splits the name of an iteration into that of its node and its number. None if the text is the name of no iteration.
@@ -226,6 +236,14 @@ impl ResourceScope {
 }
 
 impl RunShape {
+    /// Returns how much a node of a class takes of the elastic resource at a step; none if that is what its class says.
+    #[must_use]
+    pub fn larger_amount(&self, class: u16, step: u8) -> Option<u32> {
+        let larger = self.larger.get(usize::from(class))?;
+        let last = larger.len().checked_sub(1)?;
+        larger.get(usize::from(step & 0x0f).checked_sub(1)?.min(last)).copied()
+    }
+
     /// Returns the node that closes the run, which is numbered after all tasks.
     #[must_use]
     pub fn closing(&self) -> NodeId {

@@ -297,3 +297,50 @@ fn tests_of_a_manifest_see_the_deadline_of_the_run() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
 }
+
+#[test]
+fn elements_of_a_list_that_has_not_begun_are_left_out() {
+    everywhere(|uri| {
+        let project = gates::project(&format!(
+            "[params.which]\ntype = \"string\"\ndefault = \"a\"\n\
+             [tasks.slow]\ncall = \"g.await-file\"\nargs.path = \"a\"\n{}\
+             [tasks.t]\ncall = \"g.concat\"\nfor-each.x = [\"1\", \"2\"]\ndeadline = \"400ms\"\non-error = \"skip\"\n\
+             args.parts = [{{ item = \"x\" }}, {{ select = {{ param = \"which\" }}, cases = {{ a = {{ task = \"slow\" }} }} }}]\n",
+            gates::GRANTS
+        ));
+        let mut running = project.host().args(["--state", uri, "--run-id", "r1"]).start();
+        running.until("left out   t[1]");
+        open(&project, "a");
+        let finished = running.wait().expect(0);
+        assert_eq!(finished.json()["t"], json!([]));
+        finished
+            .says(["2 of 2 elements of `t` failed", "`deadline` = 400ms reached: the task had not ended"]);
+    });
+}
+
+#[test]
+fn readers_see_what_deadlines_leave_and_the_last_attempt_is_named() {
+    let server = Redis::start("");
+    let project = gates::project(&format!(
+        "[tasks.t]\ncall = \"g.await-file\"\nargs.path = \"a\"\ndeadline = \"1h\"\n{}\
+         [tasks.fails]\ncall = \"g.trap\"\ndeadline = \"500ms\"\nretry = {{ attempts = 9, delay = \"1h\" }}\n",
+        gates::GRANTS
+    ));
+    let host = project.host().args([
+        "--state",
+        &server.uri(),
+        "--run-id",
+        "r1",
+        "--keep-going",
+        "--log-level",
+        "debug",
+    ]);
+    let mut running = host.start();
+    running.until("`deadline` = 500ms reached: the task had not ended; attempt 1 had failed: trap: ");
+    let show = |more: &str| Host::new(["show", "r1", "--state", &server.uri(), more]).run().expect(0);
+    let left = show("--json").json()["deadlines"].clone();
+    assert_eq!((&left[0]["name"], left.as_array().map(Vec::len)), (&json!("t"), Some(1)));
+    assert!(show("--log-level=info").text().contains("deadline of t in 59m "));
+    open(&project, "a");
+    running.wait().expect(1);
+}

@@ -31,6 +31,7 @@ fn attempt_that_needs_more_memory_gets_the_next_entry() {
             [(1, json!("limit"), mib(32), Value::Null), (2, json!("limit"), mib(128), Value::Null)];
         assert_eq!(retrying(&events), expected);
         assert_eq!(events.of("task.started").count(), 4, "the small element needs one attempt");
+        assert!(!finished.stderr.contains("raise it"), "{}", finished.stderr);
         finished.says(["retrying   t[0]  in 1ms with memory 128MiB, limit: `limits.memory` = 32MiB reached"]);
     }
 }
@@ -44,7 +45,8 @@ fn end_of_a_list_is_final_unless_retry_says_more() {
     ] {
         let project =
             Project::basic(&format!("{task}limits.memory = [\"16MiB\", \"32MiB\", \"64MiB\"]\n{retry}\n"));
-        project.host().run().expect(1).says(["`limits.memory` = 64MiB reached"]);
+        let finished = project.host().run().expect(1);
+        finished.says(["`limits.memory` = 64MiB reached", "to the list `limits.memory`"]);
         assert_eq!(project.events().of("task.started").count(), attempts, "{retry}");
     }
     // Other limits than that of the list do not advance it.

@@ -112,7 +112,8 @@ fn a_notification_that_is_not_accepted_changes_nothing() {
     );
     assert_eq!(warnings(&project), [expected.as_str()]);
     let events = project.events();
-    assert_eq!(events.0.last().expect("an event")["event"], "run.finished");
+    let last: Vec<_> = events.0.iter().rev().take(2).map(|event| event["event"].clone()).collect();
+    assert_eq!(last, ["warning", "run.finished"], "everything else about the run is recorded first");
     let failed = project.host().args(["-p", "x=3"]).run().expect(1);
     failed.says(["the function returned the error \"3 is odd\"", "the answer was 302"]);
     assert_eq!(hook.received().len(), 2, "no redirect was followed");
@@ -122,8 +123,12 @@ fn a_notification_that_is_not_accepted_changes_nothing() {
 fn an_interrupt_ends_the_attempts_and_not_the_run() {
     let hook = Receiver::start(&[Answer::Silence]);
     let project = project(&hook, "");
-    let running = project.host().args(["-p", "x=4"]).start();
+    let mut running = project.host().args(["-p", "x=4", "--output-dir", "out"]).start();
     wait_until("the host tells nobody", || hook.received().len() == 1);
+    // The receiver holds up neither the outputs nor the record of the end.
+    running.until("waiting up to 30s for");
+    assert_eq!(project.events().of("run.finished").count(), 1);
+    wait_until("the outputs are written", || project.folder().join("out/t.json").exists());
     running.signal("INT");
     let finished = running.wait().expect(0);
     assert_eq!(finished.json()["t"], 4);
@@ -234,6 +239,26 @@ fn faults_of_a_notification_are_found_before_the_run() {
         "write it in the outermost manifest",
         "inner.toml:6:2",
     ]);
+}
+
+#[test]
+fn a_success_that_has_nothing_new_is_told_once() {
+    let (server, hook) = (Redis::start(""), Receiver::start(&[OK]));
+    let project = Project::basic(&format!(
+        "[tasks.p]\nmanifest = \"inner.toml\"\nfor-each.x = [1, 2]\nargs.x = {{ item = \"x\" }}\n\
+         [tasks.skipped]\ncall = \"g.double\"\nargs.x = 1\nwhen = false\n[notify]\nurl = \"{}\"\n",
+        hook.url("/")
+    ));
+    let inner = Project::basic(
+        "[params.x]\ntype = \"u32\"\n[tasks.t]\ncall = \"g.double\"\nargs.x = { param = \"x\" }\n",
+    );
+    project.file("inner.toml", &std::fs::read(inner.folder().join("manifest.toml")).expect("a manifest"));
+    let run = || project.host().args(["--state", &server.uri(), "--run-id", "r"]).run().expect(0);
+    run().says(["finished   p/t"]);
+    run().says(["stored     p/t"]);
+    assert_eq!(hook.received().len(), 1);
+    let plan = project.command("plan").run().expect(0);
+    assert!(plan.text().contains("not signed, when the run has ended as: "), "{}", plan.text());
 }
 
 #[test]

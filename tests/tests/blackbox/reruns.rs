@@ -60,7 +60,7 @@ fn element_that_was_left_out_runs_again_with_what_flows_from_it() {
     project.file("in/c", b"c");
     let finished = on(&project, &server, &[]).run().expect(0);
     assert_eq!(finished.json()["all"], "aacc");
-    finished.says(["--rerun 'texts[1]'"]);
+    finished.says(["--rerun 'texts[left-out]'"]);
     project.file("in/b", b"b");
     project.file("in/a", b"changed");
     on(&project, &server, &[]).run().expect(0);
@@ -246,4 +246,45 @@ fn rerun_needs_a_stored_run() {
     }
     let memory = project.host().args(["--run-id", "r1", "--rerun", "all"]);
     memory.run().expect(4).says(["there is no run `r1`"]);
+}
+
+#[test]
+fn all_elements_that_are_left_out_run_again_at_once() {
+    let server = Redis::start("");
+    let project = Project::basic(FILES);
+    project.file("in/b", b"b");
+    on(&project, &server, &[]).run().expect(0).says(["2 of 3 elements of `texts` failed", "texts[left-out]"]);
+    // An element that waits for one that has failed runs again with that one.
+    let refused = on(&project, &server, &["--rerun", "twice[0]"]).run().expect(2);
+    refused.says(["would change nothing", "`texts[0]` has failed", "`--rerun 'texts[0]'` runs both"]);
+    project.file("in/a", b"a");
+    project.file("in/c", b"c");
+    let (finished, called) = again(&project, &server, &["texts[left-out]"]);
+    assert_eq!(finished.json()["all"], "aabbcc");
+    assert_eq!(called, set(&["texts[0]", "texts[2]", "twice[0]", "twice[2]", "all"]));
+    let none = on(&project, &server, &["--rerun", "texts[left-out]"]).run().expect(4);
+    none.says(["has no element `texts[left-out]`: none of `texts` has failed"]);
+}
+
+#[test]
+fn dependents_that_targets_leave_out_are_called_later_without_the_cache() {
+    let server = Redis::start("");
+    let project = Project::basic(FILES);
+    for file in ["in/a", "in/b", "in/c"] {
+        project.file(file, b"x");
+    }
+    let cache = format!("{}/1", server.uri().trim_end_matches("/0"));
+    let run = |arguments: &[&str]| {
+        let finished = on(&project, &server, &[&["--cache", &cache], arguments].concat()).run().expect(0);
+        drop(finished);
+        started(&project)
+    };
+    run(&[]);
+    assert_eq!(run(&["--rerun", "texts[1]", "--target", "twice"]), set(&["texts[1]", "twice[1]"]));
+    let planned = on(&project, &server, &["--cache", &cache, "--dry-run", "--json"]).run().expect(0).json();
+    let rows = planned["tasks"].as_array().expect("rows");
+    let all = rows.iter().find(|row| row["name"] == "all").expect("a row");
+    assert_eq!((&all["fate"], &all["why"]), (&json!("run"), &json!("it runs again, by `--rerun`")));
+    assert_eq!(run(&[]), set(&["all"]), "its arguments are those of a cached result");
+    assert_eq!(run(&[]), set(&[]));
 }

@@ -113,8 +113,10 @@ fn included_manifests_new_files_and_components_are_watched() {
 
 #[test]
 fn a_change_stops_the_run_that_goes_on() {
-    let project = gates::elements("ab");
-    let mut running = project.host().args(["--watch", "--log-level", "debug", "-j", "2"]).start();
+    let (server, project) = (Redis::start(""), gates::elements("ab"));
+    let uri = server.uri();
+    let flags = ["--watch", "--log-level", "debug", "-j", "2", "--state", &uri];
+    let mut running = project.host().args(flags).start();
     running.until("started    texts[1]");
     let manifest = std::fs::read_to_string(project.folder().join("manifest.toml")).expect("a manifest");
     // The new run has gates that are open.
@@ -122,8 +124,13 @@ fn a_change_stops_the_run_that_goes_on() {
     let changed = manifest.replace("[\"a\", \"b\"]", "[\"c\", \"d\"]");
     assert_ne!(changed, manifest);
     replace(&project, "manifest.toml", &changed);
+    running.until("stopped before it had finished: the run after the change computes it anew");
     after(&mut running, "manifest.toml");
     assert_eq!(end(running).text(), "{\"all\":\"cd\"}\n");
+    // Nobody resumes the run that was stopped, so it does not look as if its host were lost.
+    let runs = cascade_host_tests::Host::new(["runs", "--json", "--state", &uri]).run().expect(0).json();
+    let runs = runs["runs"].as_array().expect("runs").iter().map(|run| run["status"].clone());
+    assert_eq!(runs.collect::<Vec<_>>(), ["succeeded", "cancelled"]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ impl Ledger {
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
         let fields = read_hash(client, &key("coord"));
         // Some fields stay: replies to hosts, resource requests of classes, shared amounts, names, edges and counts
-        // of elements. So do fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node
+        // of elements, and what earlier lives have told. So do fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node
         // within an element that has only elements itself has no result, but a record of its end. All other fields
         // belong to running nodes.
         let stays = |(field, value): &(String, Vec<u8>)| {
@@ -74,7 +74,9 @@ impl Ledger {
                 .iter()
                 .any(|start| field.starts_with(start));
             let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);
-            is_lasting || has_ended || ["u", "clocks", "finally", "end", "before"].contains(&field.as_str())
+            is_lasting
+                || has_ended
+                || ["u", "clocks", "finally", "end", "before", "told"].contains(&field.as_str())
         };
         let fields = fields.into_iter().filter(|field| !stays(field));
         let under_way = fields.map(|(field, _)| field.as_bytes().escape_ascii().to_string()).collect();

@@ -94,6 +94,24 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.key() == build.trim())
     }
 
+    /// Parses the word of a user, which may be a short one.
+    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+        let long = match word {
+            "js" => "javascript",
+            "ts" => "typescript",
+            "py" => "python",
+            "rs" => "rust",
+            _ => word,
+        };
+        Self::named(long).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.into_iter().map(Self::key).collect();
+            format!(
+                "the languages are {}; for any other, build a component and use `--from`",
+                known.join(", ")
+            )
+        })
+    }
+
     const fn tools(self) -> &'static [Tool] {
         match self {
             Self::Rust => &[CARGO, WASM_TARGET],

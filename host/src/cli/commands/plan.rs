@@ -6,7 +6,7 @@ use crate::app::{Backends, Builds, Error, Forecast, Hook, Refusal, Session, Sess
 use crate::cli::args::PlanArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
-use crate::cli::print::{PlanTable, plan_row};
+use crate::cli::print::{NotifyRow, PlanTable, plan_row};
 use crate::cli::process::{Exit, health_monitor, stdout_style, wait_for};
 use crate::model::{Clock as _, Random, RunId, SystemClock};
 
@@ -44,7 +44,9 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     let rows = (1..).zip(&tasks).filter_map(|(order, planned)| plan_row::row(order, planned, &session));
     let pipelines = session.pipelines().map(|pipeline| plan_row::pipeline(pipeline, &session)).collect();
     let table = PlanTable::new(session.manifests.root().name.as_str(), rows.collect(), pipelines);
-    let table = table.with_deadline(session.bound.plan().deadline());
+    let hook = Hook::of(&session.manifests, &ctx.environment)?;
+    let table =
+        table.with_deadline(session.bound.plan().deadline()).with_notify(hook.as_ref().map(NotifyRow::new));
     let text = if arguments.json {
         let json = table.to_json();
         let json = json.map_err(|error| Refusal::new("cannot write the plan as JSON").caused_by(error))?;

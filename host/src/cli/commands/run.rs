@@ -3,8 +3,8 @@
 
 use crate::app;
 use crate::app::{
-    Backends, Builds, Checked, Error, Hook, Report, RunRequest, Session, SessionRequest, StateBackend,
-    runtime_for_guests,
+    Backends, Builds, Checked, Delivery, Error, Hook, Report, RunRequest, Session, SessionRequest,
+    StateBackend, WhenInterrupted, runtime_for_guests,
 };
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
@@ -29,15 +29,21 @@ use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemCl
 use crate::sandbox::Sandbox;
 use crate::state::{HostId, Mode};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Worker threads besides those that run guests: one for the engine's run loop.
 const SPARE_THREADS: usize = 1;
 
 /// How long to wait at exit for threads that are blocked in guests' system calls.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long a receiver may take to accept the notification before the log says that the command waits.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Open files per guest below which a warning is emitted: few programs need less.
 const MIN_FILES: usize = 16;
@@ -100,6 +106,10 @@ pub(crate) fn run_once(
         seed: random.next_u64(),
         verification: if arguments.verify { Verification::Twice } else { Verification::None },
         others: arguments.if_running.into(),
+        when_interrupted: match &watching {
+            Some(_) => WhenInterrupted::Cancelled,
+            None => WhenInterrupted::Kept,
+        },
     };
     // Built now, since `app::run` takes the request and a signal may come at any moment.
     let after = match &watching {
@@ -114,24 +124,19 @@ pub(crate) fn run_once(
         Some(watching) => watching.while_running(&stop, running),
         None => running(),
     };
-    // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
-    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    let written = listeners.close();
+    let ending = Ending { runtime, listeners };
     if let (Err(Error::Occupied { .. }), Some(how)) = (&report, arguments.if_running) {
+        drop(ending.close());
         return left(ctx, how, (&session.run, &[]));
     }
     if watching.as_ref().is_some_and(|watching| watching.is_outdated()) {
+        drop(ending.close());
         return Ok(Exit::Interrupted);
     }
     let is_watched = watching.is_some();
     let finished =
         Finished { ctx, arguments, session: &session, state: &state, target: target.as_ref(), is_watched };
-    let exit = finish(report?, &finished);
-    let exit = match (exit, written) {
-        // The events file is incomplete, so the run must not look successful.
-        (Ok(Exit::Success), Err(error)) => Err(error),
-        (exit, _) => exit,
-    };
+    let exit = conclude(report, ending, (&finished, stop));
     // The process ends: unmapping code and freeing a plan piece by piece would only keep its caller waiting.
     if !is_watched {
         std::mem::forget(session);
@@ -256,6 +261,59 @@ fn policy(arguments: &RunArguments) -> FailurePolicy {
     }
 }
 
+/// What is closed once a run has ended.
+struct Ending {
+    runtime: Runtime,
+    listeners: Listeners,
+}
+
+impl Ending {
+    /// Waits for the last lines of the log and of the events file. Fails if that file is incomplete.
+    fn close(self) -> Result<(), Error> {
+        // A guest may hang in an uninterruptible system call, such as a read from a network file system; do not wait.
+        self.runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+        self.listeners.close()
+    }
+}
+
+/// Prints what remains of a run, and closes its log and its events file.
+fn conclude(
+    mut report: Result<Report, Error>,
+    ending: Ending,
+    (finished, stop): (&Finished<'_>, watch::Sender<Interrupt>),
+) -> Result<Exit, Error> {
+    let Finished { ctx, session, .. } = finished;
+    let (exit, written) = match report.as_mut().ok().and_then(|report| report.delivery.take()) {
+        None => {
+            let written = ending.close();
+            (report.and_then(|report| finish(report, finished)), written)
+        }
+        // The outputs do not wait for a receiver.
+        Some(delivery) => {
+            ending.listeners.flush();
+            let exit = report.and_then(|report| finish(report, finished));
+            let deliver = || ending.runtime.block_on(deliver(ctx, delivery));
+            ctx.signals.while_running(stop, format!("interrupted: run {} has ended\n", session.run), deliver);
+            (exit, ending.close())
+        }
+    };
+    match (exit, written) {
+        // The events file is incomplete, so the run must not look successful.
+        (Ok(Exit::Success), Err(error)) => Err(error),
+        (exit, _) => exit,
+    }
+}
+
+/// Sends the notification of the end, and says so if that takes long.
+async fn deliver(ctx: &Context, delivery: Delivery) {
+    let waiting = delivery.waiting();
+    let mut delivering = pin!(delivery.deliver());
+    if timeout(PATIENCE, &mut delivering).await.is_err() {
+        ctx.console.note("notifying", &waiting);
+        delivering.await;
+    }
+}
+
 /// A run that has ended, with its arguments, session and backend.
 struct Finished<'a> {
     ctx: &'a Context,
@@ -302,7 +360,12 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
         None => {}
     }
     if !has_succeeded && !is_watched {
-        let hint = resume_hint(report.ended, arguments, &session.run, state.backend.as_ref());
+        let hint = resume_hint(
+            report.ended,
+            arguments,
+            (&session.run, session.shape.deadline),
+            state.backend.as_ref(),
+        );
         ctx.console.note("unfinished", &hint);
     }
     Ok(exit)

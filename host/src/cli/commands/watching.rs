@@ -109,7 +109,7 @@ impl<'a> Watching<'a> {
                 let has_stopped = stop.send_if_modified(|interrupt| {
                     let is_first = *interrupt == Interrupt::None;
                     if is_first {
-                        *interrupt = Interrupt::Abort;
+                        *interrupt = Interrupt::Supersede;
                     }
                     is_first
                 });

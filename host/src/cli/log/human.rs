@@ -96,8 +96,9 @@ fn render_fact(fact: &Fact, attempts: u32, counts: &RunCounts) -> Rendering {
             Rendering::new(Ink::Title, "run", format!("{name}, {}", count(*tasks, "task")))
         }
         Fact::RunResumed { name, tasks, kept } => {
-            let text = format!("{name}, {}, {} kept", count(*tasks, "task"), count(*kept, "result"));
-            Rendering::new(Ink::Title, "resumed", text)
+            // Of elements, any number may be kept.
+            let kept = if *kept == 0 { String::new() } else { format!(", {} kept", count(*kept, "result")) };
+            Rendering::new(Ink::Title, "resumed", format!("{name}, {}{kept}", count(*tasks, "task")))
         }
         Fact::RunEnding { status } => {
             Rendering::new(Ink::Calm, "ending", format!("{status}; now the tasks of `[finally]`"))

@@ -28,6 +28,8 @@ const STDERR: StandardStream = (Stream::Stderr, "stderr", ["/dev/stderr", "/dev/
 /// The sinks of one run.
 pub(crate) struct Listeners {
     sinks: Vec<Arc<dyn Sink>>,
+    /// The log; none if events take its place.
+    screen: Option<Arc<Screen>>,
     /// The error after which no more events were written, if any.
     failure: Arc<OnceLock<io::Error>>,
     events: Option<PathBuf>,
@@ -54,7 +56,7 @@ impl Listeners {
                     EscapedJson::new(stderr_reader(), Stderr),
                     drop,
                 )));
-                return Ok(Self { sinks, failure, events: None });
+                return Ok(Self { sinks, screen: None, failure, events: None });
             }
             Some(path) => {
                 let file = events_file(path, &input_files(ctx, arguments, session)?)?;
@@ -76,11 +78,11 @@ impl Listeners {
         }
         let level = ctx.settings.log_level;
         sinks.push(match ctx.settings.log_format {
-            LogFormat::Human => Arc::new(Human::new(level, stderr_style(), screen)),
-            LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, screen)),
+            LogFormat::Human => Arc::new(Human::new(level, stderr_style(), Arc::clone(&screen))),
+            LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, Arc::clone(&screen))),
         });
         let events = arguments.events.clone();
-        Ok(Self { sinks, failure, events })
+        Ok(Self { sinks, screen: Some(screen), failure, events })
     }
 
     /// Returns handles to all sinks.
@@ -88,10 +90,15 @@ impl Listeners {
         self.sinks.clone()
     }
 
+    /// Waits until the log has written all that was recorded before.
+    pub(crate) fn flush(&self) {
+        self.screen.iter().for_each(|screen| screen.flush());
+    }
+
     /// Waits until each sink has written its last line. All other handles must be dropped. Fails if the events file is
     /// incomplete.
     pub(crate) fn close(self) -> Result<(), Error> {
-        drop(self.sinks);
+        drop((self.sinks, self.screen));
         let failure = Arc::into_inner(self.failure).and_then(OnceLock::into_inner);
         match (self.events, failure) {
             (Some(path), Some(source)) => Err(Error::Unwritten { path, source }),

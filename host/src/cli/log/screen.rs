@@ -8,6 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -54,6 +55,8 @@ struct Backlog {
 enum Message {
     Text(Vec<u8>),
     Follow(Box<Event>),
+    /// Dropped once all that was queued before it is written.
+    Flush(SyncSender<()>),
 }
 
 impl Screen {
@@ -62,7 +65,8 @@ impl Screen {
         let queue = Arc::<BatchQueue<Message>>::default();
         let messages = Arc::clone(&queue);
         let backlog = Arc::new(Backlog::default());
-        let writer = Writer { meter: Meter::new(shown), backlog: Arc::clone(&backlog), console, out };
+        let (meter, waiting) = (Meter::new(shown), Vec::new());
+        let writer = Writer { meter, backlog: Arc::clone(&backlog), console, waiting, out };
         let thread = std::thread::spawn(move || writer.write_all(&messages));
         Self { queue, backlog, writer: Some(thread) }
     }
@@ -76,6 +80,14 @@ impl Screen {
             return;
         }
         self.queue.push(Message::Text(text));
+    }
+
+    /// Waits until all that was queued before is written.
+    pub(crate) fn flush(&self) {
+        let (written, flushed) = sync_channel(0);
+        self.queue.push(Message::Flush(written));
+        // An error says that the other end was dropped; nothing is ever sent.
+        let _is_written = flushed.recv().is_err();
     }
 
     /// Passes an event to the progress display.
@@ -100,6 +112,8 @@ struct Writer<W> {
     meter: Meter,
     backlog: Arc<Backlog>,
     console: Console,
+    /// Who waits until the next write is done.
+    waiting: Vec<SyncSender<()>>,
     out: W,
 }
 
@@ -115,6 +129,7 @@ impl<W: Write> Writer<W> {
                         // One write per batch, so that a burst of lines costs few system calls.
                         messages.by_ref().take(BATCH).for_each(|message| self.append(message, &mut text));
                         self.write(&text);
+                        self.waiting.clear();
                     }
                 }
                 // A pause in the events: redraw the bar, or write a line that is due.
@@ -136,6 +151,7 @@ impl<W: Write> Writer<W> {
             Message::Follow(event) => {
                 text.extend(self.meter.record(&event, Instant::now()).unwrap_or_default().bytes());
             }
+            Message::Flush(written) => self.waiting.push(written),
         }
     }
 
@@ -178,8 +194,6 @@ pub(crate) mod tests {
     use std::io;
     use std::sync::Mutex;
     use std::sync::mpsc::Receiver;
-    use std::sync::mpsc::SyncSender;
-    use std::sync::mpsc::sync_channel;
 
     /// A stderr that records its text.
     #[derive(Clone, Default)]
@@ -211,6 +225,17 @@ pub(crate) mod tests {
         }
         drop(screen);
         assert_eq!(stderr.text().lines().count(), 5000);
+    }
+
+    #[test]
+    fn flushing_waits_for_what_was_printed_before() {
+        let stderr = CapturedStderr::default();
+        let screen = Screen::new(Shown::None, Console::default(), stderr.clone());
+        for printed in 1..=100 {
+            (0..50).for_each(|_| screen.print(b"line\n".to_vec(), LineKind::Fact));
+            screen.flush();
+            assert_eq!(stderr.text().lines().count(), 50 * printed);
+        }
     }
 
     #[test]

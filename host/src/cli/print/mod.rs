@@ -9,6 +9,9 @@ pub(crate) mod error_chain;
 pub(crate) mod outputs;
 mod command_row;
 pub(crate) mod plan_row;
+mod deadline_row;
+mod missing_row;
+mod notify_row;
 mod pipeline_row;
 mod plan_table;
 mod repeat_row;
@@ -23,6 +26,7 @@ mod untyped;
 
 pub(crate) use columns::{column, pad, put_line};
 pub(crate) use json_error::JsonError;
+pub(crate) use notify_row::NotifyRow;
 pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use resources_table::ResourcesTable;

@@ -1,10 +1,11 @@
 //! Describes a task of a plan and its forecast, in the words of the table.
 //! The layout of the table is in `plan_table`.
 
-use crate::app::{Missing, Needs, Planned, Session, Supply};
+use crate::app::{Missing, Needs, Parts, Planned, Session, Supply};
 use crate::cli::print::command_row::command_row;
+use crate::cli::print::missing_row::{MissingRow, Weight};
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow};
-use crate::cli::print::plan_table::{Fate as Shown, MissingRow, PlanRow, Purity, SupplyRow, Weight};
+use crate::cli::print::plan_table::{Fate as Shown, PlanRow, Purity, SupplyRow};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
@@ -26,7 +27,7 @@ const MAX_NAMED: usize = 4;
 /// Builds one row of the table.
 pub(crate) fn row(
     order: u32,
-    Planned { task: idx, fate, is_compared }: &Planned,
+    Planned { task: idx, fate, is_compared, parts }: &Planned,
     session: &Session,
 ) -> Option<PlanRow> {
     let plan = session.bound.plan();
@@ -37,6 +38,16 @@ pub(crate) fn row(
     let function = plan.function_of(task);
     let component = function.and_then(Function::component);
     let (fate, mut why) = describe(fate, &elements_of, &|tasks| list(tasks, &name));
+    match parts {
+        Some(Parts::Elements { stored, total }) => {
+            let are = if *stored == 1 { "is" } else { "are" };
+            why = format!("{stored} of its {total} elements {are} stored; of the others: {why}");
+        }
+        Some(Parts::Iterations(stored)) => {
+            why = format!("it goes on after iteration {}, which is stored: {why}", stored.saturating_sub(1));
+        }
+        None => {}
+    }
     if *is_compared {
         why.push_str("; a result of the same call is kept");
     }

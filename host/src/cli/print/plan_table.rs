@@ -2,6 +2,8 @@
 //! `app` makes the forecast. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::missing_row::{MissingRow, Weight};
+use crate::cli::print::notify_row::NotifyRow;
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::repeat_row::RepeatRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
@@ -26,6 +28,9 @@ pub(crate) struct PlanTable {
     /// The run's deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
+    /// The webhook that is told of the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<NotifyRow>,
 }
 
 /// A task of the plan.
@@ -107,31 +112,6 @@ pub(crate) struct SupplyRow {
     pub(crate) is_own: bool,
 }
 
-/// A grant that a task's imports need and that the task lacks.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct MissingRow {
-    /// The grant's key.
-    pub(crate) grant: &'static str,
-    /// Behaviour of the import without the grant.
-    pub(crate) without: &'static str,
-    /// The likelihood that the grant is needed.
-    pub(crate) weight: Weight,
-    /// The imported functions that need the grant.
-    pub(crate) imports: Vec<String>,
-    /// The lines of the manifest that add it.
-    pub(crate) toml: Vec<String>,
-}
-
-/// The likelihood that an import's grant is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Weight {
-    /// Language runtimes import it whether it is used or not; the program copes without the grant.
-    Optional,
-    /// Only code that uses the interface imports it.
-    Needed,
-}
-
 /// The forecast for a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -189,7 +169,13 @@ const FATE: usize = 7;
 impl PlanTable {
     /// Creates a table of these tasks.
     pub(crate) fn new(name: impl Into<String>, tasks: Vec<PlanRow>, pipelines: Vec<PipelineRow>) -> Self {
-        Self { v: VERSION, name: name.into(), tasks, pipelines, deadline: None }
+        Self { v: VERSION, name: name.into(), tasks, pipelines, deadline: None, notify: None }
+    }
+
+    /// Adds the webhook of `[notify]`.
+    pub(crate) fn with_notify(mut self, notify: Option<NotifyRow>) -> Self {
+        self.notify = notify;
+        self
     }
 
     /// Adds the run's deadline.
@@ -223,6 +209,10 @@ impl PlanTable {
         }
         for pipeline in &self.pipelines {
             pipeline.render(&mut out);
+        }
+        if let Some(notify) = &self.notify {
+            out.push('\n');
+            hang(&mut out, "", 0, &escape_control(&notify.text()));
         }
         out
     }
@@ -329,13 +319,6 @@ impl SupplyRow {
             Some(from) => format!("{}{of} from {from}", self.import),
             None => format!("{}{of} as a trap", self.import),
         }
-    }
-}
-
-impl MissingRow {
-    fn text(&self) -> String {
-        let Self { grant, without, imports, .. } = self;
-        format!("missing grant: {grant}, for {}; without it {without}", imports.join(", "))
     }
 }
 

@@ -4,9 +4,10 @@
 use crate::app::{OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState};
 use crate::cli::log::{show_bytes, show_millis};
 use crate::cli::print::columns::{column, hang, pad, put_line};
+use crate::cli::print::deadline_row::DeadlineRow;
 use crate::cli::print::runs_table::{RunRow, painted};
 use crate::cli::print::style::{Ink, Style, escape_control, escape_control_line};
-use crate::model::{FailureClass, SkipReason, Timestamp, show_duration};
+use crate::model::{FailureClass, Size, SkipReason, Timestamp, show_duration};
 use crate::state::FailureRecord;
 use serde::Serialize;
 use std::time::Duration;
@@ -33,6 +34,9 @@ pub(crate) struct ShowTable {
     more_failed: bool,
     /// The failure of the run's outputs, if that failed the run.
     outputs_failure: Option<FailureRow>,
+    /// The deadlines whose clocks run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deadlines: Vec<DeadlineRow>,
 }
 
 /// A task, or an element that has failed or that a host has claimed.
@@ -61,6 +65,11 @@ struct TaskRow {
     memory_bytes: Option<u64>,
     fuel: Option<u64>,
     output_bytes: Option<u64>,
+    /// Limits that have grown by attempt, while the task is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_limit_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_ms: Option<u64>,
     failure: Option<FailureRow>,
     /// Resources of all runs that it holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +121,7 @@ impl ShowTable {
             tasks: details.nodes.iter().map(TaskRow::from).collect(),
             more_failed: details.has_more,
             outputs_failure: details.outputs.as_ref().map(FailureRow::from),
+            deadlines: details.deadlines.iter().map(DeadlineRow::from).collect(),
         }
     }
 
@@ -128,6 +138,9 @@ impl ShowTable {
         hang(&mut line, &format!("{head}{}  ", self.run.word()), 2, &escape_control(&self.run.text(now)));
         out.push_str(&painted((&line, head.len()), self.run.word(), self.run.ink(), style));
         hang(&mut out, "", 2, &self.run.times());
+        for deadline in &self.deadlines {
+            hang(&mut out, "", 2, &escape_control(&deadline.text()));
+        }
         out.push('\n');
         let name = column(self.tasks.iter().map(|row| row.name.as_str()), WIDEST_NAME);
         let (finally, others): (Vec<&TaskRow>, Vec<&TaskRow>) =
@@ -178,6 +191,8 @@ impl From<&TaskDetails> for TaskRow {
                 TaskState::Done(bytes) | TaskState::Cached(bytes) => Some(bytes),
                 _ => None, // only results have a size
             },
+            memory_limit_bytes: note.and_then(|note| note.memory_limit),
+            timeout_ms: note.and_then(|note| note.timeout_ms),
             failure: failure(details),
             holds: named_in(details.reserved.iter().filter(|resource| resource.is_held)),
             waits_for: named_in(details.reserved.iter().filter(|resource| !resource.is_held)),
@@ -286,6 +301,8 @@ impl TaskRow {
             self.reason.map(|reason| reason.to_string()),
             self.progress(),
             attempts,
+            self.memory_limit_bytes.map(|bytes| format!("memory limit {}", Size::bytes(bytes))),
+            self.timeout_ms.map(|millis| format!("timeout {}", show_duration(Duration::from_millis(millis)))),
             self.duration_ms.map(show_millis),
             memory.map(|bytes| format!("{} of memory", show_bytes(bytes))),
             self.fuel.map(|fuel| format!("{fuel} fuel")),
@@ -353,7 +370,8 @@ mod tests {
         let trap = "wasm `unreachable` instruction executed\n    0: boom\n    1: run \u{1b}[2J";
         let failed = Note { attempts: 3, ..note(Phase::Failed) };
         let timeout = (FailureClass::Timeout, "it took longer than 1s".to_owned());
-        let retrying = Note { failure: Some(timeout), ..note(Phase::Retrying) };
+        let grown = Note { memory_limit: Some(1 << 30), timeout_ms: Some(60_000), ..note(Phase::Retrying) };
+        let retrying = Note { failure: Some(timeout), ..grown };
         RunDetails {
             run: RunSummary {
                 run: RunId::new("20261124T021500-k3f9x2ab").unwrap(),
@@ -382,6 +400,10 @@ mod tests {
             ],
             has_more: true,
             outputs: None,
+            deadlines: vec![
+                (None, Duration::from_mins(125)),
+                (Some("again".into()), Duration::from_millis(8_200)),
+            ],
         }
     }
 
@@ -451,6 +473,7 @@ mod tests {
         let details = RunDetails {
             nodes: task_details().nodes.drain(2..5).collect(),
             has_more: false,
+            deadlines: Vec::new(),
             ..task_details()
         };
         assert_eq!(ShowTable::new(&details).to_json().unwrap(), include_str!("testdata/show.json"));

@@ -1,35 +1,43 @@
 //! The message that shows how to resume a run that did not succeed.
 //! `commands/run` prints it on stderr, after everything else.
 
+use crate::cache::CacheUri;
 use crate::cli::args::RunArguments;
 use crate::engine::Ended;
-use crate::model::{RunId, RunStatus};
+use crate::model::{RunId, RunStatus, show_duration};
 use crate::state::{Backend, StateUri};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 /// Returns a sentence with the resume command, or with the setting that is needed to resume. What `--rerun` has discarded is
 /// gone, so the command runs it without that flag.
 pub(crate) fn resume_hint(
     ended: Ended,
     arguments: &RunArguments,
-    run: &RunId,
+    (run, deadline): (&RunId, Option<Duration>),
     state: &dyn Backend,
 ) -> String {
-    let outcome = match ended {
-        Ended::Interrupted => "interrupted",
-        Ended::Run(RunStatus::Cancelled) => "was cancelled",
-        Ended::Run(RunStatus::TimedOut) => "reached its `deadline`",
-        Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running) => "failed",
+    let (outcome, more_time) = match (ended, deadline.map(show_duration)) {
+        (Ended::Interrupted, _) => ("interrupted".to_owned(), ""),
+        (Ended::Run(RunStatus::Cancelled), _) => ("was cancelled".to_owned(), ""),
+        (Ended::Run(RunStatus::TimedOut), Some(deadline)) => {
+            (format!("reached its `deadline` = {deadline}"), MORE_TIME)
+        }
+        (Ended::Run(RunStatus::TimedOut), None) => ("reached its `deadline`".to_owned(), MORE_TIME),
+        (Ended::Run(RunStatus::Failed | RunStatus::Succeeded | RunStatus::Running), _) => {
+            ("failed".to_owned(), "")
+        }
     };
     if !state.outlives_process() {
         return format!(
             "run {run} {outcome}; its results were kept in memory, and are lost. To make runs resumable, keep results \
-             in Redis: --state redis://HOST:6379, or CASCADE_STATE\n"
+             in Redis: --state redis://HOST:6379, or CASCADE_STATE{more_time}\n"
         );
     }
     let mut command = format!("cascade-host run {} --run-id {run}", quoted_path(&arguments.scope.manifest));
     command.push_str(&state_flag(arguments.backend.state.as_deref()));
+    command.push_str(&cache_flag(arguments.cache.cache.as_deref()));
     for target in &arguments.scope.targets {
         command.push_str(&format!(" --target {}", quoted(target)));
     }
@@ -51,7 +59,20 @@ pub(crate) fn resume_hint(
         let name = pair.split('=').next().unwrap_or_default();
         command.push_str(&format!(" -p {}", quoted(&format!("{name}=…"))));
     }
-    format!("run {run} {outcome}; finished results are kept. To resume: {command}\n")
+    format!("run {run} {outcome}; finished results are kept{more_time}. To resume: {command}\n")
+}
+
+/// The advice to a run that was too slow.
+const MORE_TIME: &str =
+    "; a resumed run has all of that time again, and a longer `deadline` in the manifest is the same plan";
+
+/// Returns the `--cache` flag as typed, without user and password; empty if it was not given.
+fn cache_flag(typed: Option<&str>) -> String {
+    typed.map_or_else(String::new, |typed| match CacheUri::parse(typed) {
+        Ok(CacheUri::Off) => " --cache off".to_owned(),
+        Ok(CacheUri::At(uri)) => format!(" --cache {}", quoted(&without_login(&uri, typed))),
+        Err(_) => String::new(), // an invalid URI was never used
+    })
 }
 
 /// Returns the `--state` flag as typed, without user and password; empty if it was not given.
@@ -101,10 +122,15 @@ mod tests {
     use clap::Parser as _;
 
     fn shown(line: &str, state: &str) -> String {
+        ended(Ended::Interrupted, line, state)
+    }
+
+    fn ended(ended: Ended, line: &str, state: &str) -> String {
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(run) = arguments.command else { panic!("not a run") };
         let state = Factory::new().backend(&StateUri::parse(state).unwrap()).unwrap();
-        resume_hint(Ended::Interrupted, &run, &RunId::new("r1").unwrap(), state.as_ref())
+        let deadline = Some(Duration::from_hours(2));
+        resume_hint(ended, &run, (&RunId::new("r1").unwrap(), deadline), state.as_ref())
     }
 
     #[test]
@@ -126,6 +152,23 @@ mod tests {
         for flag in ["--keep-going", "--fail-fast"] {
             let text = shown(&format!("cascade-host run m.toml --run-id r1 --rerun t[3] {flag}"), uri);
             assert!(text.ends_with(&format!("run m.toml --run-id r1 {flag}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn resume_command_repeats_the_cache_without_its_password() {
+        for (typed, shown_uri) in [("off", "off"), ("redis://:pw@h/1", "'redis://***@h:6379/1'")] {
+            let text = shown(&format!("cascade-host run m.toml --cache {typed}"), "redis://h");
+            assert!(text.ends_with(&format!("run m.toml --run-id r1 --cache {shown_uri}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn hint_after_a_deadline_has_its_value_and_the_remedy() {
+        for state in ["redis://h", "memory:"] {
+            let text = ended(Ended::Run(RunStatus::TimedOut), "cascade-host run m.toml", state);
+            assert!(text.contains("run r1 reached its `deadline` = 2h;"), "{text}");
+            assert!(text.contains("a longer `deadline` in the manifest"), "{text}");
         }
     }
 

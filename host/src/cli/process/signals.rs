@@ -218,7 +218,7 @@ impl State {
                         stop.send_replace(Interrupt::Abort);
                         Reaction::Print("stopping running tasks\n")
                     }
-                    Interrupt::Abort => Reaction::Exit(
+                    Interrupt::Abort | Interrupt::Supersede => Reaction::Exit(
                         "interrupted before the run was closed; the state backend keeps the committed results\n"
                             .to_owned(),
                     ),

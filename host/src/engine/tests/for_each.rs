@@ -256,10 +256,8 @@ async fn failed_elements_are_left_out_of_the_list_and_of_those_that_flow_from_it
     let warnings: Vec<_> = report.lines.iter().filter(|line| line["event"] == "warning").collect();
     assert_eq!(
         warnings.iter().map(|line| line["message"].as_str().unwrap()).collect::<Vec<_>>(),
-        [
-            "1 of 3 elements of `each` failed, and `on-error = \"skip\"` leaves them out: `each[1]`; `--rerun 'each[1]'` \
-          calls one again"
-        ]
+        ["1 of 3 elements of `each` failed, and `on-error = \"skip\"` leaves it out: `each[1]`; `--rerun \
+             'each[left-out]'` calls it again"]
     );
     // They stay out when the run is resumed.
     let report = fixture.run(&chain_with_holes(&["a", "b", "c"]), echo).await;

@@ -107,6 +107,26 @@ pub async fn task_that_waits_for_a_retry_ends_at_its_deadline(harness: &dyn Harn
     assert_eq!(host.entry(task(0)).await, Entry::Failed(b"record"[..].into()));
 }
 
+/// Readers of the run see what its deadlines leave, once their clocks run and while hosts work on it.
+pub async fn readers_see_the_time_that_deadlines_leave(harness: &dyn Harness) {
+    let mut bench = of_task(harness, &[&[], &[]], LONG).await;
+    bench.shape.deadline = Some(LONG * 2);
+    let host = bench.open().await;
+    let names = |left: &[(Option<String>, Duration)]| -> Vec<Option<String>> {
+        left.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let left = must(bench.backend.deadlines(&bench.run()).await);
+    assert_eq!(names(&left), [None]);
+    host.claim().await;
+    let left = must(bench.backend.deadlines(&bench.run()).await);
+    assert_eq!(names(&left), [None, Some("d0".to_owned())]);
+    for ((_, left), limit) in left.iter().zip([LONG * 2, LONG]) {
+        assert!((limit.saturating_sub(TIMEOUT)..=limit).contains(left), "{left:?}");
+    }
+    bench.gone(host).await;
+    assert_eq!(must(bench.backend.deadlines(&bench.run()).await), []);
+}
+
 /// A deadline that passes wakes hosts that wait.
 pub async fn deadline_wakes(harness: &dyn Harness) {
     let mut bench = of_task(harness, &[&[]], LIMIT).await;
@@ -229,6 +249,28 @@ pub async fn late_elements_are_overdue(harness: &dyn Harness) {
     let ends = host.settle(&whole, outcome).await.claims;
     assert_eq!(nodes(&ends), [element(0, 0), element(0, 1)]);
     assert!(ends.iter().all(|end| end.stage == Stage::Overdue));
+}
+
+/// A node whose deadline has passed before it was expanded is expanded all the same. Its elements are overdue.
+pub async fn overdue_node_is_expanded(harness: &dyn Harness) {
+    let mut bench = of_task(harness, &[&[]], LIMIT).await.with(0, |task| task.indexed = vec![1, 1]);
+    let mut host = bench.open().await;
+    let whole = only(host.claim().await);
+    passed().await;
+    host.slots = 0;
+    let again = only(host.settle(&whole, Outcome::Release).await.claims);
+    assert_eq!(again.stage, Stage::Overdue);
+    let expand = |items| Outcome::Expand { items, max_parallel: NonZeroU32::new(1) };
+    let outer = host.settle(&again, expand(2)).await.claims;
+    let inner = host.settle(&outer[0], expand(3)).await.claims;
+    let inner_all = [0, 1, 2].map(|item| element(0, 0).child(item));
+    assert_eq!((nodes(&outer), nodes(&inner)), (vec![element(0, 0), element(0, 1)], inner_all.to_vec()));
+    assert!(outer.iter().chain(&inner).all(|claim| claim.stage == Stage::Overdue));
+    // Its holder has to know that elements of elements are not too many together.
+    let other = only(host.settle(&outer[1], Outcome::Release).await.claims);
+    assert_eq!((other.stage, other.elements), (Stage::Overdue, 3));
+    let next = host.commit(inner.iter().map(|claim| (claim.token, left_out())).collect()).await;
+    assert_eq!(only(next.claims).stage, Stage::Expanded { items: 3 });
 }
 
 /// Any number of elements ends, whatever they wait for, and each is handed out once.

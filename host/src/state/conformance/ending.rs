@@ -1,9 +1,9 @@
 //! Conformance of the claim to the end of a run: one host tells others of it.
 //! `app` sends the notification.
 
-use crate::model::RunStatus;
-use crate::state::Outcome;
-use crate::state::conformance::fixture::{Fixture, Harness, Host, must, only};
+use crate::model::{RunStatus, SkipReason};
+use crate::state::conformance::fixture::{Fixture, Harness, Host, element, must, only, task, value};
+use crate::state::{Outcome, Stage};
 
 async fn claims_end(host: &Host) -> bool {
     must(host.ledger.claim_end().await)
@@ -60,6 +60,34 @@ pub async fn nobody_claims_the_end_of_a_life_that_changes_nothing(harness: &dyn 
         let last = only(host.claim().await);
         assert_ne!(host.settle(&last, after).await.progress.status, RunStatus::Running);
         assert_eq!(claims_end(&host).await, is_claimed);
+    }
+}
+
+/// A run that has succeeded and succeeds again without new results tells nobody, also if tasks were skipped again or expanded.
+pub async fn nobody_claims_the_end_of_a_life_without_new_results(harness: &dyn Harness) {
+    let bench = Fixture::new(harness, &[&[], &[]]).await;
+    let mut bench = bench.with(0, |task| task.indexed = vec![1]);
+    for (rerun, is_claimed) in [(None, true), (None, false), (Some(element(0, 1)), true), (None, false)] {
+        bench.rerun = rerun.into_iter().collect();
+        let host = bench.open().await;
+        let mut claims = host.claim().await;
+        let mut kept = Vec::new();
+        while let Some(claim) = claims.pop() {
+            let outcome = match (claim.node, claim.stage) {
+                (node, Stage::Expanded { .. }) if node == task(0) => {
+                    kept.push(claim.is_kept);
+                    Outcome::Passed
+                }
+                (node, _) if node == task(0) => Outcome::Expand { items: 2, max_parallel: None },
+                (node, _) if node == task(1) => Outcome::Skipped(SkipReason::ConditionFalse),
+                (node, _) => Outcome::Done(value(node)),
+            };
+            claims.extend(host.settle(&claim, outcome).await.claims);
+        }
+        assert_eq!(host.ask().await.progress.status, RunStatus::Succeeded);
+        assert_eq!(kept, [!is_claimed]);
+        assert_eq!(claims_end(&host).await, is_claimed);
+        bench.gone(host).await;
     }
 }
 

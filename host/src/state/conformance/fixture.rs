@@ -250,6 +250,7 @@ fn shape(waits_for: &[&[u32]]) -> RunShape {
         tasks: tasks.collect(),
         classes: vec![Vec::new()],
         resources: Vec::new(),
+        larger: Vec::new(),
         has_closing: false,
         max_elements: 10_000_000,
         deadlines: Vec::new(),

@@ -78,6 +78,8 @@ macro_rules! state_conformance {
             overdue_node_is_not_returned
             elements_end_at_the_deadline
             late_elements_are_overdue
+            overdue_node_is_expanded
+            readers_see_the_time_that_deadlines_leave
             many_elements_end_at_the_deadline
             elements_that_wait_for_others_end_at_the_deadline
             elements_of_a_pipeline_wait_for_each_other
@@ -141,6 +143,7 @@ macro_rules! state_conformance {
             hosts_may_have_different_resource_totals
             oversized_node_takes_the_whole_resource
             oversized_node_is_left_to_a_larger_host
+            node_that_has_grown_is_left_to_a_larger_host
             oversized_node_is_claimed_once_the_larger_host_has_left
             larger_host_without_another_resource_is_ignored
             failure_lets_running_tasks_finish_and_starts_no_new_node
@@ -189,6 +192,7 @@ macro_rules! state_conformance {
             rerun_needs_an_idle_run
             rerun_of_another_plan_is_offered_nothing
             rerun_is_known_until_the_run_succeeds
+            rerun_of_excluded_nodes_outlasts_a_success
             run_with_a_live_host_is_joined_and_not_replaced
             run_without_writes_expires
             usable_backend_passes_its_checks
@@ -196,6 +200,7 @@ macro_rules! state_conformance {
             end_is_claimed_by_the_first_host_that_asks
             resumed_run_has_an_end_of_its_own
             nobody_claims_the_end_of_a_life_that_changes_nothing
+            nobody_claims_the_end_of_a_life_without_new_results
             end_of_a_run_that_was_left_is_claimed
             change_wakes_other_hosts
             change_since_the_version_wakes_immediately

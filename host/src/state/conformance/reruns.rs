@@ -220,6 +220,38 @@ pub async fn rerun_is_known_until_the_run_succeeds(harness: &dyn Harness) {
     assert_eq!(again(&mut bench, &[task(0)]).await.opened.rerun, []);
 }
 
+/// A run that has succeeded without some of the nodes still has to run these again, until one that includes them has.
+pub async fn rerun_of_excluded_nodes_outlasts_a_success(harness: &dyn Harness) {
+    let mut bench = list(harness).await;
+    let host = bench.open().await;
+    run_all(&host, 2).await;
+    bench.gone(host).await;
+    let mut bench = bench.with(1, |task| task.is_included = false);
+    let mut host = again(&mut bench, &[element(0, 1), task(1), task(2)]).await;
+    let mut claims = host.claim().await;
+    while let Some(claim) = claims.pop() {
+        let is_list = claim.node == task(0) && claim.stage == Stage::Ready;
+        let outcome = if is_list { expand(2) } else { Outcome::Done(b"new"[..].into()) };
+        claims.extend(settled(&host, &claim, outcome).await);
+    }
+    for _ in 0..2 {
+        assert_eq!(host.ask().await.progress.status, RunStatus::Succeeded);
+        bench.gone(host).await;
+        assert_eq!(must(bench.backend.rerun(&bench.run()).await), ["t1"]);
+        host = bench.open().await;
+    }
+    bench.gone(host).await;
+    let mut bench = bench.with(1, |task| task.is_included = true);
+    let host = bench.open().await;
+    assert_eq!(host.opened.rerun, [task(1)]);
+    let last = only(host.claim().await);
+    assert_eq!(last.node, task(1));
+    host.done(&last).await;
+    bench.gone(host).await;
+    assert_eq!(must(bench.backend.rerun(&bench.run()).await), [""; 0]);
+    assert_eq!(bench.open().await.opened.rerun, []);
+}
+
 async fn settled(host: &Host, claim: &Claim, outcome: Outcome) -> Vec<Claim> {
     let reply = host.commit(vec![(claim.token, outcome)]).await;
     assert_eq!(reply.verdicts, [Verdict::Committed]);

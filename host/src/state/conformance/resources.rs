@@ -124,6 +124,40 @@ pub async fn oversized_node_is_left_to_a_larger_host(harness: &dyn Harness) {
     assert_eq!(small.ask().await.claims, []);
 }
 
+/// A node whose attempts have grown takes more of the elastic resource: it is left to a larger host, which has to have as
+/// much free. Once that has left, the smaller host gives it all it has.
+pub async fn node_that_has_grown_is_left_to_a_larger_host(harness: &dyn Harness) {
+    for indexed in [vec![], vec![1]] {
+        let bench = asking(harness, elastic(4), &[1]).await;
+        let mut bench = bench.with(0, |task| task.indexed.clone_from(&indexed));
+        bench.shape.larger = vec![vec![], vec![6, 9]];
+        let mut small = bench.open_with(4).await;
+        let mut first = only(small.claim().await);
+        if !indexed.is_empty() {
+            let outcome = Outcome::Expand { items: 1, max_parallel: None };
+            first = only(small.settle(&first, outcome).await.claims);
+        }
+        let mut large = bench.open_with(16).await;
+        let again = |step| Outcome::Retry { delay: Duration::ZERO, step };
+        // Other bits than the lowest four mean nothing.
+        let next = only(small.settle(&first, again(0x10)).await.claims);
+        assert_eq!(small.settle(&next, again(0x11)).await.claims, []);
+        large.free = vec![5];
+        assert_eq!(large.ask().await.claims, []);
+        large.free = vec![6];
+        let next = only(large.ask().await.claims);
+        assert_eq!((next.node, next.step), (first.node, 0x11));
+        // Beyond the end of the list, its last amount counts.
+        assert_eq!(large.settle(&next, again(3)).await.claims, []);
+        assert_eq!(small.ask().await.claims, []);
+        drop(large);
+        small.free = vec![3];
+        assert_eq!(small.ask().await.claims, []);
+        small.free = vec![4];
+        assert_eq!(only(small.claim().await).node, first.node);
+    }
+}
+
 /// Once the larger host has left, a waiting host is woken and handed the nodes that were left.
 pub async fn oversized_node_is_claimed_once_the_larger_host_has_left(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 9]).await;

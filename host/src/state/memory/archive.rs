@@ -12,6 +12,7 @@ use crate::state::{
 };
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[async_trait]
 impl Archive for MemoryBackend {
@@ -59,12 +60,20 @@ impl Archive for MemoryBackend {
         let mut failed = Vec::new();
         for (shape, task) in tasks {
             task.each_element(&mut |at, entry| {
-                if failed.len() < max && matches!(entry, Entry::Failed(_)) || is_left_out(entry) {
+                if failed.len() < max && (matches!(entry, Entry::Failed(_)) || is_left_out(entry)) {
                     failed.push(shape.node_name(at));
                 }
             });
         }
         Ok(failed)
+    }
+
+    async fn rerun(&self, run: &RunId) -> Result<Vec<String>, Error> {
+        Ok(self.find(run)?.life().open_reruns())
+    }
+
+    async fn deadlines(&self, run: &RunId) -> Result<Vec<(Option<String>, Duration)>, Error> {
+        Ok(self.find(run)?.deadlines())
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {

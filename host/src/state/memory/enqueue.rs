@@ -128,6 +128,7 @@ impl Machine {
             running: 0,
             position: None,
             reported: 0,
+            is_kept: ended > 0 || !below.branches.is_empty(),
         });
         below.skip_ended();
         self.change_running(node, u32::saturating_add);

@@ -35,14 +35,15 @@ impl Machine {
             && slots > 0
             && let Some((key, class, slot)) = self.queue.head_after(last)
         {
-            if let Some(resource) = self.shortage(caller, class, &free) {
+            let larger = self.larger_amount(class, slot);
+            if let Some(resource) = self.shortage(caller, (class, larger), &free) {
                 // The lane stays blocked for the rest of this reply, because free amounts only shrink.
                 last = Some(key);
                 self.report_blocked(class, resource, slots, &mut blocked);
                 continue;
             }
             slots -= 1;
-            self.spend(caller, class, &mut free);
+            self.spend(caller, (class, larger), &mut free);
             let node = self.pop(slot);
             claims.extend(node.and_then(|node| self.claim(caller, node)));
         }
@@ -89,8 +90,9 @@ impl Machine {
     // A node with an expired claim is taken over here: its former claim is lost, and fenced from now on.
     fn claim(&mut self, caller: &Caller<'_>, id: NodeId) -> Option<Claim> {
         let is_closing = self.is_closing(id.task);
-        let expanded =
-            self.branch_mut(id).and_then(|branch| branch.expansion()).map(|expansion| expansion.items);
+        let expansion = self.branch_mut(id).and_then(|branch| branch.expansion());
+        let is_kept = expansion.is_some_and(|expansion| expansion.is_kept);
+        let expanded = expansion.map(|expansion| expansion.items);
         let overdue = self.overdue(id.task);
         let node = self.node_mut(id)?;
         let stage = match (expanded, overdue) {
@@ -112,7 +114,8 @@ impl Machine {
         let offered = self.offers.get(id).filter(|_| stage == Stage::Ready);
         let offer = offered.map(|offer| Offer { call: offer.call, is_done: offer.result.is_some() });
         let is_expandable = self.task_shape(id.task).is_some_and(|task| task.is_expandable(&id.at));
-        let elements = if is_expandable && stage == Stage::Ready { self.elements_beside(id) } else { 0 };
+        let is_to_be_expanded = is_expandable && matches!(stage, Stage::Ready | Stage::Overdue);
+        let elements = if is_to_be_expanded { self.elements_beside(id) } else { 0 };
         let deadline = match stage {
             Stage::Ready | Stage::Overdue => self.start_deadlines(id.task, caller.now),
             Stage::Tainted | Stage::Expanded { .. } | Stage::Closing => None,
@@ -133,12 +136,18 @@ impl Machine {
             stage,
             offer,
             elements,
+            is_kept,
             deadline,
         })
     }
 
     /// Admission: returns the first resource that is short for a class.
-    fn shortage(&self, caller: &Caller<'_>, class: u16, free: &[u32]) -> Option<usize> {
+    fn shortage(
+        &self,
+        caller: &Caller<'_>,
+        (class, larger): (u16, Option<u32>),
+        free: &[u32],
+    ) -> Option<usize> {
         let is_available = |resource, amount| {
             let Some(shape) = self.shape.resources.get(resource) else {
                 return false; // a resource without a shape is never available
@@ -154,7 +163,7 @@ impl Machine {
                 ResourceScope::Elastic => have <= free && !self.has_larger_host(class, resource, have),
             }
         };
-        self.requirements(class)
+        self.needs(class, larger)
             .find(|(resource, amount)| !is_available(*resource, *amount))
             .map(|(resource, _)| resource)
     }
@@ -172,12 +181,34 @@ impl Machine {
         self.hosts.iter().any(|(_, other)| amount_of(other, resource) > have && can_run(other))
     }
 
-    fn spend(&self, caller: &Caller<'_>, class: u16, free: &mut [u32]) {
-        for (resource, amount) in self.requirements(class) {
+    fn spend(&self, caller: &Caller<'_>, (class, larger): (u16, Option<u32>), free: &mut [u32]) {
+        for (resource, amount) in self.needs(class, larger) {
             if let (Some(free), Some(shape)) = (free.get_mut(resource), self.shape.resources.get(resource)) {
                 *free = free.saturating_sub(shape.scope.cost(amount, amount_of(caller.have, resource)));
             }
         }
+    }
+
+    /// Returns how much the next node of a lane takes of the elastic resource, if attempts of it have grown.
+    fn larger_amount(&mut self, class: u16, slot: Slot) -> Option<u32> {
+        if self.shape.larger.is_empty() {
+            return None;
+        }
+        let node = match slot {
+            Slot::Node(node) => node,
+            Slot::Elements(around) => around.child(self.next_element(around)?),
+        };
+        let step = self.node_mut(node)?.step;
+        self.shape.larger_amount(class, step)
+    }
+
+    /// Returns what a node of a class takes, with another amount of the elastic resource.
+    fn needs(&self, class: u16, larger: Option<u32>) -> impl Iterator<Item = (usize, u32)> {
+        self.requirements(class).map(move |(resource, amount)| {
+            let scope = self.shape.resources.get(resource).map(|shape| shape.scope);
+            let larger = larger.filter(|_| scope == Some(ResourceScope::Elastic));
+            (resource, larger.unwrap_or(amount))
+        })
     }
 
     fn requirements(&self, class: u16) -> impl Iterator<Item = (usize, u32)> {

@@ -110,6 +110,15 @@ impl Run {
         held.into_iter().filter_map(view).collect()
     }
 
+    /// Returns the time that is left until each deadline that runs; nothing unless hosts work on the run.
+    pub(crate) fn deadlines(&self) -> Vec<(Option<String>, Duration)> {
+        let life = self.life();
+        if !life.machine.is_running() || self.open_hosts().is_empty() {
+            return Vec::new();
+        }
+        life.machine.time_left(self.start.elapsed())
+    }
+
     /// Marks the run as removed, and wakes the hosts that work on it.
     pub(crate) fn remove(&self) {
         self.is_removed.store(true, Ordering::SeqCst);

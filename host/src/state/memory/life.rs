@@ -104,12 +104,23 @@ impl Life {
                     next.machine.keep_closing(&self.machine);
                 }
                 self.hand_on_calls(&mut next, &discarded);
-                let has_succeeded = self.machine.status() == RunStatus::Succeeded;
-                let names = if has_succeeded { Vec::new() } else { self.rerun.names(&self.machine.shape) };
+                let names = self.open_reruns();
                 let earlier = Rerun::of_names(&request.shape, names.iter().map(String::as_str));
                 next.rerun = earlier.with(discarded.nodes());
                 next.machine.follow_life(self.machine.status());
                 next
+            }
+        }
+    }
+
+    /// Returns the names of the nodes that run again in a later life: once this one has succeeded, those that it does not
+    /// include.
+    pub(crate) fn open_reruns(&self) -> Vec<String> {
+        let shape = &self.machine.shape;
+        match self.machine.status() {
+            RunStatus::Succeeded => self.rerun.by_inclusion(shape).1.names(shape),
+            RunStatus::Running | RunStatus::Failed | RunStatus::Cancelled | RunStatus::TimedOut => {
+                self.rerun.names(shape)
             }
         }
     }

@@ -7,8 +7,8 @@ use crate::state::memory::leases::Leases;
 use crate::state::memory::queue::Queue;
 use crate::state::memory::task::{Branch, Node, Offered, Phase};
 use crate::state::{
-    Blocked, CallDigest, Claim, Entry, Error, HostId, Milestone, NodeId, NodeMap, Progress, RunShape,
-    Settlement, Stop, TaskShape, Token, Verdict, Version, Want,
+    Blocked, CallDigest, Claim, Entry, Error, HostId, Milestone, NodeId, NodeMap, Outcome, Progress,
+    RunShape, Settlement, Stop, TaskShape, Token, Verdict, Version, Want,
 };
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -249,12 +249,29 @@ impl Machine {
         self.end == EndClaim::Held(host.clone())
     }
 
-    /// Marks a life that follows another one. If that has succeeded and left nothing to do, or only finally tasks, nobody
-    /// tells of the end of this one, unless its outputs fail.
+    /// Marks a life that follows another one. Nobody tells of its end again, if it ends in the same way: if it goes on with
+    /// an ending; or if the one before has succeeded, and this one has no new results.
     pub(crate) fn follow_life(&mut self, before: RunStatus) {
         let is_over = self.ending.is_some() && before != RunStatus::Running;
-        if is_over || self.open == 0 && before == RunStatus::Succeeded {
+        if is_over || before == RunStatus::Succeeded {
             self.end = EndClaim::Nobody(before);
+        }
+    }
+
+    /// Notes an outcome, which may be something new to tell at the end. What finally tasks do is none.
+    pub(crate) fn note_change(&mut self, outcome: &Outcome) {
+        let is_new = match outcome {
+            Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_) | Outcome::Accepted => true,
+            Outcome::Skipped(_)
+            | Outcome::Failed(_)
+            | Outcome::Retry { .. }
+            | Outcome::Release
+            | Outcome::Passed
+            | Outcome::Await(_)
+            | Outcome::Expand { .. } => false,
+        };
+        if is_new && self.ending.is_none() && matches!(self.end, EndClaim::Nobody(_)) {
+            self.end = EndClaim::Free;
         }
     }
 

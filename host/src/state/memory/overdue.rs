@@ -34,6 +34,18 @@ impl Machine {
         self.run_end().filter(|_| self.stop.and_then(Stop::ends_as).is_none())
     }
 
+    /// Returns the time that is left at `now` until each deadline that runs, by the name of its task; none for the run's.
+    pub(crate) fn time_left(&self, now: Duration) -> Vec<(Option<String>, Duration)> {
+        let of_run = self.run_due().map(|due| (None, due.saturating_sub(now)));
+        let running = self.shape.deadlines.iter().zip(&self.deadlines.clocks);
+        let running = running.filter(|(_, clock)| !clock.has_passed);
+        let left = running.filter_map(|(deadline, clock)| {
+            let due = due(deadline.limit, clock.since?, clock.spent);
+            Some((Some(deadline.name.to_string()), due.saturating_sub(now)))
+        });
+        of_run.into_iter().chain(left).collect()
+    }
+
     /// Starts the clocks of a task that is handed out, and returns which of them passes first.
     pub(crate) fn start_deadlines(&mut self, task: TaskIdx, now: Duration) -> Option<Deadline> {
         if self.shape.deadlines.is_empty() {

@@ -39,6 +39,7 @@ fn graph(random: &mut Random, tasks: u32) -> RunShape {
         tasks: shapes,
         classes: vec![vec![], vec![(0, 1)], vec![(0, 1), (1, 2)]],
         resources: vec![resource("shared", ResourceScope::Shared), resource("own", ResourceScope::Own)],
+        larger: Vec::new(),
         has_closing: pick(random, 2) == 0,
         max_elements: u32::MAX,
         deadlines: Vec::new(),

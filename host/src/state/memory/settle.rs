@@ -46,6 +46,7 @@ impl Machine {
         if matches!(outcome, Outcome::Done(_) | Outcome::LeftOut(_) | Outcome::Iterated(_)) {
             self.record_call(node, call);
         }
+        self.note_change(&outcome);
         match outcome {
             Outcome::Done(bytes) => self.end(node, Entry::Done(bytes)),
             Outcome::Skipped(reason) => self.end(node, Entry::Skipped(reason)),
@@ -164,6 +165,7 @@ impl Machine {
         // With this policy, a node follows its first failed element at once, so that the run can end.
         let has_failed = matches!(entry, Entry::Failed(_) | Entry::Skipped(SkipReason::UpstreamFailed));
         let stops = has_failed && self.policy != FailurePolicy::KeepGoing && !is_finally;
+        let is_new = self.is_new(node, &entry);
         let was_expanded = self.store(node, entry);
         match node.parent() {
             None => {
@@ -171,6 +173,9 @@ impl Machine {
                 self.open_finally = self.open_finally.saturating_sub(u32::from(is_finally));
             }
             Some(around) => {
+                if is_new {
+                    self.mark_new(around);
+                }
                 let is_last = self.count_ended(around);
                 if is_last || stops {
                     self.enqueue_if_waiting(around);
@@ -226,6 +231,24 @@ impl Machine {
             FailurePolicy::KeepGoing => None,
         };
         self.stop = self.stop.or(stop);
+    }
+
+    /// Returns whether a node that ends so has a new result, or one below it has.
+    fn is_new(&mut self, node: NodeId, entry: &Entry) -> bool {
+        match entry {
+            Entry::Done(_) | Entry::LeftOut(_) | Entry::Failed(_) => true,
+            Entry::Skipped(_) => false,
+            Entry::Open => {
+                let expansion = self.branch_mut(node).and_then(|branch| branch.expansion_mut());
+                expansion.is_none_or(|expansion| !expansion.is_kept)
+            }
+        }
+    }
+
+    /// Marks a node of which an element has a new result.
+    fn mark_new(&mut self, around: NodeId) {
+        let expansion = self.branch_mut(around).and_then(|branch| branch.expansion_mut());
+        expansion.into_iter().for_each(|expansion| expansion.is_kept = false);
     }
 
     /// Counts an element that has ended. Returns whether it was the last one.

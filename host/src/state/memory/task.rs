@@ -296,6 +296,8 @@ pub(crate) struct Expansion {
     pub(crate) position: Option<Position>,
     /// One past the last element that was reported to be blocked by a resource.
     pub(crate) reported: u32,
+    /// Whether results of an earlier life are below the branch, and none that are new.
+    pub(crate) is_kept: bool,
 }
 
 impl Expansion {

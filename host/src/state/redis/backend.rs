@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -164,6 +165,14 @@ impl Archive for RedisBackend {
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
         archive::failed_elements(&self.link, run, &RunKeys::new(run, Placement::Single), max).await
+    }
+
+    async fn rerun(&self, run: &RunId) -> Result<Vec<String>, Error> {
+        archive::rerun(&self.link, run, &self.keys(run)).await
+    }
+
+    async fn deadlines(&self, run: &RunId) -> Result<Vec<(Option<String>, Duration)>, Error> {
+        archive::deadlines(&self.link, run, &self.keys(run)).await
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {

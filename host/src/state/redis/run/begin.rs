@@ -1,7 +1,7 @@
 //! The command that begins a life of a run: the arguments of `scripts/begin.lua`, in its order.
 //! `open` decides what a life begins with.
 
-use crate::model::FailurePolicy;
+use crate::model::{FailurePolicy, RunStatus};
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::Command;
 use crate::state::redis::run::clocks;
@@ -64,7 +64,7 @@ impl Beginning<'_> {
             .arg(prints(shape))
             .arg(amounts_text(&shape.amounts()))
             .arg(closing_text(shape))
-            .arg(self.rerun.names(shape).join("\n"))
+            .arg(rerun_text(self.rerun, shape))
             .arg(self.deadline_text())
             .arg(self.spent.run.to_string())
             .arg(clocks::clocks_text(shape, self.spent))
@@ -102,6 +102,21 @@ impl Beginning<'_> {
 /// Formats a duration in milliseconds, at least one.
 pub(crate) fn millis(duration: Duration) -> String {
     duration.as_millis().max(1).to_string()
+}
+
+/// Formats the nodes that run again, a line each. Those that the life does not include follow behind an empty line: they still
+/// have to run again when it has succeeded.
+fn rerun_text(rerun: &Rerun, shape: &RunShape) -> String {
+    let (included, others) = rerun.by_inclusion(shape);
+    let [included, others] = [included, others].map(|rerun| rerun.names(shape).join("\n"));
+    if others.is_empty() { included } else { format!("{included}\n\n{others}") }
+}
+
+/// Returns the names of what [`rerun_text`] formats: all, or those that have to run after the life has succeeded.
+pub(crate) fn open_reruns(text: &str, status: RunStatus) -> impl Iterator<Item = &str> {
+    let others = text.split_once("\n\n").map_or("", |(_, others)| others);
+    let open = if status == RunStatus::Succeeded { others } else { text };
+    open.lines().filter(|name| !name.is_empty())
 }
 
 /// Formats the position of the node that closes a run; empty if there is none.

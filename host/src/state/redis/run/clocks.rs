@@ -12,6 +12,17 @@ use std::time::Duration;
 /// The field of `coord` with the names of all clocks, in order.
 pub(crate) const NAMES: &str = "clocks";
 
+/// Returns the fields of `coord` with the start of a clock and with its limit.
+pub(crate) fn fields_of(position: usize) -> [String; 2] {
+    [format!("k:{position}"), format!("q:{position}")]
+}
+
+/// Reads the limit of a clock in milliseconds: the first eight bytes of its field.
+pub(crate) fn limit_of(answer: Answer) -> Option<u64> {
+    let bytes = answer.bytes()?;
+    Some(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?))
+}
+
 /// The time that has passed of a run and of its deadlines.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spent {

@@ -169,6 +169,7 @@ mod tests {
             tasks: vec![first, task("b", &[]), TaskShape { is_included: false, ..task("c", &[]) }],
             classes: vec![vec![], vec![(0, 4)]],
             resources: vec![shared],
+            larger: Vec::new(),
             has_closing: true,
             max_elements: u32::MAX,
             deadlines: Vec::new(),

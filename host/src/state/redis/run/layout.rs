@@ -326,17 +326,27 @@ fn order(rank: i64) -> u64 {
 }
 
 fn classes(shape: &RunShape) -> Vec<Vec<u8>> {
-    let requirements = |class: &Vec<(usize, u32)>| {
+    let requirements = |(number, class): (usize, &Vec<(usize, u32)>)| {
+        let larger = shape.larger.get(number).filter(|larger| !larger.is_empty());
         let requirements = class.iter().map(|(idx, amount)| match shape.resources.get(*idx) {
             Some(ResourceShape { scope: ResourceScope::Shared, amount: total, .. }) => {
-                (*idx, *amount, SHARED, *total)
+                packed(&(*idx, *amount, SHARED, *total))
             }
-            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => (*idx, *amount, ELASTIC, 0),
-            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => (*idx, *amount, OWN, 0),
+            Some(ResourceShape { scope: ResourceScope::Elastic, .. }) => match larger {
+                Some(larger) => packed(&(*idx, *amount, ELASTIC, 0, larger)),
+                None => packed(&(*idx, *amount, ELASTIC, 0)),
+            },
+            Some(ResourceShape { scope: ResourceScope::Own, .. }) | None => packed(&(*idx, *amount, OWN, 0)),
         });
-        packed(&requirements.collect::<Vec<_>>())
+        list_of(&requirements.collect::<Vec<_>>())
     };
-    shape.classes.iter().map(requirements).collect()
+    shape.classes.iter().enumerate().map(requirements).collect()
+}
+
+/// Returns the list of values that are packed already. There are fewer than 65,536.
+fn list_of(values: &[Vec<u8>]) -> Vec<u8> {
+    let count = u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes();
+    [&[0xdc][..], &count, &values.concat()].concat()
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
@@ -436,11 +446,24 @@ mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
 
-    fn shape(task: TaskShape) -> RunShape {
+    fn shape(indexed: Vec<u8>, is_repeated: bool) -> RunShape {
+        let task = TaskShape {
+            name: TaskName::new("a/t").unwrap(),
+            fingerprint: Digest::of_bytes(b"call"),
+            waits_for: Vec::new(),
+            dependents: Vec::new(),
+            rank: 0,
+            class: 0,
+            indexed,
+            is_repeated,
+            is_included: true,
+            deadlines: Vec::new(),
+        };
         RunShape {
             tasks: vec![task],
             classes: vec![vec![]],
             resources: Vec::new(),
+            larger: Vec::new(),
             has_closing: false,
             max_elements: 9,
             deadlines: Vec::new(),
@@ -451,19 +474,7 @@ mod tests {
 
     #[test]
     fn stored_elements_of_elements_are_counted_under_lists() {
-        let task = TaskShape {
-            name: TaskName::new("a/t").unwrap(),
-            fingerprint: Digest::of_bytes(b"call"),
-            waits_for: Vec::new(),
-            dependents: Vec::new(),
-            rank: 0,
-            class: 0,
-            indexed: vec![1, 2],
-            is_repeated: false,
-            is_included: true,
-            deadlines: Vec::new(),
-        };
-        let shape = shape(task);
+        let shape = shape(vec![1, 2], false);
         let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
         assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
@@ -472,19 +483,7 @@ mod tests {
 
     #[test]
     fn iterations_after_a_gap_are_dropped() {
-        let task = TaskShape {
-            name: TaskName::new("a/t").unwrap(),
-            fingerprint: Digest::of_bytes(b"call"),
-            waits_for: Vec::new(),
-            dependents: Vec::new(),
-            rank: 0,
-            class: 0,
-            indexed: vec![1],
-            is_repeated: true,
-            is_included: true,
-            deadlines: Vec::new(),
-        };
-        let shape = shape(task);
+        let shape = shape(vec![1], true);
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);

@@ -19,6 +19,8 @@ mod ending;
 mod layout;
 mod wire;
 
+pub(crate) use begin::open_reruns;
+pub(crate) use clocks::{NAMES as CLOCK_NAMES, fields_of as clock_fields, limit_of as clock_limit};
 pub(crate) use formats::{DONE, RECORD_BYTES};
 pub(crate) use heartbeat::{list, listen_forever, prune, run_heartbeat};
 pub(crate) use ledger::RedisLedger;

@@ -199,6 +199,7 @@ mod tests {
             tasks,
             classes: vec![vec![]],
             resources: Vec::new(),
+            larger: Vec::new(),
             has_closing: false,
             max_elements: 9,
             deadlines: Vec::new(),

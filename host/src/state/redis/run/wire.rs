@@ -81,6 +81,8 @@ struct ClaimReply<'a> {
     /// Milliseconds that it leaves.
     #[serde(default)]
     left: u64,
+    #[serde(default)]
+    is_kept: u8,
 }
 
 const fn none() -> i64 {
@@ -133,6 +135,7 @@ fn claim(reply: &ClaimReply<'_>) -> Option<Claim> {
         },
         offer: if reply.offer.is_empty() { None } else { Some(offer(reply.offer)?) },
         elements: reply.elements,
+        is_kept: reply.is_kept == 1,
         deadline: u32::try_from(reply.deadline)
             .ok()
             .map(|position| Deadline { position, left: Duration::from_millis(reply.left) }),

@@ -76,11 +76,6 @@ end
 for name, reason in pairs(left_out) do
   if call('HEXISTS', RESULTS, name) == 1 then call('HSET', SKIPPED, name, reason) end
 end
--- A life with nothing to do after one that has succeeded changes nothing; nor does one that goes on with an ending. If
--- it ends in the same way, nobody tells of that.
-if keep_results ~= '0' and open == '0' and meta[2] == 'succeeded' or ending ~= '' and meta[2] ~= 'running' then
-  call('HSET', COORD, 'end', '', 'before', meta[2])
-end
 -- Sentinels: these keys are never empty, so Redis never deletes one of them together with its TTL.
 call('HSET', COORD, 'u', cmsgpack.pack({}), 'o:' .. me, have)
 call('ZADD', READY, 0, '\255')
@@ -100,6 +95,13 @@ version = math.max(version, tonumber(call('HGET', META, 'version') or 0)) + 1
 call('UNLINK', WAKE)
 call('XADD', WAKE, 'MAXLEN', 1, version .. '-1', 'v', version)
 local ok = call('HLEN', RESULTS)
+-- Nobody tells again of a life that goes on with an ending, if it ends in the same way; nor of one that succeeds
+-- without new results after one that has succeeded.
+if ending ~= '' and meta[2] ~= 'running' then
+  call('HSET', COORD, 'end', '', 'before', meta[2])
+elseif keep_results ~= '0' and meta[2] == 'succeeded' then
+  call('HSET', COORD, 'told', ok)
+end
 local state = open == '0' and closing == '' and 'succeeded' or 'running'
 if ending ~= '' then state = finals == 0 and ending or 'running' end
 call('HSET', META, 'v', LAYOUT, 'life', life, 'epoch', epoch, 'digest', digest, 'record', record, 'policy', policy,

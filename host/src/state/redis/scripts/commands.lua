@@ -76,8 +76,9 @@ end
 -- Returns 1 to the one host that tells of the end of this life.
 function commands.claim_end()
   if run.state == 'running' then return {'OK', 0} end
-  local by = call('HGET', COORD, 'end')
-  if by == '' and run.state ~= (call('HGET', COORD, 'before') or '') then by = nil end
+  local by, before, told = unpack(call('HMGET', COORD, 'end', 'before', 'told'))
+  if by == '' and run.state ~= before then by = nil end
+  if not by and run.state == 'succeeded' and tonumber(told or -1) == tonumber(run.ok) then return {'OK', 0} end
   if not by then write({['end'] = me}) end
   return {'OK', (by or me) == me and 1 or 0}
 end

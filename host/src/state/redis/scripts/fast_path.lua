@@ -51,8 +51,8 @@ if command == 'commit' then
     if not is_simple_list(t) then return nil end
     local raw = call('HGET', COORD, 's:' .. pack(NODE, idx, 0))
     if not raw then return nil end
-    local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
-    if is_scanning ~= 0 then return nil end
+    local items, max, cursor, ended, running, ready, reported, split_flags, placed = unpack_bytes(SPLIT, raw)
+    if split_flags ~= 0 then return nil end
     s = {idx = idx, order = t[9], class = t[8], leads = t[6] % (2 * KIND_LEADS) >= KIND_LEADS, items = items,
       max = max, cursor = cursor, ended = ended,
       running = running, ready = ready, reported = reported, added = {}, additions = 0, taken = {}}
@@ -247,7 +247,7 @@ if command == 'commit' then
     local free, have = amounts(ARGV[9]), amounts(ARGV[10])
     for _, d in ipairs(demand) do
       local idx, amount = d[1] + 1, d[2]
-      if d[3] == SHARED or (have[idx] or 0) < amount then return nil end
+      if d[3] == SHARED or d[5] or (have[idx] or 0) < amount then return nil end
       local fits = amount > 0 and math.floor((free[idx] or 0) / amount) or math.huge
       if fits < count_max then count_max, short = fits, d[1] end
     end

@@ -34,8 +34,8 @@ local PAGE, PAGE_BYTES = 32, 1024
 -- A claim: task, stage, whether the element has a record, whether it has lapsed, length of the path. The path of the
 -- node follows, then the host.
 local CLAIM, CLAIM_BYTES = '>I4BBBB', 8
--- An expanded node: items, maximum at a time, cursor, ended, running, ready, reported, whether it is scanning, and the
--- length of its queue entry. The entry follows.
+-- An expanded node: items, maximum at a time, cursor, ended, running, ready, reported, flags (1: it is scanning, 2: all
+-- that has ended is kept from an earlier life), and the length of its queue entry. The entry follows.
 local SPLIT, SPLIT_BYTES = '>I4I4I4I4I4I4I4BB', 30
 -- A node: its task, and the length of its path. The path has the indexes of the element, outermost first; that of a
 -- task is empty.

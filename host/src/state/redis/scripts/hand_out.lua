@@ -41,9 +41,10 @@ do
     change_usage(h, 1)
     run.live = run.live + 1
     out.due['l' .. token] = now + lease
-    local items = stage == IS_EXPANDED and split_of(idx, path).items or 0
+    local s = stage == IS_EXPANDED and split_of(idx, path)
+    local items = s and s.items or 0
     local offer, elements = '', 0
-    if stage == IS_READY and path ~= '' and is_expandable(t, path) then
+    if (stage == IS_READY or stage == IS_OVERDUE) and path ~= '' and is_expandable(t, path) then
       elements = expanded.beside(idx, path)
     elseif stage == IS_READY and t.offers then
       offer = offer_text(name_of(idx, path))
@@ -56,7 +57,7 @@ do
     end
     if t.timed and (stage == IS_READY or stage == IS_OVERDUE) then deadline, left = deadlines.start(idx) end
     claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
-      iterations_of(idx, path), offer, elements, deadline, left}
+      iterations_of(idx, path), offer, elements, deadline, left, s and s.kept and 1 or 0}
     return true
   end
 
@@ -86,10 +87,28 @@ do
     return false
   end
 
-  -- Admission: returns the first resource that is short for a class, or nil.
-  local function shortage(class, free, have)
+  -- Returns how much the next node of an entry takes of the elastic resource, if attempts of it have grown, or nil.
+  local function larger_amount(e)
+    local larger
+    for _, d in ipairs(demand(e.class)) do larger = larger or d[5] end
+    if not larger then return nil end
+    local n
+    if e.all then
+      local item = first_ready(split_of(e.idx, e.path))
+      n = item and element_record(key_of(e.idx, child(e.path, item)))
+    elseif e.path == '' then
+      n = task(e.idx)
+    else
+      n = element_record(key_of(e.idx, e.path))
+    end
+    return n and larger[math.min(math.floor(n.attempt / STEP) % 16, #larger)]
+  end
+
+  -- Admission: returns the first resource that is short for a class, or nil. `larger` takes the place of what the class
+  -- says of the elastic resource.
+  local function shortage(class, larger, free, have)
     for _, d in ipairs(demand(class)) do
-      local resource, amount, scope, total = d[1], d[2], d[3], d[4]
+      local resource, amount, scope, total = d[1], d[3] == ELASTIC and larger or d[2], d[3], d[4]
       local is_free, is_here = free[resource + 1] or 0, have[resource + 1] or 0
       -- Shared resources are counted in `u`, over all hosts.
       if scope == SHARED then
@@ -182,7 +201,8 @@ do
         if e and (not best or is_before(e, best)) then best, best_lane = e, l end
       end
       if not best then return end
-      local resource = shortage(best.class, free, have)
+      local larger = larger_amount(best)
+      local resource = shortage(best.class, larger, free, have)
       -- One blocked head blocks its whole lane: all of its nodes need the same resources.
       if resource then
         report_blocked(best_lane.list, best_lane.idx, resource, slots)
@@ -194,7 +214,7 @@ do
           slots = slots - 1
           for _, d in ipairs(demand(best.class)) do
             local idx = d[1] + 1
-            local cost = d[3] == ELASTIC and math.min(d[2], have[idx] or 0) or d[2]
+            local cost = d[3] == ELASTIC and math.min(larger or d[2], have[idx] or 0) or d[2]
             if d[3] ~= SHARED then free[idx] = (free[idx] or 0) - cost end
           end
         end

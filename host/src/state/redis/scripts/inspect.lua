@@ -51,6 +51,7 @@ end
 -- A life may go on with an ending as long as nothing was lost.
 local ending = ''
 if is_same and kept == tonumber(meta[10]) and call('EXISTS', TASKS, COORD) == 2 then ending = meta[9] end
--- What was to run again has run once the run has succeeded.
-return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], meta[5] ~= 'succeeded' and meta[8] or '', ending,
-  meta[5]}
+-- What was to run again has run once the run has succeeded, but for what it did not include: behind an empty line.
+local rerun = meta[8] or ''
+if meta[5] == 'succeeded' then rerun = rerun:match('\n\n(.*)$') or '' end
+return {'BEGIN', meta[2], meta[4], is_same and 1 or 0, kept, meta[7], rerun, ending, meta[5]}

@@ -147,9 +147,9 @@ local function split_of(idx, path)
   if s then return s end
   if not is_split(idx, path) then return nil end
   local raw = call('HGET', COORD, 's:' .. key)
-  local items, max, cursor, ended, running, ready, reported, is_scanning, placed = unpack_bytes(SPLIT, raw)
+  local items, max, cursor, ended, running, ready, reported, split_flags, placed = unpack_bytes(SPLIT, raw)
   s = {idx = idx, path = path, items = items, max = max, cursor = cursor, ended = ended, running = running,
-    ready = ready, reported = reported, scanning = is_scanning == 1,
+    ready = ready, reported = reported, scanning = has(split_flags, 1), kept = has(split_flags, 2),
     place = placed > 0 and raw:sub(SPLIT_BYTES + 1, SPLIT_BYTES + placed) or nil,
     added = {}, additions = 0, removed = {}, removals = 0}
   splits[key] = s

@@ -251,10 +251,10 @@ do
 
   -- Counts an element that has ended. The node around it is queued after the last one, or after a failure that stops
   -- the run.
-  local function count_element(idx, around, stops)
+  local function count_element(idx, around, stops, is_new)
     local s = split_of(idx, around)
     if not s then return end
-    s.ended = s.ended + 1
+    s.ended, s.kept = s.ended + 1, s.kept and not is_new
     if (s.ended == s.items or stops) and node(idx, around).phase == WAITING then line_up(idx, around) end
   end
 
@@ -264,7 +264,10 @@ do
     if h.path ~= '' then
       local has_failed = phase == BROKEN or reason == 'UpstreamFailed'
       local stops = has_failed and run.policy ~= 'keep-going' and not run.ending
-      count_element(h.idx, (split_last(h.path)), stops)
+      -- A node around elements that stores nothing is new if one of them is.
+      local s = reason == AS_PASSED and split_of(h.idx, h.path)
+      local is_new = phase ~= DROPPED and not (s and s.kept)
+      count_element(h.idx, (split_last(h.path)), stops, is_new)
     end
     end_node(h.idx, h.path, phase, reason == AS_PASSED)
   end
@@ -310,7 +313,7 @@ do
     n.split, n.dirty = true, true
     splits[key_of(h.idx, h.path)] = {idx = h.idx, path = h.path, items = tonumber(items), max = tonumber(max),
       cursor = 0, ended = 0, running = 0, ready = 0, reported = 0, added = {}, additions = 0, removed = {},
-      removals = 0}
+      removals = 0, kept = task(h.idx).kept and tonumber(items) > 0}
     change_running(h.idx, h.path, 1)
     follow_leads(task(h.idx), h.idx, h.path, ON_EXPANDED, true)
     scan(h.idx, h.path)

@@ -64,7 +64,7 @@ do
     for key, s in pairs(splits) do
       local place = s.place or ''
       set['s:' .. key] = pack(SPLIT, s.items, s.max, s.cursor, s.ended, s.running, s.ready, s.reported,
-        s.scanning and 1 or 0, #place) .. place
+        (s.scanning and 1 or 0) + (s.kept and 2 or 0), #place) .. place
       for item in pairs(s.added) do out.enter[#out.enter + 1] = ready_key(s, item) end
       for item in pairs(s.removed) do out.leave[#out.leave + 1] = ready_key(s, item) end
     end

@@ -10,6 +10,8 @@
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
 //! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
 //! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
+//! | `rerun` | `HMGET …:meta` |
+//! | `deadlines` | the live hosts, the names in `…:coord`, and the time; then `HMGET …:coord` |
 //! | `log` | `HGET …:logs` |
 //! | `cancel`, `claims` | one atomic step, by the script that hosts use |
 //! | `remove` | one script: refuse while a host is alive, `UNLINK` the run's keys, `ZREM cascade:runs`, wake hosts |
@@ -18,7 +20,7 @@ use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
 use crate::state::redis::index;
 use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
-use crate::state::redis::run::{DONE, RECORD_BYTES};
+use crate::state::redis::run::{CLOCK_NAMES, DONE, RECORD_BYTES, clock_fields, clock_limit, open_reruns};
 use crate::state::redis::stored::journal::no_run;
 use crate::state::{
     CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
@@ -41,6 +43,9 @@ const REMOVAL_TTL: &str = "3600000";
 
 /// Timeout of removing expired runs from the list, which is optional.
 const PRUNE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Deadlines whose time is read. A plan may have one for each of its tasks.
+const MAX_DEADLINES: usize = 1000;
 
 /// Maximum number of runs or nodes per request.
 const PAGE: usize = 500;
@@ -248,6 +253,58 @@ async fn elements(
             return Ok(names);
         }
     }
+}
+
+/// Returns the names of the nodes that run again.
+pub(crate) async fn rerun(link: &Link, run: &RunId, keys: &RunKeys) -> Result<Vec<String>, Error> {
+    let fields = Command::new("HMGET").arg(keys.key("meta")).args(["state", "rerun"]);
+    let answers = link.ask(&format!("looking up run `{run}`"), Request::read([fields])).await?;
+    let mut fields = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+    let state = fields.next().and_then(text).ok_or_else(|| no_run(run))?;
+    let names = fields.next().and_then(text).unwrap_or_default();
+    let status = RunStatus::ALL.into_iter().find(|status| status.as_str() == state);
+    Ok(open_reruns(&names, status.unwrap_or(RunStatus::Running)).map(ToOwned::to_owned).collect())
+}
+
+/// Returns the time that is left until each deadline that runs.
+pub(crate) async fn deadlines(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+) -> Result<Vec<(Option<String>, Duration)>, Error> {
+    let doing = format!("reading the deadlines of run `{run}`");
+    let names = Command::new("HGET").arg(keys.key("coord")).arg(CLOCK_NAMES);
+    let of_run = Command::new("HGET").arg(keys.key("meta")).arg("deadline");
+    let requests = [summarize(keys), names, of_run, Command::new("TIME")];
+    let mut answers = link.ask(&doing, Request::read(requests)).await?.into_iter();
+    let summary = answers.next().and_then(|answer| summary(run, answer)).ok_or_else(|| no_run(run))?;
+    if summary.status != RunStatus::Running || summary.hosts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = answers.next().and_then(text).unwrap_or_default();
+    let names: Vec<&str> = names.split('\0').filter(|name| !name.is_empty()).take(MAX_DEADLINES).collect();
+    let number = |answer: Answer| text(answer)?.parse::<u64>().ok();
+    let of_run = answers.next().and_then(number);
+    let now: Vec<u64> =
+        answers.next().map(Answer::list).unwrap_or_default().into_iter().filter_map(number).collect();
+    let now = now.first().copied().unwrap_or(0) * 1000 + now.get(1).copied().unwrap_or(0) / 1000;
+    let left = |due: u64| Duration::from_millis(due.saturating_sub(now));
+    let mut found: Vec<(Option<String>, Duration)> =
+        of_run.map(|due| (None, left(due))).into_iter().collect();
+    if !names.is_empty() {
+        let fields = (0..names.len()).flat_map(clock_fields);
+        let clocks = Command::new("HMGET").arg(keys.key("coord")).args(fields);
+        let answers = link.ask(&doing, Request::read([clocks])).await?;
+        let mut clocks = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        for name in names {
+            // A clock that does not run yet has no start, and one that has passed has a word in place of it.
+            let (start, limit) = (clocks.next().and_then(number), clocks.next().and_then(clock_limit));
+            if let (Some(start), Some(limit)) = (start, limit) {
+                found.push((Some(name.to_owned()), left(start.saturating_add(limit))));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the output of a node's guest.

@@ -20,6 +20,7 @@ use crate::state::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// A backend that owns its server.
@@ -83,6 +84,14 @@ impl Archive for Owned {
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
         self.backend.failed_elements(run, max).await
+    }
+
+    async fn rerun(&self, run: &RunId) -> Result<Vec<String>, Error> {
+        self.backend.rerun(run).await
+    }
+
+    async fn deadlines(&self, run: &RunId) -> Result<Vec<(Option<String>, Duration)>, Error> {
+        self.backend.deadlines(run).await
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
