@@ -72,7 +72,7 @@ end
 local function needs_closing() return run.closing and task(run.closing).phase < DONE end
 
 -- Ends the run, or hands on to its finally tasks if it has any.
-local function end_run(status)
+function ending.end_run(status)
   if not run.ending and run.finals > 0 then return ending.begin(status) end
   run.state, must_wake = status, true
   -- Offers to tasks that the run does not include are for a later one.
@@ -83,7 +83,7 @@ end
 local function conclude()
   if run.state ~= 'running' or run.live > 0 then return end
   if run.ending then
-    if run.finals == 0 or ends_now() then end_run(run.ending) end
+    if run.finals == 0 or ends_now() then ending.end_run(run.ending) end
     return
   end
   -- After a failure, tainted nodes are still handed out: the run ends only when none is left.
@@ -94,12 +94,12 @@ local function conclude()
     return
   end
   if ends_now() and (run.open > run.finals or needs_closing()) then
-    end_run(run.stop)
+    ending.end_run(run.stop)
   elseif run.failed == '1' then
-    end_run('failed')
+    ending.end_run('failed')
   elseif needs_closing() then
     if task(run.closing).phase == WAITING then line_up(run.closing, '') end
   else
-    end_run('succeeded')
+    ending.end_run('succeeded')
   end
 end
