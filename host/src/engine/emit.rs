@@ -16,6 +16,14 @@ impl Context {
         }
     }
 
+    /// Emits the warnings of failed elements of tasks that this host has not ended.
+    pub(crate) fn emit_left_out(&self) {
+        for (task, left_out) in self.shared.left_out.take() {
+            let name = self.shape.name_of(NodeId::of_task(task)).unwrap_or_default();
+            left_out.warning(&name).into_iter().for_each(|warning| self.recorder.run(warning));
+        }
+    }
+
     /// Emits the notices of the ledger and the cache, such as a reconnect.
     pub(crate) fn emit_notices(&self) {
         let cache = self.cache.iter().flat_map(|cache| cache.notices());

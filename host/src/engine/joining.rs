@@ -164,7 +164,9 @@ impl Job<'_> {
         // Nodes that have elements themselves are no elements of the task.
         let is_innermost = self.claim.node.at.level() + 1 == self.task.depth();
         let items = if is_innermost { items } else { elements.failed };
-        self.ctx.count_left_out(self.claim.node, LeftOut { are, items, failed: elements.failed, named })
+        let found = LeftOut { are, items, failed: elements.failed, named };
+        let all = self.ctx.shared.left_out.add(self.claim.node, found)?;
+        all.warning(self.task.name.as_str())
     }
 
     /// Counts a result that is a failure by `on-error`.

@@ -1,7 +1,6 @@
 //! The elements that have failed and whose failures end nothing, counted by task: one warning names them.
 //! `joining` finds them; a later session of the run reads them from the state (`app/left_out`).
 
-use crate::engine::context::Context;
 use crate::events::Fact;
 use crate::model::{TaskIdx, to_usize};
 use crate::state::{NodeId, left_out_of};
@@ -41,7 +40,7 @@ impl LeftOut {
     }
 
     /// Returns the warning of the elements of a task.
-    fn warning(&self, task: &str) -> Option<Fact> {
+    pub(crate) fn warning(&self, task: &str) -> Option<Fact> {
         let names: Vec<String> = self.named.iter().map(|name| format!("`{name}`")).collect();
         let more = match to_usize(self.failed).saturating_sub(names.len()) {
             0 => String::new(),
@@ -81,30 +80,23 @@ pub(crate) struct LeftOutByTask {
 }
 
 impl LeftOutByTask {
-    fn tasks(&self) -> MutexGuard<'_, BTreeMap<TaskIdx, LeftOut>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Context {
-    /// Counts the elements of a node. Returns the warning of a whole task; elements of pipelines wait for theirs.
-    pub(crate) fn count_left_out(&self, node: NodeId, found: LeftOut) -> Option<Fact> {
-        let mut tasks = self.shared.left_out.tasks();
+    /// Adds the elements of a node. Returns those of the task once the node is all of it; elements of pipelines wait for that.
+    pub(crate) fn add(&self, node: NodeId, found: LeftOut) -> Option<LeftOut> {
+        let mut tasks = self.tasks();
         match tasks.get_mut(&node.task) {
             Some(all) => all.add(found),
             None => drop(tasks.insert(node.task, found)),
         }
-        let all = if node.at.level() == 0 { tasks.remove(&node.task) } else { None };
-        drop(tasks);
-        all?.warning(&self.shape.name_of(NodeId::of_task(node.task))?)
+        if node.at.level() == 0 { tasks.remove(&node.task) } else { None }
     }
 
-    /// Emits the warnings of tasks that other hosts have ended, or nobody yet.
-    pub(crate) fn emit_left_out(&self) {
-        for (task, left_out) in std::mem::take(&mut *self.shared.left_out.tasks()) {
-            let name = self.shape.name_of(NodeId::of_task(task)).unwrap_or_default();
-            left_out.warning(&name).into_iter().for_each(|warning| self.recorder.run(warning));
-        }
+    /// Takes what is left: of tasks that other hosts have ended, or nobody yet.
+    pub(crate) fn take(&self) -> BTreeMap<TaskIdx, LeftOut> {
+        std::mem::take(&mut *self.tasks())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<TaskIdx, LeftOut>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
