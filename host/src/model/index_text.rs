@@ -18,6 +18,7 @@ fn without_zeros(digits: &str) -> &str {
 }
 
 /// Reads an index, in the one form that it has. None for a text that is no number.
+#[must_use]
 pub fn parse_index(text: &str) -> Option<Result<u32, IndexFault>> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
