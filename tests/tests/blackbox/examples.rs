@@ -9,7 +9,7 @@ fn text_pipeline_reports_on_a_document_of_this_repository() {
     let finished =
         Host::new(["run", "plugins/text/pipeline.toml", "-o", "raw"]).within(repository()).run().expect(0);
     let report = finished.text();
-    for text in ["Architecture", "words", "engine"] {
+    for text in ["Architecture", "words", "host"] {
         assert!(report.contains(text), "{text} is not in:\n{report}");
     }
 }
