@@ -151,7 +151,7 @@ pub(crate) async fn read_run(backend: &dyn Backend, run: &RunId) -> Result<RunDe
         let found = if has_passed { found.passed() } else { found };
         let is_finally = names.record.is_finally(node.task);
         let found = found.with_claim(claim);
-        details.push(TaskDetails { iterations, left_out, reserved, is_finally, ..found });
+        details.push(TaskDetails { iterations, left_out, is_finally, reserved, ..found });
     }
     let deadlines = backend.deadlines(run).await.map_err(missing)?;
     Ok(RunDetails { run: summary, nodes: details, has_more, outputs, deadlines })

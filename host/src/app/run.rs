@@ -193,13 +193,7 @@ async fn work(
             .await
             .map_err(lost)?,
     };
-    let unwell = match ended {
-        Ended::Run(_) => {
-            let finding = engine::finally_unwell(&session.bound, &session.shape, opened.ledger.as_ref());
-            state_monitor.beside(finding).await.map_err(lost)?
-        }
-        Ended::Interrupted => Unwell::default(),
-    };
+    let unwell = state_monitor.beside(unwell(session, opened, ended)).await.map_err(lost)?;
     let outputs = without_secrets(outputs, &recorder);
     let duration_ms = (start.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     // An interrupted host leaves a run that has not ended.
@@ -235,6 +229,14 @@ async fn work(
         return Err(error);
     }
     Ok(Report { ended, outputs, unwell, has_started: true, delivery })
+}
+
+/// Returns the tasks of `[finally]` that have not ended well. An interrupted run has had no ending.
+async fn unwell(session: &Session, opened: &Opened, ended: Ended) -> Result<Unwell, state::Error> {
+    match ended {
+        Ended::Run(_) => engine::finally_unwell(&session.bound, &session.shape, opened.ledger.as_ref()).await,
+        Ended::Interrupted => Ok(Unwell::default()),
+    }
 }
 
 /// Masks secrets in the errors of outputs.

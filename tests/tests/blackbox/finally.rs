@@ -405,13 +405,13 @@ fn failures_are_listed_in_order_without_secrets_and_within_bounds() {
         assert_eq!(told[2]["class"], "trap");
         assert!(!told.to_string().contains("hunter2") && told.to_string().contains("***"), "{told}");
 
-        project.write(&format!(
-            "cascade = 1\nname = \"many\"\n[components.g]\npath = \"{{guest:basic}}\"\n\
-             [tasks.t]\ncall = \"g.maybe-fail\"\nfor-each.x = {{ range = 2100 }}\nargs.x = {{ item = \"x\" }}\n\
-             [finally.json]\ncall = \"std.length\"\nargs.items = {{ run = \"failures\" }}\n\
-             [finally.text]\ncall = \"std.to-json\"\nargs.value = {{ task = \"json\" }}\n\
-             [finally.said]\ncall = \"g.say\"\nargs.text = {{ task = \"text\" }}\n"
-        ));
+        project.write(
+            "cascade = 1\nname = \"many\"\n[components.g]\npath = \"{guest:basic}\"\n\
+             [tasks.t]\ncall = \"g.maybe-fail\"\nfor-each.x = { range = 2100 }\nargs.x = { item = \"x\" }\n\
+             [finally.json]\ncall = \"std.length\"\nargs.items = { run = \"failures\" }\n\
+             [finally.text]\ncall = \"std.to-json\"\nargs.value = { task = \"json\" }\n\
+             [finally.said]\ncall = \"g.say\"\nargs.text = { task = \"text\" }\n",
+        );
         project.host().args(["--state", uri, "--keep-going", "--run-id", "many"]).run().expect(1);
         let events = project.events();
         assert_eq!(said(&events, "said"), ["1000"]);

@@ -446,7 +446,7 @@ mod tests {
     use super::*;
     use crate::model::{Digest, TaskName};
 
-    fn shape(indexed: Vec<u8>, is_repeated: bool) -> RunShape {
+    fn shape(indexed: Vec<u8>) -> RunShape {
         let task = TaskShape {
             name: TaskName::new("a/t").unwrap(),
             fingerprint: Digest::of_bytes(b"call"),
@@ -455,7 +455,7 @@ mod tests {
             rank: 0,
             class: 0,
             indexed,
-            is_repeated,
+            is_repeated: true,
             is_included: true,
             deadlines: Vec::new(),
         };
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn stored_elements_of_elements_are_counted_under_lists() {
-        let shape = shape(vec![1, 2], false);
+        let shape = shape(vec![1, 2]);
         let fields = ["a[1]/t", "a[1]/t[0]", "a[1]/t[1]", "a[2]/t[0]"].map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
         assert_eq!(kept.together, HashMap::from([((TaskIdx::new(0), 1), 2)]));
@@ -483,7 +483,7 @@ mod tests {
 
     #[test]
     fn iterations_after_a_gap_are_dropped() {
-        let shape = shape(vec![1], true);
+        let shape = shape(vec![1]);
         let fields = ["a[1]/t@0", "a[1]/t@1", "a[1]/t@3", "a[2]/t@0", "a[2]/t@10", "a[2]/t", "foreign@0"]
             .map(str::to_owned);
         let kept = kept(&shape, &fields, &Stored::Same);
