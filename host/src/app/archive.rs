@@ -59,6 +59,22 @@ pub(crate) struct TaskDetails {
     pub reserved: Vec<ReservedResource>,
 }
 
+impl TaskDetails {
+    /// Creates details of a node that nobody has claimed, and of which nothing else is known.
+    pub(crate) const fn new(name: String, state: TaskState, note: Option<Note>) -> Self {
+        Self {
+            name,
+            state,
+            note,
+            claim: None,
+            iterations: None,
+            left_out: None,
+            is_finally: false,
+            reserved: Vec::new(),
+        }
+    }
+}
+
 /// A resource of all runs that a node holds or waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReservedResource {
@@ -289,16 +305,7 @@ pub(crate) fn task_details(name: String, view: NodeView, run: &RunSummary) -> Ta
         End::Failed(record) => TaskState::Failed(FailureRecord::decode(&record)),
         End::Open => note.as_ref().map_or(TaskState::Open, |note| open_state(note, run)),
     };
-    TaskDetails {
-        name,
-        state,
-        note,
-        claim: None,
-        iterations: None,
-        left_out: None,
-        is_finally: false,
-        reserved: Vec::new(),
-    }
+    TaskDetails::new(name, state, note)
 }
 
 /// Derives the state of an open node from its last note.

@@ -1,4 +1,4 @@
-//! What has become of the finally tasks of a run that has ended, in words.
+//! The warning of finally tasks that have not ended well.
 //! `engine` finds it out.
 
 use crate::engine::{Ended, Unwell};

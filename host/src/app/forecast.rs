@@ -24,11 +24,11 @@ pub(crate) struct Planned {
     pub fate: Fate,
     /// Whether its results under another plan are kept if its calls turn out to be the same.
     pub is_compared: bool,
-    /// What of it is stored, if it has not ended.
+    /// Its stored elements or iterations, if it has not ended.
     pub parts: Option<Parts>,
 }
 
-/// What is stored of a task that has not ended.
+/// The stored part of a task that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parts {
     /// So many of all elements.

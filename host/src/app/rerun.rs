@@ -51,7 +51,7 @@ pub(crate) async fn rerun(
     Ok(again)
 }
 
-/// What stands in place of an index for all elements that have failed and are left out.
+/// The word in place of an index that means all elements that have failed and are left out.
 const LEFT_OUT: &str = "[left-out]";
 
 /// Returns the nodes with a name: a task, a pipeline, or an element of either that the stored run has.

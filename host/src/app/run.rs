@@ -60,11 +60,11 @@ pub(crate) struct RunRequest {
     pub verification: Verification,
     /// What to do about other hosts that work on the run.
     pub others: Others,
-    /// What becomes of the run if this host is interrupted.
+    /// The state of the run if this host is interrupted.
     pub when_interrupted: WhenInterrupted,
 }
 
-/// What becomes of a run whose host is interrupted.
+/// The state of a run whose host is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenInterrupted {
     /// It stays as it is, for somebody to resume.

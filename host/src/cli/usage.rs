@@ -65,7 +65,7 @@ fn text(error: &clap::Error, style: Style) -> String {
     }
 }
 
-/// What flags that need `--run-id` have in common.
+/// The common part of flags that need `--run-id`.
 const STORED_RUN: &str = "  tip: `--fresh`, `--update`, `--rerun` and `--if-running` are about a run that is stored: name it by \
                           `--run-id ID`. Without that, every run is a new one";
 

@@ -88,7 +88,7 @@ pub enum Reason {
 pub struct Forecasted {
     /// The task.
     pub task: TaskIdx,
-    /// What becomes of it.
+    /// Its fate.
     pub fate: Fate,
     /// How many elements it has; none if that is not known, or it has none.
     pub elements: Option<u32>,

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Elements that a warning names.
 pub(crate) const MAX_NAMED: usize = 20;
 
-/// What `on-error` makes of failed elements.
+/// The effect of `on-error` on failed elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailedAs {
     /// They are left out of their list.

@@ -37,7 +37,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) items: &'a [Vec<Bytes>],
     /// Limits of the task that reads the value.
     pub(crate) limits: Limits,
-    /// What a finally task reads of the run; none for anything else.
+    /// The values of the run, for finally tasks; none for anything else.
     pub(crate) run: Option<&'a RunFacts>,
 }
 

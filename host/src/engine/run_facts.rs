@@ -1,4 +1,4 @@
-//! What finally tasks read of the run, as data.
+//! The values of the run that finally tasks read, as data.
 //! `at_end` computes it once the run has an ending.
 
 use crate::model::RunStatus;
@@ -22,7 +22,7 @@ pub(crate) struct Ending {
     pub(crate) facts: Arc<OnceCell<Arc<RunFacts>>>,
 }
 
-/// What finally tasks read of the run, encoded.
+/// The values of the run that finally tasks read, encoded.
 #[derive(Debug, Default)]
 pub(crate) struct RunFacts {
     pub(crate) status: Bytes,

@@ -167,7 +167,7 @@ struct Classes {
     known: HashMap<Class, u16>,
 }
 
-/// What nodes of a class need, and what they take of the host's memory in place of that once attempts have grown.
+/// The needs of a class of nodes, and the memory that they take instead once attempts have grown.
 type Class = (Vec<(usize, u32)>, Vec<u32>);
 
 impl Default for Classes {

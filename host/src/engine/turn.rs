@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait without being called, in case a call was lost.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// What becomes of an attempt that needs resources.
+/// The outcome of waiting for resources.
 pub(crate) enum Turn<'a> {
     /// It may start, and holds the place meanwhile, if it needs any.
     Starts(Option<Place<'a>>),

@@ -31,7 +31,7 @@ pub(crate) struct Job<'a> {
     pub(crate) made: OnceLock<CallDigest>,
     /// When the deadline of the node passes, if it has any.
     pub(crate) due: Option<Instant>,
-    /// What a finally task reads of the run; none for any other.
+    /// The values of the run, for finally tasks; none for any other.
     pub(crate) run: Option<&'a RunFacts>,
 }
 

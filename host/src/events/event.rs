@@ -166,7 +166,7 @@ pub enum Fact {
     TaskBlocked {
         /// Name of the resource.
         resource: String,
-        /// What is known of it, if attempts reserve it.
+        /// Its facts, if attempts reserve it.
         #[serde(flatten, skip_serializing_if = "Option::is_none")]
         shortage: Option<ShortageFact>,
     },
@@ -213,19 +213,19 @@ pub enum Fact {
 /// A reserved resource that is short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShortageFact {
-    /// How much there is of it: an amount, or a rate.
+    /// Its amount, or its rate.
     pub capacity: String,
     /// The amount that is held; none of a rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<u32>,
-    /// How many attempts, of all runs, are before this one.
+    /// The number of attempts, of all runs, before this one.
     pub ahead: u32,
-    /// Who has held some of it for the longest time.
+    /// The attempt that has held some of it for the longest time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<HolderFact>,
 }
 
-/// Who holds a resource.
+/// A holder of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HolderFact {
     /// The run.

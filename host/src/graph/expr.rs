@@ -268,7 +268,7 @@ pub enum Expr {
         /// Pattern of their paths.
         pattern: InputPattern,
     },
-    /// What a task of `[finally]` reads of the run.
+    /// A value of the run, for tasks of `[finally]`.
     Run(RunValue),
     /// The numbers of a range, in `for-each` only.
     Range {

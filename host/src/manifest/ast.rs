@@ -92,9 +92,9 @@ pub struct Param {
 pub struct Resource {
     /// Span of the resource's name.
     pub span: Span,
-    /// How much there is.
+    /// The amount, or the rate.
     pub capacity: Capacity,
-    /// Who shares it.
+    /// The runs and hosts that share it.
     pub scope: Scope,
 }
 

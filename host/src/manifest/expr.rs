@@ -19,10 +19,10 @@ pub enum Expr {
     Faulty(Vec<Spanned<Expr>>),
 }
 
-/// What `{ run = … }` tells of the run.
+/// The value of `{ run = … }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunValue {
-    /// How the run ends.
+    /// The ending of the run.
     Status,
     /// The tasks and elements that have failed.
     Failures,

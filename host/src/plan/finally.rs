@@ -1,4 +1,4 @@
-//! What tasks of `[finally]` read of the run, and which tasks they are.
+//! The tasks of `[finally]`, and the values of the run that they read.
 //! `engine` has the values, once the run has an ending.
 
 use crate::manifest::RunValue;

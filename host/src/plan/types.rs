@@ -356,9 +356,9 @@ pub struct Output {
 pub struct Resource {
     /// Name of the resource.
     pub name: Name,
-    /// How much there is.
+    /// The amount, or the rate.
     pub capacity: Capacity,
-    /// Who shares it.
+    /// The runs and hosts that share it.
     pub scope: ResourceScope,
 }
 

@@ -35,7 +35,7 @@ pub enum Binding {
         /// Conversion from the part to the target.
         conversion: Conversion,
     },
-    /// What a task of `[finally]` reads of the run.
+    /// A value of the run, for tasks of `[finally]`.
     Run {
         /// Which of it.
         value: RunValue,

@@ -73,7 +73,7 @@ pub struct RunSummary {
     pub name: Option<String>,
     /// The run's status. If it is [`RunStatus::Running`] and there are no hosts, all hosts have left or died.
     pub status: RunStatus,
-    /// How the run ends once its finally tasks have, if it has come to them.
+    /// The ending of a run that is at its finally tasks; none for others.
     pub ending: Option<RunStatus>,
     /// The run's epoch.
     pub epoch: u64,

@@ -280,7 +280,7 @@ pub struct Progress {
     pub total: u32,
     /// The time left until the run's deadline, if it has one that still binds it.
     pub left: Option<Duration>,
-    /// How the run ends once its finally tasks have. None before they are handed out, and in a run without.
+    /// The ending of a run whose finally tasks are handed out. None before that, and in a run without.
     pub ending: Option<RunStatus>,
 }
 

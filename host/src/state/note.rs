@@ -98,19 +98,7 @@ impl Note {
     /// Encodes the stored form.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let wire = Wire {
-            v: VERSION,
-            host: self.host.0.to_string(),
-            phase: self.phase,
-            attempts: self.attempts,
-            started: self.started.map(Timestamp::as_millis),
-            ended: self.ended.map(Timestamp::as_millis),
-            usage: self.usage,
-            failure: self.failure.clone(),
-            memory_limit: self.memory_limit,
-            timeout_ms: self.timeout_ms,
-        };
-        rmp_serde::to_vec_named(&wire).unwrap_or_default().into()
+        rmp_serde::to_vec_named(&Wire::from(self)).unwrap_or_default().into()
     }
 
     /// Decodes the stored form; none if it is damaged or of a later version.
@@ -128,6 +116,23 @@ impl Note {
             memory_limit: wire.memory_limit,
             timeout_ms: wire.timeout_ms,
         })
+    }
+}
+
+impl From<&Note> for Wire {
+    fn from(note: &Note) -> Self {
+        Self {
+            v: VERSION,
+            host: note.host.0.to_string(),
+            phase: note.phase,
+            attempts: note.attempts,
+            started: note.started.map(Timestamp::as_millis),
+            ended: note.ended.map(Timestamp::as_millis),
+            usage: note.usage,
+            failure: note.failure.clone(),
+            memory_limit: note.memory_limit,
+            timeout_ms: note.timeout_ms,
+        }
     }
 }
 
@@ -152,18 +157,7 @@ mod tests {
         for note in [empty, full] {
             assert_eq!(Note::decode(&note.encode()), Some(note));
         }
-        let later = Wire {
-            v: VERSION + 1,
-            host: String::new(),
-            phase: Phase::Ready,
-            attempts: 0,
-            started: None,
-            ended: None,
-            usage: None,
-            failure: None,
-            memory_limit: None,
-            timeout_ms: None,
-        };
+        let later = Wire { v: VERSION + 1, ..Wire::from(&Note::new(HostId("h1".into()), Phase::Ready)) };
         assert_eq!(Note::decode(&rmp_serde::to_vec_named(&later).unwrap()), None);
         assert_eq!(Note::decode(b"nonsense"), None);
     }

@@ -140,13 +140,13 @@ pub struct Wait {
     pub held: u32,
     /// How many reservations are before this one and need it.
     pub ahead: u32,
-    /// Who has held some of it for the longest time. Told when the reservation begins to wait, and not of a rate.
+    /// The attempt that has held some of it for the longest time. Known when the reservation begins to wait; none for a rate.
     pub holder: Option<Holder>,
     /// The time after which to ask again without being called: the turn of a rate. None if only amounts are short.
     pub recheck: Option<Duration>,
 }
 
-/// Who holds a resource.
+/// A holder of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The run.

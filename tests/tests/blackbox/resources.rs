@@ -34,14 +34,20 @@ fn names(resource: &Value, key: &str) -> Vec<String> {
     list.iter().map(|row| format!("{} {}", row["run"], row["task"]).replace('"', "")).collect()
 }
 
+/// Starts run `one`, which holds the resource, and run `two`, which waits for it.
+fn holder_and_waiter(project: &Project, uri: &str) -> (Running, Running) {
+    let mut one = start(project, uri, ("one", "a"));
+    one.until("started    t");
+    let mut two = start(project, uri, ("two", "b"));
+    two.until("waits for `gpu`: held by run `one`, task `t` (1 of 1)");
+    (one, two)
+}
+
 #[test]
 fn run_waits_for_what_another_run_holds_and_says_who() {
     let server = Redis::start("");
     let project = project(ONE);
-    let mut one = start(&project, &server.uri(), ("one", "a"));
-    one.until("started    t");
-    let mut two = start(&project, &server.uri(), ("two", "b"));
-    two.until("waits for `gpu`: held by run `one`, task `t` (1 of 1)");
+    let (one, mut two) = holder_and_waiter(&project, &server.uri());
     two.until("finished   free");
     let gpu = resources(&server.uri())[0].clone();
     assert_eq!((&gpu["name"], &gpu["amount"], &gpu["held"]), (&json!("gpu"), &json!(1), &json!(1)));
@@ -115,10 +121,7 @@ fn what_a_killed_host_held_comes_back_with_its_lease() {
     let server = Redis::start("");
     let uri = format!("{}?lease=2s", server.uri());
     let project = project(ONE);
-    let mut one = start(&project, &uri, ("one", "a"));
-    one.until("started    t");
-    let mut two = start(&project, &uri, ("two", "b"));
-    two.until("waits for `gpu`");
+    let (one, mut two) = holder_and_waiter(&project, &uri);
     open(&project, "b");
     one.signal("KILL");
     one.wait();
@@ -136,10 +139,7 @@ fn guest_is_stopped_once_its_resource_is_lost() {
     let server = Redis::start("");
     let uri = format!("{}?lease=1s", server.uri());
     let project = project(ONE);
-    let mut one = start(&project, &uri, ("one", "a"));
-    one.until("started    t");
-    let mut two = start(&project, &uri, ("two", "b"));
-    two.until("waits for `gpu`");
+    let (mut one, mut two) = holder_and_waiter(&project, &uri);
     one.signal("STOP");
     two.until("started    t");
     one.signal("CONT");
@@ -235,10 +235,7 @@ fn first_declaration_counts_and_others_are_told() {
 fn interrupted_host_leaves_the_line_at_once() {
     let server = Redis::start("");
     let project = project(ONE);
-    let mut one = start(&project, &server.uri(), ("one", "a"));
-    one.until("started    t");
-    let mut two = start(&project, &server.uri(), ("two", "b"));
-    two.until("waits for `gpu`");
+    let (one, two) = holder_and_waiter(&project, &server.uri());
     two.signal("INT");
     let since = Instant::now();
     two.wait().expect(130);
@@ -253,10 +250,7 @@ fn interrupted_host_leaves_the_line_at_once() {
 fn cancelled_run_leaves_the_line() {
     let server = Redis::start("");
     let project = project(ONE);
-    let mut one = start(&project, &server.uri(), ("one", "a"));
-    one.until("started    t");
-    let mut two = start(&project, &server.uri(), ("two", "b"));
-    two.until("waits for `gpu`");
+    let (one, two) = holder_and_waiter(&project, &server.uri());
     Host::new(["cancel", "two", "--state", &server.uri()]).run().expect(0);
     two.wait().expect(130);
     assert_eq!(names(&resources(&server.uri())[0], "waiting"), [""; 0]);

@@ -22,11 +22,11 @@ pub(crate) enum Language {
 /// A tool that a build needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tool {
-    /// What it is, with its version.
+    /// Its name, with the version that is needed.
     pub(crate) name: &'static str,
     /// A command of the shell that succeeds if it is there.
     probe: &'static str,
-    /// How to install it.
+    /// The command that installs it, or an address.
     pub(crate) install: &'static str,
 }
 

@@ -8,7 +8,7 @@ const MANIFEST: &str = include_str!("../../../templates/manifest.toml");
 const README: &str = include_str!("../../../templates/README.md");
 const WIT: &str = include_str!("../../../templates/task.wit");
 
-/// What differs between languages.
+/// The files of one language, beside those that all have.
 struct Template {
     /// Path of the component.
     component: &'static str,

@@ -261,7 +261,7 @@ fn policy(arguments: &RunArguments) -> FailurePolicy {
     }
 }
 
-/// What is closed once a run has ended.
+/// The parts that are closed once a run has ended.
 struct Ending {
     runtime: Runtime,
     listeners: Listeners,

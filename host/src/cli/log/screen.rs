@@ -112,7 +112,7 @@ struct Writer<W> {
     meter: Meter,
     backlog: Arc<Backlog>,
     console: Console,
-    /// Who waits until the next write is done.
+    /// The callers that wait until the next write is done.
     waiting: Vec<SyncSender<()>>,
     out: W,
 }

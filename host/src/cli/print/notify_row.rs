@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(crate) struct NotifyRow {
     /// The origin of the URL, or the variable that has it.
     to: String,
-    /// The endings that are told.
+    /// The endings for which a summary is sent.
     on: Vec<&'static str>,
     /// Whether the summary is signed.
     signed: bool,

@@ -28,7 +28,7 @@ pub(crate) struct PlanTable {
     /// The run's deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
-    /// The webhook that is told of the end.
+    /// The webhook that gets a summary at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     notify: Option<NotifyRow>,
 }

@@ -1,4 +1,4 @@
-//! `resources`: what is taken of shared resources, as a list for people and as JSON for programs.
+//! `resources`: the holders of resources that all runs share, as a list for people and as JSON for programs.
 //! `state` supplies the resources. The JSON form is stable: new facts get new keys, and old keys stay.
 
 use crate::cli::print::columns::{column, pad};

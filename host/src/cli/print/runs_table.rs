@@ -31,7 +31,7 @@ pub(crate) struct RunRow {
     run: String,
     name: Option<String>,
     status: RunStatus,
-    /// How the run ends once the tasks of `[finally]` have; none before it has come to them.
+    /// The ending of a run that is at its `[finally]`; none for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     ending: Option<RunStatus>,
     epoch: u64,

@@ -332,16 +332,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_795_486_500_123);
 
     fn node(name: &str, state: TaskState, note: Option<Note>) -> TaskDetails {
-        TaskDetails {
-            name: name.into(),
-            state,
-            note,
-            claim: None,
-            iterations: None,
-            left_out: None,
-            is_finally: false,
-            reserved: Vec::new(),
-        }
+        TaskDetails::new(name.into(), state, note)
     }
 
     fn note(phase: Phase) -> Note {

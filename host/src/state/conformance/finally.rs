@@ -1,5 +1,5 @@
 //! Conformance of finally tasks: they follow every ending once, on any host, and change nothing of it.
-//! What they read of the run is left to the engine.
+//! The values of the run that they read are left to the engine.
 
 use crate::model::{FailurePolicy, RunStatus, SkipReason, TaskIdx};
 use crate::state::conformance::fixture::{Fixture, Harness, Host, element, must, nodes, only, task, value};

@@ -172,7 +172,7 @@ pub async fn line_is_ordered_by_priority_and_arrival(harness: &dyn Harness) {
     b.called(3, &["1 gpu 1"]).await;
 }
 
-/// What an earlier one needs is set aside: a large need is met once enough was given back. The rest is free to others.
+/// The needs of an earlier one are set aside: a large need is met once enough was given back. The rest is free to others.
 pub async fn large_need_is_not_overtaken(harness: &dyn Harness) {
     let shop = Shop::new(harness).await;
     let (a, b) = (shop.open("run-a").await, shop.open("run-bb").await);
@@ -292,7 +292,7 @@ pub async fn turns_of_a_rate_are_told_in_line(harness: &dyn Harness) {
     assert_eq!(a.wait(2, &["1 api 1/m+1"]).await.ahead, 0);
 }
 
-/// What a session holds is free once its lease has passed, and it has left the line. Others are called, and it is told.
+/// Once the lease of a session has passed, its resources are free, and it has left the line. Others are called, and it is told.
 pub async fn passed_lease_ends_what_a_session_holds(harness: &dyn Harness) {
     let shop = Shop::new(harness).await;
     let (lost, alive) = (shop.open_for("run-a", BRIEF).await, shop.open("run-bb").await);

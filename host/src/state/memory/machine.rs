@@ -48,7 +48,7 @@ pub(crate) struct Machine {
     pub(crate) open: u32,
     /// How many of the open tasks are finally tasks.
     pub(crate) open_finally: u32,
-    /// How the run ends once its finally tasks have.
+    /// The ending, once finally tasks are handed out.
     pub(crate) ending: Option<RunStatus>,
     pub(crate) version: u64,
     total: u32,

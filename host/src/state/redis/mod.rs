@@ -83,6 +83,7 @@ mod stored;
 mod reservations;
 pub(crate) mod server;
 mod index;
+mod stream;
 mod scripts;
 mod keys;
 pub(crate) mod link;

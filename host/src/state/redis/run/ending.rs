@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 /// The ending of a life, with the records of its tasks.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// How the run ends.
+    /// The ending of the run.
     pub(crate) status: RunStatus,
     records: Vec<u8>,
 }

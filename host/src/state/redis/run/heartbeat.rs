@@ -4,15 +4,13 @@
 use crate::state::Version;
 use crate::state::redis::index;
 use crate::state::redis::keys::Placement;
-use crate::state::redis::link::{Answer, Backoff, Command, Line, Link, Request};
+use crate::state::redis::link::Link;
 use crate::state::redis::run::session::{HeartbeatReply, LEAVE_TIMEOUT, Run};
+use crate::state::redis::stream;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-
-/// Maximum time that the server blocks a read without new versions. A dead connection is noticed after the same time.
-const LISTEN_BLOCK: Duration = Duration::from_secs(5);
 
 /// Sends heartbeats, at least three per lease and one when a timer is due, until the ledger closes.
 pub(crate) async fn run_heartbeat(run: Arc<Run>, mut closed: watch::Receiver<()>) {
@@ -79,42 +77,17 @@ pub(crate) async fn listen_forever(run: Arc<Run>, mut closed: watch::Receiver<()
 }
 
 async fn listen(run: &Run) {
-    let line = Line::new("wait");
-    let mut last = "0-0".to_owned();
-    let mut backoff = Backoff::new();
-    loop {
-        let command = Command::new("XREAD")
-            .arg("BLOCK")
-            .arg(LISTEN_BLOCK.as_millis().to_string())
-            .arg("STREAMS")
-            .arg(run.keys.key("wake"))
-            .arg(&last);
-        match run.link.ask_once(&line, Request::read([command]), LISTEN_BLOCK).await {
-            Ok(answers) => {
-                backoff = Backoff::new();
-                if let Some(id) = newest(answers) {
-                    let version = id.split_once('-').and_then(|(version, _)| version.parse().ok());
-                    run.wakeups.advance(Version(version.unwrap_or(0)));
-                    last = id;
-                }
-            }
-            Err(()) => {
-                // Versions may have been missed, and the server may have lost data: read the stream again, and wake
-                // once.
-                "0-0".clone_into(&mut last);
-                run.wakeups.nudge();
-                // The next heartbeat notices an unavailable server, so make it due now.
-                run.wakeups.due(Some(Instant::now()));
-                backoff.next(Duration::MAX).await;
-            }
+    stream::listen(&run.link, "wait", &run.keys.key("wake"), |entries| match entries {
+        Some(entries) => {
+            let newest = entries.last().and_then(|(id, _)| id.split_once('-'));
+            run.wakeups.advance(Version(newest.and_then(|(version, _)| version.parse().ok()).unwrap_or(0)));
         }
-    }
-}
-
-/// Returns the id of the newest entry in a reply: streams, each with its name and entries.
-fn newest(answers: Vec<Answer>) -> Option<String> {
-    let stream = answers.into_iter().next()?.list().into_iter().next()?;
-    let entry = stream.list().into_iter().nth(1)?.list().pop()?;
-    let id = entry.list().into_iter().next()?.bytes()?;
-    String::from_utf8(id.to_vec()).ok()
+        None => {
+            // Versions may have been missed: wake once.
+            run.wakeups.nudge();
+            // The next heartbeat notices an unavailable server, so make it due now.
+            run.wakeups.due(Some(Instant::now()));
+        }
+    })
+    .await;
 }
