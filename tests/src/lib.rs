@@ -13,6 +13,7 @@ mod proxy;
 mod receiver;
 mod server;
 mod service;
+mod toolchains;
 mod web;
 
 pub use examples::build_example;
@@ -29,5 +30,6 @@ pub use proxy::Proxy;
 pub use receiver::{Answer, Received, Receiver};
 pub use server::{Redis, free_port};
 pub use service::{Reply, Service};
+pub use toolchains::{LANGUAGES, Language, build_variables, polyglot_folder};
 pub use waiting::{wait_for, wait_until};
 pub use web::Web;

@@ -16,6 +16,7 @@ mod params;
 mod targets;
 mod backends;
 mod build;
+mod bindings;
 mod scaffold;
 mod hook;
 mod session;
@@ -54,8 +55,9 @@ pub(crate) use archive::{
     OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
+pub(crate) use bindings::{write_component, write_sources};
 pub(crate) use build::{
-    BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
+    BINDINGS, BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
 };
 pub(crate) use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
 pub(crate) use component_file::read_component;
@@ -78,7 +80,9 @@ pub(crate) use output_files::{Place, files as output_files, places as output_pla
 pub(crate) use params::{Params, file_of, to_datum};
 pub(crate) use run::{Report, RunRequest, WhenInterrupted, run};
 pub(crate) use runtime::runtime_for_guests;
-pub(crate) use scaffold::{Existing, NewFile, create, files_for, manifest_for};
+pub(crate) use scaffold::{
+    Existing, FromWit, NewFile, create, files_for, files_from_wit, manifest_for, skeleton_language,
+};
 pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
 pub(crate) use stored::{Stored, StoredResult, stored_results};

@@ -4,6 +4,7 @@
 mod load;
 mod code;
 mod compose;
+mod authoring;
 mod error;
 mod metering;
 mod kind;
@@ -44,8 +45,10 @@ pub use compile::CompileRequest;
 #[cfg(feature = "internals")]
 pub use compile::Proposal;
 pub use compile::code_files;
+pub use compile::{BindingsRequest, Generator, SourceFile};
 pub use compile::{Bounds, Exceeded, Link, Misfit};
-pub use compile::{Form, Wit, WitFile};
+pub use compile::{Form, TextEncoding, Wit, WitFile};
+pub use compile::{Skeleton, SkeletonLanguage, SkeletonRequest};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]

@@ -18,18 +18,23 @@ pub(crate) struct Existing<'a> {
     pub(crate) component: &'a Name,
     /// Path of its file, from the folder of the manifest.
     pub(crate) path: &'a str,
+    /// The language that builds it, if that is known.
+    pub(crate) build: Option<&'a str>,
     /// The component itself.
     pub(crate) loaded: &'a Component,
 }
 
 /// Returns the manifest. It has no faults; whether the tasks accept the example arguments is theirs to say.
 pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
-    let Existing { name, component, path, loaded } = existing;
+    let Existing { name, component, path, build, loaded } = existing;
     let mut out = format!(
         "cascade = 1\nname = {}\n\n[components.{component}]\npath = {}\n",
         quoted(name),
         quoted(path)
     );
+    if let Some(build) = build {
+        out.push_str(&format!("build = {}\n", quoted(build)));
+    }
     imports(&mut out, existing);
     grants(&mut out, existing);
     let is_of_toolchain =

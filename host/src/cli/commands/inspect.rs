@@ -5,12 +5,12 @@ use crate::app;
 use crate::app::{Error, Refusal};
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::output::{print, print_json};
+use crate::cli::commands::wit::read_wit;
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, builtins, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::{Digest, Grant, Name, STD};
-use crate::sandbox::{Import, LoadRequest, Offer, Wit};
-use std::path::Path;
+use crate::sandbox::{Import, LoadRequest, Offer};
 
 /// Shows the signature of a component.
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
@@ -29,7 +29,7 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     })?;
     // What a manifest pins is the file: the identity of a module has more in it.
     let digest = Digest::of_bytes(&bytes);
-    let wit = arguments.wit.as_deref().map(|path| wit(path, arguments.world.as_deref())).transpose()?;
+    let wit = arguments.wit.as_deref().map(|path| read_wit(path, arguments.world.as_deref())).transpose()?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let request = LoadRequest { name: &name, wit: wit.as_ref(), ..LoadRequest::PLAIN };
     let loaded = sandbox.load_as(bytes, &request);
@@ -52,15 +52,6 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     } else {
         print(signature::render(&inspection, stdout_style()).as_bytes())
     }
-}
-
-fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
-    let packages = app::read_wit(path).map_err(|error| {
-        Refusal::new(format!("cannot read the WIT `{}`", path.display()))
-            .help("name a folder with `.wit` files, or one such file")
-            .caused_by(error)
-    })?;
-    Ok(Wit { packages, world: world.map(str::to_owned) })
 }
 
 fn import(component: &str, import: &Import) -> ImportRow {

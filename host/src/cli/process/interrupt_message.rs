@@ -22,6 +22,10 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
         Command::New(new) => during("creating", &new.name, "remove what is there, and run the command again"),
+        Command::Bindings(bindings) => {
+            during("writing bindings of", &bindings.wit, "some may be missing; run the command again")
+        }
+        Command::Wrap(wrap) => during("wrapping", &wrap.module, again),
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
         }
@@ -97,6 +101,8 @@ mod tests {
             "plan m",
             "test m",
             "inspect c",
+            "bindings --lang c w",
+            "wrap m -o t",
             "build m",
             "output r",
             "runs",
