@@ -29,8 +29,9 @@ declare function fd_write(file: i32, parts: usize, count: i32, written: usize): 
 
 // Called by `throw` and `assert`: the message becomes the error of the task.
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
-  const reason = message ? message! : "abort";
-  const bytes = String.UTF8.encode(`${reason} at ${file ? file! : "?"}:${line}:${column}\n`);
+  const reason = message != null ? message : "abort";
+  const place = file != null ? file : "?";
+  const bytes = String.UTF8.encode(`${reason} at ${place}:${line}:${column}\n`);
   const parts = heap.alloc(12);
   store<usize>(parts, changetype<usize>(bytes));
   store<usize>(parts, bytes.byteLength, 4);

@@ -27,12 +27,12 @@ export function count(at: usize, length: usize): usize {
     give(result + 4, "the text has no words");
     return result;
   }
-  const list = allocate(words.length * WORD);
+  const list = allocate(usize(words.length) * WORD);
   const known = new Map<string, usize>();
   for (let nth = 0; nth < words.length; nth++) {
     const word = words[nth];
     if (!known.has(word)) {
-      const added = list + known.size * WORD;
+      const added = list + usize(known.size) * WORD;
       give(added, word);
       store<u32>(added, 0, 8);
       known.set(word, added);

@@ -17,7 +17,8 @@ fn components() -> &'static [(&'static str, String)] {
         let mut manifest = "cascade = 1\nname = \"polyglot\"\n".to_owned();
         for Language { key, .. } in &languages {
             manifest += &format!(
-                "[components.{key}]\npath = \"{key}/task.wasm\"\nbuild = \"{key}\"\nbuild-dir = \"{key}\"\n"
+                "[components.{key}]\npath = \"{key}/task.wasm\"\nbuild = \"{key}\"\nbuild-dir = \"{key}\"\n\
+                 [tasks.{key}]\ncall = \"{key}.big\"\nargs.text = \"\"\n"
             );
         }
         std::fs::write(folder.join("manifest.toml"), manifest).expect("the folder is ours");

@@ -70,19 +70,19 @@ const ZIG_CPP: &str = ".venv/bin/python-zig cc -target wasm32-wasi -O2 -c -o bin
 /// Zig's own stack of 16 MiB would be memory of every call.
 const ZIG: &str = ".venv/bin/python-zig translate-c bindings/task.h -target wasm32-wasi -lc > bindings/task.zig
 .venv/bin/python-zig build-exe task.zig bindings/task.c bindings/task_component_type.o -target wasm32-wasi -lc \
- -O ReleaseSmall -fno-entry -rdynamic -mexec-model=reactor --stack 524288 -femit-bin=bindings/core.wasm";
+ -O ReleaseSafe -fstrip -fno-entry -rdynamic -mexec-model=reactor --stack 524288 -femit-bin=bindings/core.wasm";
 
 /// Nim writes C, which Zig compiles.
 const NIM: &str = "printf '#!/bin/sh\\nexec .venv/bin/python-zig cc -target wasm32-wasi \"$@\"\\n' > .venv/bin/wasm-cc
 chmod +x .venv/bin/wasm-cc
 nim c --hints:off --cpu:wasm32 --os:linux --cc:clang --clang.exe:wasm-cc --clang.linkerexe:wasm-cc \
  --clang.path:\"$PWD/.venv/bin\" --mm:arc --threads:off --panics:on -d:useMalloc -d:release -d:noSignalHandler \
- --noMain:on --passC:\"-w -I.\" --passL:\"-mexec-model=reactor\" --nimcache:.nimcache -o:bindings/core.wasm task.nim";
+ --noMain:on --passC:\"-w -I.\" --passL:\"-O2 -s -mexec-model=reactor\" --nimcache:.nimcache -o:bindings/core.wasm task.nim";
 
 const ASC_MODULE: &str = "node_modules/.core.wasm";
 
 const ASC: &str =
-    "npx --no-install asc task.ts -o node_modules/.core.wasm --runtime stub --use abort=task/abort -O";
+    "npx --no-install asc task.ts -o node_modules/.core.wasm --runtime stub --use abort=abi/abort -O";
 
 /// Go of this machine if it is new enough, and else the one of PyPI.
 const CHOOSE_GO: &str = "case $(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) in go1.2[5-9]*|go1.[3-9][0-9]*|go[2-9]*) go=go ;; *) go=.venv/bin/go ;; esac";
