@@ -1,6 +1,7 @@
 //! Tools for authors of components: a component of a core module, and the bindings of an interface.
 //! `compile/adapt` and `compile/bindings` do the work, in a worker process.
 
+use crate::sandbox::compile::debug_info::without_debug_info;
 use crate::sandbox::compile::precheck::{Shape, precheck};
 use crate::sandbox::compile::{
     BindingsRequest, Form, Skeleton, SkeletonRequest, SourceFile, TextEncoding, Wit, module,
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 impl Sandbox {
     /// Makes a component of a core module, with the adapter from WASI preview 1. A module that does not carry its
-    /// interface needs the WIT that it was built by.
+    /// interface needs the WIT that it was built by. Debug information is left out.
     ///
     /// Fails if the module is a component already, or has imports that only another host satisfies.
     pub fn wrap(
@@ -30,7 +31,8 @@ impl Sandbox {
         {
             return Err(LoadError::ModuleImport { module: Arc::clone(module), name: Arc::clone(name) });
         }
-        self.compiler.wrap(&module::payload(module, wit, encoding))
+        let module = without_debug_info(&module).map_err(|error| LoadError::Damaged(error.into()))?;
+        self.compiler.wrap(&module::payload(module.into(), wit, encoding))
     }
 
     /// Writes the beginning of a task for a world that exists.

@@ -58,26 +58,26 @@ const TYPE_OBJECT: &str = "bindings/task_component_type.o";
 /// The module before it is wrapped.
 const MODULE: &str = "bindings/core.wasm";
 
-/// A reactor: functions that are called, and no `main`.
+/// A reactor: functions that are called, and no `main`. Assertions stay, which Zig would leave out of optimised code.
 const ZIG_CC: &str =
-    ".venv/bin/python-zig cc -target wasm32-wasi -O2 -s -mexec-model=reactor -o bindings/core.wasm";
+    ".venv/bin/python-zig cc -target wasm32-wasi -O2 -UNDEBUG -mexec-model=reactor -o bindings/core.wasm";
 
 /// The bindings are C, which a compiler of C++ refuses.
 const ZIG_CPP: &str = ".venv/bin/python-zig cc -target wasm32-wasi -O2 -c -o bindings/task.o bindings/task.c
-.venv/bin/python-zig c++ -target wasm32-wasi -std=c++23 -fno-exceptions -O2 -s -mexec-model=reactor \
+.venv/bin/python-zig c++ -target wasm32-wasi -std=c++23 -fno-exceptions -O2 -UNDEBUG -mexec-model=reactor \
  -o bindings/core.wasm task.cpp bindings/task.o bindings/task_component_type.o";
 
 /// Zig's own stack of 16 MiB would be memory of every call.
 const ZIG: &str = ".venv/bin/python-zig translate-c bindings/task.h -target wasm32-wasi -lc > bindings/task.zig
 .venv/bin/python-zig build-exe task.zig bindings/task.c bindings/task_component_type.o -target wasm32-wasi -lc \
- -O ReleaseSafe -fstrip -fno-entry -rdynamic -mexec-model=reactor --stack 524288 -femit-bin=bindings/core.wasm";
+ -O ReleaseSafe -fno-entry -rdynamic -mexec-model=reactor --stack 524288 -femit-bin=bindings/core.wasm";
 
 /// Nim writes C, which Zig compiles.
 const NIM: &str = "printf '#!/bin/sh\\nexec .venv/bin/python-zig cc -target wasm32-wasi \"$@\"\\n' > .venv/bin/wasm-cc
 chmod +x .venv/bin/wasm-cc
 nim c --hints:off --cpu:wasm32 --os:linux --cc:clang --clang.exe:wasm-cc --clang.linkerexe:wasm-cc \
  --clang.path:\"$PWD/.venv/bin\" --mm:arc --threads:off --panics:on -d:useMalloc -d:release -d:noSignalHandler \
- --noMain:on --passC:\"-w -I.\" --passL:\"-O2 -s -mexec-model=reactor\" --nimcache:.nimcache -o:bindings/core.wasm task.nim";
+ --noMain:on --passC:\"-w -I.\" --passL:\"-O2 -mexec-model=reactor\" --nimcache:.nimcache -o:bindings/core.wasm task.nim";
 
 const ASC_MODULE: &str = "node_modules/.core.wasm";
 

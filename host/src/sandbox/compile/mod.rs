@@ -12,6 +12,7 @@ mod compiler;
 mod exit;
 mod stubs;
 mod adapt;
+pub(crate) mod debug_info;
 mod panics;
 mod misfit;
 mod composition;

@@ -2,6 +2,7 @@
 #include "bindings/task.h"
 #include <cassert>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
 #include <vector>

@@ -9,7 +9,7 @@ export const tour = {
     return { ...what, parts };
   },
   big(text: string): string {
-    return Array.from(text).join("");
+    return text.split("\n").join("\n");
   },
   fail(how: string): string {
     if (how === "throw") throw new RangeError("no such city");

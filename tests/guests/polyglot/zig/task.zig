@@ -4,8 +4,9 @@ const wit = @import("bindings/task.zig");
 const allocator = std.heap.c_allocator;
 
 fn give(text: wit.task_string_t) wit.task_string_t {
-    const copy = allocator.dupe(u8, text.ptr[0..text.len]) catch @panic("out of memory");
-    return .{ .ptr = copy.ptr, .len = copy.len };
+    var copy: wit.task_string_t = undefined;
+    wit.task_string_dup_n(&copy, text.ptr, text.len);
+    return copy;
 }
 
 export fn exports_test_polyglot_tour_pass(
