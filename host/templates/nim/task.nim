@@ -25,7 +25,19 @@ proc take(text: Text): string =
   result = newString(text.len)
   if text.len > 0: copyMem(addr result[0], text.`ptr`, text.len)
 
-proc count(text: var Text, ret: var Words, err: var Text): bool {.exportc: "exports_my_task_words_count".} =
+proc abort() {.importc, header: "<stdlib.h>", noreturn.}
+
+proc fail(error: ref CatchableError) {.noreturn.} =
+  stderr.writeLine "Error: unhandled exception: " & error.msg & " [" & $error.name & "]"
+  abort()
+
+template told(body: untyped): untyped =
+  ## Prints an exception, which becomes the error of the task. Nim would lose one that leaves the function.
+  try: body
+  except CatchableError as error:
+    fail(error)
+
+proc count(text: var Text, ret: var Words, err: var Text): bool {.exportc: "exports_my_task_words_count".} = told:
   var times: OrderedTable[string, uint32]
   for word in take(text).splitWhitespace: inc times.mgetOrPut(word, 0)
   if times.len == 0:

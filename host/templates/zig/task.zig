@@ -4,7 +4,7 @@ const std = @import("std");
 const wit = @import("bindings/task.zig");
 
 const Word = wit.exports_my_task_words_word_t;
-const allocator = std.heap.c_allocator;
+const allocator = std.heap.raw_c_allocator; // malloc: the host frees what is returned
 
 /// Returns a copy of a text, which the host frees. Its address is valid if it is empty, which one of Zig's need not be.
 fn give(text: []const u8) wit.task_string_t {

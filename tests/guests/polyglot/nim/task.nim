@@ -31,7 +31,19 @@ proc pass(what: ptr Baggage, ret: ptr Baggage) {.exportc: "exports_test_polyglot
 proc big(text: var Text, ret: var Text) {.exportc: "exports_test_polyglot_tour_big".} =
   give(ret, take(text))
 
-proc fail(how: var Text, ret: var Text) {.exportc: "exports_test_polyglot_tour_fail".} =
+proc abort() {.importc, header: "<stdlib.h>", noreturn.}
+
+proc fail(error: ref CatchableError) {.noreturn.} =
+  stderr.writeLine "Error: unhandled exception: " & error.msg & " [" & $error.name & "]"
+  abort()
+
+template told(body: untyped): untyped =
+  ## Prints an exception, which becomes the error of the task. Nim would lose one that leaves the function.
+  try: body
+  except CatchableError as error:
+    fail(error)
+
+proc fail(how: var Text, ret: var Text) {.exportc: "exports_test_polyglot_tour_fail".} = told:
   case take(how)
   of "throw": raise newException(ValueError, "no such city")
   of "assert": doAssert false, "how is empty"

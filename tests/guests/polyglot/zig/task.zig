@@ -1,7 +1,7 @@
 //! The tour in Zig.
 const std = @import("std");
 const wit = @import("bindings/task.zig");
-const allocator = std.heap.c_allocator;
+const allocator = std.heap.raw_c_allocator;
 
 fn give(text: wit.task_string_t) wit.task_string_t {
     var copy: wit.task_string_t = undefined;
