@@ -1,6 +1,10 @@
 ## The tour in Nim.
 
 {.compile: "bindings/task.c", passL: "bindings/task_component_type.o".}
+{.emit: """/*VARSECTION*/
+void NimMain(void);
+__attribute__((constructor)) static void start(void) { NimMain(); } // types and globals, before the first call
+""".}
 {.push header: "bindings/task.h".}
 type
   Text {.importc: "task_string_t".} = object

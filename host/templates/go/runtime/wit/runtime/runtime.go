@@ -58,28 +58,33 @@ func Allocate(pinner *runtime.Pinner, size, align uintptr) unsafe.Pointer {
 	return memory
 }
 
-// Memory that the host has asked for in the call under way.
-var arguments runtime.Pinner
+// Unpin lets go of what a call was given. Nothing has to be done: memory from the host is kept until the call ends.
+func Unpin() {}
 
-// Unpin lets go of the arguments of a call.
-func Unpin() { arguments.Unpin() }
+// Memory for the host comes from the system and not from Go: while the host writes arguments, no function of the system
+// may be called, and Go calls some when it collects its own memory.
+var chunk unsafe.Pointer
+var room uintptr
 
-// Before Go has started, memory comes from the system and is kept.
-var hasStarted = false
-
-func init() { hasStarted = true }
+// The size of a chunk.
+const chunkSize = 64 << 10
 
 //go:linkname sbrk runtime.sbrk
 func sbrk(size uintptr) unsafe.Pointer
 
 //go:wasmexport cabi_realloc
 func cabiRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer {
-	if old != nil || oldSize != 0 {
-		panic("memory of arguments does not grow")
+	padding := -uintptr(chunk) & (align - 1)
+	if padding+size > room {
+		room = (size + chunkSize - 1) &^ (chunkSize - 1)
+		chunk = sbrk(room)
+		if chunk == nil {
+			panic("out of memory")
+		}
+		padding = 0
 	}
-	if hasStarted {
-		return Allocate(&arguments, size, align)
-	}
-	memory := sbrk(size + align)
-	return unsafe.Add(memory, -uintptr(memory)&(align-1))
+	memory := unsafe.Add(chunk, padding)
+	chunk, room = unsafe.Add(memory, size), room-padding-size
+	copy(unsafe.Slice((*byte)(memory), size), unsafe.Slice((*byte)(old), min(oldSize, size)))
+	return memory
 }
