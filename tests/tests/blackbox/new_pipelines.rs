@@ -193,3 +193,113 @@ fn tools_that_are_missing_are_named_with_what_installs_them() {
         "error: the build command of words failed",
     ]);
 }
+
+/// An interface with a world of another name than `task`, functions at its root and in an interface, and names that are
+/// words of languages.
+const PRICES: &str = "package acme:prices@1.2.0;
+interface table {
+    record price { name: string, cents: u64, note: option<string> }
+    variant fault { unknown, many(list<string>) }
+    look-up: func(var: string, limit: option<u32>) -> result<price, fault>;
+}
+world shop {
+    use table.{price};
+    export table;
+    export cheapest: func(of: list<price>) -> option<price>;
+}
+";
+
+/// Begins a pipeline from an interface, and builds it: its functions fail until they are written.
+fn begins(language: &str, says: &str) {
+    let toolchain = Language::of(language);
+    if toolchain.is_declined() {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    fs::write(place.path().join("prices.wit"), PRICES).expect("the folder is empty");
+    Host::new(["new", "words", "--lang", language, "--wit", "prices.wit"])
+        .within(place.path())
+        .run()
+        .expect(0);
+    toolchain.install_into(&place.path().join("words"));
+    let run = built(Host::new(["run", "--build", "--keep-going", "words/manifest.toml"]));
+    let told = run.within(place.path()).run().expect(1);
+    told.says(["failed     cheapest  trap: ", "failed     look-up  trap: ", says]);
+}
+
+#[test]
+fn an_interface_becomes_a_pipeline_whose_functions_are_to_be_written() {
+    begins("c", "core.wasm!abort");
+    begins("zig", "panic: to be written");
+    begins("typescript", "cheapest is to be written");
+}
+
+#[test]
+fn an_interface_becomes_a_pipeline_in_go() {
+    let place = tempfile::tempdir().expect("a folder");
+    fs::write(place.path().join("prices.wit"), PRICES.replace("var: ", "name: "))
+        .expect("the folder is empty");
+    let toolchain = Language::of("go");
+    if !toolchain.is_declined() {
+        Host::new(["new", "words", "--lang", "go", "--wit", "prices.wit"])
+            .within(place.path())
+            .run()
+            .expect(0);
+        toolchain.install_into(&place.path().join("words"));
+        let run = built(Host::new(["run", "--build", "--keep-going", "words/manifest.toml"]));
+        run.within(place.path()).run().expect(1).says(["  | panic: not implemented"]);
+    }
+}
+
+#[test]
+fn an_interface_that_cannot_be_begun_says_why() {
+    let place = tempfile::tempdir().expect("a folder");
+    let refused = |wit: &str, language: &str, says: &str| {
+        fs::write(place.path().join("x.wit"), wit).expect("the folder is ours");
+        let host = Host::new(["new", "words", "--lang", language, "--wit", "x.wit"]).within(place.path());
+        host.run().expect(2).says([says]);
+        assert!(!place.path().join("words").exists());
+    };
+    refused("package a:b; world w { export f: fun(); }", "rust", "x.wit:1:");
+    refused("package a:b; world w {} world v {}", "rust", "the worlds `w`, `v`: choose one");
+    refused("package a:b; world w {}", "python", "the world `w` exports no function");
+    refused(PRICES, "nim", "`--wit` cannot begin a task in Nim");
+    refused("package a:b; world w { export f: async func(); }", "go", "is async or belongs to a resource");
+}
+
+#[test]
+fn bindings_and_wrap_make_components_and_refuse_what_is_none() {
+    let place = tempfile::tempdir().expect("a folder");
+    fs::write(place.path().join("prices.wit"), PRICES).expect("the folder is empty");
+    let host = |line: &str| {
+        let words = line.split(' ');
+        let host = Host::new([]).within(place.path());
+        words.fold(host, |host, word| host.args([word])).run()
+    };
+    host("bindings prices.wit --lang c")
+        .expect(0)
+        .says(["wrote bindings: shop.c, shop.h, shop_component_type.o"]);
+    let header = place.path().join("bindings/shop.h");
+    let before = fs::metadata(&header).and_then(|data| data.modified()).expect("it was written");
+    host("bindings prices.wit --lang zig").expect(0);
+    assert_eq!(fs::metadata(&header).and_then(|data| data.modified()).expect("it is there"), before);
+    host("bindings prices.wit --lang python")
+        .expect(2)
+        .says(["writes no bindings for Python", "componentize-py"]);
+    host("bindings none.wit --lang c").expect(2).says(["cannot read the WIT `none.wit`"]);
+    let fixed = "package a:b; world w { export f: func(at: list<f32, 3>); }";
+    fs::write(place.path().join("fixed.wit"), fixed).expect("the folder is ours");
+    host("bindings fixed.wit --lang c").expect(2).says(["does not support this interface: "]);
+    let module = "(module (memory (export \"memory\") 1) (func (export \"add\") (param i32 i32) (result i32) \
+        (i32.add (local.get 0) (local.get 1))))";
+    fs::write(place.path().join("add.wasm"), wat::parse_str(module).expect("it is valid"))
+        .expect("the folder is ours");
+    let wit = "package a:b; world w { export add: func(a: s32, b: s32) -> s32; }";
+    fs::write(place.path().join("add.wit"), wit).expect("the folder is ours");
+    host("wrap add.wasm -o out.wasm").expect(2).says(["does not carry its interface"]);
+    host("wrap add.wasm --wit prices.wit -o out.wasm").expect(2).says(["cannot make a component"]);
+    host("wrap add.wasm --wit add.wit -o sub/out.wasm").expect(0).says(["wrote sub/out.wasm ("]);
+    host("wrap sub/out.wasm -o out.wasm").expect(2).says(["this is a component already"]);
+    assert!(host("inspect sub/out.wasm").expect(0).text().contains("add: func(a: s32, b: s32) -> s32"));
+    assert!(!place.path().join("out.wasm").exists());
+}

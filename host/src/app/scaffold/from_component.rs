@@ -35,7 +35,10 @@ pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
     if let Some(build) = build {
         out.push_str(&format!("build = {}\n", quoted(build)));
     }
-    imports(&mut out, existing);
+    // A component that is to be built imports what its functions will call.
+    if build.is_none() {
+        imports(&mut out, existing);
+    }
     grants(&mut out, existing);
     let is_of_toolchain =
         |export: &&Export| loaded.toolchain().is_some_and(|toolchain| toolchain.owns(export));

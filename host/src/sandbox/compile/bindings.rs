@@ -12,6 +12,8 @@ use wit_bindgen_core::{Files, WorldGenerator};
 pub enum Generator {
     /// C, for all languages that call C.
     C,
+    /// C, of a world that builds will find by the name `task`.
+    CStubs,
     /// Go, with the module that its bindings need.
     Go,
     /// Go, with functions that are to be written.
@@ -37,9 +39,9 @@ pub struct SourceFile {
     pub content: Vec<u8>,
 }
 
-/// Packages of Go in the folder of bindings: the one that has it, and the one with the functions of the task.
+/// The world and the module that builds look for, and the packages of Go in the folder of bindings.
+const TASK: &str = "task";
 const GO_BINDINGS: &str = "task/bindings";
-const GO_TASK: &str = "task";
 
 /// The module that bindings in Go import, for functions without async. Its own place is a proxy on the network.
 const GO_RUNTIME: [(&str, &str); 4] = [
@@ -67,7 +69,7 @@ impl BindingsRequest {
         let file =
             |(path, content): (&str, &[u8])| SourceFile { path: path.to_owned(), content: content.to_vec() };
         let mut files: Vec<SourceFile> = files.iter().map(file).collect();
-        if self.generator != Generator::C {
+        if matches!(self.generator, Generator::Go | Generator::GoStubs) {
             require_no_async(&files)?;
             files.extend(GO_RUNTIME.iter().map(|(path, text)| file((path, text.as_bytes()))));
         }
@@ -79,10 +81,14 @@ impl Generator {
     fn build(self) -> Box<dyn WorldGenerator> {
         match self {
             Self::C => wit_bindgen_c::Opts::default().build(),
+            Self::CStubs => {
+                let rename_world = Some(TASK.to_owned());
+                wit_bindgen_c::Opts { rename_world, ..wit_bindgen_c::Opts::default() }.build()
+            }
             Self::Go | Self::GoStubs => wit_bindgen_go::Opts {
                 format: wit_bindgen_go::Format::False, // no other program is started
                 pkg_name: Some(GO_BINDINGS.to_owned()),
-                export_pkg_name: Some(GO_TASK.to_owned()),
+                export_pkg_name: Some(TASK.to_owned()),
                 generate_stubs: self == Self::GoStubs,
                 ..wit_bindgen_go::Opts::default()
             }

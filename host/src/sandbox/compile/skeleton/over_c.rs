@@ -6,6 +6,11 @@ use crate::sandbox::compile::bindings::SourceFile;
 /// Line of the header before the functions that a task has to have.
 const EXPORTED: &str = "// Exported Functions from ";
 
+/// Words of Zig that may be names in C.
+const ZIG_WORDS: &str = "addrspace align allowzero and anyframe anyopaque anytype async await callconv catch comptime defer \
+    errdefer error export false fn inline linksection noalias noinline nosuspend null opaque or orelse packed pub resume \
+    suspend test threadlocal true try type undefined unreachable usingnamespace var";
+
 /// Returns `task.c` or `task.cpp`.
 pub(crate) fn c(header: &str, path: &str) -> SourceFile {
     let body = |declaration: &str| format!("\n{declaration} {{\n    abort(); // to be written\n}}\n");
@@ -36,16 +41,34 @@ pub(crate) fn go(files: Vec<SourceFile>) -> Vec<SourceFile> {
         let text = format!(
             "// A task. `wit` has its interface, of which each build writes the packages in `bindings`.\n{code}"
         );
-        SourceFile { path: format!("{folder}/task.go"), content: text.into() }
+        SourceFile { path: format!("{folder}/task.go"), content: indented(&text).into() }
     };
     stubs.map(source).collect()
+}
+
+/// Indents a source of Go by tabs, without blank lines that follow each other.
+fn indented(text: &str) -> String {
+    let (mut indented, mut is_import, mut was_blank) = (String::new(), false, false);
+    for line in text.lines() {
+        let code = line.trim_start();
+        is_import = code == "import (" || is_import && code != ")";
+        let is_inside = line.len() > code.len() || is_import && code != "import (";
+        if !code.is_empty() || !was_blank {
+            indented.push_str(if is_inside && !code.is_empty() { "\t" } else { "" });
+            indented.push_str(code);
+            indented.push('\n');
+        }
+        was_blank = code.is_empty();
+    }
+    indented
 }
 
 /// Returns the declarations of exported functions, each without its semicolon.
 fn declarations(header: &str) -> impl Iterator<Item = &str> {
     let mut is_exported = false;
     header.lines().filter_map(move |line| {
-        if line.starts_with("// ") && line.contains(" Functions from ") {
+        // Others follow: those that are imported, and helpers.
+        if line.starts_with("// ") && line.contains(" Functions") {
             is_exported = line.starts_with(EXPORTED);
         }
         let is_declaration = is_exported && !line.starts_with("//") && line.ends_with(");");
@@ -74,12 +97,20 @@ fn zig_function(declaration: &str) -> Option<String> {
 
 fn zig_param(param: &str) -> Option<String> {
     let (ty, name) = param.rsplit_once(' ')?;
-    Some(match name.strip_prefix('*') {
-        // An argument of type `option` is a pointer that may be null.
-        Some(name) if name.starts_with("maybe_") => format!("{name}: ?*{}", zig_type(ty)),
-        Some(name) => format!("{name}: *{}", zig_type(ty)),
-        None => format!("{name}: {}", zig_type(ty)),
-    })
+    let pointer = name.strip_prefix('*');
+    let name = pointer.unwrap_or(name);
+    // An argument of type `option` is a pointer that may be null.
+    let kind = match pointer {
+        Some(_) if name.starts_with("maybe_") => "?*",
+        Some(_) => "*",
+        None => "",
+    };
+    Some(format!("{}: {kind}{}", zig_name(name), zig_type(ty)))
+}
+
+/// Returns a name, quoted if it is a word of Zig.
+fn zig_name(name: &str) -> String {
+    if ZIG_WORDS.split(' ').any(|word| word == name) { format!("@\"{name}\"") } else { name.to_owned() }
 }
 
 fn zig_type(ty: &str) -> String {
@@ -95,4 +126,44 @@ fn zig_type(ty: &str) -> String {
 
 fn digits(ty: &str) -> String {
     ty.chars().filter(char::is_ascii_digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "// Imported Functions from `a:b/c`\nextern void a_b_c_f(void);\n\n// Exported Functions from `a:b/d`\n\
+        bool exports_a_b_d_g(task_string_t *type, uint32_t *maybe_n, float x, task_t *ret);\nvoid exports_a_b_d_h(void);\n\n\
+        // Helper Functions\n\nvoid task_free(task_t *ptr);\n";
+
+    fn text(file: SourceFile) -> String {
+        String::from_utf8(file.content).unwrap()
+    }
+
+    #[test]
+    fn only_exported_functions_are_to_be_written() {
+        let c = text(c(HEADER, "task.c"));
+        assert!(
+            c.contains(
+                "\nbool exports_a_b_d_g(task_string_t *type, uint32_t *maybe_n, float x, task_t *ret) {\n"
+            ),
+            "{c}"
+        );
+        assert!(c.contains("\nvoid exports_a_b_d_h(void) {\n"), "{c}");
+        assert!(!c.contains("a_b_c_f") && !c.contains("task_free"), "{c}");
+        let zig = text(zig(HEADER));
+        let head = "export fn exports_a_b_d_g(@\"type\": *wit.task_string_t, maybe_n: ?*u32, x: f32, ret: *wit.task_t) bool {\n";
+        assert!(zig.contains(head) && zig.contains("    _ = @\"type\";\n"), "{zig}");
+        assert!(zig.contains("export fn exports_a_b_d_h() void {\n    @panic"), "{zig}");
+    }
+
+    #[test]
+    fn sources_of_go_are_indented() {
+        let text =
+            "package a\n\nimport (\n        \"b\"\nc \"d\"\n)\n\n\nfunc F() {\n        panic(\"x\")\n}\n";
+        assert_eq!(
+            indented(text),
+            "package a\n\nimport (\n\t\"b\"\n\tc \"d\"\n)\n\nfunc F() {\n\tpanic(\"x\")\n}\n"
+        );
+    }
 }

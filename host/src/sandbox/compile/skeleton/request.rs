@@ -81,7 +81,7 @@ impl SkeletonRequest {
 
 /// Returns the header of the bindings of C, which has the functions as C declares them.
 fn header(wit: Wit) -> Result<String, String> {
-    let files = BindingsRequest { generator: Generator::C, wit }.generate()?;
+    let files = BindingsRequest { generator: Generator::CStubs, wit }.generate()?;
     let header = files.into_iter().find(|file| file.path.ends_with(".h"));
     Ok(header.map(|file| String::from_utf8_lossy(&file.content).into_owned()).unwrap_or_default())
 }
