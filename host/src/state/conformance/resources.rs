@@ -169,13 +169,12 @@ pub async fn node_that_has_grown_is_passed_over(harness: &dyn Harness) {
         let large = bench.open_with(16).await;
         small.slots = 1;
         let first = only(small.claim().await);
-        let (first, second) = match indexed.is_empty() {
-            true => (first, task(1)),
-            false => {
-                let outcome = Outcome::Expand { items: 3, max_parallel: None };
-                let element = only(small.settle(&first, outcome).await.claims);
-                (element, first.node.child(1))
-            }
+        let (first, second) = if indexed.is_empty() {
+            (first, task(1))
+        } else {
+            let outcome = Outcome::Expand { items: 3, max_parallel: None };
+            let element = only(small.settle(&first, outcome).await.claims);
+            (element, first.node.child(1))
         };
         let grown = small.settle(&first, Outcome::Retry { delay: Duration::ZERO, step: 1 }).await;
         assert_eq!(nodes(&grown.claims), [second]);
