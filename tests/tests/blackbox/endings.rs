@@ -135,13 +135,11 @@ fn finally_task_that_reads_what_has_not_run_tells_the_cause() {
 #[test]
 fn ending_forgets_where_tasks_with_deadlines_were_queued() {
     let server = Redis::start("");
-    let timed: String = (0..40)
-        .map(|task| {
-            format!(
-                "[tasks.t{task}]\ncall = \"g.double\"\nargs.x = {task}\ndeadline = \"1h\"\npriority = -9\n"
-            )
-        })
-        .collect();
+    let mut timed = String::new();
+    for task in 0..40 {
+        let call = "call = \"g.double\"\nargs.x = 1\ndeadline = \"1h\"\npriority = -9\n";
+        timed.push_str(&format!("[tasks.t{task}]\n{call}"));
+    }
     let project = Project::basic(&format!(
         "[tasks.bad]\ncall = \"g.trap\"\n{timed}[finally.f]\ncall = \"g.double\"\nargs.x = 1\ndeadline = \"1h\"\n"
     ));
