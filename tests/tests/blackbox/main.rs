@@ -16,6 +16,7 @@ mod effects;
 mod events_file;
 mod finally;
 mod endings;
+mod example_pipelines;
 mod examples;
 mod faults;
 mod file_lists;
