@@ -18,4 +18,4 @@ pub(crate) use wasi::{
     CapturedOutput, Content, Exit, HEAD_ROOM, LastLink, MAX_FIELDS, MAX_KEPT, MAX_UNGRANTED, Network, NodeId,
     NodeKind, Orphans, SharedTree, TaskLookups, Tree, WORK, covers, is_fixed, last_part, walk,
 };
-pub use wasi::{NoAnswer, Poster};
+pub use wasi::{Answer, Client, NoAnswer, Outgoing, Proxy, Route, Zone, zone_of_host};

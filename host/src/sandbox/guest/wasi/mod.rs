@@ -32,9 +32,10 @@ pub(crate) use disk::{Content, LastLink, NodeId, NodeKind, SharedTree, Tree, WOR
 pub(crate) use exit::Exit;
 pub(crate) use files::Files;
 pub(crate) use http::{Http, MAX_FIELDS, MAX_UNGRANTED};
-pub use http::{NoAnswer, Poster};
+pub use http::{Answer, Client, NoAnswer, Outgoing, Proxy, Route};
 pub(crate) use keyvalue::KeyvalueSession;
 pub(crate) use network::{GuestNames, Refusals, TaskLookups};
+pub use network::{Zone, zone_of_host};
 pub(crate) use output::{MAX_KEPT, StderrTail, last_part};
 pub(crate) use random::GuestRandom;
 pub(crate) use stdin::GuestInput;

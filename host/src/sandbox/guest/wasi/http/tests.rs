@@ -3,11 +3,11 @@
 
 use crate::cli::manual::{Page, count, size};
 use crate::invoke::Listener;
-use crate::model::{HookUrl, Url};
+use crate::model::{SecureUrl, Url};
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::exchange::Exchange;
 use crate::sandbox::guest::wasi::http::{
-    IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, NoAnswer, Poster, Tls,
+    IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, Client, NoAnswer, Tls,
 };
 use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
 use crate::sandbox::testing::RecordingListener;
@@ -220,8 +220,8 @@ async fn requests_of_the_host_are_bound_by_the_same_rules() {
     authorities.add(certificate("ca.crt")).unwrap();
     let sender = Sender::new(Tls::with_roots(Some(authorities)));
     let posted = async |sender: &Sender, url: String| {
-        let to = HookUrl::parse(&url).unwrap();
-        Poster(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
+        let to = SecureUrl::parse(&url).unwrap();
+        Client::new(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
     };
     assert_eq!(posted(&sender, format!("https://localhost:{port}/")).await.unwrap(), 200);
     let other_name = posted(&sender, format!("https://127.0.0.1:{port}/")).await;

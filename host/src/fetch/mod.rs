@@ -1,0 +1,22 @@
+//! Fetches components from OCI registries and web servers, checks their digests, and keeps them.
+//! `app` decides what is fetched and words the faults; `sandbox` has the connections and the folder.
+
+mod fetcher;
+mod fetched;
+mod error;
+mod failed;
+mod retries;
+mod http;
+mod download;
+mod registry;
+mod artifact;
+mod authorization;
+mod challenge;
+mod credentials;
+mod helper;
+mod proxies;
+mod notes;
+
+pub(crate) use error::Error;
+pub(crate) use fetched::{Fetched, Pins};
+pub(crate) use fetcher::{Fetcher, Wanted};
