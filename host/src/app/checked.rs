@@ -270,11 +270,7 @@ fn unreadable(source: &Source<'_>, error: &std::io::Error) -> Fault {
     }
 }
 
-fn read(
-    (source, path): (&Source<'_>, &Path),
-    builds: Builds,
-    max: Size,
-) -> Result<Bytes, Box<Fault>> {
+fn read((source, path): (&Source<'_>, &Path), builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
     let Source { name, component, .. } = source;
     let bytes = read_component(path, max).map_err(|error| {
         let fault = source

@@ -5,7 +5,7 @@ use crate::app::Error;
 use crate::config::{Environment, NotText};
 use crate::graph::{Manifests, Resolved};
 use crate::manifest::{HookSource, Notify, invalid_hook};
-use crate::model::{Fault, Faults, SecureUrl, RunStatus, Span, Spanned};
+use crate::model::{Fault, Faults, RunStatus, SecureUrl, Span, Spanned};
 use ring::hmac;
 
 /// The webhook that receives notifications. Without `Debug`, since it holds secrets.

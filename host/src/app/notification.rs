@@ -8,7 +8,7 @@ use crate::app::{Error, Session};
 use crate::engine::Interrupt;
 use crate::events::{Fact, Recorder};
 use crate::model::{RunStatus, show_duration};
-use crate::sandbox::{NoAnswer, Client};
+use crate::sandbox::{Client, NoAnswer};
 use crate::state::{Backend, HostId, Ledger};
 use bytes::Bytes;
 use std::fmt;
@@ -135,13 +135,9 @@ fn outcome(answer: Result<u16, NoAnswer>) -> Result<(), Failed> {
         Err(NoAnswer::Exchange(error)) => Err(Failed::Again(error)),
         Err(NoAnswer::NoAddress) => Err(Failed::Again(NoAnswer::NoAddress.to_string())),
         Err(
-            error @ (NoAnswer::Private(_)
-            | NoAnswer::Certificate
-            | NoAnswer::Refused(_)
-            | NoAnswer::Proxy(_)),
-        ) => {
-            Err(Failed::ForGood(error.to_string()))
-        }
+            error
+            @ (NoAnswer::Private(_) | NoAnswer::Certificate | NoAnswer::Refused(_) | NoAnswer::Proxy(_)),
+        ) => Err(Failed::ForGood(error.to_string())),
     }
 }
 

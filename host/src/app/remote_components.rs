@@ -8,8 +8,6 @@ use crate::fetch::{Fetched, Fetcher, Wanted};
 use crate::graph::Manifests;
 use crate::manifest::{Component, ComponentSource};
 use crate::model::{Digest, Fault, Name, Remote, Span, Spanned};
-use std::error::Error as _;
-use std::iter::successors;
 use std::sync::Arc;
 
 /// The command that writes pins.
@@ -59,7 +57,7 @@ impl RemoteComponent<'_> {
         }
         let fault = self.fault(format!("cannot fetch the component `{}`", self.name));
         let fault = fault.note(format!("`{}`: {error}", self.from));
-        let causes = successors(error.source(), |cause| cause.source());
+        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
         let fault = causes.fold(fault, |fault, cause| fault.note(cause.to_string()));
         match error.help() {
             Some(help) => fault.help(help),
@@ -98,7 +96,9 @@ pub(crate) fn unpinned(manifests: &Manifests) -> Vec<String> {
         let ComponentSource::Remote(from) = &component.source.as_ref()?.value else { return None };
         let wanted = Wanted { from: from.clone(), pin: component.sha256.as_ref().map(|pin| pin.value) };
         let message = || {
-            format!("the component `{name}` has no pin, and the tag in `{from}` may come to mean another; {LOCK}")
+            format!(
+                "the component `{name}` has no pin, and the tag in `{from}` may come to mean another; {LOCK}"
+            )
         };
         (!wanted.is_pinned()).then(message)
     };

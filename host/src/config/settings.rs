@@ -336,7 +336,11 @@ mod tests {
             Settings::new(flags, environment, file).err().map(|fault| fault.to_string())
         };
         let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));
-        let written = if matches!(key, "jobs" | "offline" | "locked") { value.to_owned() } else { format!("\"{value}\"") };
+        let written = if matches!(key, "jobs" | "offline" | "locked") {
+            value.to_owned()
+        } else {
+            format!("\"{value}\"")
+        };
         let mut errors = vec![(
             format!("`{variable}`"),
             fault(&no_flags, &[(variable.as_str(), value)].into(), &SettingsFile::default()),

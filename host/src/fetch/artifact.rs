@@ -120,14 +120,15 @@ fn platform(manifests: &[Descriptor]) -> Result<Digest, Useless> {
 
 fn digest(text: &str) -> Result<Digest, Useless> {
     let digits = text.strip_prefix("sha256:");
-    digits.and_then(|digits| Digest::parse(digits).ok()).ok_or_else(|| {
-        Useless::Malformed("a manifest with a digest that is not of SHA-256".to_owned())
-    })
+    digits
+        .and_then(|digits| Digest::parse(digits).ok())
+        .ok_or_else(|| Useless::Malformed("a manifest with a digest that is not of SHA-256".to_owned()))
 }
 
 /// Lists texts of the registry.
 fn list(texts: impl Iterator<Item = String>) -> String {
-    let mut texts: Vec<String> = texts.take(MAX_NAMED + 1).map(|text| format!("`{}`", one_line(&text))).collect();
+    let mut texts: Vec<String> =
+        texts.take(MAX_NAMED + 1).map(|text| format!("`{}`", one_line(&text))).collect();
     if texts.len() > MAX_NAMED {
         texts.truncate(MAX_NAMED);
         texts.push("others".to_owned());
@@ -151,7 +152,8 @@ mod tests {
     }
 
     fn on(architecture: &str, os: &str) -> serde_json::Value {
-        let mut described = described("application/vnd.oci.image.manifest.v1+json", &format!("{architecture}{os}"));
+        let mut described =
+            described("application/vnd.oci.image.manifest.v1+json", &format!("{architecture}{os}"));
         described["platform"] = json!({ "architecture": architecture, "os": os });
         described
     }
@@ -173,7 +175,8 @@ mod tests {
         assert_eq!(why, "its layers are `application/vnd.oci.image.layer.v1.tar+gzip`");
         let two = [described(LAYERS[0], "a"), described(LAYERS[1], "b")];
         assert!(matches!(parse(&json!({ "layers": two })), Err(Useless::NotComponent(_))));
-        for broken in [json!([]), json!({}), json!({ "layers": 1 }), json!({ "layers": [{ "digest": "x" }] })] {
+        for broken in [json!([]), json!({}), json!({ "layers": 1 }), json!({ "layers": [{ "digest": "x" }] })]
+        {
             assert!(matches!(parse(&broken), Err(Useless::Malformed(_))), "{broken}");
         }
         let other = json!({ "layers": [{ "mediaType": LAYERS[0], "digest": "sha512:00", "size": 1 }] });
@@ -185,7 +188,9 @@ mod tests {
         let all = [on("amd64", "linux"), on("wasm", "wasip1"), on("wasm", "wasip2")];
         let found = parse(&json!({ "manifests": all }));
         assert_eq!(found, Ok(Document::Index(Digest::of_bytes(b"wasmwasip2"))));
-        let Err(Useless::NotComponent(why)) = parse(&json!({ "manifests": [on("amd64", "linux")] })) else { panic!() };
+        let Err(Useless::NotComponent(why)) = parse(&json!({ "manifests": [on("amd64", "linux")] })) else {
+            panic!()
+        };
         assert_eq!(why, "its platforms are `linux/amd64`, and none is wasm");
     }
 

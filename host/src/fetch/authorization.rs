@@ -1,11 +1,11 @@
 //! Meets the challenge of a registry: a password as it is, or a token from the server that the registry names.
 //! `credentials` finds the login; `registry` sends the result with its requests.
 
+use crate::fetch::Error;
 use crate::fetch::challenge::Challenge;
 use crate::fetch::credentials::{Login, LoginKind};
 use crate::fetch::failed::Failed;
 use crate::fetch::http::{Get, Http, error_of, text_of};
-use crate::fetch::Error;
 use crate::model::{OciReference, SecureUrl};
 use crate::sandbox::Zone;
 use base64::Engine as _;
@@ -39,10 +39,13 @@ pub(crate) async fn authorize(
         (Challenge::Basic, _) => return Err(no_login().into()),
         (Challenge::Bearer { realm, service, scope }, _) => (realm, service, scope),
     };
-    let malformed = || Error::Malformed { origin: registry.to_owned(), what: "no usable URL for tokens".to_owned() };
+    let malformed =
+        || Error::Malformed { origin: registry.to_owned(), what: "no usable URL for tokens".to_owned() };
     let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", reference.repository()));
     let mut query = Serializer::new(String::new());
-    service.iter().for_each(|service| drop(query.append_pair("service", service)));
+    if let Some(service) = &service {
+        query.append_pair("service", service);
+    }
     query.append_pair("scope", &scope);
     let mut authorization = None;
     let form = match login.map(|login| &login.kind) {

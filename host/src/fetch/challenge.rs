@@ -110,11 +110,17 @@ mod tests {
         let docker = "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",\
                       scope=\"repository:library/busybox:pull,push\"";
         let scope = "repository:library/busybox:pull,push";
-        assert_eq!(of(docker), bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some(scope)));
+        assert_eq!(
+            of(docker),
+            bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some(scope))
+        );
         assert_eq!(of("bearer  realm = \"https://a/\" , service=s"), bearer("https://a/", Some("s"), None));
         assert_eq!(of("Basic realm=\"Registry\""), Some(Challenge::Basic));
         assert_eq!(of("Basic"), Some(Challenge::Basic));
-        assert_eq!(of("Basic realm=\"a, b\", Bearer realm=\"https://a/?\\\"x\""), bearer("https://a/?\"x", None, None));
+        assert_eq!(
+            of("Basic realm=\"a, b\", Bearer realm=\"https://a/?\\\"x\""),
+            bearer("https://a/?\"x", None, None)
+        );
         for header in ["", "Bearer", "Bearer service=\"x\"", "Negotiate", "=,=,", "realm=\"x\""] {
             assert_eq!(of(header), None, "{header}");
         }

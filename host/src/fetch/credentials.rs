@@ -189,9 +189,12 @@ mod tests {
         let config = r#"{ "auths": { "ghcr.io": { "auth": "dXNlcjpwYXNz" }, "quay.io": { "auth": "dXNlcjpwYXNz" } },
             "credHelpers": { "ghcr.io": "test", "token.io": "test", "gone.io": "no-such", "bad.io": "../test" },
             "credsStore": "test" }"#;
-        for (registry, login) in
-            [("ghcr.io", "helped:pw"), ("token.io", "identity idtoken"), ("quay.io", "user:pass"), ("other.io", "none")]
-        {
+        for (registry, login) in [
+            ("ghcr.io", "helped:pw"),
+            ("token.io", "identity idtoken"),
+            ("quay.io", "user:pass"),
+            ("other.io", "none"),
+        ] {
             assert_eq!(found(config, registry).await.unwrap(), login, "{registry}");
         }
         for registry in ["broken.io", "gone.io", "bad.io"] {
@@ -205,7 +208,10 @@ mod tests {
     async fn broken_file_is_named_and_not_quoted() {
         let error = found("{ \"auths\": { \"x\": {\n \"auth\": hunter2", "ghcr.io").await.unwrap_err();
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains("config.json") && shown.contains("line 2") && !shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("config.json") && shown.contains("line 2") && !shown.contains("hunter2"),
+            "{shown}"
+        );
         let error = found("{ \"auths\": \"hunter2\" }", "ghcr.io").await.unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         assert!(login(&Environment::default(), "ghcr.io").await.unwrap().is_none());

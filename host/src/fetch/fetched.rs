@@ -30,6 +30,11 @@ impl Fetched {
         Self { file: Arc::new(file), digest }
     }
 
+    /// Returns the size in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.file.metadata().map_or(u64::MAX, |metadata| metadata.len())
+    }
+
     /// Reads the component, whose digest was checked.
     pub(crate) fn read(&self) -> io::Result<Bytes> {
         let len = usize::try_from(self.file.metadata()?.len()).map_err(io::Error::other)?;

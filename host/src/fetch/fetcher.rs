@@ -90,7 +90,9 @@ impl Fetcher {
     pub(crate) fn fetch(&self, wanted: &[Wanted]) -> Vec<Result<Fetched, Arc<Error>>> {
         let find = |wanted: &Wanted| match self.find(wanted) {
             None if self.rules.access == Access::Offline => Some(Err(Error::Offline)),
-            found => found.map(Ok),
+            // It was fetched by a host that accepts larger ones.
+            Some(found) if found.len() > self.max.as_bytes() => Some(Err(Error::TooLarge(self.max))),
+            found => found.map(Ok), // kept, or to be fetched
         };
         self.each(wanted, find, async |session, wanted| session.fetch(wanted).await)
     }
@@ -129,7 +131,9 @@ impl Fetcher {
         }
         match self.ask_all(&missing, ask) {
             Ok(answers) => {
-                known.extend(missing.into_iter().zip(answers.into_iter().map(|answer| answer.map_err(Arc::new))));
+                known.extend(
+                    missing.into_iter().zip(answers.into_iter().map(|answer| answer.map_err(Arc::new))),
+                );
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -152,8 +156,11 @@ impl Fetcher {
             let http = Http::new(self.client.clone(), &self.environment)?;
             let session = Session { fetcher: self, http };
             let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Start)?;
-            let bounded = async |item| timeout(MAX_TIME, ask(&session, item)).await.unwrap_or(Err(Error::Slow(MAX_TIME)));
-            let answers = runtime.block_on(iter(items).map(|item| bounded(*item)).buffered(MAX_PARALLEL).collect());
+            let bounded = async |item| {
+                timeout(MAX_TIME, ask(&session, item)).await.unwrap_or(Err(Error::Slow(MAX_TIME)))
+            };
+            let answers =
+                runtime.block_on(iter(items).map(|item| bounded(*item)).buffered(MAX_PARALLEL).collect());
             // A lookup of a name may hang, and cannot be stopped.
             runtime.shutdown_background();
             Ok(answers)
@@ -170,7 +177,9 @@ impl Fetcher {
         let kept = self.kept.as_ref()?;
         let digest = match (wanted.pin, &wanted.from) {
             (Some(pin), _) => pin,
-            (None, Remote::Oci(reference)) if reference.digest().is_some() || self.rules.access == Access::Offline => {
+            (None, Remote::Oci(reference))
+                if reference.digest().is_some() || self.rules.access == Access::Offline =>
+            {
                 Note::of(kept, reference)?.component
             }
             (None, Remote::Oci(_) | Remote::Url(_)) => return None,
@@ -214,13 +223,15 @@ impl Session<'_> {
                 let resolved = self.resolve(&mut self.registry(reference), reference).await?;
                 Ok(Pins { manifest: Some(resolved.manifest), component: resolved.layer.digest })
             }
-            Remote::Url(url) => {
-                Ok(Pins { manifest: None, component: self.load(url, None).await?.digest })
-            }
+            Remote::Url(url) => Ok(Pins { manifest: None, component: self.load(url, None).await?.digest }),
         }
     }
 
-    async fn resolve(&self, registry: &mut Registry<'_>, reference: &OciReference) -> Result<Resolved, Error> {
+    async fn resolve(
+        &self,
+        registry: &mut Registry<'_>,
+        reference: &OciReference,
+    ) -> Result<Resolved, Error> {
         let resolved = registry.resolve().await?;
         if let Some(kept) = &self.fetcher.kept {
             Note::store(kept, reference, &resolved);
@@ -257,7 +268,8 @@ impl Session<'_> {
         let url = url.url();
         let expected = Expected { url, size: None, max: self.fetcher.max, is_pinned: pin.is_some() };
         let mut draft = self.fetcher.draft()?;
-        let open = async |offset| self.http.send(Get { offset, ..Get::new(url, "application/wasm, */*") }).await;
+        let open =
+            async |offset| self.http.send(Get { offset, ..Get::new(url, "application/wasm, */*") }).await;
         download(draft.as_file_mut(), expected, open).await?;
         let found = digest_of(&mut draft)?;
         if pin.is_some_and(|pin| pin != found) {

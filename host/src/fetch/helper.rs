@@ -38,7 +38,8 @@ pub(crate) async fn ask(
     helper: &str,
     (registry, server): (&str, &str),
 ) -> Result<Option<Helped>, Error> {
-    let failed = |what: String| Error::Helper { program: program(helper), registry: registry.to_owned(), what };
+    let failed =
+        |what: String| Error::Helper { program: program(helper), registry: registry.to_owned(), what };
     // A name with a slash would be a path.
     if !helper.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
         return Err(failed("has a name that is not allowed".to_owned()));

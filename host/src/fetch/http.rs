@@ -70,7 +70,9 @@ impl Http {
                 let unusable = |what| Error::Variable { name: AUTHORITIES, what };
                 let pem = read_at_most(&path, MAX_AUTHORITIES)
                     .map_err(|error| unusable(format!("`{}`: {error}", path.display())))?;
-                client.with_authorities(&pem).map_err(|error| unusable(format!("`{}`: {error}", path.display())))?
+                client
+                    .with_authorities(&pem)
+                    .map_err(|error| unusable(format!("`{}`: {error}", path.display())))?
             }
         };
         Ok(Self { client, proxies: Proxies::of(environment)? })
@@ -124,7 +126,8 @@ pub(crate) async fn piece(answer: &mut Answer, url: &Url) -> Result<Option<Bytes
 
 /// Reads an answer that is an error: its status, and what registries say in it.
 pub(crate) async fn error_of(mut answer: Answer, url: &Url) -> Failed {
-    let after = answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    let after =
+        answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
     let text = text_of(&mut answer, url).await;
     Failed::status((url.origin(), answer.status()), text, after)
 }
@@ -140,7 +143,9 @@ pub(crate) async fn text_of(answer: &mut Answer, url: &Url) -> String {
     }
     let said: Option<Said> = serde_json::from_slice(&body).ok();
     let first = said.and_then(|said| said.errors.into_iter().next());
-    first.map(|first| one_line(&format!("{} {}", first.code, first.message)).trim().to_owned()).unwrap_or_default()
+    first
+        .map(|first| one_line(&format!("{} {}", first.code, first.message)).trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// An error as the OCI distribution specification has it.
@@ -186,7 +191,10 @@ fn outgoing<'u>(url: &'u Url, get: &Get<'_>, is_same_host: bool) -> Outgoing<'u>
 /// Returns where a redirect leads.
 fn target(from: &Url, answer: &Answer) -> Result<Url, Error> {
     let Some(location) = answer.header("location") else {
-        return Err(Error::Malformed { origin: from.origin(), what: "a redirect without a target".to_owned() });
+        return Err(Error::Malformed {
+            origin: from.origin(),
+            what: "a redirect without a target".to_owned(),
+        });
     };
     let Ok(to) = from.join(location) else {
         let what = "a redirect to no URL of the web".to_owned();

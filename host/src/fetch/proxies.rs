@@ -5,7 +5,7 @@ use crate::config::Environment;
 use crate::fetch::Error;
 use crate::fetch::authorization::basic;
 use crate::model::Url;
-use crate::sandbox::{Proxy, zone_of_host, Zone};
+use crate::sandbox::{Proxy, Zone, zone_of_host};
 use std::net::IpAddr;
 use url::Host;
 
@@ -59,7 +59,9 @@ fn variable<'e>(
     names: [&'static str; 2],
 ) -> Result<Option<(&'static str, &'e str)>, Error> {
     for name in names {
-        let text = environment.setting(name).map_err(|_| Error::Variable { name, what: "it is not UTF-8".to_owned() })?;
+        let text = environment
+            .setting(name)
+            .map_err(|_| Error::Variable { name, what: "it is not UTF-8".to_owned() })?;
         if let Some(text) = text {
             return Ok(Some((name, text)));
         }
@@ -89,7 +91,10 @@ fn parse(text: &str) -> Result<Proxy, &'static str> {
 /// Decodes percent-encoding.
 fn decoded(text: &str) -> String {
     let pair = format!("x={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
 
 impl Exception {
@@ -99,7 +104,11 @@ impl Exception {
             return Some(Self::All);
         }
         if let Some((network, bits)) = entry.split_once('/') {
-            return Some(Self::Addresses { network: network.parse().ok()?, bits: bits.parse().ok()?, port: None });
+            return Some(Self::Addresses {
+                network: network.parse().ok()?,
+                bits: bits.parse().ok()?,
+                port: None,
+            });
         }
         if let Ok(address) = entry.trim_matches(['[', ']']).parse::<IpAddr>() {
             return Some(Self::Addresses { network: address, bits: 128, port: None });
@@ -166,15 +175,27 @@ mod tests {
     #[test]
     fn exceptions_are_read_as_by_other_programs() {
         for (exceptions, direct, through) in [
-            ("", &["https://127.0.0.1/", "https://localhost/", "https://[::1]:1/", "http://x.org/"][..], &["https://x.org/"][..]),
+            (
+                "",
+                &["https://127.0.0.1/", "https://localhost/", "https://[::1]:1/", "http://x.org/"][..],
+                &["https://x.org/"][..],
+            ),
             ("*", &["https://x.org/"], &[]),
             ("x.org", &["https://x.org/", "https://a.x.org/"], &["https://ax.org/", "https://x.org.evil/"]),
             (".x.org, y.org", &["https://a.x.org/", "https://y.org/"], &["https://x.org/"]),
             ("*.x.org", &["https://a.x.org/"], &["https://x.org/"]),
             ("x.org:8443", &["https://x.org:8443/"], &["https://x.org/"]),
-            ("10.0.0.0/8 fd00::/8", &["https://10.1.2.3/", "https://[fd00::1]/"], &["https://11.0.0.1/", "https://x.org/"]),
+            (
+                "10.0.0.0/8 fd00::/8",
+                &["https://10.1.2.3/", "https://[fd00::1]/"],
+                &["https://11.0.0.1/", "https://x.org/"],
+            ),
             ("10.0.0.1", &["https://10.0.0.1/", "https://[::ffff:10.0.0.1]/"], &["https://10.0.0.2/"]),
-            ("10.0.0.1:5000,[fd00::1]:5000", &["https://10.0.0.1:5000/", "https://[fd00::1]:5000/"], &["https://10.0.0.1/"]),
+            (
+                "10.0.0.1:5000,[fd00::1]:5000",
+                &["https://10.0.0.1:5000/", "https://[fd00::1]:5000/"],
+                &["https://10.0.0.1/"],
+            ),
             ("X.ORG,,x.org:no,/", &["https://x.org/"], &["https://y.org/"]),
         ] {
             for url in direct {
@@ -190,7 +211,8 @@ mod tests {
     fn login_of_a_proxy_is_decoded_and_never_shown() {
         let login = Proxies::of(&[("https_proxy", "https://us%40er:p%2Bw+d@proxy.example")].into()).unwrap();
         let url = Url::parse("https://x.org/").unwrap();
-        let expected = Proxy::new(Url::parse("https://proxy.example/").unwrap(), Some(basic("us@er", "p+w+d")));
+        let expected =
+            Proxy::new(Url::parse("https://proxy.example/").unwrap(), Some(basic("us@er", "p+w+d")));
         assert_eq!(login.of_url(&url), Some(&expected));
         for text in ["socks5://:hunter2@h", "http://:hunter2@", "http://u:hunter2@h:99999"] {
             let error = Proxies::of(&[("HTTPS_PROXY", text)].into()).unwrap_err();

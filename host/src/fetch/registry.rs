@@ -32,7 +32,11 @@ pub(crate) struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(crate) const fn new(http: &'a Http, environment: &'a Environment, reference: &'a OciReference) -> Self {
+    pub(crate) const fn new(
+        http: &'a Http,
+        environment: &'a Environment,
+        reference: &'a OciReference,
+    ) -> Self {
         Self { http, environment, reference, authorization: None }
     }
 
@@ -43,10 +47,14 @@ impl<'a> Registry<'a> {
         let (manifest, document) = self.manifest(&version, named).await?;
         let layer = match document {
             Document::Artifact(layer) => layer,
-            Document::Index(digest) => match self.manifest(&format!("sha256:{digest}"), Some(digest)).await?.1 {
-                Document::Artifact(layer) => layer,
-                Document::Index(_) => return Err(Error::NotComponent("its index leads to an index".to_owned())),
-            },
+            Document::Index(digest) => {
+                match self.manifest(&format!("sha256:{digest}"), Some(digest)).await?.1 {
+                    Document::Artifact(layer) => layer,
+                    Document::Index(_) => {
+                        return Err(Error::NotComponent("its index leads to an index".to_owned()));
+                    }
+                }
+            }
         };
         Ok(Resolved { manifest, layer })
     }

@@ -36,8 +36,9 @@ pub(crate) fn component_source(
     table: &mut Table<'_>,
     owner: &str,
 ) -> Option<Spanned<ComponentSource>> {
-    let written: Vec<(&str, Span)> =
-        KEYS.into_iter().filter_map(|key| Some((key, table.slot(key)?.key.clone()))).collect();
+    let keys = KEYS.into_iter().filter_map(|key| Some((key, table.slot(key)?.key.clone())));
+    let mut written: Vec<(&str, Span)> = keys.collect();
+    written.sort_by_key(|(_, span)| span.start);
     let path = table.optional(reader, "path", |reader, slot| {
         let path = filled(reader, slot)?;
         Some(Spanned::new(ComponentSource::File(reader.join(&path.value)), path.span))
@@ -81,7 +82,8 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<ComponentSour
                 SecureUrlFault::Url(_) => "a URL is for example `https://example.com/words-1.2.wasm`",
             };
             // A user or a query in the URL may be a secret.
-            let fault = Fault::spanned(text.span, format!("the `url` of a component cannot be used: {fault}"));
+            let fault =
+                Fault::spanned(text.span, format!("the `url` of a component cannot be used: {fault}"));
             reader.fault(fault.secret().help(help))
         }
     }
@@ -96,6 +98,8 @@ pub(crate) fn reject_build(
     if let (Some(source), Some(build)) = (source.filter(|source| source.value.path().is_none()), build) {
         let fault = Fault::spanned(build.key.clone(), format!("{owner} has `build`, but is not built here"));
         let fault = fault.related(source.span.clone(), "it comes from here");
-        reader.fault::<()>(fault.help("remove `build`, or replace the source by the `path` of the file that it creates"));
+        reader.fault::<()>(
+            fault.help("remove `build`, or replace the source by the `path` of the file that it creates"),
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `[notify]` as data: who is told of the end of a run, and of which ends.
 //! `notify` reads it.
 
-use crate::model::{SecureUrl, RunStatus, Span, Spanned};
+use crate::model::{RunStatus, SecureUrl, Span, Spanned};
 
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::manifest::notification::{HookSource, Notify};
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{filled, list, word};
 use crate::manifest::table::{Slot, Table};
-use crate::model::{Fault, SecureUrl, SecureUrlFault, RunStatus, Span, Spanned};
+use crate::model::{Fault, RunStatus, SecureUrl, SecureUrlFault, Span, Spanned};
 use toml::de::DeValue;
 
 /// The endings of a run.

@@ -78,13 +78,18 @@ impl OciFault {
         match self {
             Self::Scheme { bare } => format!("write `{bare}`"),
             Self::NoRegistry { long } => format!("write the registry as well; Docker means `{long}`"),
-            Self::Registry(_) => "a registry is a host with an optional port, as `ghcr.io` or `127.0.0.1:5000`".to_owned(),
+            Self::Registry(_) => {
+                "a registry is a host with an optional port, as `ghcr.io` or `127.0.0.1:5000`".to_owned()
+            }
             Self::Repository(_) => {
-                "a repository has parts of `a-z`, `0-9`, `.`, `_` and `-` between `/`, as `acme/words`".to_owned()
+                "a repository has parts of `a-z`, `0-9`, `.`, `_` and `-` between `/`, as `acme/words`"
+                    .to_owned()
             }
             Self::NoVersion { latest } => format!("write a tag, as `{latest}`, or a digest, as `…@sha256:…`"),
             Self::Tag(_) => {
-                format!("a tag has at most {MAX_TAG} characters of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`, as `1.2`")
+                format!(
+                    "a tag has at most {MAX_TAG} characters of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`, as `1.2`"
+                )
             }
             Self::Digest => "copy the digest as the registry shows it, as `…@sha256:…`".to_owned(),
             Self::Length => "check the reference; it is for example `ghcr.io/acme/words:1.2`".to_owned(),
@@ -149,12 +154,6 @@ impl OciReference {
         self.digest.as_ref()
     }
 
-    /// Returns whether a tag is written.
-    #[must_use]
-    pub const fn has_tag(&self) -> bool {
-        self.tag.is_some()
-    }
-
     /// Returns how requests name the version: the digest, or else the tag.
     #[must_use]
     pub fn version(&self) -> String {
@@ -180,7 +179,8 @@ impl OciReference {
     #[must_use]
     pub fn url(&self, path: &str) -> Option<Url> {
         let host = if self.registry == DOCKER { DOCKER_HOST } else { &self.registry };
-        base(host).and_then(|base| Url::parse(&format!("{}/v2/{}/{path}", base.origin(), self.repository)).ok())
+        base(host)
+            .and_then(|base| Url::parse(&format!("{}/v2/{}/{path}", base.origin(), self.repository)).ok())
     }
 }
 
@@ -199,7 +199,8 @@ impl fmt::Display for OciReference {
 
 /// Parses `sha256:` and 64 digits in lower case, the one form that registries know.
 fn parse_digest(text: &str) -> Result<Digest, OciFault> {
-    let digits = text.strip_prefix(SHA256).filter(|digits| !digits.bytes().any(|byte| byte.is_ascii_uppercase()));
+    let digits =
+        text.strip_prefix(SHA256).filter(|digits| !digits.bytes().any(|byte| byte.is_ascii_uppercase()));
     digits.and_then(|digits| Digest::parse(digits).ok()).ok_or(OciFault::Digest)
 }
 
@@ -235,9 +236,8 @@ fn is_repository(text: &str) -> bool {
 fn is_part(part: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_end = |byte: Option<&u8>| byte.is_some_and(|byte| is_word(*byte));
-    let is_separator = |run: &[u8]| {
-        matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|byte| *byte == b'-')
-    };
+    let is_separator =
+        |run: &[u8]| matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|byte| *byte == b'-');
     let bytes = part.as_bytes();
     is_end(bytes.first()) && is_end(bytes.last()) && bytes.split(|byte| is_word(*byte)).all(is_separator)
 }
@@ -301,13 +301,21 @@ mod tests {
     #[test]
     fn malformed_references_name_their_part() {
         let part = |text: &str| OciReference::parse(text).unwrap_err();
-        for text in ["ghcr.io/", "ghcr.io/Acme/words:1", "ghcr.io/a//b:1", "ghcr.io/-a:1", "ghcr.io/a._b:1", "ghcr.io/a/:1"] {
+        for text in [
+            "ghcr.io/",
+            "ghcr.io/Acme/words:1",
+            "ghcr.io/a//b:1",
+            "ghcr.io/-a:1",
+            "ghcr.io/a._b:1",
+            "ghcr.io/a/:1",
+        ] {
             assert!(matches!(part(text), OciFault::Repository(_)), "{text}: {:?}", part(text));
         }
         for text in ["ghcr.io/a:", "ghcr.io/a:.1", "ghcr.io/a:1 2", "ghcr.io/a:ä"] {
             assert!(matches!(part(text), OciFault::Tag(_)), "{text}: {:?}", part(text));
         }
-        for text in ["g h.cr/a:1", "u:p.x/a:1", "a.b:0/c:1", "a.b:99999/c:1", "[::1/c:1", "ex%61mple.com/a:1"] {
+        for text in ["g h.cr/a:1", "u:p.x/a:1", "a.b:0/c:1", "a.b:99999/c:1", "[::1/c:1", "ex%61mple.com/a:1"]
+        {
             assert!(matches!(part(text), OciFault::Registry(_)), "{text}: {:?}", part(text));
         }
         for text in ["ghcr.io/a@sha256:abc", "ghcr.io/a@sha512:abc", "ghcr.io/a@"] {

@@ -5,7 +5,9 @@ use crate::invoke::{FunctionId, Grants};
 use crate::model::{Size, to_usize};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::precheck::Shape;
-use crate::sandbox::compile::{Bounds, CodeCache, CompilePool, Compiler, Wit, module, precheck};
+use crate::sandbox::compile::{
+    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, Wit, module, precheck,
+};
 use crate::sandbox::component::{
     Codes, Component, Import, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
 };

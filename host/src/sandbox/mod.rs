@@ -43,9 +43,9 @@ pub use compile::CompilePool;
 pub use compile::CompileRequest;
 #[cfg(feature = "internals")]
 pub use compile::Proposal;
-pub use compile::{KeptComponents, code_files};
 pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, Wit, WitFile};
+pub use compile::{KeptComponents, code_files};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]

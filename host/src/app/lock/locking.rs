@@ -31,7 +31,11 @@ struct Part<'a> {
 pub(crate) fn missing_pins(resolved: &Resolved, manifest: &Path) -> Result<Vec<LockedFile>, Error> {
     let parts = parts(resolved, manifest, Locking::Missing)?;
     let file = |part: Part<'_>| LockedFile {
-        components: part.unpinned.iter().map(|lacking| (lacking.component.name.to_string(), Vec::new())).collect(),
+        components: part
+            .unpinned
+            .iter()
+            .map(|lacking| (lacking.component.name.to_string(), Vec::new()))
+            .collect(),
         path: part.path,
     };
     Ok(parts.into_iter().map(file).collect())
@@ -44,7 +48,8 @@ pub(crate) fn lock(
     (locking, fetcher): (Locking, &Fetcher),
 ) -> Result<Vec<LockedFile>, Error> {
     let parts = parts(resolved, manifest, locking)?;
-    let asked: Vec<Remote> = parts.iter().flat_map(|part| &part.unpinned).map(|lacking| lacking.ask.clone()).collect();
+    let asked: Vec<Remote> =
+        parts.iter().flat_map(|part| &part.unpinned).map(|lacking| lacking.ask.clone()).collect();
     let mut answers = fetcher.pins(&asked).into_iter();
     let mut faults = Faults::none(resolved.graph.manifests().sources().clone());
     let mut edited = Vec::new();
@@ -52,7 +57,10 @@ pub(crate) fn lock(
         let answers = answers.by_ref().take(part.unpinned.len());
         let mut pins = Vec::new();
         for (lacking, answer) in part.unpinned.iter().zip(answers) {
-            match answer.map_err(|error| lacking.component.not_fetched(&error)).and_then(|pins| check(lacking, locking, pins)) {
+            match answer
+                .map_err(|error| lacking.component.not_fetched(&error))
+                .and_then(|pins| check(lacking, locking, pins))
+            {
                 Ok(found) => pins.push(pin(lacking, found)),
                 Err(fault) => faults.push(fault),
             }
@@ -86,7 +94,11 @@ fn parts<'a>(resolved: &'a Resolved, manifest: &Path, locking: Locking) -> Resul
     let parts = manifests.all().iter().zip(manifests.sources().texts()).enumerate();
     let part = |(position, (written, source))| {
         let included = manifests.included_name(position).map(PathBuf::from);
-        Part { path: included.unwrap_or_else(|| manifest.to_owned()), source, unpinned: unpinned(written, locking) }
+        Part {
+            path: included.unwrap_or_else(|| manifest.to_owned()),
+            source,
+            unpinned: unpinned(written, locking),
+        }
     };
     Ok(parts.map(part).filter(|part| !part.unpinned.is_empty()).collect())
 }
@@ -111,10 +123,10 @@ fn pin(lacking: &Unpinned<'_>, found: Pins) -> Pin {
 
 /// Returns the new text of a manifest, and what is new in it.
 fn edit(part: &Part<'_>, pins: &[Pin]) -> Result<(String, LockedFile), Error> {
-    let text = with_pins(&part.source.text, pins).map_err(|error| {
-        Refusal::new(format!("cannot edit `{}`", part.path.display())).caused_by(error)
-    })?;
-    let new = part.unpinned.iter().zip(pins).map(|(lacking, pin)| (pin.component.clone(), new_keys(lacking, pin)));
+    let text = with_pins(&part.source.text, pins)
+        .map_err(|error| Refusal::new(format!("cannot edit `{}`", part.path.display())).caused_by(error))?;
+    let new =
+        part.unpinned.iter().zip(pins).map(|(lacking, pin)| (pin.component.clone(), new_keys(lacking, pin)));
     let components = new.filter(|(_, keys)| !keys.is_empty()).collect();
     Ok((text, LockedFile { path: part.path.clone(), components }))
 }

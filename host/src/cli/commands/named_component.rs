@@ -52,13 +52,15 @@ impl NamedComponent {
             let refusal = error.help().into_iter().fold(refusal, Refusal::help);
             refusal.caused_by(error)
         };
-        let one = |wanted| fetcher.fetch(&[wanted]).pop().unwrap_or_else(|| Err(Arc::new(fetch::Error::Offline)));
+        let one =
+            |wanted| fetcher.fetch(&[wanted]).pop().unwrap_or_else(|| Err(Arc::new(fetch::Error::Offline)));
         let (pinned, pin) = match &from {
             Remote::Url(_) => (from.clone(), None),
             Remote::Oci(reference) => {
                 let pins = fetcher.pins(std::slice::from_ref(&from)).pop();
                 let pins = pins.unwrap_or_else(|| Err(Arc::new(fetch::Error::Offline))).map_err(failed)?;
-                let reference = pins.manifest.map_or_else(|| reference.clone(), |digest| reference.with_digest(digest));
+                let reference =
+                    pins.manifest.map_or_else(|| reference.clone(), |digest| reference.with_digest(digest));
                 (Remote::Oci(reference), Some(pins.component))
             }
         };

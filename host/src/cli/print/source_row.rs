@@ -17,7 +17,10 @@ impl SourceRow {
     /// Creates the row of a component; none for a file.
     pub(crate) fn of(component: &Component) -> Option<Self> {
         let ComponentSource::Remote(from) = &component.source.as_ref()?.value else { return None };
-        Some(Self { from: from.to_string(), sha256: component.sha256.as_ref().map(|pin| pin.value.to_string()) })
+        Some(Self {
+            from: from.to_string(),
+            sha256: component.sha256.as_ref().map(|pin| pin.value.to_string()),
+        })
     }
 
     pub(crate) fn text(&self) -> String {

@@ -7,7 +7,7 @@ use crate::model::{SecureUrl, Url};
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::exchange::Exchange;
 use crate::sandbox::guest::wasi::http::{
-    IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, Client, NoAnswer, Tls,
+    Client, IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, NoAnswer, Tls,
 };
 use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
 use crate::sandbox::testing::RecordingListener;

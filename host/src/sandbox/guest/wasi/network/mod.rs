@@ -11,5 +11,5 @@ pub(crate) use address_policy::{NoAddress, addresses, addresses_within, may_conn
 pub(crate) use refusals::Refusals;
 #[cfg(test)]
 pub(crate) use resolver::Resolve;
-pub use zone::{Zone, zone_of_host};
 pub(crate) use resolver::{GuestNames, Resolver, TaskLookups};
+pub use zone::{Zone, zone_of_host};

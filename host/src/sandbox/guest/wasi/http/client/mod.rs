@@ -95,7 +95,10 @@ impl Client {
         let mut request = Request::builder().method(method).uri(url.path_and_query());
         if let Some(own) = request.headers_mut() {
             *own = headers;
-            own.insert(HOST, HeaderValue::from_str(url.authority()).map_err(|_| NoAnswer::unsendable("URL"))?);
+            own.insert(
+                HOST,
+                HeaderValue::from_str(url.authority()).map_err(|_| NoAnswer::unsendable("URL"))?,
+            );
             own.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         }
         let request = request.body(body).map_err(|_| NoAnswer::unsendable("URL"))?;
@@ -147,7 +150,9 @@ impl Client {
     async fn tunnel(&self, names: &GuestNames, proxy: &Proxy, to: &Url) -> Result<Box<dyn Stream>, NoAnswer> {
         let url = proxy.url();
         let found = addresses_within(names, (&url.host(), url.port()), Zone::Loopback).await;
-        let (stream, _) = direct(&found.map_err(|none| NoAnswer::of_proxy(none.into()))?).await.map_err(NoAnswer::of_proxy)?;
+        let (stream, _) = direct(&found.map_err(|none| NoAnswer::of_proxy(none.into()))?)
+            .await
+            .map_err(NoAnswer::of_proxy)?;
         let stream = if url.is_secure() {
             self.tls().wrap(stream, &url.host()).await.map_err(|error| NoAnswer::of_proxy(error.into()))?
         } else {

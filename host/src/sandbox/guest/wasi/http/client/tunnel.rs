@@ -86,7 +86,11 @@ mod tests {
         let open = async {
             let mut stream = open(Box::new(near), &proxy, &to).await?;
             let mut rest = Vec::new();
-            stream.read_to_end(&mut rest).await.map(|_| rest).map_err(|error| NoAnswer::Exchange(error.to_string()))
+            stream
+                .read_to_end(&mut rest)
+                .await
+                .map(|_| rest)
+                .map_err(|error| NoAnswer::Exchange(error.to_string()))
         };
         let serve = async move {
             let mut request = vec![0; 4096];
