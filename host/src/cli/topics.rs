@@ -28,6 +28,7 @@ topics! {
     "builtins": "tasks of the host itself: lists, paths, templates, JSON and CSV",
     "plugins": "ready-made components: regex, JSON, CSV, HTML, images, charts, HTTP, S3",
     "values": "WIT types, MessagePack, JSON, and which types fit together",
+    "sources": "components from registries and web servers: pins, logins, proxies",
     "grants": "what a guest may touch, security, secrets",
     "limits": "every limit, and what happens at it",
     "state": "state backends, URIs, Redis keys, time to live, durability",

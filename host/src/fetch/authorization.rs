@@ -2,14 +2,13 @@
 //! `credentials` finds the login; `registry` sends the result with its requests.
 
 use crate::fetch::Error;
+use crate::fetch::basic_login::basic;
 use crate::fetch::challenge::Challenge;
 use crate::fetch::credentials::{Login, LoginKind};
 use crate::fetch::failed::Failed;
 use crate::fetch::http::{Get, Http, error_of, text_of};
 use crate::model::{OciReference, SecureUrl};
 use crate::sandbox::Zone;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
@@ -89,9 +88,4 @@ pub(crate) async fn authorize(
         return Err(Error::Malformed { origin: url.url().origin(), what }.into());
     }
     Ok(format!("Bearer {token}"))
-}
-
-/// Returns the value of `authorization` with user and password.
-pub(crate) fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }

@@ -133,8 +133,17 @@ impl Auth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::manual::Page;
+    use crate::model::show_duration;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn manual_names_the_limits_of_this_file() {
+        let host = Page::of("limits").section("Limits of a host").line("`config.json` of Docker").cell(1);
+        host.says(&MAX_CONFIG.to_string());
+        host.says(&show_duration(helper::MAX_TIME));
+    }
 
     async fn found(config: &str, registry: &str) -> Result<String, Error> {
         let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Maximum time of a helper, which may ask a person for a password.
-const MAX_TIME: Duration = Duration::from_mins(1);
+pub(crate) const MAX_TIME: Duration = Duration::from_mins(1);
 
 /// Maximum size of a helper's answer, in bytes.
 const MAX_ANSWER: u64 = 64 << 10;

@@ -214,3 +214,19 @@ fn silent(url: &Url) -> Failed {
     let what = format!("is silent for {}s", MAX_SILENCE.as_secs());
     Failed::Again(Error::Silent { origin: url.origin(), what }, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::manual::{Page, count, size};
+    use crate::model::show_duration;
+
+    #[test]
+    fn manual_names_the_limits_of_this_file() {
+        let host = |limit| Page::of("limits").section("Limits of a host").line(limit).cell(1);
+        host("silence of a server").says(&show_duration(MAX_SILENCE));
+        host("silence of a server").says(&count(MAX_REDIRECTS));
+        host("a manifest or token of a registry").says(&size(MAX_DOCUMENT));
+        host("file of `SSL_CERT_FILE`").says(&MAX_AUTHORITIES.to_string());
+    }
+}

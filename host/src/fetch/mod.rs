@@ -12,6 +12,7 @@ mod registry;
 mod artifact;
 mod authorization;
 mod challenge;
+mod basic_login;
 mod credentials;
 mod helper;
 mod proxies;

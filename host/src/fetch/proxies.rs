@@ -3,7 +3,7 @@
 
 use crate::config::Environment;
 use crate::fetch::Error;
-use crate::fetch::authorization::basic;
+use crate::fetch::basic_login::basic;
 use crate::model::Url;
 use crate::sandbox::{Proxy, Zone, zone_of_host};
 use std::net::IpAddr;
