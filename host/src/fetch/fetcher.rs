@@ -245,11 +245,11 @@ impl Session<'_> {
         if pin.is_some_and(|pin| pin != layer.digest) {
             return Err(Error::NotPinned(layer.digest));
         }
-        if let Some(file) = self.fetcher.kept.as_ref().and_then(|kept| kept.find(&layer.digest)) {
-            return Ok(Fetched::new(file, layer.digest));
-        }
         if layer.size > self.fetcher.max.as_bytes() {
             return Err(Error::TooLarge(self.fetcher.max));
+        }
+        if let Some(file) = self.fetcher.kept.as_ref().and_then(|kept| kept.find(&layer.digest)) {
+            return Ok(Fetched::new(file, layer.digest));
         }
         self.tell(&Remote::Oci(reference.clone()), Some(Size::bytes(layer.size)));
         let url = registry.layer_url(layer)?;

@@ -50,7 +50,7 @@ fn login_with_a_password_is_that_of_docker() {
     let login = format!("docker login {address}");
     run(&project).run().expect(2).says(["demands a login", &login]);
     let wrong = logged_in(run(&project), &project, &address, "user:wrong").run().expect(2);
-    wrong.says(["refuses the login of", "docker/config.json", &login]);
+    let wrong = wrong.says(["refuses the login of", "docker/config.json", &login]);
     assert!(!wrong.stderr.contains("user:wrong"), "{}", wrong.stderr);
     let right = logged_in(run(&project), &project, &address, &format!("user:{PASSWORD}")).run().expect(0);
     assert_eq!(right.json()["t"], 4);
@@ -186,7 +186,7 @@ fn redirects_are_bounded_and_stay_encrypted() {
     ] {
         let keys = format!("url = \"http://{}{path}\"\nsha256 = \"{}\"", server.address(), sha256(b""));
         let finished = run(&Project::new(&manifest(&keys))).run().expect(2);
-        finished.says([says]);
+        let finished = finished.says([says]);
         assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }
@@ -213,7 +213,7 @@ fn proxy_is_asked_for_a_tunnel_and_its_login_hidden() {
     let project = Project::new(&manifest("oci = \"registry.invalid/acme/basic:1\""));
     let variable = format!("http://user:{PASSWORD}@{}", proxy.address());
     let refused = run(&project).env("HTTPS_PROXY", &variable).run().expect(2);
-    refused.says(["the proxy answers 403"]);
+    let refused = refused.says(["the proxy answers 403"]);
     hides_login(&refused.stderr);
     let received = proxy.received();
     assert!(
@@ -227,7 +227,7 @@ fn proxy_is_asked_for_a_tunnel_and_its_login_hidden() {
     direct.run().expect(2).says(["its name has no address"]);
     assert_eq!(proxy.received().len(), received.len());
     let broken = run(&project).env("HTTPS_PROXY", &format!("socks5://:{PASSWORD}@h")).run().expect(2);
-    broken.says(["`HTTPS_PROXY` cannot be used"]);
+    let broken = broken.says(["`HTTPS_PROXY` cannot be used"]);
     hides_login(&broken.stderr);
 }
 
@@ -235,9 +235,26 @@ fn proxy_is_asked_for_a_tunnel_and_its_login_hidden() {
 fn authorities_of_a_file_are_trusted() {
     let project = Project::new("");
     let folder = project.folder();
-    let names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:TRUE"];
-    let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
-    openssl(&[&request[..], &names, &["-keyout", "key.pem", "-out", "ca.pem"]].concat(), folder, b"");
+    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+    openssl(
+        &[&new[..], &["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"]].concat(),
+        folder,
+        b"",
+    );
+    let names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let signed = [
+        "-subj",
+        "/CN=localhost",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ];
+    openssl(&[&new[..], &names, &signed].concat(), folder, b"");
     let content = guest();
     let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", content.len()).into_bytes();
     answer.extend(&content);
@@ -249,7 +266,7 @@ fn authorities_of_a_file_are_trusted() {
             "-quiet",
             "-HTTP",
             "-cert",
-            "ca.pem",
+            "cert.pem",
             "-key",
             "key.pem",
             "-accept",

@@ -158,7 +158,8 @@ fn component_that_is_too_large_is_refused_before_it_comes() {
     registry.push("acme/basic", "1", &guest());
     let project = Project::new(&manifest(&format!("oci = \"{}/acme/basic:1\"", registry.address())));
     let small = run(&project).env("CASCADE_COMPONENT_SIZE", "1KiB").run().expect(2);
-    small.says(["the component is larger than `component-size` = 1KiB", "CASCADE_COMPONENT_SIZE"]);
+    let small =
+        small.says(["the component is larger than `component-size` = 1KiB", "CASCADE_COMPONENT_SIZE"]);
     assert!(!small.stderr.contains("fetching"), "{}", small.stderr);
     run(&project).run().expect(0);
     // Now it is here, and still too large.
@@ -242,7 +243,7 @@ fn download_needs_its_pin_and_matches_it() {
     ] {
         let project = Project::new(&manifest(&keys));
         let finished = run(&project).run().expect(2);
-        finished.says([says]);
+        let finished = finished.says([says]);
         assert!(!finished.stderr.contains("hunter2"), "{}", finished.stderr);
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn with_pins(text: &str, pins: &[Pin]) -> Result<String, TomlError> {
             }
         }
     }
-    let written = document.to_string();
+    let mut written = document.to_string();
+    if !text.ends_with('\n') {
+        written.truncate(written.trim_end_matches('\n').len());
+    }
     // New lines end as the others do.
     let has_crlf = text.contains("\r\n");
     Ok(if has_crlf { written.replace("\r\n", "\n").replace('\n', "\r\n") } else { written })
@@ -106,7 +109,7 @@ mod tests {
         for (text, expected) in [
             (
                 "[components.a]\nurl = \"https://h/a\"",
-                "[components.a]\nurl = \"https://h/a\"\nsha256 = \"abc\"\n",
+                "[components.a]\nurl = \"https://h/a\"\nsha256 = \"abc\"",
             ),
             (
                 "[components]\na = { url = \"https://h/a\" } # here\nb.path = \"b\"\n",

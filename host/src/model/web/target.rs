@@ -199,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(base.join(reference).map(|url| url.as_str().to_owned()), Ok(joined.to_owned()));
         }
-        for reference in ["file:///x", "https://u:p@other/", "//@other/", "http://["] {
+        for reference in ["file:///x", "https://u:p@other/", "http://["] {
             assert!(base.join(reference).is_err(), "{reference}");
         }
     }
