@@ -6,11 +6,11 @@ use crate::app::component_file::read_component;
 use crate::app::imports::Supply;
 use crate::app::parallel_map::parallel_map;
 use crate::app::pinned::{accepting, not_pinned};
-use crate::app::remote_components::{RemoteComponent, fetch_all};
+use crate::app::remote_components::{Arrival, RemoteComponent, fetch_all};
 use crate::app::wit_files::read_wit;
 use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
-use crate::fetch::{Fetched, Fetcher};
+use crate::fetch::Fetcher;
 use crate::graph::{Graph, Manifests, Resolved};
 use crate::manifest;
 use crate::manifest::ComponentSource;
@@ -140,26 +140,26 @@ fn interface(component: &Component) -> Interface {
 struct Source<'a> {
     name: &'a Name,
     component: &'a manifest::Component,
-    source: &'a Spanned<ComponentSource>,
+    from: &'a Spanned<ComponentSource>,
     guest: GuestKind,
 }
 
 impl<'a> Source<'a> {
     /// Returns `None` if the manifest has no readable source, which was reported.
     fn new((name, component): (&'a Name, &'a manifest::Component), guest: GuestKind) -> Option<Self> {
-        Some(Self { name, component, source: component.source.as_ref()?, guest })
+        Some(Self { name, component, from: component.source.as_ref()?, guest })
     }
 
     fn fault(&self, message: impl Into<String>) -> Fault {
-        let fault = Fault::spanned(self.source.span.clone(), message);
+        let fault = Fault::spanned(self.from.span.clone(), message);
         if self.remote().is_some_and(|remote| remote.from.is_secret()) { fault.secret() } else { fault }
     }
 
     /// Returns the component, if it comes from elsewhere.
     fn remote(&self) -> Option<RemoteComponent<'a>> {
-        let ComponentSource::Remote(from) = &self.source.value else { return None };
+        let ComponentSource::Remote(from) = &self.from.value else { return None };
         let pin = self.component.sha256.as_ref();
-        Some(RemoteComponent { name: self.name, from, span: &self.source.span, pin })
+        Some(RemoteComponent { name: self.name, from, span: &self.from.span, pin })
     }
 }
 
@@ -183,15 +183,15 @@ fn loaded(
         .collect();
     let remote: Vec<RemoteComponent<'_>> =
         distinct.iter().flatten().filter_map(|source| source.remote()).collect();
-    let mut fetched = fetch_all(&remote, fetcher).into_iter();
+    let mut arrivals = fetch_all(&remote, fetcher).into_iter();
     let origins = distinct.into_iter().map(|source| {
         let source = source?;
-        Some((source, source.remote().and_then(|_| fetched.next())))
+        Some((source, source.remote().and_then(|_| arrivals.next())))
     });
-    let origins: Vec<Option<(&Source<'_>, Option<Result<Fetched, Box<Fault>>>)>> = origins.collect();
+    let origins: Vec<Option<(&Source<'_>, Option<Arrival>)>> = origins.collect();
     let loaded = parallel_map(sandbox.max_parallel_loads(), &origins, |origin| {
-        let (source, fetched) = origin.as_ref()?;
-        Some(load((source, fetched.as_ref()), builds, sandbox))
+        let (source, arrival) = origin.as_ref()?;
+        Some(load((source, arrival.as_ref()), builds, sandbox))
     });
     let loaded: Vec<Option<Component>> =
         loaded.into_iter().map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
@@ -215,7 +215,7 @@ impl<'a> Declared<'a> {
         let component = source.component;
         Self {
             name: source.name,
-            source: match &source.source.value {
+            source: match &source.from.value {
                 ComponentSource::File(path) => ComponentSource::File(identity(path)),
                 remote @ ComponentSource::Remote(_) => remote.clone(),
             },
@@ -227,11 +227,11 @@ impl<'a> Declared<'a> {
 }
 
 fn load(
-    (source, fetched): (&Source<'_>, Option<&Result<Fetched, Box<Fault>>>),
+    (source, arrival): (&Source<'_>, Option<&Arrival>),
     builds: Builds,
     sandbox: &Sandbox,
 ) -> Result<Component, Box<Fault>> {
-    let bytes = match (&source.source.value, fetched) {
+    let bytes = match (&source.from.value, arrival) {
         (ComponentSource::File(path), _) => read((source, path), builds, sandbox.max_component_size())?,
         (ComponentSource::Remote(_), Some(fetched)) => {
             let fetched = fetched.as_ref().map_err(Clone::clone)?;
@@ -305,7 +305,7 @@ fn read((source, path): (&Source<'_>, &Path), builds: Builds, max: Size) -> Resu
 fn not_loaded(source: &Source<'_>, error: &LoadError) -> Fault {
     let span = match (error, &source.component.wit) {
         (LoadError::Adapt(_) | LoadError::WitOfComponent, Some(wit)) => &wit.path.span,
-        _ => &source.source.span, // every other error is about the file
+        _ => &source.from.span, // every other error is about the file
     };
     let mut fault = source.fault(format!("cannot load the component `{}`", source.name));
     fault.location = Fault::spanned(span.clone(), "").location;

@@ -66,11 +66,11 @@ impl RemoteComponent<'_> {
     }
 }
 
+/// A component that is on this machine now, or the fault of its source.
+pub(crate) type Arrival = Result<Fetched, Box<Fault>>;
+
 /// Fetches components, or finds them on this machine.
-pub(crate) fn fetch_all(
-    components: &[RemoteComponent<'_>],
-    fetcher: &Fetcher,
-) -> Vec<Result<Fetched, Box<Fault>>> {
+pub(crate) fn fetch_all(components: &[RemoteComponent<'_>], fetcher: &Fetcher) -> Vec<Arrival> {
     let checked: Vec<Result<Wanted, Box<Fault>>> = components
         .iter()
         .map(|component| match component.unpinned(fetcher.pinning()) {
@@ -79,13 +79,13 @@ pub(crate) fn fetch_all(
         })
         .collect();
     let wanted: Vec<Wanted> = checked.iter().filter_map(|wanted| wanted.clone().ok()).collect();
-    let mut fetched = fetcher.fetch(&wanted).into_iter();
+    let mut arrivals = fetcher.fetch(&wanted).into_iter();
     let outcome = |(component, checked): (&RemoteComponent<'_>, Result<Wanted, Box<Fault>>)| {
         checked?;
         let missing = || Err(Arc::new(fetch::Error::Offline));
         // There is an outcome for each that was wanted.
-        let fetched = fetched.next().unwrap_or_else(missing);
-        fetched.map_err(|error| Box::new(component.not_fetched(&error)))
+        let arrival = arrivals.next().unwrap_or_else(missing);
+        arrival.map_err(|error| Box::new(component.not_fetched(&error)))
     };
     components.iter().zip(checked).map(outcome).collect()
 }

@@ -13,7 +13,7 @@ impl Arguments {
     pub(crate) fn overrides(&self) -> Overrides {
         let LogArguments { log_level, log_format } = self.log.clone();
         let (offline, locked) = self.command.sources().texts();
-        let log = Overrides { log_format, log_level, offline, locked, ..Overrides::default() };
+        let log = Overrides { offline, locked, log_format, log_level, ..Overrides::default() };
         match &self.command {
             Command::Run(run) => Overrides {
                 state: run.backend.state.clone(),

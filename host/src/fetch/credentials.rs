@@ -39,7 +39,7 @@ pub(crate) enum LoginKind {
 #[serde(rename_all = "camelCase")]
 struct DockerConfig {
     #[serde(default)]
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, Entry>,
     #[serde(default)]
     cred_helpers: BTreeMap<String, String>,
     #[serde(default)]
@@ -48,7 +48,7 @@ struct DockerConfig {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Auth {
+struct Entry {
     auth: String,
     username: String,
     password: String,
@@ -83,7 +83,7 @@ pub(crate) async fn login(environment: &Environment, registry: &str) -> Result<O
     }
     let by_host = || config.auths.iter().find(|(key, _)| names.contains(&host_of(key))).map(|(_, auth)| auth);
     let auth = names.iter().find_map(|name| config.auths.get(*name)).or_else(by_host);
-    let kind = auth.and_then(|auth| auth.kind());
+    let kind = auth.and_then(Entry::kind);
     Ok(kind.map(|kind| Login { kind, place: format!("`{}`", path.display()) }))
 }
 
@@ -112,7 +112,7 @@ fn host_of(key: &str) -> &str {
     bare.split('/').next().unwrap_or(bare)
 }
 
-impl Auth {
+impl Entry {
     fn kind(&self) -> Option<LoginKind> {
         if !self.registrytoken.is_empty() {
             return Some(LoginKind::Registry(self.registrytoken.clone()));

@@ -20,7 +20,7 @@ const MAX_REDIRECTS: usize = 5;
 pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// Maximum size of a document: a manifest, a token, or the text of an error.
-pub(crate) const MAX_DOCUMENT: usize = 4 << 20;
+pub(crate) const MAX_DOCUMENT: Size = Size::bytes(4 << 20);
 
 /// Maximum size of the text of an error that is read, in bytes.
 const MAX_ERROR: usize = 16 << 10;
@@ -84,7 +84,8 @@ impl Http {
         let mut zone = get.zone;
         for _ in 0..=MAX_REDIRECTS {
             let is_same_host = url.origin() == get.url.origin();
-            let outgoing = outgoing(&url, &get, is_same_host);
+            let allowed = if is_same_host { get } else { Get { authorization: None, form: None, ..get } };
+            let outgoing = outgoing(&url, &allowed);
             let route = Route::Within(zone, self.proxies.of_url(&url));
             let answer = match timeout(MAX_SILENCE, self.client.send(outgoing, route)).await {
                 Ok(Ok(answer)) => answer,
@@ -105,8 +106,8 @@ impl Http {
     pub(crate) async fn document(&self, mut answer: Answer, url: &Url) -> Result<Vec<u8>, Failed> {
         let mut document = Vec::new();
         while let Some(piece) = piece(&mut answer, url).await? {
-            if document.len() + piece.len() > MAX_DOCUMENT {
-                let what = format!("a document of more than {}", Size::bytes(MAX_DOCUMENT as u64));
+            if document.len() + piece.len() > MAX_DOCUMENT.as_usize() {
+                let what = format!("a document of more than {MAX_DOCUMENT}");
                 return Err(Error::Malformed { origin: url.origin(), what }.into());
             }
             document.extend_from_slice(&piece);
@@ -162,7 +163,7 @@ struct SaidError {
     message: String,
 }
 
-fn outgoing<'u>(url: &'u Url, get: &Get<'_>, is_same_host: bool) -> Outgoing<'u> {
+fn outgoing<'u>(url: &'u Url, get: &Get<'_>) -> Outgoing<'u> {
     let mut headers = HeaderMap::new();
     let mut add = |name: HeaderName, value: &str| {
         // Texts of the manifest and of registries are checked before they come here.
@@ -173,13 +174,13 @@ fn outgoing<'u>(url: &'u Url, get: &Get<'_>, is_same_host: bool) -> Outgoing<'u>
     add(ACCEPT, get.accept);
     // Offsets and digests count the bytes of the file itself.
     add(ACCEPT_ENCODING, "identity");
-    if let Some(authorization) = get.authorization.filter(|_| is_same_host) {
+    if let Some(authorization) = get.authorization {
         add(AUTHORIZATION, authorization);
     }
     if get.offset > 0 {
         add(RANGE, &format!("bytes={}-", get.offset));
     }
-    match get.form.filter(|_| is_same_host) {
+    match get.form {
         Some(form) => {
             add(CONTENT_TYPE, "application/x-www-form-urlencoded");
             Outgoing { method: Method::POST, url, headers, body: Bytes::copy_from_slice(form.as_bytes()) }
@@ -218,7 +219,7 @@ fn silent(url: &Url) -> Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::manual::{Page, count, size};
+    use crate::cli::manual::{Page, count};
     use crate::model::show_duration;
 
     #[test]
@@ -226,7 +227,7 @@ mod tests {
         let host = |limit| Page::of("limits").section("Limits of a host").line(limit).cell(1);
         host("silence of a server").says(&show_duration(MAX_SILENCE));
         host("silence of a server").says(&count(MAX_REDIRECTS));
-        host("a manifest or token of a registry").says(&size(MAX_DOCUMENT));
+        host("a manifest or token of a registry").says(&MAX_DOCUMENT.to_string());
         host("file of `SSL_CERT_FILE`").says(&MAX_AUTHORITIES.to_string());
     }
 }

@@ -96,27 +96,28 @@ impl<'a> Registry<'a> {
         let answer = self.http.send(Get { authorization: known.as_deref(), ..get }).await?;
         // Only the registry itself is logged in to, not a host that it redirects to.
         if answer.status() != 401 {
-            return self.permitted(answer, get.url, known.is_some()).await;
+            return self.permitted(answer, get.url, known.as_deref()).await;
         }
         let Some(challenge) = Challenge::of(answer.headers("www-authenticate")) else {
-            return self.permitted(answer, get.url, known.is_some()).await;
+            return self.permitted(answer, get.url, known.as_deref()).await;
         };
         let zone = answer.zone();
         let login = self.login().await?;
         let authorization = authorize(self.http, self.reference, (challenge, zone), login.as_ref()).await?;
         let answer = self.http.send(Get { authorization: Some(&authorization), ..get }).await?;
+        let answer = self.permitted(answer, get.url, Some(&authorization)).await?;
         self.authorization = Some(authorization);
-        self.permitted(answer, get.url, true).await
+        Ok(answer)
     }
 
-    /// Turns a refusal into its error.
-    async fn permitted(&self, mut answer: Answer, url: &Url, was_authorized: bool) -> Result<Answer, Failed> {
+    /// Turns a refusal into its error; `sent` is the value of `authorization`.
+    async fn permitted(&self, mut answer: Answer, url: &Url, sent: Option<&str>) -> Result<Answer, Failed> {
         if !matches!(answer.status(), 401 | 403) {
             return Ok(answer);
         }
         let text = text_of(&mut answer, url).await;
         let registry = self.reference.registry().to_owned();
-        Err(match self.login().await?.filter(|_| was_authorized) {
+        Err(match self.login().await?.filter(|_| sent.is_some()) {
             Some(Login { place, .. }) => Error::Denied { registry, place, text },
             None => Error::NoLogin { registry, text },
         }

@@ -7,7 +7,7 @@ use cascade_host_tests::{
 };
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The bytes of a guest with the function `maybe-fail`.
@@ -25,7 +25,8 @@ pub(crate) fn own_cache(host: Host, project: &Project) -> Host {
     host.env("CASCADE_CODE_CACHE", &cache(project).display().to_string())
 }
 
-pub(crate) fn cache(project: &Project) -> std::path::PathBuf {
+/// Returns that folder.
+pub(crate) fn cache(project: &Project) -> PathBuf {
     project.folder().join("cache")
 }
 
@@ -37,8 +38,9 @@ fn run(project: &Project) -> Host {
 /// Returns the names of fetched components in a folder.
 pub(crate) fn kept(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.ends_with(".wasm")).collect()
+    let is_component = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
+    let components = names.map(|entry| entry.path()).filter(is_component);
+    components.map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect()
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) fn missing_pins(resolved: &Resolved, manifest: &Path) -> Result<Vec<L
         components: part
             .unpinned
             .iter()
-            .map(|lacking| (lacking.component.name.to_string(), Vec::new()))
+            .map(|missing| (missing.component.name.to_string(), Vec::new()))
             .collect(),
         path: part.path,
     };
@@ -49,19 +49,19 @@ pub(crate) fn lock(
 ) -> Result<Vec<LockedFile>, Error> {
     let parts = parts(resolved, manifest, locking)?;
     let asked: Vec<Remote> =
-        parts.iter().flat_map(|part| &part.unpinned).map(|lacking| lacking.ask.clone()).collect();
+        parts.iter().flat_map(|part| &part.unpinned).map(|missing| missing.ask.clone()).collect();
     let mut answers = fetcher.pins(&asked).into_iter();
     let mut faults = Faults::none(resolved.graph.manifests().sources().clone());
     let mut edited = Vec::new();
     for part in &parts {
         let answers = answers.by_ref().take(part.unpinned.len());
         let mut pins = Vec::new();
-        for (lacking, answer) in part.unpinned.iter().zip(answers) {
+        for (missing, answer) in part.unpinned.iter().zip(answers) {
             match answer
-                .map_err(|error| lacking.component.not_fetched(&error))
-                .and_then(|pins| check(lacking, locking, pins))
+                .map_err(|error| missing.component.not_fetched(&error))
+                .and_then(|pins| check(missing, locking, pins))
             {
-                Ok(found) => pins.push(pin(lacking, found)),
+                Ok(found) => pins.push(pin(missing, found)),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -104,21 +104,21 @@ fn parts<'a>(resolved: &'a Resolved, manifest: &Path, locking: Locking) -> Resul
 }
 
 /// Refuses a component that is pinned to another one than its source has.
-fn check(lacking: &Unpinned<'_>, locking: Locking, found: Pins) -> Result<Pins, Fault> {
-    let other = lacking.component.pin.is_some_and(|pin| pin.value != found.component);
+fn check(missing: &Unpinned<'_>, locking: Locking, found: Pins) -> Result<Pins, Fault> {
+    let other = missing.component.pin.is_some_and(|pin| pin.value != found.component);
     if other && locking == Locking::Missing {
-        let fault = lacking.component.not_fetched(&fetch::Error::NotPinned(found.component));
+        let fault = missing.component.not_fetched(&fetch::Error::NotPinned(found.component));
         return Err(fault.help("`cascade-host lock --update MANIFEST` accepts what all sources have now"));
     }
     Ok(found)
 }
 
-fn pin(lacking: &Unpinned<'_>, found: Pins) -> Pin {
-    let oci = match (&lacking.ask, found.manifest) {
+fn pin(missing: &Unpinned<'_>, found: Pins) -> Pin {
+    let oci = match (&missing.ask, found.manifest) {
         (Remote::Oci(reference), Some(digest)) => Some(reference.with_digest(digest).to_string()),
         (Remote::Oci(_) | Remote::Url(_), _) => None,
     };
-    Pin { component: lacking.component.name.to_string(), oci, sha256: found.component.to_string() }
+    Pin { component: missing.component.name.to_string(), oci, sha256: found.component.to_string() }
 }
 
 /// Returns the new text of a manifest, and what is new in it.
@@ -126,16 +126,16 @@ fn edit(part: &Part<'_>, pins: &[Pin]) -> Result<(String, LockedFile), Error> {
     let text = with_pins(&part.source.text, pins)
         .map_err(|error| Refusal::new(format!("cannot edit `{}`", part.path.display())).caused_by(error))?;
     let new =
-        part.unpinned.iter().zip(pins).map(|(lacking, pin)| (pin.component.clone(), new_keys(lacking, pin)));
+        part.unpinned.iter().zip(pins).map(|(missing, pin)| (pin.component.clone(), new_keys(missing, pin)));
     let components = new.filter(|(_, keys)| !keys.is_empty()).collect();
     Ok((text, LockedFile { path: part.path.clone(), components }))
 }
 
 /// Returns the keys that a component does not have yet.
-fn new_keys(lacking: &Unpinned<'_>, pin: &Pin) -> Vec<String> {
-    let written = lacking.component.from.to_string();
+fn new_keys(missing: &Unpinned<'_>, pin: &Pin) -> Vec<String> {
+    let written = missing.component.from.to_string();
     let oci = pin.oci.as_ref().filter(|oci| **oci != written).map(|oci| format!("oci = \"{oci}\""));
-    let sha256 = lacking.component.pin.is_none_or(|old| old.value.to_string() != pin.sha256);
+    let sha256 = missing.component.pin.is_none_or(|old| old.value.to_string() != pin.sha256);
     let sha256 = sha256.then(|| format!("sha256 = \"{}\"", pin.sha256));
     oci.into_iter().chain(sha256).collect()
 }

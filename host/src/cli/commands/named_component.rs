@@ -36,7 +36,7 @@ impl NamedComponent {
     /// Reads or fetches a component.
     pub(crate) fn read(ctx: &Context, sandbox: &Sandbox, named: &Path) -> Result<Self, Error> {
         if let Some(from) = named.to_str().and_then(remote).transpose()? {
-            return Ok(Self::fetch(&ctx.fetcher(sandbox), from)?);
+            return Ok(Self::fetch(&ctx.fetcher(sandbox), &from)?);
         }
         let bytes = app::read_component(named, sandbox.max_component_size()).map_err(|error| {
             Refusal::new(format!("cannot read the component `{}`", named.display())).caused_by(error)
@@ -46,7 +46,7 @@ impl NamedComponent {
         Ok(Self { bytes, file: text(named.file_name()), name, remote: None })
     }
 
-    fn fetch(fetcher: &Fetcher, from: Remote) -> Result<Self, Refusal> {
+    fn fetch(fetcher: &Fetcher, from: &Remote) -> Result<Self, Refusal> {
         let failed = |error: Arc<fetch::Error>| {
             let refusal = Refusal::new(format!("cannot fetch `{from}`"));
             let refusal = error.help().into_iter().fold(refusal, Refusal::help);
@@ -54,21 +54,21 @@ impl NamedComponent {
         };
         let one =
             |wanted| fetcher.fetch(&[wanted]).pop().unwrap_or_else(|| Err(Arc::new(fetch::Error::Offline)));
-        let (pinned, pin) = match &from {
+        let (pinned, pin) = match from {
             Remote::Url(_) => (from.clone(), None),
             Remote::Oci(reference) => {
-                let pins = fetcher.pins(std::slice::from_ref(&from)).pop();
+                let pins = fetcher.pins(std::slice::from_ref(from)).pop();
                 let pins = pins.unwrap_or_else(|| Err(Arc::new(fetch::Error::Offline))).map_err(failed)?;
                 let reference =
                     pins.manifest.map_or_else(|| reference.clone(), |digest| reference.with_digest(digest));
                 (Remote::Oci(reference), Some(pins.component))
             }
         };
-        let fetched = one(Wanted { from: pinned.clone(), pin }).map_err(failed)?;
-        let bytes = fetched.read().map_err(|error| failed(Arc::new(fetch::Error::Store(error))))?;
+        let found = one(Wanted { from: pinned.clone(), pin }).map_err(failed)?;
+        let bytes = found.read().map_err(|error| failed(Arc::new(fetch::Error::Store(error))))?;
         let file = pinned.name().to_owned();
         let name = Name::for_file(file.strip_suffix(".wasm").unwrap_or(&file));
-        Ok(Self { bytes, file, name, remote: Some(Pinned { from: pinned, component: fetched.digest }) })
+        Ok(Self { bytes, file, name, remote: Some(Pinned { from: pinned, component: found.digest }) })
     }
 }
 
