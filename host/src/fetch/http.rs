@@ -78,7 +78,8 @@ impl Http {
         Ok(Self { client, proxies: Proxies::of(environment)? })
     }
 
-    /// Sends a request, follows redirects, and returns the last answer, whatever its status.
+    /// Sends a request, follows redirects, and returns the last answer, whatever its status. A demand for a login comes from
+    /// the host of the URL itself.
     pub(crate) async fn send(&self, get: Get<'_>) -> Result<Answer, Failed> {
         let mut url = get.url.clone();
         let mut zone = get.zone;
@@ -92,8 +93,11 @@ impl Http {
                 Ok(Err(source)) => return Err(Failed::unanswered(url.origin(), source)),
                 Err(_) => return Err(silent(&url)),
             };
-            if !matches!(answer.status(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(answer);
+            match answer.status() {
+                301 | 302 | 303 | 307 | 308 => {}
+                // A host that a redirect names demands a login in vain: it could name a server of its own for that.
+                401 | 403 if !is_same_host => return Err(error_of(answer, &url).await),
+                _ => return Ok(answer), // the caller reads the status
             }
             // A server leads at most as far inside as it is itself.
             zone = zone.min(answer.zone());

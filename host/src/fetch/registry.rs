@@ -94,7 +94,6 @@ impl<'a> Registry<'a> {
     async fn send(&mut self, get: Get<'_>) -> Result<Answer, Failed> {
         let known = self.authorization.clone();
         let answer = self.http.send(Get { authorization: known.as_deref(), ..get }).await?;
-        // Only the registry itself is logged in to, not a host that it redirects to.
         if answer.status() != 401 {
             return self.permitted(answer, get.url, known.as_deref()).await;
         }

@@ -1,13 +1,13 @@
 //! Reads `[components.NAME]`: its source, its interface if it is a core module, its imports, and the grants of its guests.
-//! `component_source` reads the source; `app` opens files and runs build commands.
+//! `source_keys` reads the source; `app` opens files and runs build commands.
 
 use crate::manifest::builtin::reject_component;
-use crate::manifest::component_source::{component_source, reject_build};
 use crate::manifest::grants::grants;
 use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
+use crate::manifest::source_keys::{component_source, reject_build};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Component, WitSource};
 use crate::model::{Digest, Fault, Spanned};

@@ -17,6 +17,7 @@ mod program;
 mod duplicate_key;
 mod component;
 mod component_source;
+mod source_keys;
 mod folder;
 mod grants;
 mod imported;

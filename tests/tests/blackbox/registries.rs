@@ -1,7 +1,7 @@
 //! Logins of registries, and servers that lead elsewhere: credentials reach the registry alone.
 //! `sources` has what is pulled.
 
-use crate::sources::{guest, manifest, own_cache};
+use crate::sources::{cache, guest, kept, manifest, own_cache};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cascade_host_tests::{Host, OciRegistry, Project, Received, Reply, Service, free_port, sha256};
@@ -130,15 +130,20 @@ fn token_is_asked_for_where_the_registry_says() {
     assert_eq!(issuer.server.received().len() - before, 1, "a token serves manifest and layer");
 }
 
+/// The manifest of an artifact with the guest.
+fn artifact() -> serde_json::Value {
+    let layer = format!("sha256:{}", sha256(&guest()));
+    json!({
+        "schemaVersion": 2,
+        "layers": [{ "mediaType": "application/wasm", "digest": layer, "size": guest().len() }]
+    })
+}
+
 #[test]
 fn credentials_do_not_follow_a_redirect_to_another_host() {
     let content = guest();
     let storage = Service::start(move |_| Reply::new(200, content.clone()));
     let layer = format!("sha256:{}", sha256(&guest()));
-    let artifact = json!({
-        "schemaVersion": 2,
-        "layers": [{ "mediaType": "application/wasm", "digest": layer, "size": guest().len() }]
-    });
     // Another name of this machine is another host.
     let target =
         format!("http://localhost:{}/storage?signed", storage.address().rsplit(':').next().expect("a port"));
@@ -149,7 +154,7 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
         }
         let path = request.line().1;
         if path.starts_with("/v2/acme/basic/manifests/") {
-            return Reply::new(200, artifact.to_string());
+            return Reply::new(200, artifact().to_string());
         }
         assert_eq!(path, format!("/v2/acme/basic/blobs/{layer}"));
         Reply::new(307, "").header("location", &target)
@@ -163,6 +168,36 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
         received[0].header("host"),
         Some(storage.address().replace("127.0.0.1", "localhost").as_str())
     );
+}
+
+#[test]
+fn host_behind_a_redirect_cannot_ask_for_the_login() {
+    let trap = Service::start(|_| Reply::new(200, json!({ "token": "t" }).to_string()));
+    let challenge = format!("Bearer realm=\"http://{}/token\"", trap.address());
+    let other = Service::start(move |_| Reply::new(401, "").header("www-authenticate", &challenge));
+    let target = format!("http://localhost:{}/x", other.address().rsplit(':').next().expect("a port"));
+    let front = Service::start(move |_| Reply::new(307, "").header("location", &target));
+    let project = Project::new(&manifest(&format!("oci = \"{}/acme/basic:1\"", front.address())));
+    let host = logged_in(run(&project), &project, &front.address(), &format!("user:{PASSWORD}"));
+    host.run().expect(2).says(["`http://localhost:", "answers 401"]);
+    assert_eq!(trap.received(), []);
+}
+
+#[test]
+fn bytes_of_another_digest_are_refused_and_not_kept() {
+    let artifact = artifact().to_string();
+    let server = Service::start(move |request: &Received| match request.line().1 {
+        path if path.contains("/blobs/") => Reply::new(200, vec![0; guest().len()]),
+        _ => Reply::new(200, artifact.clone()),
+    });
+    let by_tag = Project::new(&manifest(&format!("oci = \"{}/acme/basic:1\"", server.address())));
+    run(&by_tag).run().expect(2).says(["the layer has the SHA-256", &sha256(&vec![0; guest().len()])]);
+    assert_eq!(kept(&cache(&by_tag)), [""; 0]);
+    let other = format!("oci = \"{}/acme/basic@sha256:{}\"", server.address(), sha256(b"other"));
+    run(&Project::new(&manifest(&other)))
+        .run()
+        .expect(2)
+        .says(["the manifest has the SHA-256", &sha256(b"other")]);
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn pins_decide_and_the_cache_key_does_not_change_with_the_source() {
     assert_eq!(shown["tasks"][0]["source"]["sha256"], sha256(&guest()));
     assert!(plan(&[]).contains("component from"));
     // Another component under the same names: neither pin fits.
-    let other = wat_component();
+    let other = other_component();
     registry.push("acme/basic", "1", &other);
     let wrong =
         Project::new(&manifest(&format!("oci = \"{reference}:1\"\nsha256 = \"{}\"", sha256(&guest()))));
@@ -139,7 +139,7 @@ fn pins_decide_and_the_cache_key_does_not_change_with_the_source() {
 }
 
 /// A component that is no guest of the tests.
-fn wat_component() -> Vec<u8> {
+fn other_component() -> Vec<u8> {
     b"\0asm\x0d\0\x01\0".to_vec()
 }
 
@@ -147,7 +147,7 @@ fn wat_component() -> Vec<u8> {
 fn cut_connections_are_resumed_where_they_broke() {
     let registry = OciRegistry::start();
     registry.push("acme/basic", "1", &guest());
-    // Whoever starts anew after each cut never gets to the end.
+    // A host that begins anew after each cut never gets to the end.
     let proxy = Proxy::start(registry.port(), 60_000, u64::MAX);
     let project = Project::new(&manifest(&format!("oci = \"127.0.0.1:{}/acme/basic:1\"", proxy.port())));
     assert_eq!(run(&project).run().expect(0).json()["t"], 4);
@@ -192,7 +192,7 @@ fn locked_and_offline_refuse_what_is_not_certain_or_not_here() {
     )
     .as_str()]);
     drop(registry);
-    // What the tag meant last is used, by whoever asks for no more.
+    // The last meaning of the tag is used, but only if that was asked for.
     let offline = || own_cache(project.host(), &project).env("CASCADE_OFFLINE", "true");
     assert_eq!(offline().run().expect(0).json()["t"], 4);
     run(&project).run().expect(2).says(["no answer from", "`--offline`"]);
