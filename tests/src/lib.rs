@@ -20,7 +20,7 @@ pub use examples::build_example;
 pub use guests::{
     Toolchain, assemble, build_javascript, build_javascript_later, build_javascript_shapes, build_plugins,
     build_preview1_guests, build_python, build_python_later, build_python_shapes, build_rust_guests,
-    is_declined, python_client, repository,
+    build_sql, is_declined, python_client, repository,
 };
 pub use host::{Finished, Host, Running};
 pub use modules::{with_section, without_interface};
