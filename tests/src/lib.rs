@@ -11,6 +11,7 @@ mod waiting;
 mod project;
 mod proxy;
 mod receiver;
+mod registry;
 mod server;
 mod service;
 mod web;
@@ -27,6 +28,7 @@ pub use packages::{Package, Published, Registry, fetch, install_program, package
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use receiver::{Answer, Received, Receiver};
+pub use registry::{INDEX, LAYER, OciRegistry, digest, sha256};
 pub use server::{Redis, free_port};
 pub use service::{Reply, Service};
 pub use waiting::{wait_for, wait_until};

@@ -14,6 +14,8 @@ pub mod port;
 mod tests;
 #[cfg(test)]
 mod own_backend_tests;
+#[cfg(test)]
+mod source_tests;
 
 pub use error::{Error, ErrorKind};
 pub use events::Events;

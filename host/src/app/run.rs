@@ -153,7 +153,7 @@ async fn work(
     // Only lasting backends have notes, as `JournalWriter` writes them.
     let notes = request.backend.outlives_process().then(|| Arc::clone(&request.backend));
     let RunRequest { cache, slots, interrupt, seed, verification, when_interrupted, .. } = request;
-    let (interrupted, poster) = (interrupt.clone(), sandbox.poster());
+    let (interrupted, client) = (interrupt.clone(), sandbox.client());
     let invoker = invoker(session.bound.plan(), sandbox);
     let engine = Engine { invoker, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
@@ -212,8 +212,8 @@ async fn work(
     finally::warning(ended, &unwell).into_iter().for_each(|warning| recorder.run(warning));
     recorder.run(Fact::RunFinished { status, duration_ms });
     let delivery = notification.map(|notification| {
-        let (poster, interrupt) = (poster, interrupted);
-        Delivery { notification, poster, interrupt, recorder: recorder.clone(), journal: None }
+        let (client, interrupt) = (client, interrupted);
+        Delivery { notification, client, interrupt, recorder: recorder.clone(), journal: None }
     });
     if status == RunStatus::Succeeded
         && let Err(error) = check_outputs(session, &outputs)

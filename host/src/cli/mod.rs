@@ -5,6 +5,8 @@ mod start;
 mod context;
 mod args;
 mod scope;
+mod source_arguments;
+mod overrides;
 mod commands;
 mod print;
 mod log;

@@ -65,6 +65,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Test(test) => commands::test::test(&context()?, test),
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
         Command::New(new) => commands::new::new(&context()?, new),
+        Command::Lock(lock) => commands::lock::lock(&context()?, lock),
         Command::Build(build) => commands::build::build(&context()?, build),
         Command::Output(output) => commands::output::output(&context()?, output),
         Command::Runs(runs) => commands::runs::runs(&context()?, runs),

@@ -29,6 +29,7 @@ topics! {
     "plugins": "ready-made components: regex, JSON, CSV, SQL, HTML, images, charts, HTTP, S3",
     "examples": "ten small pipelines, and what they print",
     "values": "WIT types, MessagePack, JSON, and which types fit together",
+    "sources": "components from registries and web servers: pins, logins, proxies",
     "grants": "what a guest may touch, security, secrets",
     "limits": "every limit, and what happens at it",
     "state": "state backends, URIs, Redis keys, time to live, durability",

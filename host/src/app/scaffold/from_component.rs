@@ -16,20 +16,17 @@ pub(crate) struct Existing<'a> {
     pub(crate) name: &'a str,
     /// Name of the component in the manifest.
     pub(crate) component: &'a Name,
-    /// Path of its file, from the folder of the manifest.
-    pub(crate) path: &'a str,
+    /// The keys that say where it comes from, and which one it is.
+    pub(crate) source: &'a [(&'static str, String)],
     /// The component itself.
     pub(crate) loaded: &'a Component,
 }
 
 /// Returns the manifest. It has no faults; whether the tasks accept the example arguments is theirs to say.
 pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
-    let Existing { name, component, path, loaded } = existing;
-    let mut out = format!(
-        "cascade = 1\nname = {}\n\n[components.{component}]\npath = {}\n",
-        quoted(name),
-        quoted(path)
-    );
+    let Existing { name, component, source, loaded } = existing;
+    let mut out = format!("cascade = 1\nname = {}\n\n[components.{component}]\n", quoted(name));
+    source.iter().for_each(|(key, text)| out.push_str(&format!("{key} = {}\n", quoted(text))));
     imports(&mut out, existing);
     grants(&mut out, existing);
     let is_of_toolchain =

@@ -211,7 +211,7 @@ fn check(
     let is_silent =
         arguments.progress == Progress::None || arguments.events.as_deref() == Some(Path::new("-"));
     let sandbox = if is_silent { sandbox } else { ctx.reporting(sandbox) };
-    let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
+    let checked = app::check(resolved, (&sandbox, &ctx.fetcher(&sandbox)), &ctx.environment, builds);
     // A run that fails its checks opens no log.
     let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;
     Ok((sandbox, checked))

@@ -15,6 +15,7 @@ mod notify_row;
 mod pipeline_row;
 mod plan_table;
 mod repeat_row;
+mod source_row;
 mod runs_table;
 mod resources_table;
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
         Command::New(new) => during("creating", &new.name, "remove what is there, and run the command again"),
+        Command::Lock(lock) => {
+            during("pinning", &lock.manifest, "some pins may be missing; run the command again")
+        }
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
         }
@@ -98,6 +101,7 @@ mod tests {
             "test m",
             "inspect c",
             "build m",
+            "lock m",
             "output r",
             "runs",
             "resources",
