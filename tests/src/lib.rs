@@ -14,6 +14,7 @@ mod receiver;
 mod registry;
 mod server;
 mod service;
+mod toolchains;
 mod web;
 
 pub use examples::build_example;
@@ -31,5 +32,6 @@ pub use receiver::{Answer, Received, Receiver};
 pub use registry::{INDEX, LAYER, OciRegistry, digest, sha256};
 pub use server::{Redis, free_port};
 pub use service::{Reply, Service};
+pub use toolchains::{LANGUAGES, Language, build_variables, polyglot_folder};
 pub use waiting::{wait_for, wait_until};
 pub use web::Web;

@@ -19,6 +19,7 @@ mod targets;
 mod backends;
 mod build;
 mod lock;
+mod bindings;
 mod scaffold;
 mod hook;
 mod session;
@@ -58,8 +59,9 @@ pub(crate) use archive::{
     OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
+pub(crate) use bindings::{write_component, write_sources};
 pub(crate) use build::{
-    BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
+    BINDINGS, BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
 };
 pub(crate) use checked::{Builds, Checked, check, check_inputs, open_sandbox, own_compiler};
 pub(crate) use component_file::read_component;
@@ -84,7 +86,9 @@ pub(crate) use params::{Params, file_of, to_datum};
 pub(crate) use remote_components::unpinned;
 pub(crate) use run::{Report, RunRequest, run};
 pub(crate) use runtime::runtime_for_guests;
-pub(crate) use scaffold::{Existing, NewFile, create, files_for, manifest_for};
+pub(crate) use scaffold::{
+    Existing, FromWit, NewFile, create, files_for, files_from_wit, manifest_for, skeleton_language,
+};
 pub(crate) use session::{Session, SessionRequest};
 pub(crate) use source::{parse, read};
 pub(crate) use stored::{Stored, StoredResult, stored_results};

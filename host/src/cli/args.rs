@@ -1,7 +1,8 @@
 //! The command line as types: every command and flag with its help text.
 //! Commands run in `commands`; `config` decides which setting wins.
 
-use crate::app::{Language, Params};
+use crate::app::Params;
+use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
 use crate::cli::scope::Scope;
@@ -57,11 +58,15 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Create a pipeline with a task of your own, or one for a component that exists
     #[command(
-        override_usage = "cascade-host new <NAME> --lang <LANG>\n       cascade-host new <NAME> --from <COMPONENT>"
+        override_usage = "cascade-host new <NAME> --lang <LANG> [--wit <PATH>]\n       cascade-host new <NAME> --from <COMPONENT>"
     )]
     New(NewArguments),
     /// Write the digests of components from elsewhere into a manifest
     Lock(LockArguments),
+    /// Write the bindings of an interface, for C, C++, Zig, Nim or Go
+    Bindings(BindingsArguments),
+    /// Make a component of a core module
+    Wrap(WrapArguments),
     /// Run the build commands of a manifest's components
     Build(BuildArguments),
     /// Print stored results of a run
@@ -307,21 +312,6 @@ pub(crate) struct InspectArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("origin").required(true).args(["lang", "from"]))]
-pub(crate) struct NewArguments {
-    /// The folder to create, and the name of the pipeline in it
-    pub(crate) name: PathBuf,
-
-    /// Language of the task: rust, python, javascript or typescript
-    #[arg(long, value_name = "LANG", value_parser = Language::parse)]
-    pub(crate) lang: Option<Language>,
-
-    /// A component, as a file, `oci://REFERENCE` or URL: each of its functions becomes a task, with example arguments
-    #[arg(long, value_name = "COMPONENT")]
-    pub(crate) from: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

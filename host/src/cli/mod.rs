@@ -4,6 +4,7 @@
 mod start;
 mod context;
 mod args;
+mod authoring;
 mod scope;
 mod source_arguments;
 mod overrides;

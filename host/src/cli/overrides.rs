@@ -41,6 +41,8 @@ impl Arguments {
             | Command::Inspect(_)
             | Command::New(_)
             | Command::Lock(_)
+            | Command::Bindings(_)
+            | Command::Wrap(_)
             | Command::Build(_)
             | Command::Help(_) => log,
         }

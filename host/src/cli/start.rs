@@ -66,6 +66,8 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
         Command::New(new) => commands::new::new(&context()?, new),
         Command::Lock(lock) => commands::lock::lock(&context()?, lock),
+        Command::Bindings(bindings) => commands::bindings::bindings(&context()?, bindings),
+        Command::Wrap(wrap) => commands::wrap::wrap(&context()?, wrap),
         Command::Build(build) => commands::build::build(&context()?, build),
         Command::Output(output) => commands::output::output(&context()?, output),
         Command::Runs(runs) => commands::runs::runs(&context()?, runs),

@@ -44,6 +44,12 @@ pub(crate) fn program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
+/// Returns a path by which other processes can start this program for as long as this process lives.
+pub(crate) fn program_for_others() -> io::Result<PathBuf> {
+    let path = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if fs::symlink_metadata(&path).is_ok() { Ok(path) } else { std::env::current_exe() }
+}
+
 /// Returns the memory budget of all guests: three quarters of the machine's memory, or of the control groups' limit.
 /// Computed once.
 #[must_use]

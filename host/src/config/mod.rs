@@ -30,7 +30,8 @@ pub(crate) use file::{FileFault, SettingsFile};
 pub(crate) use identity::{host_id, is_gone};
 pub(crate) use input::{MAX_INPUT, append_input, as_text, folder_of, read_at_most, read_input, read_text};
 pub(crate) use machine::{
-    cores, host_name, memory_budget, program, raise_open_files, spare_files, threads_are_few,
+    cores, host_name, memory_budget, program, program_for_others, raise_open_files, spare_files,
+    threads_are_few,
 };
 pub(crate) use process::{forget_peak, peak, resident};
 pub(crate) use settings::{LogFormat, LogLevel, Overrides, Settings};

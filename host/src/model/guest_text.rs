@@ -120,8 +120,38 @@ fn with_spaces(line: &str) -> String {
     line.replace('\t', "    ")
 }
 
-/// Returns the last non-blank lines of a text, after a `…` if earlier ones were left out.
+/// Beginnings of lines that a stack follows, in Go. All other runtimes end with their message.
+const REPORTS: [&str; 2] = ["panic: ", "fatal error: "];
+
+/// Returns the last non-blank lines of a text, or the first ones of a report at its end that has its message first.
 fn last_lines(text: &str) -> Vec<String> {
+    let is_start =
+        |at: &usize| text.get(*at..).is_some_and(|rest| REPORTS.iter().any(|start| rest.starts_with(start)));
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+    let report = starts.filter(is_start).last().and_then(|at| text.get(at..));
+    match report {
+        Some(report) if report.len() > MAX_END || filled(report).count() > MAX_LINES => first_lines(report),
+        _ => end_lines(text),
+    }
+}
+
+/// Returns the first non-blank lines of a text, before a `…`.
+fn first_lines(text: &str) -> Vec<String> {
+    let mut room = MAX_END;
+    let lines = filled(text).take(MAX_LINES).map_while(|line| {
+        room = room.checked_sub(line.len())?;
+        Some(one_line(&with_spaces(line)))
+    });
+    lines.chain(std::iter::once("…".to_owned())).collect()
+}
+
+/// Returns the non-blank lines of a text.
+fn filled(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim_end).filter(|line| !line.is_empty())
+}
+
+/// Returns the last non-blank lines of a text, after a `…` if earlier ones were left out.
+fn end_lines(text: &str) -> Vec<String> {
     let end = text.get(text.ceil_char_boundary(text.len().saturating_sub(MAX_END))..).unwrap_or_default();
     let is_cut = end.len() < text.len();
     // The cut may fall within a line: drop that rest of a line, unless it is the only line.
@@ -134,7 +164,7 @@ fn last_lines(text: &str) -> Vec<String> {
             end
         }
     });
-    let lines: Vec<&str> = complete.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = filled(complete).collect();
     let first = lines.len().saturating_sub(MAX_LINES);
     let more = (is_cut || first > 0).then(|| "…".to_owned());
     more.into_iter().chain(lines.iter().skip(first).map(|line| one_line(&with_spaces(line)))).collect()
@@ -210,5 +240,22 @@ mod tests {
         assert!(long.len() == 2 && long[1].chars().count() == MAX_LINE + 1, "{long:?}");
         let lines = last_lines(&format!("{}\n", "x".repeat(150)).repeat(100));
         assert!(lines.concat().len() < MAX_END && lines[1].len() == 150, "{lines:?}");
+    }
+
+    #[test]
+    fn report_with_its_message_first_keeps_it() {
+        let frames: String =
+            (0..40).map(|nth| format!("main.frame{nth}(...)\n\t/src/task.go:{nth}\n")).collect();
+        let text = format!("log line\npanic: no such city\n\ngoroutine 1 [running]:\n{frames}");
+        let shown = last_lines(&text);
+        assert_eq!(
+            shown[..4],
+            ["panic: no such city", "goroutine 1 [running]:", "main.frame0(...)", "    /src/task.go:0"]
+        );
+        assert_eq!((shown.len(), shown.last().unwrap().as_str()), (MAX_LINES + 1, "…"));
+        // A short one needs no choice, and a line within a text is no report.
+        assert_eq!(last_lines("a\npanic: b\n"), ["a", "panic: b"]);
+        let talk = format!("no panic: fine\n{}", "line\n".repeat(40));
+        assert_eq!(last_lines(&talk).first().map(String::as_str), Some("…"));
     }
 }

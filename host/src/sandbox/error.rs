@@ -32,6 +32,12 @@ pub enum LoadError {
     /// No component can be made of the core module.
     #[error("the host cannot make a component of the module")]
     Adapt(#[source] Cause),
+    /// A component is to be made of a component.
+    #[error("this is a component already")]
+    AlreadyComponent,
+    /// No sources can be written for a world.
+    #[error("the host cannot write sources for this WIT")]
+    Sources(#[source] Cause),
     /// WIT is named for a component.
     #[error("this is a component, which carries its interface itself")]
     WitOfComponent,
@@ -144,6 +150,10 @@ impl LoadError {
             }
             Self::Adapt(_) => {
                 "Check that the module was built by its WIT, or build it for the target `wasm32-wasip2`."
+            }
+            Self::AlreadyComponent => "Use it as it is.",
+            Self::Sources(_) => {
+                "Correct the WIT, or leave out what the generator lacks; an interface can be split into several components."
             }
             Self::WitOfComponent => "Remove `wit` and `world`.",
             Self::Precompiled => "Pass the component itself: the host compiles it and caches the code.",

@@ -6,7 +6,7 @@ use crate::model::{Size, to_usize};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::precheck::Shape;
 use crate::sandbox::compile::{
-    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, Wit, module, precheck,
+    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, TextEncoding, Wit, module, precheck,
 };
 use crate::sandbox::component::{
     Codes, Component, Import, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
@@ -290,7 +290,7 @@ impl Sandbox {
         let LoadRequest { name, wit, guest } = *request;
         let (counts, Shape { form, strangers }) = precheck::precheck(&bytes, wit)?;
         let digest = module::identity(form, &bytes, wit);
-        let bytes = module::payload(bytes, wit);
+        let bytes = module::payload(bytes, wit, TextEncoding::Utf8);
         let source = Source { name, digest: &digest, bytes: &bytes };
         let code = self.first_code(guest, counts.features, source)?;
         // Compilation has validated the component, so its types are sound.

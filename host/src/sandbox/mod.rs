@@ -4,6 +4,7 @@
 mod load;
 mod code;
 mod compose;
+mod authoring;
 mod error;
 mod metering;
 mod kind;
@@ -43,9 +44,11 @@ pub use compile::CompilePool;
 pub use compile::CompileRequest;
 #[cfg(feature = "internals")]
 pub use compile::Proposal;
+pub use compile::{BindingsRequest, Generator, SourceFile};
 pub use compile::{Bounds, Exceeded, Link, Misfit};
-pub use compile::{Form, Wit, WitFile};
+pub use compile::{Form, TextEncoding, Wit, WitFile};
 pub use compile::{KeptComponents, code_files};
+pub use compile::{Skeleton, SkeletonLanguage, SkeletonRequest};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]

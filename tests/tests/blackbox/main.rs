@@ -60,6 +60,7 @@ mod pipelines;
 mod passed_on;
 mod plugins;
 mod policies;
+mod polyglot;
 mod printing;
 mod purity;
 mod unreachable;

@@ -1,7 +1,9 @@
 //! `new` creates pipelines that run as they stand: a task in each language, or the functions of a component.
 //! `build` knows the languages, and does nothing where a component is newer than its sources.
 
-use cascade_host_tests::{Host, Toolchain, build_preview1_guests, build_rust_guests};
+use cascade_host_tests::{
+    Host, Language, Toolchain, build_preview1_guests, build_rust_guests, build_variables,
+};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -11,13 +13,23 @@ fn create(folder: &Path, arguments: [&str; 2]) -> String {
     Host::new(["new", "words"]).args(arguments).within(folder).run().expect(0).stderr
 }
 
-/// Creates a pipeline in a language, runs and tests it, and builds it again after a change of its source.
-fn lives(language: &str, source: &str) {
+/// Adds variables by which builds keep what they compile.
+fn built(host: Host) -> Host {
+    build_variables().into_iter().fold(host, |host, (name, value)| host.env(name, &value))
+}
+
+/// Creates a pipeline in a language, runs and tests it, and builds it again after a change of its source. With a toolchain,
+/// its packages are those that other tests have installed.
+fn lives_with(language: &str, source: &str, toolchain: Option<Language>) {
     let place = tempfile::tempdir().expect("a folder");
     let said = create(place.path(), ["--lang", language]);
     assert!(said.contains(source) && said.contains("run --build words/manifest.toml"), "{said}");
     assert!(!said.contains("missing"), "{said}");
-    let run = || Host::new(["run", "--build", "words/manifest.toml"]).within(place.path()).run().expect(0);
+    if let Some(toolchain) = toolchain {
+        toolchain.install_into(&place.path().join("words"));
+    }
+    let run =
+        || built(Host::new(["run", "--build", "words/manifest.toml"])).within(place.path()).run().expect(0);
     let shown = run().json();
     assert_eq!(
         shown["words"],
@@ -35,9 +47,52 @@ fn lives(language: &str, source: &str) {
     run().says(["building words: "]);
 }
 
+/// As a new user does: the build installs the packages.
+fn lives(language: &str, source: &str) {
+    lives_with(language, source, None);
+}
+
+/// As before, with packages that are there already.
+fn lives_with_shared_packages(language: &str, source: &str) {
+    let toolchain = Language::of(language);
+    if !toolchain.is_declined() {
+        lives_with(language, source, Some(toolchain));
+    }
+}
+
 #[test]
 fn a_pipeline_in_rust_lives() {
     lives("rust", "src/lib.rs");
+}
+
+#[test]
+fn a_pipeline_in_c_lives() {
+    lives_with_shared_packages("c", "task.c");
+}
+
+#[test]
+fn a_pipeline_in_cpp_lives() {
+    lives_with_shared_packages("cpp", "task.cpp");
+}
+
+#[test]
+fn a_pipeline_in_zig_lives() {
+    lives_with_shared_packages("zig", "task.zig");
+}
+
+#[test]
+fn a_pipeline_in_go_lives() {
+    lives_with_shared_packages("go", "export_my_task_words/words.go");
+}
+
+#[test]
+fn a_pipeline_in_assemblyscript_lives() {
+    lives_with_shared_packages("assemblyscript", "task.ts");
+}
+
+#[test]
+fn a_pipeline_in_nim_lives() {
+    lives_with_shared_packages("nim", "task.nim");
 }
 
 #[test]
@@ -56,9 +111,7 @@ fn a_pipeline_in_javascript_lives() {
 
 #[test]
 fn a_pipeline_in_typescript_lives() {
-    if !Toolchain::JavaScript.is_declined() {
-        lives("ts", "task.ts");
-    }
+    lives_with_shared_packages("typescript", "task.ts");
 }
 
 #[test]

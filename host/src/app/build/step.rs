@@ -2,6 +2,7 @@
 //! `build_process` runs them.
 
 use crate::app::build::language::Language;
+use crate::app::build::script::script;
 use crate::graph::Manifests;
 use crate::manifest::Component;
 use crate::model::{Fault, Faults};
@@ -29,7 +30,7 @@ impl BuildStep {
         let path = component.path().map(|(path, _)| &**path);
         let (command, is_current) = match (language, path) {
             (Some(language), Some(path)) => {
-                (language.script(&beside(path, &folder)), language.is_current(&folder, path))
+                (script(language, &beside(path, &folder)), language.is_current(&folder, path))
             }
             _ => (build.to_owned(), false),
         };

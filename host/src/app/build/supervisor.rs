@@ -4,7 +4,7 @@
 
 use crate::app::build::process_tree;
 use crate::app::build::process_tree::Descendants;
-use crate::config::{Ignored, catch};
+use crate::config::{Ignored, catch, program_for_others};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, setsid, wait};
 use std::ffi::OsString;
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// The first argument that starts this binary as a supervisor. Users have no reason to type it.
 const SUPERVISOR_FLAG: &str = "--run-the-build-command";
+
+/// The variable by which a build command starts this host, for `bindings` and `wrap`.
+const HOST_VARIABLE: &str = "CASCADE_HOST";
 
 /// How long processes may take to end before they are killed.
 const GRACE: Duration = Duration::from_millis(500);
@@ -122,7 +125,9 @@ fn lock(has_ended: &Mutex<bool>) -> MutexGuard<'_, bool> {
 }
 
 fn start(command: &OsString, output: Stdio) -> io::Result<Child> {
-    Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stdout(output).spawn()
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(output);
+    shell.env(HOST_VARIABLE, program_for_others()?).spawn()
 }
 
 /// Executes the host's orders until the host has ended, then ends all processes and exits.

@@ -20,19 +20,19 @@ pub(crate) fn create(folder: &Path, files: &[NewFile]) -> Result<(), Refusal> {
         return Err(Refusal::new(format!("the folder `{}` has files already", folder.display()))
             .help("choose a name that is not taken, or empty the folder"));
     }
-    for (path, text) in files {
+    for NewFile { path, content } in files {
         let path = folder.join(path);
-        write(&path, text).map_err(|error| refusal(&path).caused_by(error))?;
+        write(&path, content).map_err(|error| refusal(&path).caused_by(error))?;
     }
     Ok(())
 }
 
 /// Writes a file that must not exist: what somebody else put there meanwhile stays.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    File::create_new(path)?.write_all(text.as_bytes())
+    File::create_new(path)?.write_all(content)
 }
 
 fn refusal(path: &Path) -> Refusal {
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn folders_that_are_used_are_left_alone() {
         let place = tempfile::tempdir().unwrap();
-        let files = [("a.txt", "a".to_owned()), ("b/c.txt", "c".to_owned())];
+        let files = [NewFile::new("a.txt", "a"), NewFile::new("b/c.txt", "c")];
         let new = place.path().join("x/new");
         create(&new, &files).unwrap();
         assert_eq!(fs::read_to_string(new.join("b/c.txt")).unwrap(), "c");

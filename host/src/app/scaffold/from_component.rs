@@ -18,15 +18,19 @@ pub(crate) struct Existing<'a> {
     pub(crate) component: &'a Name,
     /// The keys that say where it comes from, and which one it is.
     pub(crate) source: &'a [(&'static str, String)],
+    /// The language that builds it, if that is known.
+    pub(crate) build: Option<&'a str>,
     /// The component itself.
     pub(crate) loaded: &'a Component,
 }
 
 /// Returns the manifest. It has no faults; whether the tasks accept the example arguments is theirs to say.
 pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
-    let Existing { name, component, source, loaded } = existing;
+    let Existing { name, component, source, build, loaded } = existing;
     let mut out = format!("cascade = 1\nname = {}\n\n[components.{component}]\n", quoted(name));
-    source.iter().for_each(|(key, text)| out.push_str(&format!("{key} = {}\n", quoted(text))));
+    let build = build.iter().map(|build| ("build", *build));
+    let keys = source.iter().map(|(key, text)| (*key, text.as_str())).chain(build);
+    keys.for_each(|(key, text)| out.push_str(&format!("{key} = {}\n", quoted(text))));
     imports(&mut out, existing);
     grants(&mut out, existing);
     let is_of_toolchain =

@@ -2,16 +2,16 @@
 //! The layout is in `print/signature` and `print/builtins`.
 
 use crate::app;
-use crate::app::{Error, Refusal};
+use crate::app::Error;
 use crate::cli::args::InspectArguments;
 use crate::cli::commands::named_component::NamedComponent;
 use crate::cli::commands::output::{print, print_json};
+use crate::cli::commands::wit::read_wit;
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, builtins, signature};
 use crate::cli::process::{Exit, stdout_style};
 use crate::model::{Digest, Grant, STD};
-use crate::sandbox::{Import, LoadRequest, Offer, Wit};
-use std::path::Path;
+use crate::sandbox::{Import, LoadRequest, Offer};
 
 /// Shows the signature of a component.
 pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exit, Error> {
@@ -28,7 +28,7 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     let NamedComponent { bytes, file, name, .. } = NamedComponent::read(ctx, &sandbox, path)?;
     // What a manifest pins is the file: the identity of a module has more in it.
     let digest = Digest::of_bytes(&bytes);
-    let wit = arguments.wit.as_deref().map(|path| wit(path, arguments.world.as_deref())).transpose()?;
+    let wit = arguments.wit.as_deref().map(|path| read_wit(path, arguments.world.as_deref())).transpose()?;
     let request = LoadRequest { name: &file, wit: wit.as_ref(), ..LoadRequest::PLAIN };
     let loaded = sandbox.load_as(bytes, &request);
     ctx.print_warnings(&sandbox);
@@ -48,15 +48,6 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
     } else {
         print(signature::render(&inspection, stdout_style()).as_bytes())
     }
-}
-
-fn wit(path: &Path, world: Option<&str>) -> Result<Wit, Refusal> {
-    let packages = app::read_wit(path).map_err(|error| {
-        Refusal::new(format!("cannot read the WIT `{}`", path.display()))
-            .help("name a folder with `.wit` files, or one such file")
-            .caused_by(error)
-    })?;
-    Ok(Wit { packages, world: world.map(str::to_owned) })
 }
 
 fn import(component: &str, import: &Import) -> ImportRow {

@@ -2,13 +2,14 @@
 //! `app/scaffold` has the files.
 
 use crate::app;
-use crate::app::{Error, Existing, Language, NewFile, Refusal};
-use crate::cli::args::NewArguments;
+use crate::app::{Error, Existing, FromWit, Language, NewFile, Refusal};
+use crate::cli::authoring::NewArguments;
 use crate::cli::commands::named_component::{NamedComponent, Pinned};
+use crate::cli::commands::wit::read_wit;
 use crate::cli::context::Context;
 use crate::cli::process::Exit;
 use crate::model::Remote;
-use crate::sandbox::LoadRequest;
+use crate::sandbox::{LoadRequest, SkeletonRequest};
 use std::path::{Component, Path, PathBuf};
 
 /// Creates the folder, and says what to do next.
@@ -18,10 +19,13 @@ pub(crate) fn new(ctx: &Context, arguments: &NewArguments) -> Result<Exit, Error
         let refusal = Refusal::new(format!("`{}` names no folder", folder.display()));
         return Err(refusal.help("give a name: `cascade-host new words --lang rust`").into());
     };
-    let files = match (arguments.lang, &arguments.from) {
-        (Some(language), _) => app::files_for(language, name),
-        (None, Some(component)) => vec![("manifest.toml", for_component(ctx, (folder, name), component)?)],
-        (None, None) => Vec::new(), // clap demands one of them
+    let files = match (arguments.lang, &arguments.wit, &arguments.from) {
+        (Some(language), Some(wit), _) => for_wit(ctx, (name, language), (wit, arguments.world.as_deref()))?,
+        (Some(language), None, _) => app::files_for(language, name),
+        (None, _, Some(component)) => {
+            vec![NewFile::new("manifest.toml", for_component(ctx, (folder, name), component)?)]
+        }
+        (None, _, None) => Vec::new(), // clap demands one of them
     };
     app::create(folder, &files)?;
     report(ctx, arguments, &files);
@@ -39,7 +43,13 @@ fn for_component(ctx: &Context, (folder, name): (&Path, &str), path: &Path) -> R
         Some(pinned) => pinned_source(&pinned),
         None => vec![("path", file_source(folder, path)?)],
     };
-    Ok(app::manifest_for(&Existing { name, component: &component, source: &source, loaded: &loaded }))
+    Ok(app::manifest_for(&Existing {
+        name,
+        component: &component,
+        source: &source,
+        build: None,
+        loaded: &loaded,
+    }))
 }
 
 fn file_source(folder: &Path, path: &Path) -> Result<String, Refusal> {
@@ -58,6 +68,27 @@ fn pinned_source(Pinned { from, component }: &Pinned) -> Vec<(&'static str, Stri
     vec![source, ("sha256", component.to_string())]
 }
 
+/// Returns the files of a folder for an interface that exists.
+fn for_wit(
+    ctx: &Context,
+    (name, language): (&str, Language),
+    (path, world): (&Path, Option<&str>),
+) -> Result<Vec<NewFile>, Error> {
+    let by_hand = || {
+        Refusal::new(format!("`--wit` cannot begin a task in {}", language.name())).help(format!(
+            "see how its types are written: `cascade-host new {name} --lang {}`",
+            language.key()
+        ))
+    };
+    let skeleton_language = app::skeleton_language(language).ok_or_else(by_hand)?;
+    let wit = read_wit(path, world)?;
+    let sandbox = ctx.open_sandbox()?;
+    let skeleton = sandbox.skeleton(SkeletonRequest { language: skeleton_language, wit: wit.clone() })?;
+    let loaded = sandbox.load(skeleton.component.clone().into())?;
+    let wit = (path, wit.packages.as_slice());
+    Ok(app::files_from_wit(&FromWit { name, language, wit, skeleton: &skeleton, loaded: &loaded }))
+}
+
 /// Returns the path of a file as it reads in a new folder: with `..` for each of the folder's own parts.
 fn from_folder(folder: &Path, path: &Path) -> PathBuf {
     let is_plain =
@@ -74,7 +105,7 @@ fn from_folder(folder: &Path, path: &Path) -> PathBuf {
 fn report(ctx: &Context, arguments: &NewArguments, files: &[NewFile]) {
     let folder = &arguments.name;
     let manifest = folder.join("manifest.toml");
-    let names: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+    let names: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let mut text = format!("created {}: {}\n", folder.display(), names.join(", "));
     for tool in arguments.lang.map(Language::missing_tools).unwrap_or_default() {
         text.push_str(&format!("missing {}: {}\n", tool.name, tool.install));

@@ -25,6 +25,10 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Lock(lock) => {
             during("pinning", &lock.manifest, "some pins may be missing; run the command again")
         }
+        Command::Bindings(bindings) => {
+            during("writing bindings of", &bindings.wit, "some may be missing; run the command again")
+        }
+        Command::Wrap(wrap) => during("wrapping", &wrap.module, again),
         Command::Build(build) => {
             during("building", &build.manifest, "some components are not built; run the command again")
         }
@@ -100,6 +104,8 @@ mod tests {
             "plan m",
             "test m",
             "inspect c",
+            "bindings --lang c w",
+            "wrap m -o t",
             "build m",
             "lock m",
             "output r",

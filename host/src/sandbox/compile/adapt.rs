@@ -2,7 +2,7 @@
 //! `module` has checked the names of the module before; the compiler validates the outcome.
 
 use crate::model::nearest;
-use crate::sandbox::compile::bundle::{Bundle, Wit, WitFile};
+use crate::sandbox::compile::bundle::{Bundle, TextEncoding, Wit, WitFile};
 use crate::sandbox::compile::exit::with_status;
 use crate::sandbox::compile::module::{PREVIEW1, facts};
 use crate::sandbox::compile::stubs::stubs;
@@ -14,10 +14,14 @@ use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId}
 
 /// Returns the component to compile: the payload itself, or what the module in it becomes. The error is for the user.
 pub(crate) fn component_of(payload: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    if let Some(Bundle { module, wit }) = Bundle::parse(payload) {
+    if let Some(Bundle { module, wit, encoding }) = Bundle::parse(payload) {
         let (resolve, world) = resolve(wit)?;
         let mut module = module.to_vec();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        let encoding = match encoding {
+            TextEncoding::Utf8 => StringEncoding::UTF8,
+            TextEncoding::Utf16 => StringEncoding::UTF16,
+        };
+        embed_component_metadata(&mut module, &resolve, world, encoding)
             .map_err(|error| format!("{error:#}"))?;
         drop(resolve);
         return adapted(&module).map(Cow::Owned);
@@ -31,7 +35,8 @@ pub(crate) fn component_of(payload: &[u8]) -> Result<Cow<'_, [u8]>, String> {
 /// Error of a module that cannot be adapted, and has no memory.
 const NO_MEMORY: &str = "the module exports no `memory`, and the adapter from WASI preview 1 needs one: compilers export it by default";
 
-fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
+/// Returns the component that a module with its interface becomes. The error is for the user.
+pub(crate) fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
     let facts = facts(module).map_err(|error| error.to_string())?;
     let form = facts.form();
     let with_status = with_status(module)?;
@@ -51,7 +56,7 @@ fn adapted(module: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Parses the files and chooses the world.
-fn resolve(wit: Wit) -> Result<(Resolve, WorldId), String> {
+pub(crate) fn resolve(wit: Wit) -> Result<(Resolve, WorldId), String> {
     let mut resolve = Resolve::new();
     let mut packages = wit.packages.into_iter();
     let main = packages.next().unwrap_or_default();
@@ -81,7 +86,10 @@ fn choose_world(resolve: &Resolve, main: PackageId, name: Option<&str>) -> Resul
     match name {
         None if package.worlds.len() > 1 => {
             let first = known().next().unwrap_or_default();
-            Err(format!("the WIT has the worlds {}: choose one with `world = \"{first}\"`", list()))
+            Err(format!(
+                "the WIT has the worlds {}: choose one with `world = \"{first}\"` or `--world {first}`",
+                list()
+            ))
         }
         None => {
             package.worlds.values().next().copied().ok_or_else(|| format!("`{}` has no world", package.name))

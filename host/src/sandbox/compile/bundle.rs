@@ -5,7 +5,7 @@ use crate::model::{Digest, Digester};
 use serde::{Deserialize, Serialize};
 
 /// First bytes of a bundle, with its version. No WebAssembly begins like this.
-const MAGIC: &[u8] = b"\0cascade module 1\n";
+const MAGIC: &[u8] = b"\0cascade module 2\n";
 
 /// WIT that a manifest names for a core module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,16 @@ fn count<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
+/// Encoding of the strings in the memory of a module.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TextEncoding {
+    /// UTF-8, as most languages have it.
+    #[default]
+    Utf8,
+    /// UTF-16.
+    Utf16,
+}
+
 /// A module with its WIT.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Bundle<'a> {
@@ -53,6 +63,8 @@ pub(crate) struct Bundle<'a> {
     pub(crate) module: &'a [u8],
     /// Its WIT.
     pub(crate) wit: Wit,
+    /// Encoding of its strings.
+    pub(crate) encoding: TextEncoding,
 }
 
 impl<'a> Bundle<'a> {
@@ -89,9 +101,11 @@ mod tests {
     #[test]
     fn bundle_round_trips_and_a_module_is_no_bundle() {
         let wit = wit(&["a", "b"], Some("task"));
-        let bytes = Bundle { module: b"\0asm\x01\0\0\0", wit: wit.clone() }.to_bytes();
+        let bytes =
+            Bundle { module: b"\0asm\x01\0\0\0", wit: wit.clone(), encoding: TextEncoding::Utf16 }.to_bytes();
         let bundle = Bundle::parse(&bytes).unwrap();
         assert_eq!((bundle.module, bundle.wit), (&b"\0asm\x01\0\0\0"[..], wit));
+        assert_eq!(bundle.encoding, TextEncoding::Utf16);
         assert!(Bundle::parse(b"\0asm\x01\0\0\0").is_none());
         assert!(Bundle::parse(&bytes[..bytes.len() - 1]).is_none());
         assert!(Bundle::parse(b"").is_none());

@@ -1,16 +1,22 @@
-//! Choice of compiler and composer: a worker process that is ended at its bounds, or this process.
+//! Choice of where components are compiled and made: a worker process that is ended at its bounds, or this process.
 //! `worker` is that process, `worker_process` watches it from outside, and `code_cache` keeps the code.
 
 use crate::sandbox::compile::adapt::component_of;
+use crate::sandbox::compile::bindings::{BindingsRequest, SourceFile};
 use crate::sandbox::compile::bounds::Exceeded;
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::compile::features::{Refused, precompile};
 use crate::sandbox::compile::pool::CompilePool;
+use crate::sandbox::compile::skeleton::{Skeleton, SkeletonRequest};
+use crate::sandbox::compile::worker::Job;
 use crate::sandbox::compile::worker_process;
 use crate::sandbox::engine::Engines;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::kind::{CodeKind, EngineKind};
 use crate::sandbox::scratch;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
@@ -50,22 +56,70 @@ impl Compiler {
 
     /// Composes components to one.
     pub(crate) fn compose(&self, composition: Composition<'_>) -> Result<Vec<u8>, LoadError> {
-        let pool = match self {
-            Self::InProcess => return composition.compose().map_err(LoadError::Misfit),
-            Self::Child(pool) => pool,
-        };
-        let encoded = rmp_serde::to_vec(&composition).map_err(|error| LoadError::Compiler(error.into()))?;
-        drop(composition);
-        let mut file = scratch::in_memory().map_err(|error| LoadError::Compiler(error.into()))?;
-        worker_process::compose(pool, &encoded, &file)?;
-        drop(encoded);
-        let mut composed = Vec::new();
-        let max = pool.bounds.component;
-        let read = file.rewind().and_then(|()| file.take(max.as_bytes() + 1).read_to_end(&mut composed));
-        read.map_err(|error| LoadError::Compiler(error.into()))?;
-        if u64::try_from(composed.len()).is_ok_and(|size| size > max.as_bytes()) {
-            return Err(Exceeded::Component(max).into());
+        match self {
+            Self::InProcess => composition.compose().map_err(LoadError::Misfit),
+            Self::Child(pool) => {
+                let input = encoded(&composition)?;
+                drop(composition);
+                made(pool, Job::Compose, input, worker_process::misfit)
+            }
         }
-        Ok(composed)
     }
+
+    /// Makes a component of the payload of a module.
+    pub(crate) fn wrap(&self, payload: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let refused = |text: String| LoadError::Adapt(text.into());
+        match self {
+            Self::InProcess => component_of(payload).map(Cow::into_owned).map_err(refused),
+            Self::Child(pool) => made(pool, Job::Wrap, payload, refused),
+        }
+    }
+
+    /// Writes the bindings of a world.
+    pub(crate) fn bindings(&self, request: BindingsRequest) -> Result<Vec<SourceFile>, LoadError> {
+        match self {
+            Self::InProcess => request.generate().map_err(unwritable),
+            Self::Child(pool) => decoded(&made(pool, Job::Bindings, encoded(&request)?, unwritable)?),
+        }
+    }
+
+    /// Writes the beginning of a task for a world.
+    pub(crate) fn skeleton(&self, request: SkeletonRequest) -> Result<Skeleton, LoadError> {
+        match self {
+            Self::InProcess => request.write().map_err(unwritable),
+            Self::Child(pool) => decoded(&made(pool, Job::Skeleton, encoded(&request)?, unwritable)?),
+        }
+    }
+}
+
+fn unwritable(text: String) -> LoadError {
+    LoadError::Sources(text.into())
+}
+
+fn encoded(request: &impl Serialize) -> Result<Vec<u8>, LoadError> {
+    rmp_serde::to_vec(request).map_err(|error| LoadError::Compiler(error.into()))
+}
+
+fn decoded<T: DeserializeOwned>(made: &[u8]) -> Result<T, LoadError> {
+    rmp_serde::from_slice(made).map_err(|error| LoadError::Compiler(error.into()))
+}
+
+/// Returns what a worker process makes of the input, at most the size of a component.
+fn made(
+    pool: &CompilePool,
+    job: Job,
+    input: impl AsRef<[u8]>,
+    refused: impl FnOnce(String) -> LoadError,
+) -> Result<Vec<u8>, LoadError> {
+    let mut file = scratch::in_memory().map_err(|error| LoadError::Compiler(error.into()))?;
+    worker_process::make(pool, job, (input.as_ref(), &file), refused)?;
+    drop(input);
+    let mut made = Vec::new();
+    let max = pool.bounds.component;
+    let read = file.rewind().and_then(|()| file.take(max.as_bytes() + 1).read_to_end(&mut made));
+    read.map_err(|error| LoadError::Compiler(error.into()))?;
+    if u64::try_from(made.len()).is_ok_and(|size| size > max.as_bytes()) {
+        return Err(Exceeded::Component(max).into());
+    }
+    Ok(made)
 }

@@ -3,10 +3,9 @@
 
 use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::misfit::{Link, Misfit};
+use crate::sandbox::compile::panics::caught;
 use serde::{Deserialize, Serialize};
-use std::any::Any;
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, InstantiationArgumentError, NodeId};
 
@@ -32,8 +31,7 @@ impl Composition<'_> {
     /// Composes the parts, and returns the bytes of the new component.
     pub(crate) fn compose(self) -> Result<Vec<u8>, Misfit> {
         // The crate panics at what it does not support, such as interfaces without a name that share resources.
-        let composed = catch_unwind(AssertUnwindSafe(move || self.build()));
-        composed.unwrap_or_else(|panic| Err(unsupported(&*panic)))
+        caught(move || self.build()).unwrap_or_else(|panic| Err(unsupported(&panic)))
     }
 
     fn build(self) -> Result<Vec<u8>, Misfit> {
@@ -72,12 +70,8 @@ impl Composition<'_> {
     }
 }
 
-fn unsupported(panic: &(dyn Any + Send)) -> Misfit {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-    Misfit::Other(format!(
-        "composing does not support these components: {}",
-        text.unwrap_or("no reason given")
-    ))
+fn unsupported(panic: &str) -> Misfit {
+    Misfit::Other(format!("composing does not support these components: {panic}"))
 }
 
 fn other(error: impl std::fmt::Display) -> Misfit {

@@ -2,7 +2,7 @@
 //! `precheck` walks the sections, and `adapt` makes a component of the module in the process that compiles it.
 
 use crate::model::{Digest, Digester};
-use crate::sandbox::compile::bundle::{Bundle, Wit};
+use crate::sandbox::compile::bundle::{Bundle, TextEncoding, Wit};
 use crate::sandbox::error::LoadError;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -68,10 +68,10 @@ pub(crate) fn identity(form: Form, bytes: &[u8], wit: Option<&Wit>) -> Digest {
 }
 
 /// Returns the input of a compiler: a component or module as it is, or a module in a bundle with its WIT.
-pub(crate) fn payload(bytes: Bytes, wit: Option<&Wit>) -> Bytes {
+pub(crate) fn payload(bytes: Bytes, wit: Option<&Wit>, encoding: TextEncoding) -> Bytes {
     match wit {
         None => bytes,
-        Some(wit) => Bundle { module: &bytes, wit: wit.clone() }.to_bytes().into(),
+        Some(wit) => Bundle { module: &bytes, wit: wit.clone(), encoding }.to_bytes().into(),
     }
 }
 

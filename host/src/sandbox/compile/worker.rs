@@ -3,14 +3,19 @@
 
 use crate::model::{Size, try_threads};
 use crate::sandbox::compile::adapt::component_of;
+use crate::sandbox::compile::bindings::BindingsRequest;
 use crate::sandbox::compile::bounds::MAX_CODE_SIZE;
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::compile::features::{Proposal, Refused, precompile};
+use crate::sandbox::compile::skeleton::SkeletonRequest;
 use crate::sandbox::engine;
 use crate::sandbox::engine::Threads;
 use crate::sandbox::kind::CodeKind;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::io::{Read, Write};
@@ -68,6 +73,12 @@ pub(crate) enum Job {
     Compile(CodeKind),
     /// Composes components to one.
     Compose,
+    /// Makes a component of a module.
+    Wrap,
+    /// Writes the bindings of a world.
+    Bindings,
+    /// Writes the beginning of a task for a world.
+    Skeleton,
 }
 
 impl CompileRequest {
@@ -79,6 +90,9 @@ impl CompileRequest {
         }
         let job = match words.next()?.as_str() {
             "compose" => Job::Compose,
+            "wrap" => Job::Wrap,
+            "bindings" => Job::Bindings,
+            "skeleton" => Job::Skeleton,
             kind => Job::Compile(CodeKind::from_words(kind)?),
         };
         let threads = match words.next()?.as_str() {
@@ -95,6 +109,9 @@ impl CompileRequest {
         let job = match self.job {
             Job::Compile(kind) => kind.words(),
             Job::Compose => "compose".to_owned(),
+            Job::Wrap => "wrap".to_owned(),
+            Job::Bindings => "bindings".to_owned(),
+            Job::Skeleton => "skeleton".to_owned(),
         };
         let threads = match self.threads {
             Threads::One => "one",
@@ -144,6 +161,9 @@ impl CompileRequest {
                 (code, (actual != kind).then_some(actual))
             }
             Job::Compose => (compose(&input_bytes)?, None),
+            Job::Wrap => (wrapped(&input_bytes).map_err(CompileFailure::Unadapted)?, None),
+            Job::Bindings => (written(&input_bytes, BindingsRequest::generate)?, None),
+            Job::Skeleton => (written(&input_bytes, SkeletonRequest::write)?, None),
         };
         output.write_all(&result).and_then(|()| output.flush()).map_err(CompileFailure::Unwritten)?;
         Ok(other)
@@ -182,10 +202,30 @@ fn compile(kind: CodeKind, threads: Threads, payload: &[u8]) -> Result<(CodeKind
 /// Composes components. A misfit is written to stderr as JSON.
 fn compose(composition: &[u8]) -> Result<Vec<u8>, CompileFailure> {
     let composition: Composition<'_> = rmp_serde::from_slice(composition).map_err(io::Error::other)?;
-    // A panic is a misfit, and the only text on stderr.
-    std::panic::set_hook(Box::new(|_| {}));
+    print_no_panics();
     let refused = |misfit| CompileFailure::Refused(serde_json::to_string(&misfit).unwrap_or_default());
     composition.compose().map_err(refused)
+}
+
+/// Makes a component of a module.
+fn wrapped(payload: &[u8]) -> Result<Vec<u8>, String> {
+    component_of(payload).map(Cow::into_owned)
+}
+
+/// Decodes a request, and encodes what is written for it. A refusal is the text on stderr.
+fn written<R: DeserializeOwned, W: Serialize>(
+    request: &[u8],
+    write: impl FnOnce(R) -> Result<W, String>,
+) -> Result<Vec<u8>, CompileFailure> {
+    let request = rmp_serde::from_slice(request).map_err(io::Error::other)?;
+    print_no_panics();
+    let written = write(request).map_err(CompileFailure::Refused)?;
+    Ok(rmp_serde::to_vec(&written).map_err(io::Error::other)?)
+}
+
+/// Keeps panics off stderr: one that is caught is an error like others, whose text is the only one there.
+fn print_no_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
 }
 
 /// Returns how many threads to compile with: one if the system refuses threads, which would fail later.

@@ -133,15 +133,25 @@ fn rewind(mut output: &File) -> io::Result<()> {
     output.rewind()
 }
 
-/// Composes components in a worker process, which writes the new component to `output`.
-pub(crate) fn compose(pool: &CompilePool, composition: &[u8], output: &File) -> Result<(), LoadError> {
-    let misfit = |text: String| match serde_json::from_str(&text) {
+/// Does another job than compiling in a worker process, which writes the outcome to `output`. `refused` builds the error
+/// from its text if it refuses the input.
+pub(crate) fn make(
+    pool: &CompilePool,
+    job: Job,
+    (input, output): (&[u8], &File),
+    refused: impl FnOnce(String) -> LoadError,
+) -> Result<(), LoadError> {
+    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+    let work = Work { job, threads: Threads::One, time: pool.bounds.time };
+    run(pool, work, (input, output), &patience, refused).map(drop)
+}
+
+/// Builds the error of components that do not fit together from the text of a worker.
+pub(crate) fn misfit(text: String) -> LoadError {
+    match serde_json::from_str(&text) {
         Ok(misfit) => LoadError::Misfit(misfit),
         Err(_) => LoadError::Misfit(Misfit::Other(text)),
-    };
-    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
-    let work = Work { job: Job::Compose, threads: Threads::One, time: pool.bounds.time };
-    run(pool, work, (composition, output), &patience, misfit).map(drop)
+    }
 }
 
 /// Runs a worker process. `refused` builds the error from its text if it refuses the input. Returns the kind of the code
