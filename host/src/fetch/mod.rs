@@ -1,5 +1,8 @@
 //! Fetches components from OCI registries and web servers, checks their digests, and keeps them.
 //! `app` decides what is fetched and words the faults; `sandbox` has the connections and the folder.
+//!
+//! A pull is three requests over the client that notifications have too: the crates for registries would bring some 40 more,
+//! and a second client beside the one that checks addresses.
 
 mod fetcher;
 mod fetched;
