@@ -13,6 +13,8 @@ pub mod port;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod own_backend_tests;
+#[cfg(test)]
 mod source_tests;
 
 pub use error::{Error, ErrorKind};

@@ -15,6 +15,7 @@ mod doctor;
 mod effects;
 mod events_file;
 mod finally;
+mod endings;
 mod example_pipelines;
 mod examples;
 mod faults;
