@@ -7,7 +7,7 @@ use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
-use crate::manifest::source_keys::{component_source, reject_build};
+use crate::manifest::source_keys::{component_source, without_build};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Component, WitSource};
 use crate::model::{Digest, Fault, Spanned};
@@ -29,7 +29,7 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
         );
     }
     let build = table.optional(reader, "build", filled).map(|command| command.value);
-    reject_build(reader, (source.as_ref(), table.slot("build").as_ref()), &owner);
+    let source = without_build(reader, (source, table.slot("build").as_ref()), &owner);
     let folder = table.optional(reader, "build-dir", filled);
     let mut imports = table.slot("imports").map(|slot| imports(reader, &slot)).unwrap_or_default();
     let mut grants = table.slot("grants").map(|slot| grants(reader, &slot)).unwrap_or_default();

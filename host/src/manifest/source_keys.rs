@@ -69,17 +69,16 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<ComponentSour
     }
 }
 
-/// Reports `build` beside a source from elsewhere.
-pub(crate) fn reject_build(
+/// Returns the source of a component, unless it comes from elsewhere and has a `build`, which is reported.
+pub(crate) fn without_build(
     reader: &mut Reader<'_>,
-    (source, build): (Option<&Spanned<ComponentSource>>, Option<&Slot<'_>>),
+    (source, build): (Option<Spanned<ComponentSource>>, Option<&Slot<'_>>),
     owner: &str,
-) {
-    if let (Some(source), Some(build)) = (source.filter(|source| source.value.path().is_none()), build) {
-        let fault = Fault::spanned(build.key.clone(), format!("{owner} has `build`, but is not built here"));
-        let fault = fault.related(source.span.clone(), "it comes from here");
-        reader.fault::<()>(
-            fault.help("remove `build`, or replace the source by the `path` of the file that it creates"),
-        );
-    }
+) -> Option<Spanned<ComponentSource>> {
+    let source = source?;
+    let Some(build) = build.filter(|_| source.value.path().is_none()) else { return Some(source) };
+    let fault = Fault::spanned(build.key.clone(), format!("{owner} has `build`, but is not built here"));
+    let fault = fault.related(source.span, "it comes from here");
+    reader
+        .fault(fault.help("remove `build`, or replace the source by the `path` of the file that it creates"))
 }
