@@ -41,6 +41,7 @@ mod plan;
 mod state;
 mod cache;
 mod events;
+mod fetch;
 mod sandbox;
 mod engine;
 mod config;

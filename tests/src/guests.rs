@@ -85,9 +85,19 @@ pub fn build_plugins() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let plugins = repository().join("plugins");
-        cargo_wasm(&plugins, WASI, &[]);
+        // SQLite needs a compiler of C for wasm: `build_sql`.
+        cargo_wasm(&plugins, WASI, &["--workspace", "--exclude", "sql-tasks"]);
         plugins.join("target").join(WASI).join("release")
     })
+}
+
+/// Builds the plugin `sql` by its script, whose compiler comes from PyPI.
+pub fn build_sql() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let script = repository().join("plugins/sql/build.sh");
+    let mut build = Command::new(script);
+    build.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
+    BUILT.get_or_init(|| run(&mut build, "apt-get install python3-venv"));
 }
 
 /// Builds the Python guest, and returns its component.

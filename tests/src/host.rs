@@ -63,6 +63,19 @@ fn binary() -> &'static PathBuf {
     })
 }
 
+/// Variables of other programs that the host reads.
+const OTHERS: [&str; 9] = [
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "XDG_CONFIG_HOME",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "DOCKER_CONFIG",
+];
+
 impl Host {
     /// Creates a command with arguments. None of the host's own variables is inherited.
     #[expect(
@@ -72,9 +85,7 @@ impl Host {
     pub fn new<const N: usize>(arguments: [&str; N]) -> Self {
         let mut command = Command::new(binary());
         for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
-            if name.starts_with("CASCADE_")
-                || ["NO_COLOR", "CLICOLOR_FORCE", "XDG_CONFIG_HOME"].contains(&name.as_str())
-            {
+            if name.starts_with("CASCADE_") || OTHERS.contains(&name.as_str()) {
                 command.env_remove(name);
             }
         }

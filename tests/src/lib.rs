@@ -11,6 +11,7 @@ mod waiting;
 mod project;
 mod proxy;
 mod receiver;
+mod registry;
 mod server;
 mod service;
 mod toolchains;
@@ -20,7 +21,7 @@ pub use examples::build_example;
 pub use guests::{
     Toolchain, assemble, build_javascript, build_javascript_later, build_javascript_shapes, build_plugins,
     build_preview1_guests, build_python, build_python_later, build_python_shapes, build_rust_guests,
-    is_declined, python_client, repository,
+    build_sql, is_declined, python_client, repository,
 };
 pub use host::{Finished, Host, Running};
 pub use modules::{with_section, without_interface};
@@ -28,6 +29,7 @@ pub use packages::{Package, Published, Registry, fetch, install_program, package
 pub use project::{Events, Project};
 pub use proxy::Proxy;
 pub use receiver::{Answer, Received, Receiver};
+pub use registry::{INDEX, LAYER, OciRegistry, digest, sha256};
 pub use server::{Redis, free_port};
 pub use service::{Reply, Service};
 pub use toolchains::{LANGUAGES, Language, build_variables, polyglot_folder};

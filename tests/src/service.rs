@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Reply {
     status: u16,
     head: String,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Reply {
     /// Creates an answer without further headers.
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, head: String::new(), body: body.into() }
     }
 
@@ -50,10 +50,10 @@ impl Service {
                 of_thread.lock().unwrap_or_else(PoisonError::into_inner).push(request);
                 let length = body.len();
                 // A client that has gone away sees no answer, and needs none.
-                drop(write!(
-                    client,
-                    "HTTP/1.1 {status} X\r\nconnection: close\r\n{head}content-length: {length}\r\n\r\n{body}"
-                ));
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nconnection: close\r\n{head}content-length: {length}\r\n\r\n"
+                );
+                drop(client.write_all(head.as_bytes()).and_then(|()| client.write_all(&body)));
             }
         });
         Self { port, received }

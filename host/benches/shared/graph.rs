@@ -2,7 +2,7 @@
 //! The benchmarks define what they measure.
 
 use bytes::Bytes;
-use cascade_host::internals::engine::{self, Ended, Engine, Interrupt, Shown};
+use cascade_host::internals::engine::{self, Ended, Engine, Interrupt, Shown, WhenInterrupted};
 use cascade_host::internals::events::{JsonLines, Recorder};
 use cascade_host::internals::graph;
 use cascade_host::internals::invoke::Invoker;
@@ -124,6 +124,8 @@ impl OpenedRun<'_> {
             seed: 1,
             verification: engine::Verification::None,
             reserved: None,
+            notes: None,
+            when_interrupted: WhenInterrupted::Kept,
             shown: Shown::default(),
         };
         let since = Instant::now();

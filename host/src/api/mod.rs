@@ -12,6 +12,10 @@ mod error;
 pub mod port;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod own_backend_tests;
+#[cfg(test)]
+mod source_tests;
 
 pub use error::{Error, ErrorKind};
 pub use events::Events;

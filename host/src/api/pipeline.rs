@@ -4,6 +4,7 @@
 use crate::api::{Error, Host};
 use crate::app;
 use crate::app::{Builds, Checked};
+use crate::fetch::Fetcher;
 use crate::graph::Resolved;
 use crate::plan::InputKind;
 use std::fmt;
@@ -54,7 +55,8 @@ impl Pipeline {
     }
 
     pub(crate) fn check(host: &Host, resolved: Resolved) -> Result<Self, Error> {
-        let checked = app::check(resolved, host.sandbox(), host.variables(), Builds::NotRun)?;
+        let fetcher = Fetcher::new(host.settings(), host.variables(), host.sandbox());
+        let checked = app::check(resolved, (host.sandbox(), &fetcher), host.variables(), Builds::NotRun)?;
         Ok(Self { host: host.clone(), checked: Arc::new(checked) })
     }
 

@@ -6,12 +6,10 @@ use crate::api::report::FailureLog;
 use crate::api::storage::Choice;
 use crate::api::{Error, Events, Pipeline, Report, ResultCache, RunHandle, State};
 use crate::app;
-use crate::app::{
-    Others, Params, Refusal, RunRequest, Session, SessionRequest, StateBackend, WhenInterrupted,
-};
+use crate::app::{Others, Params, Refusal, RunRequest, Session, SessionRequest, StateBackend};
 use crate::cache::{Cache, with_ttl};
 use crate::config::host_id;
-use crate::engine::{Interrupt, Verification};
+use crate::engine::{Interrupt, Verification, WhenInterrupted};
 use crate::events::{Fact, Recorder, Sink};
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, SystemClock};
 use crate::plan::Supplied;

@@ -28,13 +28,13 @@ const COMPONENT: &str = r#"(component
 
 const HEAD: &str = "cascade = 1\nname = \"t\"\ncomponents.c.path = \"c.wasm\"\n";
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("c.wasm"), wat::parse_str(COMPONENT).unwrap()).unwrap();
     folder
 }
 
-fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host::builder().jobs(2).memory("256MiB").build().unwrap()
 }
 

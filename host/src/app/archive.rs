@@ -316,6 +316,7 @@ fn open_state(note: &Note, run: &RunSummary) -> TaskState {
         // A note that reports an end may arrive before the result, since both travel separately. Until then the node
         // counts as running.
         Phase::Ready | Phase::Running | Phase::Done | Phase::Cached if is_alive => TaskState::Running,
+        Phase::Skipped => TaskState::Open, // in an earlier session
         Phase::Failed if note.failure.as_ref().is_none_or(|(class, _)| *class != FailureClass::Cancelled) => {
             TaskState::Open // failed in an earlier session, and will run again
         }

@@ -5,11 +5,15 @@ use crate::app::build::BUILD_LEFT_NO_FILE;
 use crate::app::component_file::read_component;
 use crate::app::imports::Supply;
 use crate::app::parallel_map::parallel_map;
+use crate::app::pinned::{accepting, not_pinned};
+use crate::app::remote_components::{Arrival, RemoteComponent, fetch_all};
 use crate::app::wit_files::read_wit;
 use crate::app::{Error, Refusal, grant_check, grants, imports, inputs};
 use crate::config::{Environment, Settings, cores, memory_budget, program};
+use crate::fetch::Fetcher;
 use crate::graph::{Graph, Manifests, Resolved};
 use crate::manifest;
+use crate::manifest::ComponentSource;
 use crate::model::{Digest, Fault, Faults, Name, Shortage, Size, Spanned};
 use crate::plan;
 use crate::plan::{Interface, InvalidPlan, Plan};
@@ -19,7 +23,7 @@ use crate::sandbox::{
 };
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A fully typed manifest with its components loaded.
@@ -78,7 +82,7 @@ pub(crate) enum Builds {
 /// text.
 pub(crate) fn check(
     resolved: Resolved,
-    sandbox: &Sandbox,
+    (sandbox, fetcher): (&Sandbox, &Fetcher),
     environment: &Environment,
     builds: Builds,
 ) -> Result<Checked, Error> {
@@ -88,7 +92,7 @@ pub(crate) fn check(
     let components = graph.manifests().components().zip(&guests);
     let sources: Vec<Option<Source<'_>>> =
         components.map(|(component, guest)| Source::new(component, *guest)).collect();
-    let components = loaded(&sources, (builds, sandbox), &mut faults);
+    let components = loaded(&sources, (builds, sandbox, fetcher), &mut faults);
     let linked = imports::link(&graph, (&components, &guests), sandbox, &mut faults);
     let components: Vec<Option<Component>> =
         linked.iter().map(|linked| linked.as_ref().map(|linked| linked.component.clone())).collect();
@@ -136,25 +140,33 @@ fn interface(component: &Component) -> Interface {
 struct Source<'a> {
     name: &'a Name,
     component: &'a manifest::Component,
-    path: &'a Spanned<PathBuf>,
+    from: &'a Spanned<ComponentSource>,
     guest: GuestKind,
 }
 
 impl<'a> Source<'a> {
-    /// Returns `None` if the manifest has no readable path, which was reported.
+    /// Returns `None` if the manifest has no readable source, which was reported.
     fn new((name, component): (&'a Name, &'a manifest::Component), guest: GuestKind) -> Option<Self> {
-        Some(Self { name, component, path: component.path.as_ref()?, guest })
+        Some(Self { name, component, from: component.source.as_ref()?, guest })
     }
 
     fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault::spanned(self.path.span.clone(), message)
+        let fault = Fault::spanned(self.from.span.clone(), message);
+        if self.remote().is_some_and(|remote| remote.from.is_secret()) { fault.secret() } else { fault }
+    }
+
+    /// Returns the component, if it comes from elsewhere.
+    fn remote(&self) -> Option<RemoteComponent<'a>> {
+        let ComponentSource::Remote(from) = &self.from.value else { return None };
+        let pin = self.component.sha256.as_ref();
+        Some(RemoteComponent { name: self.name, from, span: &self.from.span, pin })
     }
 }
 
 /// Loads all components, in parallel. Manifests that declare the same component share it.
 fn loaded(
     sources: &[Option<Source<'_>>],
-    (builds, sandbox): (Builds, &Sandbox),
+    (builds, sandbox, fetcher): (Builds, &Sandbox, &Fetcher),
     faults: &mut Faults,
 ) -> Vec<Option<Component>> {
     let mut first: HashMap<Declared<'_>, usize> = HashMap::new();
@@ -169,8 +181,17 @@ fn loaded(
         .enumerate()
         .map(|(position, source)| source.as_ref().filter(|_| is_first(position)))
         .collect();
-    let loaded = parallel_map(sandbox.max_parallel_loads(), &distinct, |source| {
-        source.map(|source| load(source, builds, sandbox))
+    let remote: Vec<RemoteComponent<'_>> =
+        distinct.iter().flatten().filter_map(|source| source.remote()).collect();
+    let mut arrivals = fetch_all(&remote, fetcher).into_iter();
+    let origins = distinct.into_iter().map(|source| {
+        let source = source?;
+        Some((source, source.remote().and_then(|_| arrivals.next())))
+    });
+    let origins: Vec<Option<(&Source<'_>, Option<Arrival>)>> = origins.collect();
+    let loaded = parallel_map(sandbox.max_parallel_loads(), &origins, |origin| {
+        let (source, arrival) = origin.as_ref()?;
+        Some(load((source, arrival.as_ref()), builds, sandbox))
     });
     let loaded: Vec<Option<Component>> =
         loaded.into_iter().map(|loaded| loaded?.map_err(|fault| faults.push(*fault)).ok()).collect();
@@ -181,7 +202,7 @@ fn loaded(
 #[derive(PartialEq, Eq, Hash)]
 struct Declared<'a> {
     name: &'a Name,
-    path: PathBuf,
+    source: ComponentSource,
     sha256: Option<&'a Digest>,
     wit: Option<(PathBuf, Option<&'a str>)>,
     guest: GuestKind,
@@ -194,7 +215,10 @@ impl<'a> Declared<'a> {
         let component = source.component;
         Self {
             name: source.name,
-            path: identity(&source.path.value),
+            source: match &source.from.value {
+                ComponentSource::File(path) => ComponentSource::File(identity(path)),
+                remote @ ComponentSource::Remote(_) => remote.clone(),
+            },
             sha256: component.sha256.as_ref().map(|sha256| &sha256.value),
             wit: component.wit.as_ref().map(|wit| (identity(&wit.path.value), wit.world.as_deref())),
             guest: source.guest,
@@ -202,8 +226,20 @@ impl<'a> Declared<'a> {
     }
 }
 
-fn load(source: &Source<'_>, builds: Builds, sandbox: &Sandbox) -> Result<Component, Box<Fault>> {
-    let bytes = read(source, builds, sandbox.max_component_size())?;
+fn load(
+    (source, arrival): (&Source<'_>, Option<&Arrival>),
+    builds: Builds,
+    sandbox: &Sandbox,
+) -> Result<Component, Box<Fault>> {
+    let bytes = match (&source.from.value, arrival) {
+        (ComponentSource::File(path), _) => read((source, path), builds, sandbox.max_component_size())?,
+        (ComponentSource::Remote(_), Some(fetched)) => {
+            let fetched = fetched.as_ref().map_err(Clone::clone)?;
+            fetched.read().map_err(|error| Box::new(unreadable(source, &error)))?
+        }
+        // Each of them was fetched, or has a fault.
+        (ComponentSource::Remote(_), None) => Bytes::new(),
+    };
     let wit = source.component.wit.as_ref().map(|wit| wit_of(source, wit)).transpose()?;
     let request = LoadRequest { name: source.name.as_str(), wit: wit.as_ref(), guest: source.guest };
     let loaded = sandbox.load_as(bytes, &request);
@@ -226,12 +262,20 @@ fn wit_of(source: &Source<'_>, wit: &manifest::WitSource) -> Result<Wit, Box<Fau
     }
 }
 
-fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
-    let Source { name, component, path, .. } = source;
-    let bytes = read_component(&path.value, max).map_err(|error| {
+fn unreadable(source: &Source<'_>, error: &std::io::Error) -> Fault {
+    let fault = source.fault(format!("cannot read the component `{}`", source.name)).note(error.to_string());
+    match Shortage::from_error(error) {
+        Some(shortage) => fault.help(shortage.help()),
+        None => fault,
+    }
+}
+
+fn read((source, path): (&Source<'_>, &Path), builds: Builds, max: Size) -> Result<Bytes, Box<Fault>> {
+    let Source { name, component, .. } = source;
+    let bytes = read_component(path, max).map_err(|error| {
         let fault = source
             .fault(format!("cannot read the component `{name}`"))
-            .note(format!("`{}`: {error}", path.value.display()));
+            .note(format!("`{}`: {error}", path.display()));
         if error.kind() == std::io::ErrorKind::FileTooLarge {
             return Box::new(fault.help(Exceeded::Component(max).help()));
         }
@@ -250,14 +294,10 @@ fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fau
     })?;
     let found = Digest::of_bytes(&bytes);
     match &component.sha256 {
-        Some(pinned) if pinned.value != found => Err(Box::new(
-            Fault::spanned(
-                pinned.span.clone(),
-                format!("the component `{name}` does not match its pinned digest"),
-            )
-            .note(format!("`{}` has the SHA-256 {found}", path.value.display()))
-            .help(format!("to accept this file, write `sha256 = \"{found}\"`")),
-        )),
+        Some(pin) if pin.value != found => {
+            let fault = not_pinned(name, pin, (&path.display().to_string(), &found));
+            Err(Box::new(fault.help(accepting(&found))))
+        }
         _ => Ok(bytes), // the digest matches, or none is pinned
     }
 }
@@ -265,8 +305,9 @@ fn read(source: &Source<'_>, builds: Builds, max: Size) -> Result<Bytes, Box<Fau
 fn not_loaded(source: &Source<'_>, error: &LoadError) -> Fault {
     let span = match (error, &source.component.wit) {
         (LoadError::Adapt(_) | LoadError::WitOfComponent, Some(wit)) => &wit.path.span,
-        _ => &source.path.span, // every other error is about the file
+        _ => &source.from.span, // every other error is about the file
     };
-    let fault = Fault::spanned(span.clone(), format!("cannot load the component `{}`", source.name));
+    let mut fault = source.fault(format!("cannot load the component `{}`", source.name));
+    fault.location = Fault::spanned(span.clone(), "").location;
     imports::with_causes(fault.note(error.to_string()), error)
 }

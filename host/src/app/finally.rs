@@ -18,9 +18,9 @@ pub(crate) fn warning(ended: Ended, unwell: &Unwell) -> Option<Fact> {
         ));
     }
     if !open.is_empty() {
-        let was = if open.len() == 1 { "was" } else { "were" };
-        parts
-            .push(format!("{} of `[finally]` {was} cancelled; a resumed run comes to it again", names(open)));
+        let (was, them) = if open.len() == 1 { ("was", "it") } else { ("were", "them") };
+        let again = format!("a resumed run comes to {them} again");
+        parts.push(format!("{} of `[finally]` {was} cancelled; {again}", names(open)));
     }
     let message = parts.join("; ");
     (!message.is_empty()).then_some(Fact::Warning { code: "finally".into(), message })

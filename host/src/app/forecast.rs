@@ -8,7 +8,7 @@ use crate::app::{Error, Session};
 use crate::cache::Cache;
 use crate::engine;
 use crate::engine::{Fate, Forecasted};
-use crate::model::{SkipReason, TaskIdx};
+use crate::model::{SkipReason, TaskIdx, to_usize};
 use crate::plan::{Assembly, Difference, Plan, PlanRecord};
 use crate::state;
 use crate::state::{Backend, End, ErrorKind, NodeId, NodeView, Rerun};
@@ -42,8 +42,8 @@ pub(crate) enum Parts {
     Iterations(u32),
 }
 
-/// Most elements of a task that are looked up.
-const MAX_ELEMENTS: u32 = 100_000;
+/// Most elements of a task that are looked up, which takes some seconds.
+const MAX_ELEMENTS: u32 = 1_000_000;
 
 /// Elements that are looked up in one request.
 const PAGE: usize = 1000;
@@ -67,7 +67,7 @@ pub(crate) async fn forecast(
 ) -> Result<Forecast, Error> {
     let nodes = rerun(session, backend, names).await?;
     let again = Rerun::new(nodes.iter().copied());
-    let Stored { results, in_pipelines, differences, compared, kept } = stored(session, backend).await?;
+    let Stored { results, mut in_pipelines, differences, compared, kept } = stored(session, backend).await?;
     // What an earlier rerun has not finished is not read from the cache either.
     let uncached = unfinished_rerun(session, backend).await?.with(nodes.iter().copied()).nodes();
     let (included, rerun) = (&session.targets.is_included, (&nodes[..], &uncached[..]));
@@ -76,15 +76,20 @@ pub(crate) async fn forecast(
     let mut tasks = Vec::with_capacity(fates.len());
     for Forecasted { task, fate, elements } in fates {
         let is_again = again.touches(task);
+        let in_pipelines = in_pipelines.remove(&task);
         let fate = match fate {
-            _ if in_pipelines.contains(&task) && !is_again => Fate::Stored,
+            _ if matches!(in_pipelines, Some(InPipelines::All)) && !is_again => Fate::Stored,
             Fate::Fails(message) => Fate::Fails(secrets.hide(&message).into_owned()),
             fate => fate, // no other fate quotes a value
         };
         let may_run = matches!(fate, Fate::Runs(_) | Fate::DependsOn(_));
         let is_compared = may_run && compared.contains(&task) && !is_again;
         let has_parts = may_run && kept.contains(&task) && !is_again;
-        let parts = if has_parts { parts((session, backend), task, elements).await? } else { None };
+        let parts = match in_pipelines {
+            Some(InPipelines::Some(parts)) if has_parts => Some(parts),
+            _ if has_parts => parts((session, backend), task, elements).await?,
+            _ => None, // all or nothing of it runs
+        };
         tasks.push(Planned { task, fate, is_compared, parts });
     }
     Ok(Forecast { tasks, differences })
@@ -113,21 +118,31 @@ async fn parts(
         return Ok((stored > 0).then_some(Parts::Iterations(stored)));
     }
     let Some(total) = elements.filter(|total| *total <= MAX_ELEMENTS) else { return Ok(None) };
-    let names: Vec<String> = (0..total).map(|item| format!("{}[{item}]", task.name)).collect();
+    let stored = count_stored((session, backend), total, |item| format!("{}[{item}]", task.name)).await?;
+    Ok((stored > 0).then_some(Parts::Elements { stored, total }))
+}
+
+/// Counts the stored ones of these many nodes, and those that are left out.
+async fn count_stored(
+    (session, backend): (&Session, &dyn Backend),
+    total: u32,
+    name: impl Fn(u32) -> String,
+) -> Result<u32, state::Error> {
+    let is_kept = |view: &&NodeView| {
+        let left_out = [SkipReason::ElementFailed, SkipReason::UpstreamElementFailed];
+        match view.end {
+            End::Done { .. } => true,
+            End::Skipped(reason) => left_out.contains(&reason),
+            End::Failed(_) | End::Open => false,
+        }
+    };
     let mut stored = 0_u32;
-    for page in names.chunks(PAGE) {
-        let views = backend.nodes(&session.run, page).await?;
-        let is_kept = |view: &&NodeView| {
-            let left_out = [SkipReason::ElementFailed, SkipReason::UpstreamElementFailed];
-            match view.end {
-                End::Done { .. } => true,
-                End::Skipped(reason) => left_out.contains(&reason),
-                End::Failed(_) | End::Open => false,
-            }
-        };
+    for first in (0..total).step_by(PAGE) {
+        let page: Vec<String> = (first..total).take(PAGE).map(&name).collect();
+        let views = backend.nodes(&session.run, &page).await?;
         stored += u32::try_from(views.iter().filter(is_kept).count()).unwrap_or(u32::MAX);
     }
-    Ok((stored > 0).then_some(Parts::Elements { stored, total }))
+    Ok(stored)
 }
 
 /// What a resumed run would keep.
@@ -135,14 +150,22 @@ async fn parts(
 struct Stored {
     /// Results of tasks.
     results: HashMap<TaskIdx, Bytes>,
-    /// Tasks in pipelines that run once per element, whose elements all have results.
-    in_pipelines: HashSet<TaskIdx>,
+    /// Tasks in pipelines that run once per element, of which elements of these have results.
+    in_pipelines: HashMap<TaskIdx, InPipelines>,
     /// Differences to the stored plan.
     differences: Vec<String>,
     /// Tasks that the stored plan has and that are not kept for sure.
     compared: HashSet<TaskIdx>,
     /// Tasks that have not changed, nor anything before them.
     kept: HashSet<TaskIdx>,
+}
+
+/// The stored part of a task in pipelines that run once per element: each of these counts as one, also if the task has
+/// elements of its own there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InPipelines {
+    All,
+    Some(Parts),
 }
 
 /// Returns the results that a resumed run would keep, or how its plan differs.
@@ -165,7 +188,7 @@ async fn stored(session: &Session, backend: &dyn Backend) -> Result<Stored, stat
     // Names and numbers are those of the present plan. What is kept has the same in both.
     let in_pipelines = match PlanRecord::decode(session.bound.record()) {
         Some(present) => in_pipelines(session, backend, (&present, &kept)).await?,
-        None => HashSet::new(), // cannot be: it was encoded by this program
+        None => HashMap::new(), // cannot be: it was encoded by this program
     };
     let before: HashSet<&str> = record.task_names().collect();
     let compared = (0..).map(TaskIdx::new).zip(&names);
@@ -196,12 +219,13 @@ fn unchanged(plan: &Plan, differences: &[Difference]) -> HashSet<TaskIdx> {
     kept
 }
 
-/// Returns the tasks in pipelines that run once per element, whose elements all have results.
+/// Returns what is stored of the tasks in pipelines that run once per element. Others are left out, and so are those of which
+/// nothing is.
 async fn in_pipelines(
     session: &Session,
     backend: &dyn Backend,
     (record, kept): (&PlanRecord, &HashSet<TaskIdx>),
-) -> Result<HashSet<TaskIdx>, state::Error> {
+) -> Result<HashMap<TaskIdx, InPipelines>, state::Error> {
     let tasks = (0..).map(TaskIdx::new).zip(session.bound.plan().tasks());
     let tasks = tasks.filter(|(idx, task)| !task.around.is_empty() && kept.contains(idx));
     let tasks: Vec<_> = tasks.collect();
@@ -209,13 +233,17 @@ async fn in_pipelines(
         tasks.iter().map(|(_, task)| places(outermost, &task.around)).collect()
     };
     let all = assemble(backend, &session.run, record, all).await?;
-    let mut stored = HashSet::new();
+    let mut found = HashMap::new();
     for ((idx, _), places) in tasks.iter().zip(all) {
         let Ok(places) = places else { continue }; // not all elements are known
         let names = places.iter().filter_map(|at| record.node_name(*idx, at)).collect::<Vec<_>>();
-        if backend.results(&session.run, &names).await?.iter().all(Option::is_some) {
-            stored.insert(*idx);
+        let total = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let name = |item: u32| names.get(to_usize(item)).cloned().unwrap_or_default();
+        match count_stored((session, backend), total, name).await? {
+            stored if stored == total => drop(found.insert(*idx, InPipelines::All)),
+            0 => {}
+            stored => drop(found.insert(*idx, InPipelines::Some(Parts::Elements { stored, total }))),
         }
     }
-    Ok(stored)
+    Ok(found)
 }

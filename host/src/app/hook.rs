@@ -5,13 +5,13 @@ use crate::app::Error;
 use crate::config::{Environment, NotText};
 use crate::graph::{Manifests, Resolved};
 use crate::manifest::{HookSource, Notify, invalid_hook};
-use crate::model::{Fault, Faults, HookUrl, RunStatus, Span, Spanned};
+use crate::model::{Fault, Faults, RunStatus, SecureUrl, Span, Spanned};
 use ring::hmac;
 
 /// The webhook that receives notifications. Without `Debug`, since it holds secrets.
 pub(crate) struct Hook {
     /// The URL.
-    pub(crate) url: HookUrl,
+    pub(crate) url: SecureUrl,
     /// The URL as messages name it: its path may be a secret.
     pub(crate) shown: String,
     on: Vec<RunStatus>,
@@ -86,7 +86,7 @@ impl Hook {
 
 /// A URL, and how it is shown.
 struct Target {
-    url: HookUrl,
+    url: SecureUrl,
     shown: String,
     /// The URL, if it is from a variable and so may be a secret.
     secret: Option<String>,
@@ -100,7 +100,7 @@ fn url(written: &Spanned<HookSource>, environment: &Environment) -> Result<Targe
         }
         HookSource::Env(name) => {
             let text = variable(("the URL", name), span, environment)?;
-            let url = HookUrl::parse(text)
+            let url = SecureUrl::parse(text)
                 .map_err(|fault| Box::new(invalid_hook(span, fault, &format!(" in `{name}`"))))?;
             Ok(Target { url, shown: format!("the URL in `{name}`"), secret: Some(text.to_owned()) })
         }

@@ -46,7 +46,7 @@ impl InputFiles {
             add("the included manifest", Path::new(name));
         }
         for (name, component) in session.manifests.components() {
-            component.path.iter().for_each(|path| add(&format!("the component `{name}`"), &path.value));
+            component.path().iter().for_each(|(path, _)| add(&format!("the component `{name}`"), path));
             // They were read before. A folder that has vanished since has no file to replace.
             let wit = component.wit.as_ref().and_then(|wit| wit_files(&wit.path.value).ok());
             let files = wit.into_iter().flatten().flatten();

@@ -46,22 +46,19 @@ pub(crate) async fn missing(names: &Names<'_>, name: &str, iteration: u32) -> Re
             return Ok(name_fault::is_pipeline(run, name, &names.tasks_in(pipeline, &at)));
         }
     };
+    let indexed = names.record.indexed(node.task);
+    let task = names.node_name(NodeId::of_task(node.task));
+    let (repeats, is_whole) = (names.record.max_iterations(&task).is_some(), node.at.level() < indexed.len());
+    if repeats && is_whole {
+        return names.per_element(&format!("{name}@{iteration}"), (&task, &indexed), node.at.level()).await;
+    }
     drop(names.find(node, name).await?);
     let message = format!("run `{run}` has no iteration {iteration} of `{name}`");
-    let task = names.node_name(NodeId::of_task(node.task));
-    let indexed = names.record.indexed(node.task);
-    let form = (node.at.level() < indexed.len()).then(|| name_fault::form(&task, &indexed));
-    let help = match (names.record.max_iterations(&task), form) {
-        (None, None) => Some(format!("`{task}` does not repeat: it runs once, as `{name}`")),
-        (None, Some(form)) => {
-            Some(format!("`{task}` does not repeat: it runs once per element, as `{form}`"))
-        }
-        (Some(_), Some(form)) => {
-            Some(format!("each element of `{task}` has iterations of its own, as `{form}@{iteration}`"))
-        }
-        (Some(_), None) => None,
-    };
-    if let Some(help) = help {
+    if !repeats {
+        let form = name_fault::form(&task, &indexed);
+        let per = if is_whole { "once per element" } else { "once" };
+        let form = if is_whole { form } else { name.to_owned() };
+        let help = format!("`{task}` does not repeat: it runs {per}, as `{form}`");
         return Ok(Error::Missing { message, help });
     }
     let stored = count_iterations(names.backend, run, name).await.map_err(|error| no_run(run, error))?;

@@ -220,7 +220,10 @@ impl JournalBuffer {
                 self.notes.remove(&subject.node_name());
                 None
             }
-            // The ledger stores the reason, and nothing ran.
+            // The ledger stores the reason. Of elements there may be millions.
+            Fact::TaskSkipped { failure: None, cause, .. } if !subject.is_element() => {
+                Some(Note { cause: cause.clone(), ..ended(Phase::Skipped) })
+            }
             Fact::TaskSkipped { failure: None, .. } => None,
             Fact::RunStarted { .. }
             | Fact::RunResumed { .. }

@@ -4,7 +4,7 @@
 use crate::app::Error;
 use crate::model::{IndexFault, RunId, TaskName, nearest, shortlist};
 use crate::plan::PlanRecord;
-use crate::state::split_node_name;
+use crate::state::{split_iteration_name, split_node_name};
 use std::cmp::Reverse;
 
 /// Returns the error of a name that is neither a task nor a pipeline.
@@ -79,9 +79,10 @@ pub(crate) fn per_element(
     known: Option<(String, usize)>,
 ) -> Error {
     let known = known.map_or_else(String::new, |(of, count)| format!("; {}", range(&of, count)));
+    let iteration = split_iteration_name(name).map_or_else(String::new, |(_, number)| format!("@{number}"));
     Error::Missing {
         message: format!("`{name}` of run `{run}` runs once per element of `{around}`"),
-        help: format!("name one, as `{}`{known}", form(bare, indexed)),
+        help: format!("name one, as `{}{iteration}`{known}", form(bare, indexed)),
     }
 }
 

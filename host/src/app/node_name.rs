@@ -8,7 +8,7 @@ use crate::app::name_fault;
 use crate::model::{IndexFault, IndexPath, RunId, TaskName, parse_index, to_usize};
 use crate::plan::PlanRecord;
 use crate::state;
-use crate::state::{Backend, End, ErrorKind, Hole, NodeId, NodeView, split_node_name};
+use crate::state::{Backend, End, ErrorKind, Hole, NodeId, NodeView, split_iteration_name, split_node_name};
 use crate::value::wire::{Kind, Reader};
 use bytes::Bytes;
 
@@ -105,8 +105,9 @@ impl<'a> Names<'a> {
     ) -> Result<Error, Error> {
         let place = indexed.get(level).copied().unwrap_or_default();
         let around = name_fault::segments(bare, place);
+        let node = split_iteration_name(name).map_or(name, |(node, _)| node);
         let at =
-            Parts::of(name).map(|parts| parts.indexes.iter().map(|(_, index)| *index).collect::<Vec<u32>>());
+            Parts::of(node).map(|parts| parts.indexes.iter().map(|(_, index)| *index).collect::<Vec<u32>>());
         let at = IndexPath::new(&at.unwrap_or_default()).unwrap_or_default().prefix(level);
         let pipeline = self.record.pipeline(around);
         let count = match pipeline {

@@ -8,7 +8,7 @@ use crate::app::{Error, Session};
 use crate::engine::Interrupt;
 use crate::events::{Fact, Recorder};
 use crate::model::{RunStatus, show_duration};
-use crate::sandbox::{NoAnswer, Poster};
+use crate::sandbox::{Client, NoAnswer};
 use crate::state::{Backend, HostId, Ledger};
 use bytes::Bytes;
 use std::fmt;
@@ -54,12 +54,12 @@ impl Notification {
     /// Sends the notification. Fails with the reason; an interrupt ends the attempts.
     pub(crate) async fn send(
         &self,
-        poster: &Poster,
+        client: &Client,
         mut interrupt: watch::Receiver<Interrupt>,
     ) -> Result<(), String> {
         let attempt = || async {
             let signature = self.hook.signature(&self.body).map(|signature| (SIGNATURE, signature));
-            outcome(poster.post(&self.hook.url, signature, self.body.clone()).await)
+            outcome(client.post(&self.hook.url, signature, self.body.clone()).await)
         };
         // An interrupt from before has stopped the run, not its notification.
         interrupt.borrow_and_update();
@@ -79,7 +79,7 @@ impl Notification {
 /// A notification on its way, once everything else about the run is recorded.
 pub(crate) struct Delivery {
     pub(crate) notification: Notification,
-    pub(crate) poster: Poster,
+    pub(crate) client: Client,
     pub(crate) interrupt: watch::Receiver<Interrupt>,
     pub(crate) recorder: Recorder,
     /// Takes the warning too, and is closed afterwards.
@@ -98,7 +98,7 @@ impl Delivery {
 
     /// Sends the notification. If it is not accepted, a warning says so.
     pub(crate) async fn deliver(self) {
-        if let Err(reason) = self.notification.send(&self.poster, self.interrupt).await {
+        if let Err(reason) = self.notification.send(&self.client, self.interrupt).await {
             self.recorder.run(Notification::not_delivered(&self.notification.hook, &reason));
         }
         if let Some(journal) = self.journal {
@@ -134,9 +134,10 @@ fn outcome(answer: Result<u16, NoAnswer>) -> Result<(), Failed> {
         Ok(status) => Err(Failed::ForGood(format!("the answer was {status}"))),
         Err(NoAnswer::Exchange(error)) => Err(Failed::Again(error)),
         Err(NoAnswer::NoAddress) => Err(Failed::Again(NoAnswer::NoAddress.to_string())),
-        Err(error @ (NoAnswer::Private(_) | NoAnswer::Certificate)) => {
-            Err(Failed::ForGood(error.to_string()))
-        }
+        Err(
+            error
+            @ (NoAnswer::Private(_) | NoAnswer::Certificate | NoAnswer::Refused(_) | NoAnswer::Proxy(_)),
+        ) => Err(Failed::ForGood(error.to_string())),
     }
 }
 

@@ -19,9 +19,8 @@ pub(crate) async fn rerun(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    if let Err(error) = backend.record(&session.run).await {
-        return Err(no_run(&session.run, error));
-    }
+    let before = backend.record(&session.run).await.map_err(|error| no_run(&session.run, error))?;
+    let plan = if before == *session.bound.record() { StoredPlan::Same } else { StoredPlan::Other };
     let record = PlanRecord::decode(session.bound.record()).ok_or_else(|| {
         let doing = format!("reading the plan of run `{}`", session.run);
         state::Error::new(ErrorKind::Damaged, doing).hint(NEWER)
@@ -32,14 +31,14 @@ pub(crate) async fn rerun(
         for name in names {
             let nodes = match name.strip_suffix(LEFT_OUT) {
                 Some(around) => left_out(session, &stored, (around, name)).await?,
-                None => nodes(session, &stored, name).await?,
+                None => nodes(session, (&stored, plan), name).await?,
             };
             found.push((name, nodes));
         }
         Ok(found)
     };
     let found = match looked_up.await {
-        Err(error) if is_update(session, backend).await? => return Err(of_old_plan(error)),
+        Err(error) if plan == StoredPlan::Other => return Err(of_old_plan(error)),
         found => found?,
     };
     let all: Vec<NodeId> = found.iter().flat_map(|(_, nodes)| nodes.iter().copied()).collect();
@@ -54,10 +53,26 @@ pub(crate) async fn rerun(
 /// The word in place of an index that means all elements that have failed and are left out.
 const LEFT_OUT: &str = "[left-out]";
 
-/// Returns the nodes with a name: a task, a pipeline, or an element of either that the stored run has.
-async fn nodes(session: &Session, stored: &Names<'_>, name: &str) -> Result<Vec<NodeId>, Error> {
+/// The plan of the stored run, compared with that of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoredPlan {
+    Same,
+    /// The session updates it.
+    Other,
+}
+
+/// Returns the nodes with a name: a task, a pipeline, or an element of either that the stored run has, or that the session's
+/// plan adds.
+async fn nodes(
+    session: &Session,
+    (stored, plan): (&Names<'_>, StoredPlan),
+    name: &str,
+) -> Result<Vec<NodeId>, Error> {
     let (tasks, at) = named(session, stored, (name, name)).await?;
-    check(stored, &tasks, &at, name).await?;
+    match check(stored, &tasks, &at, name).await {
+        Err(Error::Missing { .. }) if plan == StoredPlan::Other && is_added(session, &tasks, &at) => {}
+        checked => checked?,
+    }
     Ok(tasks.into_iter().map(|task| NodeId { task, at }).collect())
 }
 
@@ -108,6 +123,16 @@ async fn check(stored: &Names<'_>, tasks: &[TaskIdx], at: &IndexPath, name: &str
     }
 }
 
+/// Returns whether the session's plan has these elements for sure, whatever its tasks return.
+fn is_added(session: &Session, tasks: &[TaskIdx], at: &IndexPath) -> bool {
+    match (tasks.first(), at.as_slice()) {
+        (Some(task), [item]) => {
+            engine::elements_before_run(&session.bound, *task).is_some_and(|count| *item < count)
+        }
+        _ => false, // elements of elements
+    }
+}
+
 /// Refuses an element that would be left out again, because the element that has failed does not run again.
 async fn refuse_unchanged(
     session: &Session,
@@ -128,17 +153,11 @@ async fn refuse_unchanged(
     Ok(())
 }
 
-/// Returns whether the stored run has another plan.
-async fn is_update(session: &Session, backend: &dyn Backend) -> Result<bool, Error> {
-    let stored = backend.record(&session.run).await.map_err(|error| no_run(&session.run, error))?;
-    Ok(stored != *session.bound.record())
-}
-
 /// Adds to the error of a name what an update does by itself.
 fn of_old_plan(error: Error) -> Error {
     match error {
         Error::Missing { message, help } => {
-            let more = "what only the changed plan has runs by `--update` alone, without `--rerun`";
+            let more = "what only the changed plan has, in a list that is not known yet, runs by `--update` without `--rerun`";
             Error::Missing { message, help: format!("{help}; {more}") }
         }
         other => other, // says nothing about a name

@@ -8,19 +8,21 @@ use crate::app::left_out::left_out_before;
 use crate::app::notification::{Delivery, Notification};
 use crate::app::rerun::rerun;
 use crate::app::reserved::reserved;
+use crate::app::secret_outputs;
 use crate::app::{Error, HealthChange, HealthMonitor, Others, Refusal, Session, until_idle};
 use crate::cache::Cache;
 use crate::config::is_gone;
 use crate::engine;
 use crate::engine::{
     Ended, Engine, Finished, Interrupt, OutputValue, Outputs, ReservedResources, Unwell, Verification,
+    WhenInterrupted,
 };
 use crate::events::{Fact, FailureFact, Recorder};
 use crate::model::{FailurePolicy, RunStatus};
 use crate::plan::PlanRecord;
 use crate::sandbox::Sandbox;
 use crate::state;
-use crate::state::{Backend, ErrorKind, HostId, Mode, NodeId, Notice, OpenKind, OpenRequest, Opened};
+use crate::state::{Backend, ErrorKind, HostId, Mode, NodeId, Notice, OpenKind, OpenRequest, Opened, Want};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -62,15 +64,6 @@ pub(crate) struct RunRequest {
     pub others: Others,
     /// The state of the run if this host is interrupted.
     pub when_interrupted: WhenInterrupted,
-}
-
-/// The state of a run whose host is interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WhenInterrupted {
-    /// It stays as it is, for somebody to resume.
-    Kept,
-    /// It is cancelled: nobody resumes it.
-    Cancelled,
 }
 
 /// The end of a run on this host.
@@ -133,7 +126,7 @@ pub(crate) async fn run(
     for Notice { code, message } in notices {
         recorder.run(Fact::Warning { code: code.into(), message });
     }
-    left_out.into_iter().for_each(|warning| recorder.run(warning));
+    left_out.into_iter().chain(secret_outputs::warning(session)).for_each(|warning| recorder.run(warning));
     let request = RunRequest { recorder, ..request };
     let mut report = work(session, sandbox, (&opened, reserved), request).await;
     match report.as_mut().ok().and_then(|report| report.delivery.as_mut()) {
@@ -157,8 +150,10 @@ async fn work(
     let recorder = request.recorder.clone();
     let mut state_monitor = state_monitor(&request, &recorder);
     let mut cache_monitor = cache_monitor(&request, &recorder);
+    // Only lasting backends have notes, as `JournalWriter` writes them.
+    let notes = request.backend.outlives_process().then(|| Arc::clone(&request.backend));
     let RunRequest { cache, slots, interrupt, seed, verification, when_interrupted, .. } = request;
-    let (interrupted, poster) = (interrupt.clone(), sandbox.poster());
+    let (interrupted, client) = (interrupt.clone(), sandbox.client());
     let invoker = invoker(session.bound.plan(), sandbox);
     let engine = Engine { invoker, cache, recorder: recorder.clone(), interrupt };
     let settings = engine::Settings {
@@ -173,14 +168,14 @@ async fn work(
         seed,
         verification,
         reserved,
+        notes,
+        when_interrupted,
         shown: session.targets.shown.clone(),
     };
     let lost = |source: state::Error| Error::Lost { run: session.run.clone(), source };
     let running = cache_monitor.beside(state_monitor.beside(engine::run(engine, settings)));
     let Finished { ended, outputs: closing_outputs } = running.await.map_err(lost)?;
-    if ended == Ended::Interrupted && when_interrupted == WhenInterrupted::Cancelled {
-        opened.ledger.cancel().await.map_err(lost)?;
-    }
+    let ended = end_for_good(opened, (ended, when_interrupted)).await.map_err(lost)?;
     let status = match ended {
         Ended::Run(status) => status,
         Ended::Interrupted => RunStatus::Cancelled,
@@ -217,8 +212,8 @@ async fn work(
     finally::warning(ended, &unwell).into_iter().for_each(|warning| recorder.run(warning));
     recorder.run(Fact::RunFinished { status, duration_ms });
     let delivery = notification.map(|notification| {
-        let (poster, interrupt) = (poster, interrupted);
-        Delivery { notification, poster, interrupt, recorder: recorder.clone(), journal: None }
+        let (client, interrupt) = (client, interrupted);
+        Delivery { notification, client, interrupt, recorder: recorder.clone(), journal: None }
     });
     if status == RunStatus::Succeeded
         && let Err(error) = check_outputs(session, &outputs)
@@ -229,6 +224,21 @@ async fn work(
         return Err(error);
     }
     Ok(Report { ended, outputs, unwell, has_started: true, delivery })
+}
+
+/// Ends an interrupted run that nobody resumes, without the finally tasks that are left. Returns how the run has ended.
+async fn end_for_good(
+    opened: &Opened,
+    (ended, when_interrupted): (Ended, WhenInterrupted),
+) -> Result<Ended, state::Error> {
+    if ended != Ended::Interrupted || when_interrupted == WhenInterrupted::Kept {
+        return Ok(ended);
+    }
+    opened.ledger.cancel().await?;
+    // The first one may only have begun its ending.
+    opened.ledger.cancel().await?;
+    let reply = opened.ledger.commit(Vec::new(), Want::default()).await?;
+    Ok(Ended::Run(reply.progress.status))
 }
 
 /// Returns the tasks of `[finally]` that have not ended well. An interrupted run has had no ending.

@@ -2,11 +2,10 @@
 //! `cli/commands/test` prints the differences.
 
 use crate::app::{
-    Backends, Checked, Error, Others, Params, Report, RunRequest, Session, SessionRequest, WhenInterrupted,
-    run,
+    Backends, Checked, Error, Others, Params, Report, RunRequest, Session, SessionRequest, run,
 };
 use crate::config::{Environment, Settings, host_id};
-use crate::engine::{Ended, Interrupt, OutputValue, Outputs, Verification};
+use crate::engine::{Ended, Interrupt, OutputValue, Outputs, Verification, WhenInterrupted};
 use crate::events::{Event, Fact, FailureFact, Recorder, Sink, Subject};
 use crate::manifest::{Expectation, Test};
 use crate::model::{

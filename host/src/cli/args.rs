@@ -6,7 +6,7 @@ use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
 use crate::cli::scope::Scope;
-use crate::config::Overrides;
+use crate::cli::source_arguments::{LockArguments, SourceArguments};
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -61,6 +61,8 @@ pub(crate) enum Command {
         override_usage = "cascade-host new <NAME> --lang <LANG> [--wit <PATH>]\n       cascade-host new <NAME> --from <COMPONENT>"
     )]
     New(NewArguments),
+    /// Write the digests of components from elsewhere into a manifest
+    Lock(LockArguments),
     /// Write the bindings of an interface, for C, C++, Zig, Nim or Go
     Bindings(BindingsArguments),
     /// Make a component of a core module
@@ -122,6 +124,9 @@ pub(crate) struct ParamArguments {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) scope: Scope,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArguments,
 
     #[command(flatten)]
     pub(crate) params: ParamArguments,
@@ -220,6 +225,7 @@ impl RunArguments {
     pub(crate) fn planned(&self) -> PlanArguments {
         PlanArguments {
             scope: self.scope.clone(),
+            sources: self.sources,
             params: self.params.clone(),
             backend: self.backend.clone(),
             cache: self.cache.clone(),
@@ -242,12 +248,18 @@ pub(crate) struct FormatArguments {
 pub(crate) struct CheckArguments {
     /// The manifest
     pub(crate) manifest: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) scope: Scope,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArguments,
 
     #[command(flatten)]
     pub(crate) params: ParamArguments,
@@ -276,6 +288,9 @@ pub(crate) struct TestArguments {
     #[arg(value_name = "TEST")]
     pub(crate) tests: Vec<String>,
 
+    #[command(flatten)]
+    pub(crate) sources: SourceArguments,
+
     /// Maximum number of concurrent tasks [default: one per core]
     #[arg(short = 'j', long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) jobs: Option<String>,
@@ -283,7 +298,7 @@ pub(crate) struct TestArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The component, or a core module; `std` for the built-in tasks
+    /// The component, or a core module: a file, `oci://REFERENCE` or a URL; `std` for the built-in tasks
     pub(crate) component: PathBuf,
 
     /// WIT that a core module without an interface was built by: a folder or a file
@@ -437,44 +452,5 @@ impl ParamArguments {
     /// Returns the params as typed, for `app` to parse.
     pub(crate) fn texts(&self) -> Params {
         Params { pairs: self.params.clone(), file: self.params_file.clone(), values: Vec::new() }
-    }
-}
-
-impl Arguments {
-    /// Returns the host settings that the flags override.
-    pub(crate) fn overrides(&self) -> Overrides {
-        let LogArguments { log_level, log_format } = self.log.clone();
-        let log = Overrides { log_format, log_level, ..Overrides::default() };
-        match &self.command {
-            Command::Run(run) => Overrides {
-                state: run.backend.state.clone(),
-                cache: run.cache.cache.clone(),
-                memory: run.memory.clone(),
-                jobs: run.jobs.clone(),
-                ..log
-            },
-            Command::Plan(plan) => {
-                Overrides { state: plan.backend.state.clone(), cache: plan.cache.cache.clone(), ..log }
-            }
-            Command::Output(OutputArguments { backend, .. })
-            | Command::Runs(RunsArguments { backend, .. })
-            | Command::Resources(ResourcesArguments { backend, .. })
-            | Command::Show(ShowArguments { backend, .. })
-            | Command::Logs(LogsArguments { backend, .. })
-            | Command::Watch(WatchArguments { backend, .. })
-            | Command::Cancel(CancelArguments { backend, .. })
-            | Command::Rm(RmArguments { backend, .. })
-            | Command::Doctor(DoctorArguments { backend, .. }) => {
-                Overrides { state: backend.state.clone(), ..log }
-            }
-            Command::Test(test) => Overrides { jobs: test.jobs.clone(), ..log },
-            Command::Check(_)
-            | Command::Inspect(_)
-            | Command::New(_)
-            | Command::Bindings(_)
-            | Command::Wrap(_)
-            | Command::Build(_)
-            | Command::Help(_) => log,
-        }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct NewArguments {
     #[arg(long, value_name = "WORLD", requires = "wit")]
     pub(crate) world: Option<String>,
 
-    /// A component: each of its functions becomes a task, with example arguments
+    /// A component, as a file, `oci://REFERENCE` or URL: each of its functions becomes a task, with example arguments
     #[arg(long, value_name = "COMPONENT")]
     pub(crate) from: Option<PathBuf>,
 }

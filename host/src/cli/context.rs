@@ -7,6 +7,7 @@ use crate::cli::console::Console;
 use crate::cli::log::show_bytes;
 use crate::cli::process::Signals;
 use crate::config::{Environment, LogFormat, LogLevel, Settings};
+use crate::fetch::Fetcher;
 use crate::sandbox::Sandbox;
 
 /// The context of every command.
@@ -28,9 +29,27 @@ impl Context {
         Ok(self.reporting(sandbox))
     }
 
+    /// Returns the fetcher of components from elsewhere, with a line on stderr, for people, for each.
+    pub(crate) fn fetcher(&self, sandbox: &Sandbox) -> Fetcher {
+        let fetcher = Fetcher::new(&self.settings, &self.environment, sandbox);
+        if self.is_quiet() {
+            return fetcher;
+        }
+        let console = self.console.clone();
+        fetcher.with_notice(move |from, size| {
+            let size = size.map(|size| format!(" ({})", show_bytes(size.as_bytes())));
+            console.note("fetching", &format!("fetching {from}{}", size.unwrap_or_default()));
+        })
+    }
+
+    /// Returns whether lines about the progress of a command are left out.
+    fn is_quiet(&self) -> bool {
+        self.console.format() == LogFormat::Json || self.settings.log_level < LogLevel::Info
+    }
+
     /// Returns the sandbox with a line on stderr, for people, for each component whose compilation takes long.
     pub(crate) fn reporting(&self, sandbox: Sandbox) -> Sandbox {
-        if self.console.format() == LogFormat::Json || self.settings.log_level < LogLevel::Info {
+        if self.is_quiet() {
             return sandbox;
         }
         let console = self.console.clone();

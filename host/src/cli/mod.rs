@@ -6,6 +6,8 @@ mod context;
 mod args;
 mod authoring;
 mod scope;
+mod source_arguments;
+mod overrides;
 mod commands;
 mod print;
 mod log;

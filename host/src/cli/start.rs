@@ -65,6 +65,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Test(test) => commands::test::test(&context()?, test),
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
         Command::New(new) => commands::new::new(&context()?, new),
+        Command::Lock(lock) => commands::lock::lock(&context()?, lock),
         Command::Bindings(bindings) => commands::bindings::bindings(&context()?, bindings),
         Command::Wrap(wrap) => commands::wrap::wrap(&context()?, wrap),
         Command::Build(build) => commands::build::build(&context()?, build),

@@ -37,6 +37,11 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
+    /// Returns all variables, for a program that the host starts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter()
+    }
+
     /// Returns the value of a variable; `None` if it is unset.
     pub(crate) fn get<'e>(&'e self, name: &str) -> Result<Option<&'e str>, NotText> {
         let text = |value: &'e OsString| value.to_str().ok_or_else(|| NotText(name.to_owned()));

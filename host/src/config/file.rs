@@ -9,7 +9,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 /// The keys of the settings file, each with an example value. All are optional.
-const KEYS: [(&str, &str); 10] = [
+const KEYS: [(&str, &str); 12] = [
     ("state", "\"redis://host:6379\""),
     ("cache", "\"off\""),
     ("memory", "\"8GiB\""),
@@ -17,6 +17,8 @@ const KEYS: [(&str, &str); 10] = [
     ("log-format", "\"json\""),
     ("log-level", "\"warn\""),
     ("code-cache", "\"/var/cache/code\""),
+    ("offline", "true"),
+    ("locked", "true"),
     ("component-size", "\"256MiB\""),
     ("compile-memory", "\"2GiB\""),
     ("compile-timeout", "\"5m\""),
@@ -103,9 +105,14 @@ fn read(key: &str, value: &DeValue<'_>) -> Result<String, String> {
         let known: Vec<String> = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect();
         return Err(format!("unknown key `{key}`; the keys are {}", known.join(", ")));
     };
-    let expected = if example.starts_with('"') { "a string" } else { "a whole number" };
+    let expected = match *example {
+        "true" => "`true` or `false`",
+        example if example.starts_with('"') => "a string",
+        _ => "a whole number", // the examples of all other keys
+    };
     match (value, expected) {
         (DeValue::String(text), "a string") => Ok(text.clone().into_owned()),
+        (DeValue::Boolean(value), "`true` or `false`") => Ok(value.to_string()),
         (DeValue::Integer(number), "a whole number") if number.radix() == 10 => {
             Ok(number.as_str().to_owned())
         }
@@ -138,7 +145,8 @@ mod tests {
             let right = SettingsFile::parse(Path::new("c.toml"), &format!("{key} = {example}\n")).unwrap();
             assert_eq!(right.get(key), Some(example.trim_matches('"')));
             let other = if example.starts_with('"') { "4" } else { "\"4\"" };
-            for wrong in [other, "true", "1.5", "[]", "{}"] {
+            let wrong = [other, "true", "1.5", "[]", "{}"];
+            for wrong in wrong.into_iter().filter(|wrong| *wrong != example) {
                 let text = format!("\n{key} = {wrong}\n");
                 let fault = SettingsFile::parse(Path::new("c.toml"), &text).unwrap_err().to_string();
                 let example = format!("write for example `{key} = {example}`");

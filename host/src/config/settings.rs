@@ -4,7 +4,9 @@
 use crate::cache::CacheUri;
 use crate::config::fault::SettingsFault;
 use crate::config::setting_source::{Flag, RawSetting, Sources};
-use crate::config::{CompileSettings, Environment, NotText, SettingsFile, cores, folder_of, memory_budget};
+use crate::config::{
+    CompileSettings, Environment, FetchSettings, NotText, SettingsFile, cores, folder_of, memory_budget,
+};
 use crate::model::Size;
 use crate::state;
 use crate::state::StateUri;
@@ -22,6 +24,10 @@ pub(crate) struct Overrides {
     pub memory: Option<String>,
     /// `-j`.
     pub jobs: Option<String>,
+    /// `--offline`.
+    pub offline: Option<String>,
+    /// `--locked`.
+    pub locked: Option<String>,
     /// `--log-format`.
     pub log_format: Option<String>,
     /// `--log-level`.
@@ -89,6 +95,8 @@ pub(crate) struct Settings {
     pub scratch: PathBuf,
     /// The limits of compiling one component.
     pub compile: CompileSettings,
+    /// The rules for components from elsewhere.
+    pub fetch: FetchSettings,
     state: RankedUri,
     cache: RankedUri,
 }
@@ -121,6 +129,10 @@ impl Settings {
             code_cache: code_cache(environment, file),
             scratch: environment.path_setting("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
             compile: CompileSettings::new(&sources)?,
+            fetch: FetchSettings::new(
+                &sources,
+                (("--offline", flags.offline.as_ref()), ("--locked", flags.locked.as_ref())),
+            )?,
             state: RankedUri::new(&sources, "state", ("--state", flags.state.as_ref()))?,
             cache: RankedUri::new(&sources, "cache", ("--cache", flags.cache.as_ref()))?,
         })
@@ -282,7 +294,7 @@ mod tests {
 
     /// Every setting that is not a URI or a path: the minimum and maximum, invalid ones, and the
     /// message.
-    const TABLE: [(&str, [&str; 2], &[&str], &str); 7] = [
+    const TABLE: [(&str, [&str; 2], &[&str], &str); 9] = [
         (
             "memory",
             ["1MiB", "65536GiB"],
@@ -297,6 +309,8 @@ mod tests {
         ),
         ("log-format", ["human", "json"], &["JSON", "text"], "one of `human`, `json`"),
         ("log-level", ["error", "trace"], &["warning", "Info", "2"], "one of `error`, `warn`"),
+        ("offline", ["true", "false"], &["yes", "1", "True"], "one of `true`, `false`"),
+        ("locked", ["true", "false"], &["no", "0"], "one of `true`, `false`"),
         ("component-size", ["1KiB", "4GiB"], &["0B", "1B", "5GiB", "-1"], "a size from 1KiB to 4GiB"),
         ("compile-memory", ["1MiB", "65536GiB"], &["1KiB", "99999999999GiB"], "a size from 1MiB to 65536GiB"),
         ("compile-timeout", ["1ms", "1d"], &["0s", "5", "25h", "never"], "a duration from 1ms to 1d"),
@@ -307,6 +321,8 @@ mod tests {
         match key {
             "memory" => Some(("`--memory`", Overrides { memory: value, ..none })),
             "jobs" => Some(("`-j`", Overrides { jobs: value, ..none })),
+            "offline" => Some(("`--offline`", Overrides { offline: value, ..none })),
+            "locked" => Some(("`--locked`", Overrides { locked: value, ..none })),
             "log-format" => Some(("`--log-format`", Overrides { log_format: value, ..none })),
             "log-level" => Some(("`--log-level`", Overrides { log_level: value, ..none })),
             _ => None, // the others have no flag
@@ -320,7 +336,11 @@ mod tests {
             Settings::new(flags, environment, file).err().map(|fault| fault.to_string())
         };
         let variable = format!("CASCADE_{}", key.to_uppercase().replace('-', "_"));
-        let written = if key == "jobs" { value.to_owned() } else { format!("\"{value}\"") };
+        let written = if matches!(key, "jobs" | "offline" | "locked") {
+            value.to_owned()
+        } else {
+            format!("\"{value}\"")
+        };
         let mut errors = vec![(
             format!("`{variable}`"),
             fault(&no_flags, &[(variable.as_str(), value)].into(), &SettingsFile::default()),

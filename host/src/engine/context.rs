@@ -2,13 +2,13 @@
 //! `job` uses them.
 
 use crate::cache::Cache;
-use crate::engine::Interrupt;
 use crate::engine::begun::Begun;
 use crate::engine::closed::Closed;
 use crate::engine::deadline::RunDeadline;
 use crate::engine::digests::Digests;
 use crate::engine::expansion::Expansion;
 use crate::engine::finish::Shown;
+use crate::engine::interrupt::{Interrupt, Interrupts};
 use crate::engine::last_attempts::LastAttempts;
 use crate::engine::left_out::LeftOutByTask;
 use crate::engine::list_cache::ListCache;
@@ -21,7 +21,7 @@ use crate::events::{Fact, Recorder, Subject};
 use crate::invoke::Invoker;
 use crate::model::{Random, RunId, TaskIdx};
 use crate::plan::Bound;
-use crate::state::{Ledger, NodeId, Rerun, RunShape, Token};
+use crate::state::{Backend, Ledger, NodeId, Rerun, RunShape, Token};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,13 +39,14 @@ pub(crate) struct Context {
     pub(crate) invoker: Arc<dyn Invoker>,
     pub(crate) cache: Option<Arc<dyn Cache>>,
     pub(crate) recorder: Recorder,
-    pub(crate) interrupt: watch::Receiver<Interrupt>,
+    pub(crate) interrupts: Interrupts,
     pub(crate) epoch: u64,
     /// Nodes that run again: the cache has no result for them.
     pub(crate) rerun: Rerun,
     pub(crate) digests: Digests,
     pub(crate) single_flight: SingleFlight,
     pub(crate) verification: Verification,
+    pub(crate) notes: Option<Arc<dyn Backend>>,
     pub(crate) shown: Shown,
     /// Channel on which jobs release their slot while they wait for others, and ask for it again.
     pub(crate) slot_requests: UnboundedSender<SlotRequest>,
@@ -122,7 +123,7 @@ impl SharedCaches {
 impl Context {
     /// Returns whether this host must start nothing new.
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.interrupt.borrow() != Interrupt::None
+        self.interrupts.in_force() != Interrupt::None
     }
 
     /// Returns whether a task belongs to this run.

@@ -256,9 +256,14 @@ impl Dispatcher {
         self.progress = Some(progress);
     }
 
-    /// Records an interrupt. The most urgent one stays in force.
-    pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
-        self.interrupt = self.interrupt.max(interrupt);
+    /// Records the interrupt in force. Returns the one before.
+    pub(crate) const fn set_interrupt(&mut self, interrupt: Interrupt) -> Interrupt {
+        std::mem::replace(&mut self.interrupt, interrupt)
+    }
+
+    /// Returns whether only finally tasks are left to run.
+    pub(crate) fn is_at_ending(&self) -> bool {
+        self.progress.is_some_and(|progress| progress.ending.is_some())
     }
 
     /// Returns what the run loop does next.
@@ -295,7 +300,7 @@ impl Dispatcher {
     /// Returns whether guests must be stopped and their claims released.
     pub(crate) fn must_abort(&self) -> bool {
         let stop = self.progress.and_then(|progress| progress.stop);
-        self.interrupt >= Interrupt::Abort
+        matches!(self.interrupt, Interrupt::Abort | Interrupt::Supersede)
             || matches!(stop, Some(Stop::FailFast | Stop::Cancelled | Stop::TimedOut))
     }
 

@@ -13,7 +13,7 @@ use crate::engine::keys;
 use crate::engine::repeat::{Next, next};
 use crate::engine::reserving::Place;
 use crate::engine::resolve::{Known, Scope};
-use crate::engine::root_cause::{find_root_cause, skip_causes};
+use crate::engine::root_cause::{Skip, SkippedAt, find_root_cause, skip_causes};
 use crate::engine::settled::{Settled, Verdict, accepted, left_out};
 use crate::engine::skipping::{skip_reason, sources};
 use crate::engine::turn::Turn;
@@ -39,6 +39,7 @@ pub(crate) async fn process(ctx: &Context, claim: Claim) -> Result<Settled, Erro
     };
     let run = if ctx.shape.is_finally(claim.node.task) { Some(ctx.run_facts().await?) } else { None };
     let job = Job { ctx, task, claim: &claim, made: OnceLock::new(), due: due(&claim), run: run.as_deref() };
+    job.recall_last_attempt().await;
     // A task that was lost with several hosts in a row probably crashes them, so it is not started again.
     let (outcome, facts) = if claim.takeovers > task.policy.max_lost_hosts {
         let hosts = if claim.takeovers == 1 {
@@ -229,8 +230,10 @@ impl Job<'_> {
         let ctx = self.ctx;
         let plan = ctx.bound.plan();
         let known_cause = |node| ctx.root_cause_of(node);
-        let root_cause =
-            find_root_cause((plan, ctx.ledger.as_ref()), reason, before, known, known_cause).await?;
+        let at = if self.run.is_some() { SkippedAt::Ending } else { SkippedAt::Run };
+        let skip = Skip { reason, at };
+        let of = (&**plan, ctx.ledger.as_ref());
+        let root_cause = find_root_cause(of, skip, before, known, known_cause).await?;
         // Those of elements are found again from each: there may be millions of them.
         if let (Some(root_cause), None) = (root_cause, self.claim.node.parent()) {
             ctx.record_root_cause(self.claim.node, root_cause);

@@ -30,6 +30,12 @@ impl LastAttempts {
         }
     }
 
+    /// Returns whether nothing is kept of a node, and there is room for it.
+    pub(crate) fn lacks(&self, node: NodeId) -> bool {
+        let nodes = self.nodes();
+        nodes.len() < MAX_NODES && !nodes.contains_key(&node)
+    }
+
     /// Returns how the last attempt of a node has failed.
     pub(crate) fn of(&self, node: NodeId) -> Option<String> {
         self.nodes().get(&node).cloned()
@@ -60,7 +66,9 @@ mod tests {
         assert!(kept.of(node(0)).unwrap().len() < 2 * MAX_TEXT);
         (1..=MAX_NODES).for_each(|at| kept.keep(node(at), 1, (FailureClass::Trap, "x")));
         assert!(kept.of(node(MAX_NODES - 1)).is_some() && kept.of(node(MAX_NODES)).is_none());
+        assert!(!kept.lacks(node(0)) && !kept.lacks(node(MAX_NODES)), "there is no room");
         kept.forget(node(0));
         assert_eq!(kept.of(node(0)), None);
+        assert!(kept.lacks(node(0)));
     }
 }

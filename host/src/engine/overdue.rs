@@ -86,12 +86,28 @@ impl Job<'_> {
         self.end_failed_call(&CallFailure { class: FailureClass::Timeout, usage, message, error: None })
     }
 
+    /// Looks up how the attempt before has failed, if another host has made it: its note may be there.
+    pub(crate) async fn recall_last_attempt(&self) {
+        let (claim, kept) = (self.claim, &self.ctx.shared.last_attempts);
+        let before = claim.attempt.saturating_sub(1);
+        if claim.deadline.is_none() || before == 0 || !kept.lacks(claim.node) {
+            return;
+        }
+        let (Some(notes), Some(name)) = (&self.ctx.notes, self.ctx.shape.name_of(claim.node)) else { return };
+        // Without it the message only counts the attempts.
+        let Ok(views) = notes.nodes(&self.ctx.run, &[name]).await else { return };
+        let note = views.into_iter().find_map(|view| view.note).filter(|note| note.attempts == before);
+        if let Some((class, message)) = note.and_then(|note| note.failure) {
+            kept.keep(claim.node, before, (class, &self.ctx.recorder.hide(&message)));
+        }
+    }
+
     /// Adds how the attempt before has failed: the deadline may only have ended its repetitions.
     fn with_last_attempt(&self, message: String) -> String {
         let before = self.claim.attempt.saturating_sub(1);
         match self.ctx.shared.last_attempts.of(self.claim.node) {
             Some(failure) => format!("{message}; {failure}"),
-            // On another host.
+            // On another host, which left no note.
             None if before > 0 => format!("{message}; attempt {before} had failed"),
             None => message,
         }

@@ -1,8 +1,10 @@
 //! What has to run again with some nodes of a run: everything that their results decide.
 //! The ledger discards the results; `in_flight` calls these nodes in spite of the cache.
 
+use crate::engine::list_cache::ListCache;
+use crate::engine::resolve::{Known, Scope};
 use crate::model::TaskIdx;
-use crate::plan::Plan;
+use crate::plan::{Bound, Plan};
 use crate::state::{NodeId, Rerun};
 use std::collections::HashSet;
 
@@ -26,6 +28,16 @@ pub fn with_dependents(plan: &Plan, nodes: &[NodeId]) -> Vec<NodeId> {
         }
     }
     Rerun::new(found).nodes()
+}
+
+/// Returns how many elements the outermost list around a task has, if that is known before the run; none otherwise.
+#[must_use]
+pub fn elements_before_run(bound: &Bound, task: TaskIdx) -> Option<u32> {
+    let of = bound.plan().fan_out(task, 1)?;
+    let limits = bound.plan().task(task)?.limits;
+    let (known, lists) = (Known::default(), ListCache::default());
+    let scope = Scope::outermost(bound, (&known, &lists), limits);
+    scope.elements(of).ok().map(|elements| elements.len())
 }
 
 #[cfg(test)]

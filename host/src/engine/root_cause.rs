@@ -18,10 +18,30 @@ pub(crate) enum CauseRole {
     None,
 }
 
+/// A skip whose root cause is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Skip {
+    pub(crate) reason: SkipReason,
+    /// What the tasks before it have come to.
+    pub(crate) at: SkippedAt,
+}
+
+/// When a node is skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SkippedAt {
+    /// Once everything that it waits for has ended.
+    Run,
+    /// At the ending of the run: the nodes that are open then have never run.
+    Ending,
+}
+
 impl CauseRole {
     /// Classifies a node by how it ended.
-    pub(crate) const fn classify(node: NodeId, entry: &Entry, reason: SkipReason) -> Self {
-        match (entry, reason) {
+    pub(crate) const fn classify(node: NodeId, entry: &Entry, skip: Skip) -> Self {
+        match (entry, skip.reason) {
+            (Entry::Open, SkipReason::UpstreamSkipped) if matches!(skip.at, SkippedAt::Ending) => {
+                Self::Root(node)
+            }
             (Entry::Failed(_), SkipReason::UpstreamFailed)
             | (
                 Entry::Skipped(SkipReason::ConditionFalse | SkipReason::Pruned),
@@ -71,17 +91,17 @@ pub(crate) fn root_cause(
 /// already.
 pub(crate) async fn find_root_cause(
     (plan, ledger): (&Plan, &dyn Ledger),
-    reason: SkipReason,
+    skip: Skip,
     before: Vec<NodeId>,
     mut known: Known,
     known_cause: impl Fn(NodeId) -> Option<NodeId>,
 ) -> Result<Option<NodeId>, Error> {
     loop {
-        let role = |node: NodeId| match CauseRole::classify(node, known.get(&node)?, reason) {
+        let role = |node: NodeId| match CauseRole::classify(node, known.get(&node)?, skip) {
             CauseRole::Passed => Some(known_cause(node).map_or(CauseRole::Passed, CauseRole::Root)),
             role @ (CauseRole::Root(_) | CauseRole::None) => Some(role),
         };
-        let needs = match root_cause(plan, reason, before.clone(), role) {
+        let needs = match root_cause(plan, skip.reason, before.clone(), role) {
             Ok(cause) => return Ok(cause),
             Err(needs) => needs,
         };

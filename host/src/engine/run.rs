@@ -6,7 +6,7 @@ use crate::engine::context::{Context, SharedCaches, SlotRequest};
 use crate::engine::digests::Digests;
 use crate::engine::dispatch::Action;
 use crate::engine::finish::{Outputs, Shown};
-use crate::engine::interrupt::Interrupt;
+use crate::engine::interrupt::{Interrupt, Interrupts, WhenInterrupted};
 use crate::engine::reserving::{ReservedResources, Reserving};
 use crate::engine::run_state::{Commit, CommitReply, RunState};
 use crate::engine::shared_run::{SharedRunState, run_claims};
@@ -16,7 +16,7 @@ use crate::events::Recorder;
 use crate::invoke::Invoker;
 use crate::model::{Random, RunId, RunStatus, TaskIdx};
 use crate::plan::Bound;
-use crate::state::{Claim, Error, Ledger, NodeId, Rerun, RunShape, Version};
+use crate::state::{Backend, Claim, Error, Ledger, NodeId, Rerun, RunShape, Version};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -60,6 +60,10 @@ pub struct Settings {
     pub verification: Verification,
     /// Resources that attempts reserve at the backend; none if the plan has none.
     pub reserved: Option<ReservedResources>,
+    /// Where the notes of other hosts are read; none if there can be no other hosts.
+    pub notes: Option<Arc<dyn Backend>>,
+    /// What becomes of the run if this host is interrupted.
+    pub when_interrupted: WhenInterrupted,
     /// Outputs that the run shows. Once all tasks have succeeded, they decide whether the run has.
     pub shown: Shown,
 }
@@ -148,19 +152,24 @@ struct Step {
 
 impl RunLoop {
     async fn drive(&mut self) -> Result<Ended, Error> {
-        let mut interrupt = self.ctx.interrupt.clone();
+        let mut interrupt = self.ctx.interrupts.changes();
         let (ledger, shared) = (Arc::clone(&self.ctx.ledger), Arc::clone(&self.shared));
         let mut losses = ledger.keep_leases()?;
         let mut commit = None;
         let mut is_interruptible = true;
         loop {
             // Do all that is possible now, then sleep until one of the events below.
-            let Step { action, version, listen_after, prefetch_deadline: deadline } =
-                self.step(*interrupt.borrow_and_update(), &mut commit);
+            interrupt.mark_unchanged();
+            let Step { action, version, listen_after, prefetch_deadline: deadline } = self.step(&mut commit);
             // An end is final only without a commit under way: its reply may still hold claims or verdicts.
             if commit.is_none() {
                 match action {
                     Action::Ended(status) => return Ok(Ended::Run(status)),
+                    Action::Interrupted if shared.state().is_cancelled_by_interrupt() => {
+                        ledger.cancel().await?;
+                        shared.state().go_on_with_ending();
+                        continue;
+                    }
                     Action::Interrupted => return Ok(Ended::Interrupted),
                     Action::Wait => {}
                 }
@@ -206,10 +215,10 @@ impl RunLoop {
     }
 
     /// Does everything that needs no waiting: starts claims, returns surplus ones, aborts guests, begins a commit.
-    fn step(&mut self, interrupt: Interrupt, commit: &mut Option<Commit>) -> Step {
+    fn step(&mut self, commit: &mut Option<Commit>) -> Step {
         let (shared, ctx, jobs) = (&self.shared, &self.ctx, &mut self.jobs);
         let mut state = shared.state();
-        state.set_interrupt(interrupt);
+        state.heed_interrupts();
         state.serve_waiting();
         let mut start =
             |claim: &Claim| jobs.spawn(run_claims(Arc::clone(shared), Arc::clone(ctx), claim.clone()));
@@ -290,12 +299,13 @@ fn build_context(
         invoker: engine.invoker,
         cache: engine.cache,
         recorder: engine.recorder,
-        interrupt: engine.interrupt,
+        interrupts: Interrupts::new(engine.interrupt, settings.when_interrupted),
         epoch: settings.epoch,
         rerun: Rerun::new(settings.rerun),
         digests: Digests::default(),
         single_flight: SingleFlight::new(Random::from_system().next_u64()),
         verification: settings.verification,
+        notes: settings.notes,
         shown: settings.shown,
         slot_requests,
         reserving,

@@ -1,11 +1,11 @@
 //! State of this host in a run: claims held, settlements to commit, and every change of either.
 //! The loop in `run` starts and awaits jobs; `shared_run` gives them access to this state.
 
-use crate::engine::Interrupt;
 use crate::engine::context::{Context, SlotRequest};
 use crate::engine::deadline::subtract_wait;
 use crate::engine::dispatch::{Action, Dispatcher};
 use crate::engine::growth::memory_of;
+use crate::engine::interrupt::Interrupt;
 use crate::engine::prefetch::PrefetchPolicy;
 use crate::engine::settled::Settled;
 use crate::events::{Fact, FailureFact};
@@ -93,10 +93,28 @@ impl RunState {
         }
     }
 
-    /// Records an interrupt.
-    pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt) {
-        self.dispatcher.set_interrupt(interrupt);
+    /// Takes note of the interrupt in force.
+    pub(crate) fn heed_interrupts(&mut self) {
+        if self.dispatcher.is_at_ending() {
+            self.ctx.interrupts.heed_at_ending();
+        }
+        let in_force = self.ctx.interrupts.in_force();
+        if self.dispatcher.set_interrupt(in_force) != Interrupt::None && in_force == Interrupt::None {
+            // There is room for claims again.
+            self.mark_ledger_changed();
+        }
         self.tell_if_stopping();
+    }
+
+    /// Returns whether an interrupt cancels the run, which has finally tasks for that.
+    pub(crate) fn is_cancelled_by_interrupt(&self) -> bool {
+        self.ctx.shape.first_finally.is_some() && self.ctx.interrupts.cancels()
+    }
+
+    /// Goes on with the finally tasks of a run that this host has cancelled.
+    pub(crate) fn go_on_with_ending(&mut self) {
+        self.ctx.interrupts.heed_at_ending();
+        self.heed_interrupts();
     }
 
     /// Tells the jobs that wait for their turn whether something new may start. At its ending, a stopped run starts its

@@ -5,7 +5,6 @@
 //! does. It then continues with its next claim on the same thread, and wakes nobody. Otherwise the settlement waits
 //! for the next commit of the loop in `run`; the job continues with a prefetched claim, or ends.
 
-use crate::engine::Interrupt;
 use crate::engine::context::Context;
 use crate::engine::job::process;
 use crate::engine::run_state::{Commit, RunState};
@@ -46,9 +45,9 @@ impl SharedRunState {
     }
 
     /// Settles a job's claim. Returns the next claim if the job continues.
-    fn settle(&self, settled: Settled, interrupt: Interrupt) -> Result<Option<Claim>, Error> {
+    fn settle(&self, settled: Settled) -> Result<Option<Claim>, Error> {
         let mut state = self.state();
-        state.set_interrupt(interrupt);
+        state.heed_interrupts();
         let job = state.settle_job(settled);
         // Without prefetched claims, the next claim comes with the reply, which the loop awaits.
         let job = job.filter(|_| !state.is_committing() || state.is_prefetching());
@@ -85,7 +84,7 @@ pub(crate) async fn run_claims(
     let mut next = Some(claim);
     while let Some(claim) = next {
         let settled = process(&ctx, claim).await?;
-        next = shared.settle(settled, *ctx.interrupt.borrow())?;
+        next = shared.settle(settled)?;
         // A job that never waits must still yield to the runtime.
         consume_budget().await;
     }

@@ -11,8 +11,8 @@
 //! ```
 
 use crate::manifest::{
-    Action, BackendSection, Call, Component, Expr, Grants, Imports, LeftOut, Manifest, OnError, Param,
-    Parsed, Reference, Resource, Scope, Task, When,
+    Action, BackendSection, Call, Component, ComponentSource, Expr, Grants, Imports, LeftOut, Manifest,
+    OnError, Param, Parsed, Reference, Resource, Scope, Task, When,
 };
 use crate::model::{Capacity, Datum, Faults, Name, Path, Source, Span, Spanned};
 use indexmap::IndexMap;
@@ -54,7 +54,7 @@ fn name(text: &str) -> Name {
 
 fn component() -> Component {
     Component {
-        path: Some(Spanned::new("c.wasm".into(), 0..0)),
+        source: Some(Spanned::new(ComponentSource::File("c.wasm".into()), 0..0)),
         sha256: None,
         wit: None,
         build: None,

@@ -1,6 +1,7 @@
 //! The syntax tree of a manifest: owned data with source spans.
 //! Each value is well-formed on its own; `graph` and `plan` check whether the values fit together.
 
+use crate::manifest::component_source::ComponentSource;
 use crate::manifest::expr::Expr;
 use crate::manifest::imported::Imports;
 use crate::manifest::notification::Notify;
@@ -113,8 +114,8 @@ pub enum Scope {
 /// `[components.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// `path`, joined to the manifest's folder; `None` if it has a fault.
-    pub path: Option<Spanned<PathBuf>>,
+    /// `path`, `oci` or `url`; `None` if it has a fault.
+    pub source: Option<Spanned<ComponentSource>>,
     /// `sha256`.
     pub sha256: Option<Spanned<Digest>>,
     /// `wit` and `world`: the interface of a core module.
@@ -127,6 +128,15 @@ pub struct Component {
     pub imports: Imports,
     /// `[components.NAME.grants]`.
     pub grants: Grants,
+}
+
+impl Component {
+    /// Returns the path of its file with its span; `None` if it comes from elsewhere.
+    #[must_use]
+    pub fn path(&self) -> Option<(&PathBuf, &Span)> {
+        let source = self.source.as_ref()?;
+        Some((source.value.path()?, &source.span))
+    }
 }
 
 /// The WIT that a core module was built by.

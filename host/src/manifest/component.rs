@@ -1,5 +1,5 @@
-//! Reads `[components.NAME]`: a file, its interface if it is a core module, its imports, and the grants of its guests.
-//! `app` opens the files and runs build commands.
+//! Reads `[components.NAME]`: its source, its interface if it is a core module, its imports, and the grants of its guests.
+//! `source_keys` reads the source; `app` opens files and runs build commands.
 
 use crate::manifest::builtin::reject_component;
 use crate::manifest::grants::grants;
@@ -7,6 +7,7 @@ use crate::manifest::imports::imports;
 use crate::manifest::keys::COMPONENT;
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::filled;
+use crate::manifest::source_keys::{component_source, without_build};
 use crate::manifest::table::{Slot, Table};
 use crate::manifest::{Component, WitSource};
 use crate::model::{Digest, Fault, Spanned};
@@ -17,7 +18,7 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
     let example = format!("`[components.{}]` and below it `path = \"…\"`", slot.name);
     reject_component(reader, slot);
     let mut table = Table::open(reader, slot, COMPONENT, (&owner, &example))?;
-    let path = table.required(reader, ("path", "path = \"words.wasm\""), filled);
+    let source = component_source(reader, &mut table, &owner);
     let sha256 = table.optional(reader, "sha256", digest);
     let wit = table.optional(reader, "wit", filled);
     let world = table.optional(reader, "world", filled);
@@ -28,6 +29,7 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
         );
     }
     let build = table.optional(reader, "build", filled).map(|command| command.value);
+    let source = without_build(reader, (source, table.slot("build").as_ref()), &owner);
     let folder = table.optional(reader, "build-dir", filled);
     let mut imports = table.slot("imports").map(|slot| imports(reader, &slot)).unwrap_or_default();
     let mut grants = table.slot("grants").map(|slot| grants(reader, &slot)).unwrap_or_default();
@@ -36,7 +38,7 @@ pub(crate) fn component(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Comp
         imports.is_partial |= unknown.meant == Some("imports");
     }
     Some(Component {
-        path: path.map(|path| Spanned::new(reader.join(&path.value), path.span)),
+        source,
         sha256,
         wit: wit.map(|wit| WitSource {
             path: Spanned::new(reader.join(&wit.value), wit.span),

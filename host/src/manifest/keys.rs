@@ -38,7 +38,7 @@ sections! {
     /// `[defaults]`.
     DEFAULTS: "retry" "max-lost-hosts" "timeout" "limits" "resources" "cache";
     /// `[components.NAME]`.
-    COMPONENT: "path" "sha256" "wit" "world" "build" "build-dir" "imports" "grants";
+    COMPONENT: "path" "oci" "url" "sha256" "wit" "world" "build" "build-dir" "imports" "grants";
     /// A value of `[components.NAME.imports]`, as a table.
     IMPORT: "component";
     /// `[tasks.NAME]` and `[finally.NAME]`.

@@ -16,6 +16,8 @@ mod collected;
 mod program;
 mod duplicate_key;
 mod component;
+mod component_source;
+mod source_keys;
 mod folder;
 mod grants;
 mod imported;
@@ -51,6 +53,7 @@ pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Grants, Manifest, OnError, Param, Policy, Preopen,
     Resource, Retry, RetryClass, Scope, Task, Unread, UriSource, When, WitSource,
 };
+pub use component_source::ComponentSource;
 pub use expr::{Expr, Reference, RunValue};
 pub use imported::{ImportSource, Imports};
 pub use include::{Files, Loaded, Part, Unreadable, load};

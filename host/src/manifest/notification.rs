@@ -1,7 +1,7 @@
 //! `[notify]` as data: who is told of the end of a run, and of which ends.
 //! `notify` reads it.
 
-use crate::model::{HookUrl, RunStatus, Span, Spanned};
+use crate::model::{RunStatus, SecureUrl, Span, Spanned};
 
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Notify {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookSource {
     /// A URL written in the manifest.
-    Url(HookUrl),
+    Url(SecureUrl),
     /// `{ env = "NAME" }`.
     Env(String),
 }

@@ -6,7 +6,7 @@ use crate::manifest::notification::{HookSource, Notify};
 use crate::manifest::reader::Reader;
 use crate::manifest::scalar::{filled, list, word};
 use crate::manifest::table::{Slot, Table};
-use crate::model::{Fault, HookUrl, HookUrlFault, RunStatus, Span, Spanned};
+use crate::model::{Fault, RunStatus, SecureUrl, SecureUrlFault, Span, Spanned};
 use toml::de::DeValue;
 
 /// The endings of a run.
@@ -47,7 +47,7 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HookSource>> 
     let source = match slot.value {
         DeValue::String(_) => {
             let text = filled(reader, slot)?;
-            match HookUrl::parse(&text.value) {
+            match SecureUrl::parse(&text.value) {
                 Ok(url) => HookSource::Url(url),
                 Err(fault) => return reader.fault(invalid(&text.span, fault, "").secret()),
             }
@@ -63,12 +63,12 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<HookSource>> 
 }
 
 /// Returns the fault of a URL that cannot be told; `origin` says where it is from, if not from the manifest.
-pub(crate) fn invalid(span: &Span, fault: HookUrlFault, origin: &str) -> Fault {
+pub(crate) fn invalid(span: &Span, fault: SecureUrlFault, origin: &str) -> Fault {
     let help = match fault {
-        HookUrlFault::Plain => {
+        SecureUrlFault::Plain => {
             "write `https://`: a notification over `http` reaches this machine only, as `http://127.0.0.1:8080/`"
         }
-        HookUrlFault::Url(_) => "a URL is for example `https://hooks.example.com/x`",
+        SecureUrlFault::Url(_) => "a URL is for example `https://hooks.example.com/x`",
     };
     Fault::spanned(span.clone(), format!("the URL of `[notify]`{origin} cannot be used: {fault}")).help(help)
 }

@@ -128,7 +128,7 @@ fn last_lines(text: &str) -> Vec<String> {
     let is_start =
         |at: &usize| text.get(*at..).is_some_and(|rest| REPORTS.iter().any(|start| rest.starts_with(start)));
     let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-    let report = starts.filter(is_start).last().and_then(|at| text.get(at..));
+    let report = starts.filter(is_start).max().and_then(|at| text.get(at..));
     match report {
         Some(report) if report.len() > MAX_END || filled(report).count() > MAX_LINES => first_lines(report),
         _ => end_lines(text),
@@ -244,8 +244,8 @@ mod tests {
 
     #[test]
     fn report_with_its_message_first_keeps_it() {
-        let frames: String =
-            (0..40).map(|nth| format!("main.frame{nth}(...)\n\t/src/task.go:{nth}\n")).collect();
+        let frames = (0..40)
+            .fold(String::new(), |all, nth| all + &format!("main.frame{nth}(...)\n\t/src/task.go:{nth}\n"));
         let text = format!("log line\npanic: no such city\n\ngoroutine 1 [running]:\n{frames}");
         let shown = last_lines(&text);
         assert_eq!(

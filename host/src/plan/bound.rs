@@ -8,8 +8,8 @@ use crate::plan::known::{Inputs, Known};
 use crate::plan::recipe::Recipes;
 use crate::plan::sources::Read;
 use crate::plan::{
-    Binding, ComponentFunction, Difference, Input, OnError, Pipeline, PipelineRecord, Plan, PlanRecord,
-    Repeat, Supplied, Task, fit, nesting, sources,
+    Binding, ComponentFunction, Difference, Input, OnError, Output, Pipeline, PipelineRecord, Plan,
+    PlanRecord, Repeat, Supplied, Task, fit, nesting, sources,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -116,6 +116,18 @@ impl Bound {
             other @ (Difference::Added(_) | Difference::Removed(_) | Difference::Reordered) => other,
         });
         explained.collect()
+    }
+
+    /// Returns the names of the secret inputs that an output is made of, without those that only tasks read.
+    #[must_use]
+    pub fn secrets_in(&self, output: &Output) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        output.binding.each_input(&mut |input| {
+            if self.plan.inputs().get(input).is_some_and(|input| input.is_secret) {
+                found.extend(self.names.get(input).cloned());
+            }
+        });
+        found
     }
 
     /// Returns the names of the inputs that an argument of a pipeline reads.

@@ -8,7 +8,6 @@ use crate::sandbox::compile::{
 };
 use crate::sandbox::error::LoadError;
 use crate::sandbox::load::Sandbox;
-use bytes::Bytes;
 use std::sync::Arc;
 
 impl Sandbox {
@@ -18,11 +17,11 @@ impl Sandbox {
     /// Fails if the module is a component already, or has imports that only another host satisfies.
     pub fn wrap(
         &self,
-        module: Bytes,
+        module: &[u8],
         wit: Option<&Wit>,
         encoding: TextEncoding,
     ) -> Result<Vec<u8>, LoadError> {
-        let (_, Shape { form, strangers }) = precheck(&module, wit)?;
+        let (_, Shape { form, strangers }) = precheck(module, wit)?;
         if form == Form::Component {
             return Err(LoadError::AlreadyComponent);
         }
@@ -31,7 +30,7 @@ impl Sandbox {
         {
             return Err(LoadError::ModuleImport { module: Arc::clone(module), name: Arc::clone(name) });
         }
-        let module = without_debug_info(&module).map_err(|error| LoadError::Damaged(error.into()))?;
+        let module = without_debug_info(module).map_err(|error| LoadError::Damaged(error.into()))?;
         self.compiler.wrap(&module::payload(module.into(), wit, encoding))
     }
 

@@ -6,7 +6,7 @@ use crate::model::{Size, to_usize};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::precheck::Shape;
 use crate::sandbox::compile::{
-    Bounds, CodeCache, CompilePool, Compiler, TextEncoding, Wit, module, precheck,
+    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, TextEncoding, Wit, module, precheck,
 };
 use crate::sandbox::component::{
     Codes, Component, Import, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
@@ -14,7 +14,7 @@ use crate::sandbox::component::{
 use crate::sandbox::engine::{Bounded, Engines};
 use crate::sandbox::error::LoadError;
 use crate::sandbox::guest::{
-    MAX_HANDLES, Network, Orphans, Poster, Prepared, TaskLookups, Variant, covers, max_instances,
+    Client, MAX_HANDLES, Network, Orphans, Prepared, TaskLookups, Variant, covers, max_instances,
 };
 use crate::sandbox::kind::{EngineKind, GuestKind};
 use crate::state::Buckets;
@@ -148,8 +148,14 @@ impl Sandbox {
 
     /// Returns the sender of the host's own requests.
     #[must_use]
-    pub fn poster(&self) -> Poster {
-        Poster(Arc::clone(&self.network))
+    pub fn client(&self) -> Client {
+        Client::new(Arc::clone(&self.network))
+    }
+
+    /// Returns the fetched components that are kept beside the compiled code, if that is cached.
+    #[must_use]
+    pub fn kept_components(&self) -> Option<KeptComponents> {
+        self.code_cache.as_ref().map(|cache| KeptComponents(Arc::clone(cache)))
     }
 
     /// Returns a sandbox for another run of the same components: with the same engines, slots, budget and bounds, and with

@@ -44,17 +44,17 @@ pub use compile::CompilePool;
 pub use compile::CompileRequest;
 #[cfg(feature = "internals")]
 pub use compile::Proposal;
-pub use compile::code_files;
 pub use compile::{BindingsRequest, Generator, SourceFile};
 pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, TextEncoding, Wit, WitFile};
+pub use compile::{KeptComponents, code_files};
 pub use compile::{Skeleton, SkeletonLanguage, SkeletonRequest};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]
 pub use engine::engine_config;
 pub use error::LoadError;
-pub use guest::{NoAnswer, Poster};
+pub use guest::{Answer, Client, NoAnswer, Outgoing, Proxy, Route, Zone, zone_of_host};
 pub use kind::GuestKind;
 pub use load::{LoadRequest, Sandbox, Settings};
 #[cfg(any(test, feature = "internals"))]

@@ -30,6 +30,8 @@ pub struct Note {
     pub memory_limit: Option<u64>,
     /// The time limit of the next attempt or of the one under way, in milliseconds, if it is longer than that of the first.
     pub timeout_ms: Option<u64>,
+    /// The node with which the skip began, if the node was skipped for another one.
+    pub cause: Option<String>,
 }
 
 /// The phase of a node when its note was written.
@@ -48,6 +50,8 @@ pub enum Phase {
     Cached,
     /// The node had failed, or its guest was stopped.
     Failed,
+    /// The node was skipped.
+    Skipped,
 }
 
 /// Resource usage of an attempt.
@@ -76,6 +80,8 @@ struct Wire {
     memory_limit: Option<u64>,
     #[serde(default)]
     timeout_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
 }
 
 impl Note {
@@ -92,6 +98,7 @@ impl Note {
             failure: None,
             memory_limit: None,
             timeout_ms: None,
+            cause: None,
         }
     }
 
@@ -115,6 +122,7 @@ impl Note {
             failure: wire.failure,
             memory_limit: wire.memory_limit,
             timeout_ms: wire.timeout_ms,
+            cause: wire.cause,
         })
     }
 }
@@ -132,6 +140,7 @@ impl From<&Note> for Wire {
             failure: note.failure.clone(),
             memory_limit: note.memory_limit,
             timeout_ms: note.timeout_ms,
+            cause: note.cause.clone(),
         }
     }
 }
@@ -152,6 +161,7 @@ mod tests {
             failure: Some((FailureClass::Trap, "unreachable".into())),
             memory_limit: Some(1 << 30),
             timeout_ms: Some(60_000),
+            cause: Some("clean[3]/count".into()),
             ..empty.clone()
         };
         for note in [empty, full] {

@@ -40,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sandbox", &["model", "value", "invoke", "state"]),
     ("engine", &["model", "plan", "value", "invoke", "state", "cache", "events"]),
     ("config", &["model", "state", "cache"]),
+    ("fetch", &["model", "config", "sandbox"]),
     ("app", ALL_BUT_APP_AND_CLI),
     ("cli", ALL_BUT_CLI),
     ("api", ALL_BUT_CLI),
@@ -48,12 +49,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 const ALL_BUT_APP_AND_CLI: &[&str] = &[
     "model", "manifest", "graph", "value", "invoke", "builtin", "plan", "state", "cache", "events",
-    "sandbox", "engine", "config",
+    "sandbox", "engine", "config", "fetch",
 ];
 
 const ALL_BUT_CLI: &[&str] = &[
     "model", "manifest", "graph", "value", "invoke", "builtin", "plan", "state", "cache", "events",
-    "sandbox", "engine", "config", "app",
+    "sandbox", "engine", "config", "fetch", "app",
 ];
 
 /// Modules that never import each other, not even in tests: the engine's tests run without wasm.
@@ -90,6 +91,7 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("rustls"), &["state/redis/link", "sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("tokio_rustls"), &["sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("hyper"), &["sandbox/guest/wasi/http"], Tests::Bound),
+    (Name::Crate("toml_edit"), &["app/lock"], Tests::Bound),
     (Name::Crate("wac_graph"), &["sandbox/compile"], Tests::Bound),
     (Name::Words("std::env"), &["model", "config"], Tests::Free),
     (Name::Words("SystemTime"), &["model", "config"], Tests::Free),

@@ -1,9 +1,10 @@
 //! Responsible for the exports that `wit/image.wit` promises.
-//! Leaves files to `files` and changes to `steps`.
+//! Leaves files to `files`, changes to `steps`, and layout to `sheet`.
 
 wit_bindgen::generate!({ path: "wit", additional_derives: [Clone, PartialEq] });
 
 mod files;
+mod sheet;
 mod steps;
 
 use exports::cascade::image::image::{Area, Error, Format, Guest, Info, Pixels, Size, Step};
@@ -18,6 +19,10 @@ impl Guest for Plugin {
     fn change(picture: Vec<u8>, steps: Vec<Step>, format: Format) -> Result<Vec<u8>, Error> {
         let picture = files::read(&picture)?;
         files::write(&steps.iter().try_fold(picture, steps::apply)?, format)
+    }
+
+    fn sheet(pictures: Vec<Vec<u8>>, columns: u32, cell: Size, format: Format) -> Result<Vec<u8>, Error> {
+        files::write(&sheet::lay_out(&pictures, columns, cell)?, format)
     }
 
     fn decode(picture: Vec<u8>) -> Result<Pixels, Error> {

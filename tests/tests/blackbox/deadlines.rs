@@ -345,3 +345,24 @@ fn readers_see_what_deadlines_leave_and_the_last_attempt_is_named() {
     open(&project, "a");
     running.wait().expect(1);
 }
+
+#[test]
+fn failure_of_an_attempt_on_another_host_is_told() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[tasks.t]\ncall = \"g.trap\"\ndeadline = \"3s\"\nretry = { attempts = 9, delay = \"1h\", jitter = false }\n",
+    );
+    let host = |events: &str| {
+        project.other_host(events).args(["--state", &server.uri(), "--run-id", "r1", "--log-level", "debug"])
+    };
+    let mut first = host("first.jsonl").start();
+    first.until("retrying   t");
+    let mut second = host("second.jsonl").start();
+    second.until("run        test");
+    // The note of the attempt is stored within a tenth of a second, and the host leaves in order.
+    first.signal("INT");
+    first.wait().expect(130);
+    let finished = second.wait().expect(1);
+    let said = "`deadline` = 3s reached: the task had not ended; attempt 1 had failed: trap: ";
+    assert!(finished.stderr.contains(said), "{finished:?}");
+}

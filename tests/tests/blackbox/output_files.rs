@@ -191,3 +191,14 @@ fn files_of_skipped_outputs_are_named() {
         .says(["1 file in out unchanged; left as it was, since its output was skipped: sub/b.txt"]);
     assert_eq!(read(&project.folder().join("out"), "sub/b.txt"), "b");
 }
+
+#[test]
+fn names_that_guests_give_stay_on_their_line() {
+    let project = Project::basic(
+        "[params.files]\ntype = \"list<record { name: string, content: string }>\"\n\
+         default = [{ name = \"a\\nerror: all is lost\", content = \"1\" }]\n\
+         [tasks.t]\ncall = \"g.nothing\"\n[outputs]\npages = { param = \"files\" }\n",
+    );
+    let finished = project.host().args(["--output-dir", "out"]).run().expect(0);
+    finished.says(["wrote 1 file to out: pages/a\\u{a}error: all is lost"]);
+}

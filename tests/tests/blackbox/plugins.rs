@@ -1,7 +1,9 @@
 //! The components of `plugins` by their manifests: what they print, their tests, their documentation, and those that speak
 //! HTTP with a service of the test. Their logic is tested beside their code.
 
-use cascade_host_tests::{Finished, Host, Project, Received, Reply, Service, build_plugins, repository};
+use cascade_host_tests::{
+    Finished, Host, Project, Received, Reply, Service, Toolchain, build_plugins, build_sql, repository,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +12,8 @@ use std::sync::Mutex;
 /// Components that compute, each with `NAME.toml` and `NAME.test.toml`.
 const PURE: [&str; 11] =
     ["csv", "diff", "hash", "html", "image", "json", "markdown", "plot", "regex", "template", "zip"];
+/// Components that compute, and are built with tools of PyPI, each with `NAME.toml` and `NAME.test.toml`.
+const PURE_BY_PYTHON: [&str; 1] = ["sql"];
 /// Components that make requests, each with `NAME.toml`.
 const REQUESTING: [&str; 3] = ["chat", "http", "s3"];
 
@@ -62,13 +66,26 @@ fn toml(value: &Value) -> String {
 #[test]
 fn every_manifest_passes_its_tests() {
     build_plugins();
-    for name in PURE {
+    passes_its_tests(&PURE);
+    for name in REQUESTING {
+        Host::new(["check", &format!("plugins/{name}/{name}.toml")]).within(repository()).run().expect(0);
+    }
+}
+
+fn passes_its_tests(names: &[&str]) {
+    for name in names {
         for manifest in [format!("plugins/{name}/{name}.toml"), format!("plugins/{name}/{name}.test.toml")] {
             Host::new(["test", &manifest]).within(repository()).run().expect(0);
         }
     }
-    for name in REQUESTING {
-        Host::new(["check", &format!("plugins/{name}/{name}.toml")]).within(repository()).run().expect(0);
+}
+
+#[test]
+fn plugins_with_c_pass_their_tests() {
+    if !Toolchain::Python.is_declined() {
+        build_plugins();
+        build_sql();
+        passes_its_tests(&PURE_BY_PYTHON);
     }
 }
 
@@ -85,14 +102,14 @@ fn every_plugin_with_an_interface_is_listed_here() {
         }
     }
     found.sort();
-    let mut listed = [&PURE[..], &REQUESTING].concat();
+    let mut listed = [&PURE[..], &PURE_BY_PYTHON, &REQUESTING].concat();
     listed.sort_unstable();
     assert_eq!(found, listed);
 }
 
 #[test]
 fn every_function_of_a_pure_plugin_is_called_by_its_test() {
-    for name in PURE {
+    for name in PURE.iter().chain(&PURE_BY_PYTHON) {
         let tests = text_of(&format!("{name}/{name}.test.toml"));
         for line in text_of(&format!("{name}/wit/{name}.wit")).lines() {
             if let Some((function, _)) = line.trim().split_once(": func(") {
@@ -107,7 +124,7 @@ fn every_function_of_a_pure_plugin_is_called_by_its_test() {
 
 #[test]
 fn every_type_and_function_of_an_interface_is_documented() {
-    for name in PURE.iter().chain(&REQUESTING) {
+    for name in PURE.iter().chain(&PURE_BY_PYTHON).chain(&REQUESTING) {
         let wit = text_of(&format!("{name}/wit/{name}.wit"));
         let mut before = "";
         for line in wit.lines().map(str::trim) {
@@ -124,7 +141,7 @@ fn every_type_and_function_of_an_interface_is_documented() {
 fn page_of_the_manual_has_every_function_and_lines_of_real_manifests() {
     let page = fs::read_to_string(repository().join("host/docs/plugins.md")).expect("the page is there");
     let mut manifests = String::new();
-    for name in PURE.iter().chain(&REQUESTING) {
+    for name in PURE.iter().chain(&PURE_BY_PYTHON).chain(&REQUESTING) {
         manifests.push_str(&text_of(&format!("{name}/{name}.toml")));
         for line in text_of(&format!("{name}/wit/{name}.wit")).lines() {
             if let Some((function, signature)) = line.trim().trim_end_matches(';').split_once(": func(") {

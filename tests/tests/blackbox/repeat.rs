@@ -340,4 +340,8 @@ fn elements_of_a_pipeline_repeat_and_flow_on() {
     }
     let second = ask(&server, "output", "r1").args(["each[1]/count@1"]).run().expect(0).json();
     assert_eq!(second, json!({ "count": 2, "words": [], "done": false }));
+    let fault = ask(&server, "output", "r1").args(["each/count@1"]).run().expect(4);
+    fault.says(["runs once per element of `each`", "name one, as `each[i]/count@1`; `each` has 3 elements"]);
+    let fault = ask(&server, "output", "r1").args(["more@0"]).run().expect(4);
+    fault.says(["`more` does not repeat: it runs once per element, as `more[i]`"]);
 }

@@ -288,3 +288,44 @@ fn dependents_that_targets_leave_out_are_called_later_without_the_cache() {
     assert_eq!(run(&[]), set(&["all"]), "its arguments are those of a cached result");
     assert_eq!(run(&[]), set(&[]));
 }
+
+#[test]
+fn elements_that_an_update_adds_can_be_named() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[params.xs]\ntype = \"list<u32>\"\n[tasks.fan]\ncall = \"g.double\"\nfor-each.x = { param = \"xs\" }\n\
+         args.x = { item = \"x\" }\n[tasks.flow]\ncall = \"g.double\"\nfor-each.x = { task = \"fan\" }\n\
+         args.x = { item = \"x\" }\n[tasks.ns]\ncall = \"g.numbers\"\nargs.n = { param = \"n\" }\n\
+         [params.n]\ntype = \"u32\"\n[tasks.late]\ncall = \"g.double\"\nfor-each.x = { task = \"ns\" }\nargs.x = { item = \"x\" }\n",
+    );
+    on(&project, &server, &["-p", "xs=[1, 2]", "-p", "n=2"]).run().expect(0);
+    let update = |names: &[&str]| {
+        on(&project, &server, &[&["-p", "xs=[1, 2, 3]", "-p", "n=3", "--update", "--rerun"], names].concat())
+            .run()
+    };
+    update(&["fan[3]"]).expect(4).says(["`fan` has"]);
+    update(&["late[2]"])
+        .expect(4)
+        .says(["in a list that is not known yet, runs by `--update` without `--rerun`"]);
+    update(&["fan[2]", "flow[0]"]).expect(0);
+    assert_eq!(started(&project), set(&["fan[2]", "flow[0]", "flow[2]", "ns", "late[2]"]));
+}
+
+#[test]
+fn plan_counts_what_is_stored_in_pipelines_over_lists() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[tasks.p]\nmanifest = \"p.toml\"\nfor-each.x = [2, 3, 4]\nargs.x = { item = \"x\" }\n",
+    );
+    project.include(
+        "p.toml",
+        "[params.x]\ntype = \"u32\"\n[tasks.t]\ncall = \"g.maybe-fail\"\nargs.x = { param = \"x\" }\n\
+         [tasks.each]\ncall = \"g.double\"\nfor-each.y = [1, 2]\nargs.x = { item = \"y\" }\nafter = [\"t\"]\n",
+    );
+    on(&project, &server, &["--keep-going"]).run().expect(1);
+    let plan = on(&project, &server, &["--dry-run", "--json"]).run().expect(0).json();
+    for task in plan["tasks"].as_array().expect("tasks") {
+        let why = task["why"].as_str().expect("a reason");
+        assert!(why.starts_with("2 of its 3 elements are stored; of the others: "), "{task}");
+    }
+}

@@ -54,6 +54,12 @@ impl Account {
         complaints
     }
 
+    /// Returns the violated invariants of what is stored, whatever has happened before.
+    pub(crate) fn stored_complaints(&self) -> Vec<String> {
+        [self.differences(), self.wrong_iterations(), self.pending_or_miscounted(), self.wrong_expiry()]
+            .concat()
+    }
+
     fn differences(&self) -> Vec<String> {
         let (expected, found) = (&self.expected, &self.found);
         let mut differences = Vec::new();

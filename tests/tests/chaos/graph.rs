@@ -6,6 +6,7 @@
 use crate::fan_outs;
 use crate::fan_outs::Inside;
 use crate::finally;
+use crate::overdue;
 use crate::random::Random;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -84,6 +85,7 @@ impl Graph {
         while draft.tasks.len() < tasks {
             draft.any();
         }
+        overdue::add(&mut draft, seed);
         finally::add(&mut draft);
         // More hosts than the default allows may be killed while they hold the same task.
         let head = "cascade = 1\nname = \"chaos\"\n[defaults]\nmax-lost-hosts = 100\n\

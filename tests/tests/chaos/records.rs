@@ -66,11 +66,11 @@ impl Ledger {
         let meta = meta.map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned())).collect();
         let fields = read_hash(client, &key("coord"));
         // Some fields stay: replies to hosts, resource requests of classes, shared amounts, names, edges and counts
-        // of elements, the places of queued tasks that an ending dropped, and what earlier lives have told. So do fields of dead hosts, and of hosts whose heartbeat was repeated after they left. A node
-        // within an element that has only elements itself has no result, but a record of its end. All other fields
-        // belong to running nodes.
+        // of elements, and what earlier lives have told. So do fields of dead hosts, and of hosts whose heartbeat was
+        // repeated after they left. A node within an element that has only elements itself has no result, but a record of
+        // its end. All other fields belong to running nodes.
         let stays = |(field, value): &(String, Vec<u8>)| {
-            let is_lasting = ["r:", "c:", "o:", "p:", "e:", "i:", "m:", "q:", "y:", "k:", "z:"]
+            let is_lasting = ["r:", "c:", "o:", "p:", "e:", "i:", "m:", "q:", "y:", "k:"]
                 .iter()
                 .any(|start| field.starts_with(start));
             let has_ended = field.starts_with("n:") && value.first().is_some_and(|phase| *phase == DONE);

@@ -51,6 +51,7 @@ pub(crate) enum Fault {
 
 /// All faults of a run.
 pub(crate) struct Schedule {
+    pub(crate) seed: u64,
     pub(crate) faults: Vec<ScheduledFault>,
     pub(crate) hosts: usize,
     /// Whether the server loses data.
@@ -85,7 +86,7 @@ impl Schedule {
         faults.retain(|scheduled| {
             !matches!(scheduled.fault, Fault::FailOver { .. }) || !std::mem::replace(&mut has_failover, true)
         });
-        Self { faults, hosts, is_lossy }
+        Self { seed, faults, hosts, is_lossy }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Language {
     Zig,
     /// Go, over bindings of its own.
     Go,
-    /// AssemblyScript, by its compiler; it has no bindings.
+    /// `AssemblyScript`, by its compiler; it has no bindings.
     AssemblyScript,
     /// Nim, which becomes C, over the bindings of C.
     Nim,
@@ -151,14 +151,17 @@ impl Language {
     pub(crate) fn is_current(self, folder: &Path, component: &Path) -> bool {
         match (self, fs::metadata(component)) {
             (Self::Rust, _) | (_, Err(_)) => false,
-            (_, Ok(built)) => !has_newer(folder, &built, self.generator().is_ok()),
+            (_, Ok(built)) => {
+                let bindings = self.generator().is_ok().then_some(BINDINGS);
+                !has_newer(folder, &built, bindings)
+            }
         }
     }
 }
 
-/// Returns whether a folder has a source that was changed after a component, and that no build has written as bindings.
+/// Returns whether a folder has a source that was changed after a component. `written` is a folder that builds write.
 /// What cannot be read counts as changed.
-fn has_newer(folder: &Path, built: &Metadata, has_bindings: bool) -> bool {
+fn has_newer(folder: &Path, built: &Metadata, written: Option<&str>) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return true };
     entries.flatten().any(|entry| {
         let (name, path) = (entry.file_name(), entry.path());
@@ -166,12 +169,12 @@ fn has_newer(folder: &Path, built: &Metadata, has_bindings: bool) -> bool {
         let is_no_source = path
             .extension()
             .is_some_and(|extension| NO_SOURCE_EXTENSIONS.iter().any(|no_source| extension == *no_source));
-        let is_written = has_bindings && name == BINDINGS;
+        let is_written = written.is_some_and(|written| name == written);
         if is_hidden || is_no_source || is_written || NO_SOURCES.iter().any(|no_source| name == *no_source) {
             return false;
         }
         match entry.metadata() {
-            Ok(found) if found.is_dir() => has_newer(&path, built, has_bindings),
+            Ok(found) if found.is_dir() => has_newer(&path, built, written),
             Ok(found) => found.modified().ok() > built.modified().ok(),
             Err(_) => true,
         }

@@ -27,7 +27,7 @@ impl BuildStep {
     fn new(name: &str, component: &Component, build: &str) -> Self {
         let folder = component.build_dir.clone();
         let language = Language::named(build);
-        let path = component.path.as_ref().map(|path| &*path.value);
+        let path = component.path().map(|(path, _)| &**path);
         let (command, is_current) = match (language, path) {
             (Some(language), Some(path)) => {
                 (script(language, &beside(path, &folder)), language.is_current(&folder, path))
@@ -67,11 +67,11 @@ pub(crate) fn build_steps(manifests: &Manifests) -> Vec<BuildStep> {
 pub(crate) fn check_built(manifests: &Manifests) -> Result<(), Faults> {
     let mut faults = Faults::none(manifests.sources().clone());
     for (name, component) in manifests.components() {
-        if let (Some(_), Some(path)) = (&component.build, &component.path)
-            && let Err(error) = std::fs::metadata(&path.value)
+        if let (Some(_), Some((path, span))) = (&component.build, component.path())
+            && let Err(error) = std::fs::metadata(path)
         {
-            let fault = Fault::spanned(path.span.clone(), format!("there is no component `{name}`"));
-            let fault = fault.note(format!("`{}`: {error}", path.value.display()));
+            let fault = Fault::spanned(span.clone(), format!("there is no component `{name}`"));
+            let fault = fault.note(format!("`{}`: {error}", path.display()));
             faults.push(fault.help(BUILD_LEFT_NO_FILE));
         }
     }

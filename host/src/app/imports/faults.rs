@@ -118,7 +118,7 @@ fn of_two_instances(fault: Fault) -> Fault {
 pub(crate) fn missing(importer: Importer<'_>, import: &Import, exporter: Option<&Name>) -> Fault {
     let (name, import_name) = (importer.name, &import.name);
     let message = format!("the component `{name}` imports `{import_name}`, which this host does not provide");
-    let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
+    let span = importer.written.source.as_ref().map_or(0..0, |source| source.span.clone());
     let fault = Fault::spanned(span, message);
     let fault = match &*import.functions {
         [] => fault,
@@ -169,7 +169,7 @@ pub(crate) fn not_composed<'a>(
     error: &LoadError,
     part: impl Fn(usize) -> Option<(&'a Name, &'a manifest::Component)>,
 ) -> Fault {
-    let span = importer.written.path.as_ref().map_or(0..0, |path| path.span.clone());
+    let span = importer.written.source.as_ref().map_or(0..0, |source| source.span.clone());
     let LoadError::Misfit(misfit) = error else {
         let message = format!("cannot load the component `{}` with what it imports", importer.name);
         let fault = with_causes(Fault::spanned(span, message).note(error.to_string()), error);
@@ -196,8 +196,8 @@ pub(crate) fn not_composed<'a>(
             let key = keys.filter(is_it).max_by_key(|key| key.value == link.import);
             let fault =
                 Fault::spanned(key.map_or(span, |key| key.span.clone()), message).label("imported here");
-            let fault = match &exporting.path {
-                Some(path) => fault.related(path.span.clone(), "exported here"),
+            let fault = match &exporting.source {
+                Some(source) => fault.related(source.span.clone(), "exported here"),
                 None => fault,
             };
             fault.note(reason.clone()).help(help)

@@ -16,8 +16,8 @@ pub(crate) struct Existing<'a> {
     pub(crate) name: &'a str,
     /// Name of the component in the manifest.
     pub(crate) component: &'a Name,
-    /// Path of its file, from the folder of the manifest.
-    pub(crate) path: &'a str,
+    /// The keys that say where it comes from, and which one it is.
+    pub(crate) source: &'a [(&'static str, String)],
     /// The language that builds it, if that is known.
     pub(crate) build: Option<&'a str>,
     /// The component itself.
@@ -26,17 +26,13 @@ pub(crate) struct Existing<'a> {
 
 /// Returns the manifest. It has no faults; whether the tasks accept the example arguments is theirs to say.
 pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
-    let Existing { name, component, path, build, loaded } = existing;
-    let mut out = format!(
-        "cascade = 1\nname = {}\n\n[components.{component}]\npath = {}\n",
-        quoted(name),
-        quoted(path)
-    );
-    if let Some(build) = build {
-        out.push_str(&format!("build = {}\n", quoted(build)));
-    }
+    let Existing { name, component, source, build, loaded } = existing;
+    let mut out = format!("cascade = 1\nname = {}\n\n[components.{component}]\n", quoted(name));
+    let build = build.iter().map(|build| ("build", *build));
+    let keys = source.iter().map(|(key, text)| (*key, text.as_str())).chain(build);
+    keys.for_each(|(key, text)| out.push_str(&format!("{key} = {}\n", quoted(text))));
     // A component that is to be built imports what its functions will call.
-    if build.is_none() {
+    if existing.build.is_none() {
         imports(&mut out, existing);
     }
     grants(&mut out, existing);

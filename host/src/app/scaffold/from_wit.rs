@@ -58,8 +58,13 @@ pub(crate) fn files_from_wit(from: &FromWit<'_>) -> Vec<NewFile> {
     if skeleton.world != WORLD {
         files.push(NewFile::new("wit/task-world.wit", world(skeleton)));
     }
-    let existing =
-        Existing { name, component: &Name::for_file(COMPONENT), path, build: Some(language.key()), loaded };
+    let existing = Existing {
+        name,
+        component: &Name::for_file(COMPONENT),
+        source: &[("path", (*path).to_owned())],
+        build: Some(language.key()),
+        loaded,
+    };
     files.push(NewFile::new("manifest.toml", manifest_for(&existing)));
     files.push(NewFile::new("README.md", readme(*language, (name, source))));
     files.push(NewFile::new(".gitignore", ignored));

@@ -73,7 +73,7 @@ impl WatchList {
         self.manifests.extend(included.map(|included| included.path.clone()));
         for component in manifest.components.values() {
             let is_built = request.builds && component.build.is_some();
-            let path = component.path.iter().map(|path| path.value.clone());
+            let path = component.path().into_iter().map(|(path, _)| path.clone());
             if is_built {
                 self.built.extend(path);
                 self.sources.insert(component.build_dir.clone());

@@ -15,9 +15,12 @@ pub(crate) fn check(ctx: &Context, arguments: &CheckArguments) -> Result<Exit, E
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
     Hook::check(&mut resolved, &ctx.environment);
     let sandbox = ctx.open_sandbox()?;
-    let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
+    let checked = app::check(resolved, (&sandbox, &ctx.fetcher(&sandbox)), &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);
     let checked = checked?;
+    for warning in app::unpinned(&checked.manifests) {
+        ctx.console.warn("unpinned", &warning);
+    }
     app::check_inputs(&checked, &ctx.environment)?;
     backends.state(&ctx.settings, &checked.manifests.root().state, &ctx.environment)?;
     backends.cache(&ctx.settings, &checked.manifests.root().cache, &ctx.environment)?;

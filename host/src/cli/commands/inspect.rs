@@ -2,14 +2,15 @@
 //! The layout is in `print/signature` and `print/builtins`.
 
 use crate::app;
-use crate::app::{Error, Refusal};
+use crate::app::Error;
 use crate::cli::args::InspectArguments;
+use crate::cli::commands::named_component::NamedComponent;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::commands::wit::read_wit;
 use crate::cli::context::Context;
 use crate::cli::print::{ImportRow, Inspection, builtins, signature};
 use crate::cli::process::{Exit, stdout_style};
-use crate::model::{Digest, Grant, Name, STD};
+use crate::model::{Digest, Grant, STD};
 use crate::sandbox::{Import, LoadRequest, Offer};
 
 /// Shows the signature of a component.
@@ -24,19 +25,14 @@ pub(crate) fn inspect(ctx: &Context, arguments: &InspectArguments) -> Result<Exi
         };
     }
     let sandbox = ctx.open_sandbox()?;
-    let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
-        Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
-    })?;
+    let NamedComponent { bytes, file, name, .. } = NamedComponent::read(ctx, &sandbox, path)?;
     // What a manifest pins is the file: the identity of a module has more in it.
     let digest = Digest::of_bytes(&bytes);
     let wit = arguments.wit.as_deref().map(|path| read_wit(path, arguments.world.as_deref())).transpose()?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let request = LoadRequest { name: &name, wit: wit.as_ref(), ..LoadRequest::PLAIN };
+    let request = LoadRequest { name: &file, wit: wit.as_ref(), ..LoadRequest::PLAIN };
     let loaded = sandbox.load_as(bytes, &request);
     ctx.print_warnings(&sandbox);
     let component = loaded?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = Name::for_file(&stem);
     let imports: Vec<ImportRow> =
         component.imports().iter().map(|known| import(name.as_str(), known)).collect();
     let inspection = Inspection {

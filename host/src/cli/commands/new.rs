@@ -4,10 +4,11 @@
 use crate::app;
 use crate::app::{Error, Existing, FromWit, Language, NewFile, Refusal};
 use crate::cli::authoring::NewArguments;
+use crate::cli::commands::named_component::{NamedComponent, Pinned};
 use crate::cli::commands::wit::read_wit;
 use crate::cli::context::Context;
 use crate::cli::process::Exit;
-use crate::model::Name;
+use crate::model::Remote;
 use crate::sandbox::{LoadRequest, SkeletonRequest};
 use std::path::{Component, Path, PathBuf};
 
@@ -34,19 +35,37 @@ pub(crate) fn new(ctx: &Context, arguments: &NewArguments) -> Result<Exit, Error
 /// Returns the manifest for a component.
 fn for_component(ctx: &Context, (folder, name): (&Path, &str), path: &Path) -> Result<String, Error> {
     let sandbox = ctx.open_sandbox()?;
-    let bytes = app::read_component(path, sandbox.max_component_size()).map_err(|error| {
-        Refusal::new(format!("cannot read the component `{}`", path.display())).caused_by(error)
-    })?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let NamedComponent { bytes, file, name: component, remote } = NamedComponent::read(ctx, &sandbox, path)?;
     let loaded = sandbox.load_as(bytes, &LoadRequest { name: &file, ..LoadRequest::PLAIN });
     ctx.print_warnings(&sandbox);
     let loaded = loaded?;
-    let component = Name::for_file(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let source = match remote {
+        Some(pinned) => pinned_source(&pinned),
+        None => vec![("path", file_source(folder, path)?)],
+    };
+    Ok(app::manifest_for(&Existing {
+        name,
+        component: &component,
+        source: &source,
+        build: None,
+        loaded: &loaded,
+    }))
+}
+
+fn file_source(folder: &Path, path: &Path) -> Result<String, Refusal> {
     let path = from_folder(folder, path);
-    let path = path.to_str().ok_or_else(|| {
+    let text = path.to_str().ok_or_else(|| {
         Refusal::new(format!("the path `{}` is not Unicode", path.display())).help("rename the file")
     })?;
-    Ok(app::manifest_for(&Existing { name, component: &component, path, build: None, loaded: &loaded }))
+    Ok(text.to_owned())
+}
+
+fn pinned_source(Pinned { from, component }: &Pinned) -> Vec<(&'static str, String)> {
+    let source = match from {
+        Remote::Oci(reference) => ("oci", reference.to_string()),
+        Remote::Url(url) => ("url", url.url().as_str().to_owned()),
+    };
+    vec![source, ("sha256", component.to_string())]
 }
 
 /// Returns the files of a folder for an interface that exists.

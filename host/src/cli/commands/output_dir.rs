@@ -5,6 +5,7 @@ use crate::app::{
     Change, Error, InputFiles, OutputDir, Place, Refusal, Session, is_writable, obstacle, output_files,
     output_places,
 };
+use crate::cli::print::escape_control_line;
 use crate::engine::OutputValue;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +111,9 @@ impl OutputTarget {
                 _ => format!("{} in {dir} unchanged", files(unchanged)),
             };
         }
-        let named = written.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+        // Guests name files of lists.
+        let named = written.iter().take(MAX_NAMED).map(|path| escape_control_line(path));
+        let named = named.collect::<Vec<_>>().join(", ");
         let more = match written.len().saturating_sub(MAX_NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -17,7 +17,7 @@ pub(crate) fn plan(ctx: &Context, arguments: &PlanArguments) -> Result<Exit, Err
     backends.check(&mut resolved, &ctx.settings, &ctx.environment);
     Hook::check(&mut resolved, &ctx.environment);
     let sandbox = ctx.open_sandbox()?;
-    let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
+    let checked = app::check(resolved, (&sandbox, &ctx.fetcher(&sandbox)), &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);
     let checked = checked?;
     let run = match &arguments.run_id {

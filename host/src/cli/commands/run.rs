@@ -4,7 +4,7 @@
 use crate::app;
 use crate::app::{
     Backends, Builds, Checked, Delivery, Error, Hook, Report, RunRequest, Session, SessionRequest,
-    StateBackend, WhenInterrupted, runtime_for_guests,
+    StateBackend, runtime_for_guests,
 };
 use crate::cli::args::RunArguments;
 use crate::cli::commands::build::build_all;
@@ -22,7 +22,7 @@ use crate::cli::process::{
 };
 use crate::config;
 use crate::config::host_id;
-use crate::engine::{Ended, Interrupt, Unwell, Verification};
+use crate::engine::{Ended, Interrupt, Verification, WhenInterrupted};
 use crate::events::{Fact, Recorder};
 use crate::graph::Resolved;
 use crate::model::{Clock as _, FailurePolicy, Random, RunId, RunStatus, SystemClock};
@@ -211,7 +211,7 @@ fn check(
     let is_silent =
         arguments.progress == Progress::None || arguments.events.as_deref() == Some(Path::new("-"));
     let sandbox = if is_silent { sandbox } else { ctx.reporting(sandbox) };
-    let checked = app::check(resolved, &sandbox, &ctx.environment, builds);
+    let checked = app::check(resolved, (&sandbox, &ctx.fetcher(&sandbox)), &ctx.environment, builds);
     // A run that fails its checks opens no log.
     let checked = checked.inspect_err(|_| ctx.print_warnings(&sandbox))?;
     Ok((sandbox, checked))
@@ -293,7 +293,8 @@ fn conclude(
             ending.listeners.flush();
             let exit = report.and_then(|report| finish(report, finished));
             let deliver = || ending.runtime.block_on(deliver(ctx, delivery));
-            ctx.signals.while_running(stop, format!("interrupted: run {} has ended\n", session.run), deliver);
+            let after = format!("interrupted: run {} has ended\n", session.run);
+            ctx.signals.while_notifying(stop, after, deliver);
             (exit, ending.close())
         }
     };
@@ -371,12 +372,10 @@ fn finish(report: Report, finished: &Finished<'_>) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-/// Returns the exit code of a run. A task of `[finally]` that has failed makes it that of a failure.
+/// Returns the exit code of a run. A task of `[finally]` that has not ended well makes that of a success a failure.
 fn exit_code(report: &Report) -> Exit {
-    let Unwell { failed, open } = &report.unwell;
     match report.ended {
-        Ended::Run(_) if !failed.is_empty() => Exit::TaskFailed,
-        Ended::Run(RunStatus::Succeeded) if open.is_empty() => Exit::Success,
+        Ended::Run(RunStatus::Succeeded) if report.unwell.is_empty() => Exit::Success,
         Ended::Run(RunStatus::Succeeded | RunStatus::Failed | RunStatus::TimedOut) => Exit::TaskFailed,
         Ended::Run(RunStatus::Cancelled | RunStatus::Running) | Ended::Interrupted => Exit::Interrupted,
     }

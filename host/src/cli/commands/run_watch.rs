@@ -9,7 +9,7 @@ use crate::cli::commands::watching::{Watching, is_stream, named, not_watched};
 use crate::cli::console::report;
 use crate::cli::context::Context;
 use crate::cli::log::show_millis;
-use crate::cli::process::Exit;
+use crate::cli::process::{Exit, watching_ended};
 use crate::model::{Clock as _, SystemClock, Timestamp};
 
 /// Runs a manifest again and again. Returns once a signal has stopped a run, or results can no longer be written or are no longer read.
@@ -36,7 +36,10 @@ pub(crate) fn run_watching(ctx: &Context, arguments: &RunArguments) -> Result<Ex
             Err(error @ (Error::Unprinted(_) | Error::Unwritten { .. } | Error::Unsaved { .. })) => {
                 return Err(error);
             }
-            Ok(_) if watching.is_interrupted() => return Ok(Exit::Interrupted),
+            Ok(_) if watching.is_interrupted() => {
+                ctx.console.note("interrupted", &watching_ended(manifest));
+                return Ok(Exit::Interrupted);
+            }
             Ok(_) => {}
             Err(error) => drop(report(&error, &ctx.console)),
         }

@@ -21,7 +21,7 @@ pub(crate) fn test(ctx: &Context, arguments: &TestArguments) -> Result<Exit, Err
     let resolved = app::read(&arguments.manifest)?;
     config::raise_open_files();
     let sandbox = ctx.open_sandbox()?;
-    let checked = app::check(resolved, &sandbox, &ctx.environment, Builds::NotRun);
+    let checked = app::check(resolved, (&sandbox, &ctx.fetcher(&sandbox)), &ctx.environment, Builds::NotRun);
     ctx.print_warnings(&sandbox);
     let checked = checked?;
     let tests = checked.manifests.root().tests.clone();

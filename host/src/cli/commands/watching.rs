@@ -119,8 +119,9 @@ impl<'a> Watching<'a> {
             drop(running);
             (done, watcher.join().unwrap_or_else(|panic| resume_unwind(panic)))
         });
-        self.is_interrupted = change.is_none() && *stop.borrow() != Interrupt::None;
-        self.change = change;
+        // A change stops only the run, also if the user stops the watch while the run is at its ending.
+        self.is_interrupted = *stop.borrow() > Interrupt::Supersede;
+        self.change = change.filter(|_| !self.is_interrupted);
         done
     }
 

@@ -194,7 +194,7 @@ fn summary(counts: &RunCounts, status: RunStatus, millis: f64) -> String {
     let open = match counts.total.saturating_sub(counts.ended_count()) {
         0 => String::new(),
         open if status == RunStatus::Succeeded => format!(", {open} by other hosts"),
-        open => format!(", {open} not run here"), // possibly run by other hosts
+        open => format!(", {open} not ended here"), // possibly by other hosts
     };
     let duration = show_millis(millis);
     format!("{done} done, {stored}{cached} cached, {skipped} skipped, {failed} failed{open} in {duration}")
@@ -204,7 +204,7 @@ fn skip_cause(reason: SkipReason, cause: Option<&str>) -> String {
     let cause = cause.map_or_else(|| "a task that it needs".to_owned(), |cause| format!("`{cause}`"));
     match reason {
         SkipReason::ConditionFalse => "its `when` is false".to_owned(),
-        SkipReason::UpstreamSkipped => format!("{cause} was skipped"),
+        SkipReason::UpstreamSkipped => format!("{cause} has not run"),
         SkipReason::UpstreamFailed | SkipReason::UpstreamElementFailed => format!("{cause} failed"),
         SkipReason::Pruned => "no chosen case of a `select` needs it".to_owned(),
         SkipReason::ElementFailed => "it failed".to_owned(),
@@ -364,7 +364,7 @@ retrying   count[3]  in 100ms, trap: unreachable
 finished   count  1.2ms, 1.5 KiB
 cached     merge
 stored     old
-skipped    extra  UpstreamSkipped: `rare` was skipped
+skipped    extra  UpstreamSkipped: `rare` has not run
 failed     last  trap: unreachable
                0: boom
                1: run

@@ -2,7 +2,7 @@
 //! The logs and `progress` show the counts.
 
 use crate::events::{Event, Fact, Subject};
-use crate::model::TaskName;
+use crate::model::{FailureClass, TaskName};
 use indexmap::IndexMap;
 use std::collections::HashSet;
 
@@ -41,6 +41,10 @@ impl RunCounts {
             Fact::TaskCached { .. } => self.count_end(event, |counts| &mut counts.cached),
             Fact::TaskStored => self.count_end(event, |counts| &mut counts.stored),
             Fact::TaskSkipped { .. } => self.count_end(event, |counts| &mut counts.skipped),
+            // A guest that was stopped has not failed: its task is open.
+            Fact::TaskFailed(failure) if failure.class == FailureClass::Cancelled => {
+                self.mark_ended(event.subject.as_ref());
+            }
             Fact::TaskFailed(_) => self.count_end(event, |counts| &mut counts.failed),
             Fact::RunEnding { .. }
             | Fact::TaskReady
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
     use crate::cli::print::{element, finished, iteration, run, task};
     use crate::events::FailureFact;
-    use crate::model::{FailureClass, SkipReason};
+    use crate::model::SkipReason;
 
     #[test]
     fn tasks_are_counted_and_running_ones_named() {
@@ -154,6 +158,16 @@ mod tests {
         let failure = FailureFact { class: FailureClass::Trap, error: "boom".into() };
         counts.record(&iteration("other", 3, Fact::TaskFailed(failure)));
         assert_eq!((counts.done, counts.cached, counts.failed), (1, 0, 1));
+    }
+
+    #[test]
+    fn stopped_task_has_not_failed() {
+        let mut counts = RunCounts::default();
+        counts.record(&run(Fact::RunStarted { name: "wordcount".into(), tasks: 2 }));
+        counts.record(&task("split", Fact::TaskStarted));
+        let stopped = FailureFact { class: FailureClass::Cancelled, error: "stopped".into() };
+        counts.record(&task("split", Fact::TaskFailed(stopped)));
+        assert_eq!((counts.failed, counts.ended_count(), counts.running(9)), (0, 0, String::new()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod notify_row;
 mod pipeline_row;
 mod plan_table;
 mod repeat_row;
+mod source_row;
 mod runs_table;
 mod resources_table;
 #[cfg(test)]
@@ -35,4 +36,4 @@ pub(crate) use runs_table::RunsTable;
 pub(crate) use samples::{element, finished, iteration, run, task};
 pub(crate) use show_table::ShowTable;
 pub(crate) use signature::{ImportRow, Inspection};
-pub(crate) use style::{Ink, Style, escape_control, escape_control_json};
+pub(crate) use style::{Ink, Style, escape_control, escape_control_json, escape_control_line};

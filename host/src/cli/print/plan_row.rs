@@ -7,6 +7,7 @@ use crate::cli::print::missing_row::{MissingRow, Weight};
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow};
 use crate::cli::print::plan_table::{Fate as Shown, PlanRow, Purity, SupplyRow};
 use crate::cli::print::repeat_row::RepeatRow;
+use crate::cli::print::source_row::SourceRow;
 use crate::engine::{Fate, Reason};
 use crate::manifest::{Grants, Preopen};
 use crate::model::{Limits, Name, SkipReason, Spanned, TaskIdx, TaskName, show_duration};
@@ -57,6 +58,10 @@ pub(crate) fn row(
         name: task.name.to_string(),
         call: function.map_or_else(String::new, call),
         command: component.and_then(|component| command_row(task, component, &session.manifests)),
+        source: component.and_then(|function| {
+            let (_, component) = session.manifests.component(function.component)?;
+            SourceRow::of(component)
+        }),
         fate,
         why,
         // A task that flows from another needs it, too, though it does not wait for all of it.

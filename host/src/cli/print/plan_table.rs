@@ -6,6 +6,7 @@ use crate::cli::print::missing_row::{MissingRow, Weight};
 use crate::cli::print::notify_row::NotifyRow;
 use crate::cli::print::pipeline_row::{ForEachRow, PipelineRow, for_each};
 use crate::cli::print::repeat_row::RepeatRow;
+use crate::cli::print::source_row::SourceRow;
 use crate::cli::print::style::{Ink, Style, escape_control};
 use crate::model::show_duration;
 use serde::Serialize;
@@ -44,6 +45,9 @@ pub(crate) struct PlanRow {
     pub(crate) call: String,
     /// The program that the task runs, if it is a command.
     pub(crate) command: Option<CommandRow>,
+    /// Where its component comes from, if it is no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<SourceRow>,
     /// The forecast.
     pub(crate) fate: Fate,
     /// The reason for the forecast.
@@ -270,6 +274,7 @@ impl PlanRow {
             Some(command) => command.lines(&self.purity.text()),
             None => vec![format!("calls {}, {}", self.call, self.purity.text())],
         };
+        lines.extend(self.source.as_ref().map(SourceRow::text));
         if !self.for_each.is_empty() {
             lines.push(for_each(&self.for_each));
         }
@@ -342,6 +347,7 @@ mod tests {
             name: name.into(),
             call: format!("words.{name}"),
             command: None,
+            source: None,
             fate,
             why: why.into(),
             needs: Vec::new(),

@@ -49,6 +49,9 @@ struct TaskRow {
     finally: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<SkipReason>,
+    /// The task or element with which the skip began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
     attempts: u32,
     /// Number of stored iterations.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +177,10 @@ impl From<&TaskDetails> for TaskRow {
                 TaskState::Skipped(reason) => Some(reason),
                 _ => None, // only skips have a reason
             },
+            cause: match details.state {
+                TaskState::Skipped(_) => note.and_then(|note| note.cause.clone()),
+                _ => None, // a note of an earlier session
+            },
             attempts: attempts(details),
             iterations: details.iterations.map(|iterations| iterations.stored),
             max_iterations: details.iterations.map(|iterations| iterations.max),
@@ -297,8 +304,10 @@ impl TaskRow {
             attempts => Some(format!("{attempts} attempts")),
         };
         let memory = self.memory_bytes.filter(|bytes| *bytes > 0);
+        let is_skipped = self.reason.is_some() && self.attempts == 0;
         let parts = [
             self.reason.map(|reason| reason.to_string()),
+            self.cause.as_ref().map(|cause| format!("because of `{cause}`")),
             self.progress(),
             attempts,
             self.memory_limit_bytes.map(|bytes| format!("memory limit {}", Size::bytes(bytes))),
@@ -309,7 +318,8 @@ impl TaskRow {
             self.output_bytes.map(|bytes| format!("{} stored", show_bytes(bytes))),
             named("holds", &self.holds),
             named("waits for", &self.waits_for),
-            self.host.as_ref().map(|host| format!("on {host}")),
+            // Nothing has run of a task that was skipped.
+            self.host.as_ref().filter(|_| !is_skipped).map(|host| format!("on {host}")),
             self.lease_ms.map(|lease| format!("lease {}", show_duration(Duration::from_millis(lease)))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

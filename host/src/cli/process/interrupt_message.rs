@@ -22,6 +22,9 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
         Command::New(new) => during("creating", &new.name, "remove what is there, and run the command again"),
+        Command::Lock(lock) => {
+            during("pinning", &lock.manifest, "some pins may be missing; run the command again")
+        }
         Command::Bindings(bindings) => {
             during("writing bindings of", &bindings.wit, "some may be missing; run the command again")
         }
@@ -104,6 +107,7 @@ mod tests {
             "bindings --lang c w",
             "wrap m -o t",
             "build m",
+            "lock m",
             "output r",
             "runs",
             "resources",

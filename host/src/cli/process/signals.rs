@@ -69,6 +69,8 @@ enum Work {
     Building(BuildHandle, bool),
     /// A run, and the channel that interrupts it.
     Running(watch::Sender<Interrupt>),
+    /// The notification of a run that has ended, the channel that interrupts it, and whether it was interrupted.
+    Notifying(watch::Sender<Interrupt>, bool),
 }
 
 /// The reaction to a signal.
@@ -128,7 +130,21 @@ impl Signals {
         after: String,
         run: impl FnOnce() -> T,
     ) -> T {
-        self.state().work = Work::Running(stop);
+        self.during(Work::Running(stop), after, run)
+    }
+
+    /// Sends the notification of a run that has ended, which a signal gives up through `stop`.
+    pub(crate) fn while_notifying<T>(
+        &self,
+        stop: watch::Sender<Interrupt>,
+        after: String,
+        notify: impl FnOnce() -> T,
+    ) -> T {
+        self.during(Work::Notifying(stop, false), after, notify)
+    }
+
+    fn during<T>(&self, work: Work, after: String, run: impl FnOnce() -> T) -> T {
+        self.state().work = work;
         let done = run();
         *self.state() = State { work: Work::Interruptible, message: after };
         done
@@ -157,7 +173,9 @@ impl Signals {
                 let _printing = self.lock_print();
                 exit_interrupted(&self.console, message)
             }
-            Work::Building(_, false) | Work::Running(_) | Work::Interruptible => building.finish(),
+            Work::Building(_, false) | Work::Running(_) | Work::Notifying(..) | Work::Interruptible => {
+                building.finish()
+            }
         }
     }
 
@@ -200,15 +218,21 @@ impl State {
                 handle.kill();
                 Reaction::Exit(self.message.clone())
             }
-            Work::Running(stop) if request == Request::HangUp && *stop.borrow() != Interrupt::None => {
+            Work::Running(stop) if request == Request::HangUp && *stop.borrow() > Interrupt::Supersede => {
                 Reaction::Ignore
             }
-            Work::Building(_, true) => Reaction::Ignore,
+            Work::Notifying(stop, is_stopped @ false) => {
+                *is_stopped = true;
+                stop.send_replace(Interrupt::Abort);
+                Reaction::Print("giving up the notification; the run has ended\n")
+            }
+            Work::Notifying(_, true) if request == Request::Stop => Reaction::Exit(self.message.clone()),
+            Work::Building(_, true) | Work::Notifying(_, true) => Reaction::Ignore,
             Work::Running(stop) => {
                 let before = *stop.borrow();
                 match before {
                     // First signal: drain. Second: abort running tasks. Third: exit at once.
-                    Interrupt::None => {
+                    Interrupt::None | Interrupt::Supersede => {
                         stop.send_replace(Interrupt::Drain);
                         Reaction::Print(
                             "stopping after the running tasks; interrupt again to stop them now\n",
@@ -218,7 +242,7 @@ impl State {
                         stop.send_replace(Interrupt::Abort);
                         Reaction::Print("stopping running tasks\n")
                     }
-                    Interrupt::Abort | Interrupt::Supersede => Reaction::Exit(
+                    Interrupt::Abort => Reaction::Exit(
                         "interrupted before the run was closed; the state backend keeps the committed results\n"
                             .to_owned(),
                     ),
@@ -297,6 +321,20 @@ mod tests {
         assert!(matches!(levels[1], (Reaction::Print(_), Interrupt::Abort)));
         assert!(matches!(levels[2], (Reaction::Exit(_), Interrupt::Abort)));
         assert_eq!(signals.state().handle(Request::Stop), Reaction::Exit("after".to_owned()));
+    }
+
+    #[test]
+    fn first_signal_gives_up_a_notification_and_the_second_exits() {
+        let signals = Signals::new("before".to_owned(), Console::default());
+        let (stop, interrupt) = watch::channel(Interrupt::Drain);
+        let reactions = signals.while_notifying(stop, "after".to_owned(), || {
+            [Request::HangUp, Request::HangUp, Request::Stop].map(|request| signals.state().handle(request))
+        });
+        assert!(
+            matches!(reactions, [Reaction::Print(_), Reaction::Ignore, Reaction::Exit(_)]),
+            "{reactions:?}"
+        );
+        assert_eq!(*interrupt.borrow(), Interrupt::Abort);
     }
 
     #[test]

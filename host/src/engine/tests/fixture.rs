@@ -5,7 +5,7 @@ use crate::cache::Cache;
 use crate::engine::tests::draft::{run_id, string};
 use crate::engine::{
     Ended, Engine, Finished, Interrupt, OutputValue, ReservedResources, Settings, Shown, Verification,
-    outputs, run, shape,
+    WhenInterrupted, outputs, run, shape,
 };
 use crate::events::{Event, Recorder, Sink, to_json_line};
 use crate::invoke::{Call, Failure, Invoker, LastOutput, Outcome, Returned, Usage};
@@ -165,6 +165,7 @@ pub(crate) struct Fixture {
     pub(crate) memory: Size,
     pub(crate) targets: Option<Vec<usize>>,
     pub(crate) interrupt: watch::Sender<Interrupt>,
+    pub(crate) when_interrupted: WhenInterrupted,
     /// Wraps the ledger before the engine gets it.
     pub(crate) wrap_ledger: fn(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
     pub(crate) hosts: Mutex<u32>,
@@ -184,6 +185,7 @@ impl Fixture {
             memory: Size::bytes(1 << 30),
             targets: None,
             interrupt: watch::Sender::new(Interrupt::None),
+            when_interrupted: WhenInterrupted::Kept,
             wrap_ledger: |ledger| ledger,
             hosts: Mutex::new(0),
             verification: Verification::None,
@@ -275,6 +277,8 @@ impl Fixture {
             seed: 1,
             verification: self.verification,
             reserved,
+            notes: Some(Arc::clone(&self.backend)),
+            when_interrupted: self.when_interrupted,
             shown: self.shown(bound),
         };
         let ended = tokio::time::timeout(Duration::from_hours(1), run(engine, settings)).await;

@@ -51,7 +51,7 @@ fn example_of_the_contract_parses_completely() {
     assert_eq!(resources, [("gpu", amount(1), Scope::Host), ("licence", amount(3), Scope::Run)]);
     let words = &manifest.components["words"];
     assert_eq!(
-        (&words.path.as_ref().unwrap().value, &words.build_dir),
+        (words.path().unwrap().0, &words.build_dir),
         (&PathBuf::from("/m/words.wasm"), &PathBuf::from("/m"))
     );
     assert!(words.sha256.is_some() && words.build.is_some() && words.grants.is_pure());
@@ -305,7 +305,7 @@ fn valid_parts_are_kept_and_faulty_ones_are_named() {
     let names: Vec<_> = parsed.manifest.tasks.keys().map(Name::as_str).collect();
     assert_eq!(names, ["bad", "odd", "good"]);
     assert_eq!(parsed.manifest.tasks["bad"].action, None);
-    assert_eq!(parsed.manifest.components["c"].path, None);
+    assert_eq!(parsed.manifest.components["c"].source, None);
     assert_eq!(parsed.manifest.tasks["odd"].policy.timeout, seconds(300));
     let left_out = parsed.left_out;
     assert!(left_out.params.contains("p") && left_out.resources.contains("r"));

@@ -1,11 +1,12 @@
-//! Normalised URLs of outgoing requests, the URL prefixes that allow them, and the URLs of notifications.
+//! Normalised URLs of outgoing requests, the URL prefixes that allow them, and URLs that need encryption.
 //! `sandbox` sends the requests and resolves the names.
 
 mod reading;
 mod target;
 mod prefix;
-mod hook;
+mod secure;
 
-pub use hook::{HookUrl, HookUrlFault};
 pub use prefix::{UrlPrefix, UrlPrefixFault};
+pub(crate) use secure::is_loopback;
+pub use secure::{SecureUrl, SecureUrlFault};
 pub use target::Url;

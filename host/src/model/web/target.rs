@@ -58,6 +58,12 @@ impl Url {
         Ok(Self(url))
     }
 
+    /// Returns the URL that a reference in an answer of this URL leads to.
+    pub fn join(&self, reference: &str) -> Result<Self, UrlFault> {
+        let joined = self.0.join(reference).map_err(|_| UrlFault::Malformed)?;
+        Self::parse(joined.as_str())
+    }
+
     /// Returns whether the scheme is `https`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -178,6 +184,23 @@ mod tests {
         ] {
             let parsed = Url::parse(text).map(|url| url.as_str().to_owned());
             assert_eq!(parsed, Err(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_joined_and_checked() {
+        let base = Url::parse("https://h/a/b?q").unwrap();
+        for (reference, joined) in [
+            ("c", "https://h/a/c"),
+            ("/c?x", "https://h/c?x"),
+            ("//other/c", "https://other/c"),
+            ("http://other/", "http://other/"),
+            ("?x", "https://h/a/b?x"),
+        ] {
+            assert_eq!(base.join(reference).map(|url| url.as_str().to_owned()), Ok(joined.to_owned()));
+        }
+        for reference in ["file:///x", "https://u:p@other/", "http://["] {
+            assert!(base.join(reference).is_err(), "{reference}");
         }
     }
 

@@ -104,12 +104,12 @@ fn unsupported(reason: &str) -> String {
 fn require_no_async(files: &[SourceFile]) -> Result<(), String> {
     let has =
         |file: &SourceFile, word: &str| file.content.windows(word.len()).any(|part| part == word.as_bytes());
-    match GO_ASYNC.iter().any(|word| files.iter().any(|file| has(file, word))) {
-        true => {
-            Err(unsupported("async functions, streams and futures in Go need its own module, from a proxy"))
-        }
-        false => Ok(()),
+    if GO_ASYNC.iter().any(|word| files.iter().any(|file| has(file, word))) {
+        return Err(unsupported(
+            "async functions, streams and futures in Go need its own module, from a proxy",
+        ));
     }
+    Ok(())
 }
 
 #[cfg(test)]

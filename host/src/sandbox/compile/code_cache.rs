@@ -116,9 +116,18 @@ impl CodeCache {
         if *self.seal(&code, &digest).as_bytes() != *cached {
             return None;
         }
-        // The least recently used file is evicted first. A failure here only affects that order.
-        rustix::fs::futimens(&file, &NOW).ok();
+        Self::touch(&file);
         Some(CachedCode(code))
+    }
+
+    /// Marks a file as used: the least recently used one is evicted first. A failure only affects that order.
+    pub(crate) fn touch(file: &fs::File) {
+        rustix::fs::futimens(file, &NOW).ok();
+    }
+
+    /// Returns the folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Creates a file in the folder for code being compiled. Dropping it deletes it.
@@ -188,13 +197,14 @@ impl CodeCache {
     }
 }
 
-/// Returns the files of a folder of compiled code; none if there is no such folder.
+/// Returns the files of a folder of compiled code, with the components and notes in it; none if there is no such folder.
 #[must_use]
 pub fn code_files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_ours = |path: &PathBuf| {
         let is_secret = path.file_name().is_some_and(|name| name == SECRET);
-        is_secret || path.extension().is_some_and(|extension| extension == "code" || extension == "seal")
+        let known = ["code", "seal", "wasm", "note"];
+        is_secret || path.extension().is_some_and(|extension| known.iter().any(|known| extension == *known))
     };
     paths.filter(is_ours).collect()
 }
@@ -222,7 +232,7 @@ fn seal_path(code: &Path) -> PathBuf {
 }
 
 /// Opens a file of the folder for reading. Rejects links, and anything whose opening could block.
-fn open(path: &Path) -> io::Result<fs::File> {
+pub(crate) fn open(path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }

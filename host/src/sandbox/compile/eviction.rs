@@ -1,6 +1,6 @@
-//! Eviction from the folder of compiled code, least recently used first.
-//! `code_cache` reads and writes the files. Processes need no coordination: a process that misses a file compiles
-//! again, and a process that has mapped a file keeps its copy.
+//! Eviction from the folder of compiled code and fetched components, least recently used first.
+//! `code_cache` and `kept_components` read and write the files. Processes need no coordination: a process that misses a file compiles or
+//! fetches again, and a process that has mapped a file keeps its copy.
 
 use crate::model::Clock;
 use std::fs;
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Maximum size of all cached code, in bytes: a hundred interpreters, or thousands of small components.
+/// Maximum size of all cached code and components, in bytes: a hundred interpreters, or thousands of small components.
 const MAX_CACHE_BYTES: u64 = 4 << 30;
 
 /// Age in seconds after which an unfinished file belongs to a process that was killed.
@@ -21,14 +21,17 @@ struct CachedFile {
     path: PathBuf,
 }
 
-/// Removes abandoned drafts, then the least recently used code until the rest fits the bound.
+/// The extensions of what is evicted. A seal goes with its code.
+const EVICTED: [&str; 3] = ["code", "wasm", "note"];
+
+/// Removes abandoned drafts, then the least recently used files until the rest fits the bound.
 pub(crate) fn prune(folder: &Path, clock: &dyn Clock) -> io::Result<()> {
     prune_to(folder, clock, MAX_CACHE_BYTES)
 }
 
 fn prune_to(folder: &Path, clock: &dyn Clock, max_bytes: u64) -> io::Result<()> {
     let now = clock.now().as_millis() / 1000;
-    let mut codes = Vec::new();
+    let mut kept = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         // Another process may evict at the same time.
@@ -38,13 +41,13 @@ fn prune_to(folder: &Path, clock: &dyn Clock, max_bytes: u64) -> io::Result<()> 
             if found.used.saturating_add(ABANDONED) < now {
                 remove(&found.path)?;
             }
-        } else if found.path.extension().is_some_and(|extension| extension == "code") {
-            codes.push(found);
+        } else if is_evicted(&found.path) {
+            kept.push(found);
         }
     }
-    let mut bytes: u64 = codes.iter().map(|found| found.bytes).sum();
-    codes.sort_by_key(|found| found.used);
-    for found in codes {
+    let mut bytes: u64 = kept.iter().map(|found| found.bytes).sum();
+    kept.sort_by_key(|found| found.used);
+    for found in kept {
         if bytes <= max_bytes {
             break;
         }
@@ -54,6 +57,10 @@ fn prune_to(folder: &Path, clock: &dyn Clock, max_bytes: u64) -> io::Result<()> 
         bytes = bytes.saturating_sub(found.bytes);
     }
     Ok(())
+}
+
+fn is_evicted(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| EVICTED.iter().any(|evicted| extension == *evicted))
 }
 
 /// Returns whether the name is one that `tempfile` generates.
@@ -101,16 +108,18 @@ mod tests {
             ("b.code", 10),
             ("b.seal", 10),
             ("c.code", 20),
+            ("d.wasm", 15),
+            ("e.note", 5),
             ("secret", 0),
             (".tmpOld", 900_000),
             (".tmpNew", 999_999),
         ] {
             file(folder.path(), name, used);
         }
-        prune_to(folder.path(), &clock, 300).unwrap();
+        prune_to(folder.path(), &clock, 400).unwrap();
         assert_eq!(
             names(folder.path()),
-            [".tmpNew", "a.code", "a.seal", "b.code", "b.seal", "c.code", "secret"]
+            [".tmpNew", "a.code", "a.seal", "b.code", "b.seal", "c.code", "d.wasm", "secret"]
         );
         prune_to(folder.path(), &clock, 200).unwrap();
         assert_eq!(names(folder.path()), [".tmpNew", "a.code", "a.seal", "c.code", "secret"]);

@@ -144,6 +144,7 @@ macro_rules! state_conformance {
             oversized_node_takes_the_whole_resource
             oversized_node_is_left_to_a_larger_host
             node_that_has_grown_is_left_to_a_larger_host
+            node_that_has_grown_is_passed_over
             oversized_node_is_claimed_once_the_larger_host_has_left
             larger_host_without_another_resource_is_ignored
             failure_lets_running_tasks_finish_and_starts_no_new_node

@@ -158,6 +158,34 @@ pub async fn node_that_has_grown_is_left_to_a_larger_host(harness: &dyn Harness)
     }
 }
 
+/// What has grown and is left to a larger host keeps nothing else of its class from a smaller one: neither tasks behind it
+/// nor elements. The larger host gets it once it asks.
+pub async fn node_that_has_grown_is_passed_over(harness: &dyn Harness) {
+    for indexed in [vec![], vec![1]] {
+        let bench = three(harness, elastic(4)).await;
+        let mut bench = bench.with(0, |task| (task.indexed, task.rank) = (indexed.clone(), 9));
+        bench.shape.larger = vec![vec![], vec![6]];
+        let mut small = bench.open_with(4).await;
+        let large = bench.open_with(16).await;
+        small.slots = 1;
+        let first = only(small.claim().await);
+        let (first, second) = if indexed.is_empty() {
+            (first, task(1))
+        } else {
+            let outcome = Outcome::Expand { items: 3, max_parallel: None };
+            let element = only(small.settle(&first, outcome).await.claims);
+            (element, first.node.child(1))
+        };
+        let grown = small.settle(&first, Outcome::Retry { delay: Duration::ZERO, step: 1 }).await;
+        assert_eq!(nodes(&grown.claims), [second]);
+        assert_eq!(grown.blocked, [Blocked { node: first.node, resource: 0 }]);
+        let last = only(small.done(&grown.claims[0]).await);
+        assert!(last.node != first.node && last.step == 0, "{last:?}");
+        let left = large.ask().await.claims;
+        assert!(left.iter().any(|claim| claim.node == first.node && claim.step == 1), "{left:?}");
+    }
+}
+
 /// Once the larger host has left, a waiting host is woken and handed the nodes that were left.
 pub async fn oversized_node_is_claimed_once_the_larger_host_has_left(harness: &dyn Harness) {
     let mut bench = asking(harness, elastic(4), &[9, 9]).await;

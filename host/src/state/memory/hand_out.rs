@@ -2,6 +2,7 @@
 //! Queuing nodes is left to `settle.rs`.
 
 use crate::model::to_usize;
+use crate::state::memory::heads::{Head, Heads, MAX_PASSED};
 use crate::state::memory::leases::Held;
 use crate::state::memory::machine::{Caller, Machine};
 use crate::state::memory::queue::Slot;
@@ -30,49 +31,108 @@ impl Machine {
         }
         let Want { mut slots, mut free } = want;
         free.resize(self.shape.resources.len(), 0);
-        let mut last = None;
+        let mut heads = Heads::default();
         while self.stop.is_none()
             && slots > 0
-            && let Some((key, class, slot)) = self.queue.head_after(last)
+            && let Some(head) = heads.best(&self.queue)
         {
-            let larger = self.larger_amount(class, slot);
-            if let Some(resource) = self.shortage(caller, (class, larger), &free) {
+            let Some(node) = self.pick(caller, head, &mut blocked) else {
+                // What is left to a larger host keeps nothing else from this one.
+                if heads.pass_over(&self.queue, head) {
+                    self.report_blocked(head, self.elastic(head.class), 1, &mut blocked);
+                } else {
+                    self.report_blocked(head, self.elastic(head.class), slots, &mut blocked);
+                }
+                continue;
+            };
+            let larger = self.larger_amount(head.class, node);
+            if let Some(resource) = self.shortage(caller, (head.class, larger), &free) {
                 // The lane stays blocked for the rest of this reply, because free amounts only shrink.
-                last = Some(key);
-                self.report_blocked(class, resource, slots, &mut blocked);
+                heads.block(head);
+                self.report_blocked(head, resource, slots, &mut blocked);
                 continue;
             }
             slots -= 1;
-            self.spend(caller, (class, larger), &mut free);
-            let node = self.pop(slot);
-            claims.extend(node.and_then(|node| self.claim(caller, node)));
+            self.spend(caller, (head.class, larger), &mut free);
+            self.take(head.slot, node);
+            heads.move_on(&self.queue, head);
+            claims.extend(self.claim(caller, node));
         }
         (claims, blocked)
     }
 
-    /// Removes the first node of a lane from the queue.
-    fn pop(&mut self, slot: Slot) -> Option<NodeId> {
+    /// Returns the first node of an entry that this host may take; none if all are left to a larger host.
+    fn pick(&mut self, caller: &Caller<'_>, head: Head, blocked: &mut Vec<Blocked>) -> Option<NodeId> {
+        let around = match head.slot {
+            Slot::Node(node) => return (!self.is_left(caller, head.class, node)).then_some(node),
+            Slot::Elements(around) => around,
+        };
+        if self.shape.larger.is_empty() {
+            return self.next_element(around).map(|item| around.child(item));
+        }
+        let expansion = self.branch_mut(around)?.expansion()?;
+        let ready: Vec<u32> = expansion.ready.iter().copied().take(MAX_PASSED).collect();
+        // Elements from the cursor on have not been attempted.
+        let cursor = (expansion.cursor < expansion.items).then_some(expansion.cursor);
+        for item in ready {
+            let element = around.child(item);
+            if !self.is_left(caller, head.class, element) {
+                return Some(element);
+            }
+            if self.mark_reported(element) {
+                blocked.push(Blocked { node: element, resource: self.elastic(head.class) });
+            }
+        }
+        cursor.map(|item| around.child(item))
+    }
+
+    /// Returns whether a node is left to a host that has more of the elastic resource: this one never has enough, because
+    /// attempts of the node have grown.
+    fn is_left(&mut self, caller: &Caller<'_>, class: u16, node: NodeId) -> bool {
+        let Some(larger) = self.larger_amount(class, node) else { return false };
+        let resource = self.elastic(class);
+        let have = amount_of(caller.have, resource);
+        larger > have && self.has_larger_host(class, resource, have)
+    }
+
+    /// Returns the position of the elastic resource that a class takes.
+    fn elastic(&self, class: u16) -> usize {
+        let scope = |resource: &usize| self.shape.resources.get(*resource).map(|shape| shape.scope);
+        let mut resources = self.requirements(class).map(|(resource, _)| resource);
+        resources.find(|resource| scope(resource) == Some(ResourceScope::Elastic)).unwrap_or_default()
+    }
+
+    /// Removes a node from the queue, where its entry is `slot`.
+    fn take(&mut self, slot: Slot, node: NodeId) {
         match slot {
             Slot::Node(node) => {
-                if let Phase::Queued(position) = self.node_mut(node)?.phase {
+                if let Some(Phase::Queued(position)) = self.node_mut(node).map(|node| node.phase) {
                     self.queue.remove(position);
                 }
-                Some(node)
             }
             Slot::Elements(around) => {
-                let below = self.branch_mut(around)?.below.as_mut()?;
-                let expansion = below.expansion.as_mut()?;
-                let item = expansion.next()?;
+                let Some((_, item)) = node.at.split_last() else { return };
+                let below = self.branch_mut(around).and_then(|branch| branch.below.as_mut());
+                let Some(below) = below else { return };
+                let Some(expansion) = below.expansion.as_mut() else { return };
                 if !expansion.ready.remove(&item) {
                     expansion.cursor += 1;
                     below.skip_ended();
                 }
                 // An element that is handed out for the first time gets its record now.
-                let element = around.child(item);
-                self.touch(element);
-                Some(element)
+                self.touch(node);
             }
         }
+    }
+
+    /// Removes the first node of an entry from the queue.
+    fn pop(&mut self, slot: Slot) -> Option<NodeId> {
+        let node = match slot {
+            Slot::Node(node) => node,
+            Slot::Elements(around) => around.child(self.next_element(around)?),
+        };
+        self.take(slot, node);
+        Some(node)
     }
 
     /// Gives an element of an expanded branch a record, unless it has one.
@@ -189,15 +249,11 @@ impl Machine {
         }
     }
 
-    /// Returns how much the next node of a lane takes of the elastic resource, if attempts of it have grown.
-    fn larger_amount(&mut self, class: u16, slot: Slot) -> Option<u32> {
+    /// Returns how much a node takes of the elastic resource, if attempts of it have grown.
+    fn larger_amount(&mut self, class: u16, node: NodeId) -> Option<u32> {
         if self.shape.larger.is_empty() {
             return None;
         }
-        let node = match slot {
-            Slot::Node(node) => node,
-            Slot::Elements(around) => around.child(self.next_element(around)?),
-        };
         let step = self.node_mut(node)?.step;
         self.shape.larger_amount(class, step)
     }
@@ -215,9 +271,10 @@ impl Machine {
         self.shape.classes.get(usize::from(class)).into_iter().flatten().copied()
     }
 
-    /// Reports the nodes that a blocked lane would have handed out, each once.
-    fn report_blocked(&mut self, class: u16, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
-        let slots: Vec<Slot> = self.queue.lane(class).take(to_usize(slots)).collect();
+    /// Reports the nodes that a blocked lane would have handed out from its head on, each once.
+    fn report_blocked(&mut self, head: Head, resource: usize, slots: u32, blocked: &mut Vec<Blocked>) {
+        let lane = self.queue.lane_from(head.class, head.key).take(to_usize(slots));
+        let slots: Vec<Slot> = lane.map(|(_, slot)| slot).collect();
         for slot in slots {
             let node = match slot {
                 Slot::Node(node) => node,

@@ -8,6 +8,7 @@ mod deadlines;
 mod overdue;
 mod follow;
 mod hand_out;
+mod heads;
 mod journal;
 mod leases;
 mod ledger;

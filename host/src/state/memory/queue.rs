@@ -84,9 +84,10 @@ impl Queue {
         Some((*key, *class, *slot))
     }
 
-    /// Returns the entries of a lane, best first.
-    pub(crate) fn lane(&self, class: u16) -> impl Iterator<Item = Slot> {
-        self.lanes.get(&class).into_iter().flat_map(BTreeMap::values).copied()
+    /// Returns the entries of a lane from a key on, best first.
+    pub(crate) fn lane_from(&self, class: u16, key: Key) -> impl Iterator<Item = (Key, Slot)> {
+        let lane = self.lanes.get(&class).into_iter();
+        lane.flat_map(move |lane| lane.range(key..)).map(|(key, slot)| (*key, *slot))
     }
 
     fn key(&mut self, rank: i64) -> Key {
@@ -130,6 +131,6 @@ mod tests {
         assert_eq!((class, slot), (1, task(0)));
         queue.remove(first);
         assert_eq!(queue.head_after(Some(best)).unwrap().2, task(2));
-        assert_eq!(queue.lane(1).collect::<Vec<_>>(), [task(2)]);
+        assert_eq!(queue.lane_from(1, best).map(|(_, slot)| slot).collect::<Vec<_>>(), [task(2)]);
     }
 }

@@ -2,6 +2,7 @@
 //! `bindings` generates them.
 
 use crate::sandbox::compile::bindings::SourceFile;
+use std::path::Path;
 
 /// Line of the header before the functions that a task has to have.
 const EXPORTED: &str = "// Exported Functions from ";
@@ -33,7 +34,7 @@ pub(crate) fn zig(header: &str) -> SourceFile {
 /// Returns the sources of packages in Go, without the line that forbids to edit them.
 pub(crate) fn go(files: Vec<SourceFile>) -> Vec<SourceFile> {
     let stubs =
-        files.into_iter().filter(|file| file.path.starts_with("export_") && file.path.ends_with(".go"));
+        files.into_iter().filter(|file| file.path.starts_with("export_") && has_extension(&file.path, "go"));
     let source = |file: SourceFile| {
         let text = String::from_utf8_lossy(&file.content).into_owned();
         let code = text.find("\npackage ").and_then(|at| text.get(at + 1..)).unwrap_or(&text);
@@ -44,6 +45,11 @@ pub(crate) fn go(files: Vec<SourceFile>) -> Vec<SourceFile> {
         SourceFile { path: format!("{folder}/task.go"), content: indented(&text).into() }
     };
     stubs.map(source).collect()
+}
+
+/// Returns whether a path has an extension.
+pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 /// Indents a source of Go by tabs, without blank lines that follow each other.
@@ -83,11 +89,8 @@ fn zig_function(declaration: &str) -> Option<String> {
     let params: Option<Vec<String>> =
         params.split(", ").filter(|param| *param != "void").map(zig_param).collect();
     let params = params?;
-    let unused: String = params
-        .iter()
-        .filter_map(|param| param.split(':').next())
-        .map(|name| format!("    _ = {name};\n"))
-        .collect();
+    let names = params.iter().filter_map(|param| param.split(':').next());
+    let unused = names.fold(String::new(), |unused, name| unused + "    _ = " + name + ";\n");
     Some(format!(
         "\nexport fn {name}({}) {} {{\n{unused}    @panic(\"to be written\");\n}}\n",
         params.join(", "),

@@ -82,6 +82,6 @@ impl SkeletonRequest {
 /// Returns the header of the bindings of C, which has the functions as C declares them.
 fn header(wit: Wit) -> Result<String, String> {
     let files = BindingsRequest { generator: Generator::CStubs, wit }.generate()?;
-    let header = files.into_iter().find(|file| file.path.ends_with(".h"));
+    let header = files.into_iter().find(|file| over_c::has_extension(&file.path, "h"));
     Ok(header.map(|file| String::from_utf8_lossy(&file.content).into_owned()).unwrap_or_default())
 }

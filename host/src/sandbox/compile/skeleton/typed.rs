@@ -80,7 +80,7 @@ fn rust_type(resolve: &Resolve, module: &str, ty: &Type, depth: usize) -> String
             TypeDefKind::FixedLengthList(ty, len) => format!("[{}; {len}]", inner(ty)),
             TypeDefKind::Result(result) => format!("Result<{}, {}>", unit(&result.ok), unit(&result.err)),
             TypeDefKind::Tuple(tuple) => {
-                let parts: String = tuple.types.iter().map(|ty| format!("{}, ", inner(ty))).collect();
+                let parts = tuple.types.iter().fold(String::new(), |parts, ty| parts + &inner(ty) + ", ");
                 format!("({})", parts.trim_end())
             }
             _ => "_".to_owned(), // no plain value: the compiler names the right type

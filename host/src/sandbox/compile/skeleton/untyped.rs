@@ -24,7 +24,7 @@ pub(crate) fn python(exports: &[Exports<'_>]) -> SourceFile {
         text.push_str(&format!("\n\nclass {class}:\n"));
         let method = |function: &&Function| {
             let names = function.params.iter().map(|param| escaped(snake(&param.name), PYTHON_WORDS));
-            let params: String = names.map(|name| format!(", {name}")).collect();
+            let params = names.fold(String::new(), |params, name| params + ", " + &name);
             let name = escaped(snake(&function.name), PYTHON_WORDS);
             format!(
                 "    def {name}(self{params}):\n        raise NotImplementedError(\"{}\")\n",
@@ -64,8 +64,8 @@ pub(crate) fn scripted(exports: &[Exports<'_>], head: impl Fn(&Function) -> Stri
                 .iter()
                 .for_each(|function| text.push_str(&format!("\nexport function {}\n", body(function, "")))),
             Some(interface) => {
-                let methods: String =
-                    functions.iter().map(|function| format!("  {},\n", body(function, "  "))).collect();
+                let method = |text: String, function: &&Function| text + "  " + &body(function, "  ") + ",\n";
+                let methods = functions.iter().fold(String::new(), method);
                 text.push_str(&format!(
                     "\nexport const {} = {{\n{methods}}};\n",
                     lower_camel(&interface.name)

@@ -10,7 +10,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "cascade:host/imports",
         imports: { default: trappable },
     });

@@ -71,6 +71,19 @@ do
     line_up_elements(idx, path)
   end
 
+  -- Returns the tasks that a deadline binds; nil if there is no deadline with this number.
+  function deadlines.tasks_of(number)
+    local raw = call('HGET', COORD, 'q:' .. number)
+    return raw and raw:sub(CLOCK_BYTES + 1)
+  end
+
+  -- Forgets the place of a task in its lane, because the task has left it.
+  function deadlines.forget_place(idx)
+    local field = 'z:' .. idx
+    out.keep[field] = nil
+    out.forget[#out.forget + 1] = field
+  end
+
   -- Tasks whose entries in a lane this step has removed.
   local moved = {}
 
@@ -80,8 +93,8 @@ do
     local place = not moved[idx] and (out.keep[field] or call('HGET', COORD, field))
     if not place then return end
     leave(place)
-    moved[idx], out.keep[field] = true, nil
-    out.forget[#out.forget + 1] = field
+    moved[idx] = true
+    deadlines.forget_place(idx)
     local member = line_up(idx, '')
     if n.lapsed then
       local lapsed = 'x:' .. key_of(idx, '')

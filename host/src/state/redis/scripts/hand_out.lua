@@ -50,11 +50,7 @@ do
       offer = offer_text(name_of(idx, path))
     end
     local deadline, left = -1, 0
-    if t.timed and path == '' then
-      local place = 'z:' .. idx
-      out.keep[place] = nil
-      out.forget[#out.forget + 1] = place
-    end
+    if t.timed and path == '' then deadlines.forget_place(idx) end
     if t.timed and (stage == IS_READY or stage == IS_OVERDUE) then deadline, left = deadlines.start(idx) end
     claims[#claims + 1] = {token, idx, path_text(path), n.attempt, n.takeovers, from, stage, items,
       iterations_of(idx, path), offer, elements, deadline, left, s and s.kept and 1 or 0}
@@ -87,21 +83,56 @@ do
     return false
   end
 
-  -- Returns how much the next node of an entry takes of the elastic resource, if attempts of it have grown, or nil.
-  local function larger_amount(e)
-    local larger
-    for _, d in ipairs(demand(e.class)) do larger = larger or d[5] end
-    if not larger then return nil end
-    local n
-    if e.all then
-      local item = first_ready(split_of(e.idx, e.path))
-      n = item and element_record(key_of(e.idx, child(e.path, item)))
-    elseif e.path == '' then
-      n = task(e.idx)
-    else
-      n = element_record(key_of(e.idx, e.path))
+  -- Attempts that have grown, and so take more of the elastic resource than their class says. A table, because a script
+  -- has at most 200 local variables.
+  -- max_passed: most nodes of a class that one reply passes over because they are left to a larger host.
+  local grown = {max_passed = 16}
+
+  -- Returns the demand of a class for the elastic resource, if it grows with attempts, or nil.
+  function grown.demand(class)
+    for _, d in ipairs(demand(class)) do
+      if d[5] then return d end
     end
-    return n and larger[math.min(math.floor(n.attempt / STEP) % 16, #larger)]
+  end
+
+  -- Returns how much a node takes of the elastic resource if its attempts have grown, or nil.
+  function grown.amount(d, n) return n and d[5][math.min(math.floor(n.attempt / STEP) % 16, #d[5])] end
+
+  -- Returns whether a node that takes `larger` is left to a host that has more: this one never has enough.
+  function grown.is_left(class, d, larger, have)
+    local is_here = have[d[1] + 1] or 0
+    return larger and larger > is_here and has_larger_host(class, d[1], is_here)
+  end
+
+  function grown.report_element(s, item, resource)
+    if s.reported <= item then
+      s.reported = item + 1
+      blocked[#blocked + 1] = {s.idx, path_text(child(s.path, item)), resource}
+    end
+  end
+
+  -- Returns the next element that this host may take, whether it is among those that are ready, and how much it takes
+  -- if its attempts have grown; nil if all are left to a larger host.
+  function grown.pick_element(e, have)
+    local s, d = split_of(e.idx, e.path), grown.demand(e.class)
+    local item = first_ready(s)
+    if not d or not item then return item or s.cursor, item ~= nil end
+    for i = s.next_upcoming, math.min(#s.upcoming, s.next_upcoming + grown.max_passed - 1) do
+      item = s.upcoming[i]
+      local larger = grown.amount(d, element_record(key_of(e.idx, child(e.path, item))))
+      if not grown.is_left(e.class, d, larger, have) then return item, true, larger end
+      grown.report_element(s, item, d[1])
+    end
+    -- Elements from the cursor on have not been attempted.
+    if s.cursor < s.items then return s.cursor, false end
+  end
+
+  -- Returns how much the node of an entry takes if its attempts have grown, and whether it is left to a larger host.
+  function grown.of(e, have)
+    local d = grown.demand(e.class)
+    if not d then return nil, false end
+    local larger = grown.amount(d, e.path == '' and task(e.idx) or element_record(key_of(e.idx, e.path)))
+    return larger, grown.is_left(e.class, d, larger, have)
   end
 
   -- Admission: returns the first resource that is short for a class, or nil. `larger` takes the place of what the class
@@ -131,11 +162,7 @@ do
       -- Entries that are out were handed out before the lane was found to be blocked.
       if not e.out and e.all then
         local s = split_of(e.idx, e.path)
-        local item = first_ready(s) or s.cursor
-        if s.reported <= item then
-          s.reported = item + 1
-          blocked[#blocked + 1] = {e.idx, path_text(child(e.path, item)), resource}
-        end
+        grown.report_element(s, first_ready(s) or s.cursor, resource)
       elseif not e.out and not t.reported then
         t.reported, t.dirty = true, true
         blocked[#blocked + 1] = {e.idx, '', resource}
@@ -143,11 +170,10 @@ do
     end
   end
 
-  -- Takes the next element of a node: those that are ready first, then the one at the cursor. Returns its path.
-  local function take_element(idx, path)
+  -- Takes an element that is ready, or the one at the cursor. Returns its path.
+  local function take_element(idx, path, item, is_ready)
     local s = split_of(idx, path)
-    local item = first_ready(s)
-    if item then
+    if is_ready then
       remove_ready(s, item)
       return child(path, item)
     end
@@ -162,7 +188,8 @@ do
   -- Hands out the elements of an overdue node.
   local function hand_out_overdue(prefix, first, e)
     while not e.out and #claims < MAX_SLOTLESS_CLAIMS do
-      claim(prefix, first, e.idx, take_element(e.idx, e.path))
+      local item = first_ready(split_of(e.idx, e.path))
+      claim(prefix, first, e.idx, take_element(e.idx, e.path, item, item ~= nil))
       line_up_elements(e.idx, e.path)
     end
   end
@@ -189,7 +216,8 @@ do
       if count > 0 then
         local low = 'L' .. pack(CLASS, class)
         local high = class == 65535 and 'M' or 'L' .. pack(CLASS, class + 1)
-        lanes[class] = {list = lane(low, high, slots, count, fresh[class]), idx = 1}
+        local most = slots + (grown.demand(class) and grown.max_passed or 0)
+        lanes[class] = {list = lane(low, high, most, count, fresh[class]), idx = 1, passed = 0}
       end
     end
     while slots > 0 do
@@ -201,15 +229,25 @@ do
         if e and (not best or is_before(e, best)) then best, best_lane = e, l end
       end
       if not best then return end
-      local larger = larger_amount(best)
-      local resource = shortage(best.class, larger, free, have)
-      -- One blocked head blocks its whole lane: all of its nodes need the same resources.
-      if resource then
-        report_blocked(best_lane.list, best_lane.idx, resource, slots)
+      local item, is_ready, larger, is_passed
+      if best.all then
+        item, is_ready, larger = grown.pick_element(best, have)
+        is_passed = item == nil
+      else
+        larger, is_passed = grown.of(best, have)
+      end
+      local resource = not is_passed and shortage(best.class, larger, free, have)
+      if is_passed and best_lane.passed < grown.max_passed then
+        -- What is left to a larger host keeps nothing else from this one.
+        report_blocked(best_lane.list, best_lane.idx, grown.demand(best.class)[1], 1)
+        best_lane.idx, best_lane.passed = best_lane.idx + 1, best_lane.passed + 1
+      elseif is_passed or resource then
+        -- Any other blocked head blocks its whole lane: all of its nodes need the same resources.
+        report_blocked(best_lane.list, best_lane.idx, resource or grown.demand(best.class)[1], slots)
         lanes[best.class] = nil
       else
         local path = best.path
-        if best.all then path = take_element(best.idx, path) else leave(best.member) end
+        if best.all then path = take_element(best.idx, path, item, is_ready) else leave(best.member) end
         if claim(prefix, first, best.idx, path) then
           slots = slots - 1
           for _, d in ipairs(demand(best.class)) do

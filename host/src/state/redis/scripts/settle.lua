@@ -167,6 +167,8 @@ do
         follow(p[2], p[3], p[4] == 1)
       elseif p[1] == OVERDUE_TASKS or p[1] == OVERDUE_ELEMENTS then
         deadlines.continue(p)
+      elseif p[1] == ending.PLACES_LEFT then
+        ending.forget_places(p[2], p[3])
       elseif task(p[2]).phase < DONE and split_of(p[2], p[3]) then
         scan(p[2], p[3])
         follow_elements(p[2], p[3])
@@ -336,6 +338,7 @@ do
       end
     elseif place and place ~= '' then
       leave(place)
+      if h.path == '' and task(h.idx).timed then deadlines.forget_place(h.idx) end
     end
   end
 

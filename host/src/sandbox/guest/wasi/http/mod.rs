@@ -3,7 +3,7 @@
 
 mod connect;
 mod exchange;
-mod post;
+mod client;
 mod failure;
 mod paced;
 mod tls;
@@ -11,7 +11,7 @@ mod request_texts;
 #[cfg(test)]
 mod tests;
 
-pub use post::{NoAnswer, Poster};
+pub use client::{Answer, Client, NoAnswer, Outgoing, Proxy, Route};
 pub(crate) use tls::Tls;
 
 use crate::model::Url;

@@ -3,13 +3,14 @@
 
 use crate::cli::manual::{Page, count, size};
 use crate::invoke::Listener;
-use crate::model::{HookUrl, Url};
+use crate::model::{SecureUrl, Url};
 use crate::sandbox::guest::wasi::Network;
 use crate::sandbox::guest::wasi::http::exchange::Exchange;
 use crate::sandbox::guest::wasi::http::{
-    IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, NoAnswer, Poster, Tls,
+    Client, IncomingResponse, MAX_CONNECTIONS, MAX_FIELDS, MAX_UNGRANTED, NoAnswer, Outgoing, Proxy, Route,
+    Tls,
 };
-use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups};
+use crate::sandbox::guest::wasi::network::{GuestNames, Refusals, Resolve, Resolver, TaskLookups, Zone};
 use crate::sandbox::testing::RecordingListener;
 use bytes::Bytes;
 use cascade_host_tests::Web;
@@ -220,8 +221,8 @@ async fn requests_of_the_host_are_bound_by_the_same_rules() {
     authorities.add(certificate("ca.crt")).unwrap();
     let sender = Sender::new(Tls::with_roots(Some(authorities)));
     let posted = async |sender: &Sender, url: String| {
-        let to = HookUrl::parse(&url).unwrap();
-        Poster(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
+        let to = SecureUrl::parse(&url).unwrap();
+        Client::new(Arc::clone(&sender.network)).post(&to, None, Bytes::from_static(b"{}")).await
     };
     assert_eq!(posted(&sender, format!("https://localhost:{port}/")).await.unwrap(), 200);
     let other_name = posted(&sender, format!("https://127.0.0.1:{port}/")).await;
@@ -238,6 +239,76 @@ async fn requests_of_the_host_are_bound_by_the_same_rules() {
     assert_eq!(web.heads().len(), 1);
     let refused = posted(&sender, format!("http://127.0.0.1:{}/", cascade_host_tests::free_port())).await;
     assert!(matches!(refused, Err(NoAnswer::Exchange(_))), "{refused:?}");
+}
+
+/// Connects clients to this port, whatever they ask for.
+async fn proxy(to: u16) -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            assert!(head.starts_with(b"CONNECT localhost:"));
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+            tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+        }
+    });
+    (port, serving)
+}
+
+#[tokio::test]
+async fn host_is_encrypted_to_the_server_behind_a_proxy() {
+    let (port, _server) = encrypted().await;
+    let (proxy_port, _proxy) = proxy(port).await;
+    let sender = Sender::new(Tls::with_default_roots());
+    let client = Client::new(Arc::clone(&sender.network));
+    assert!(client.clone().with_authorities(b"no certificate").is_err());
+    let authority = std::fs::read(CERTIFICATES.path().join("ca.crt")).unwrap();
+    let trusting = client.clone().with_authorities(&authority).unwrap();
+    let proxy = Proxy::new(Url::parse(&format!("http://127.0.0.1:{proxy_port}/")).unwrap(), None);
+    let url = Url::parse(&format!("https://localhost:{port}/")).unwrap();
+    let get = |client: Client, zone| {
+        let (url, proxy) = (url.clone(), proxy.clone());
+        async move {
+            let outgoing = Outgoing {
+                method: http::Method::GET,
+                url: &url,
+                headers: http::HeaderMap::new(),
+                body: Bytes::new(),
+            };
+            let mut answer = client.send(outgoing, Route::Within(zone, Some(&proxy))).await?;
+            let piece = answer.piece().await?.unwrap_or_default();
+            Ok::<_, NoAnswer>((answer.status(), piece))
+        }
+    };
+    let (status, body) = get(trusting, Zone::Loopback).await.unwrap();
+    assert_eq!((status, &body[..]), (200, &b"sure"[..]));
+    let unknown = get(client, Zone::Loopback).await;
+    assert!(matches!(unknown, Err(NoAnswer::Certificate)), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn host_is_led_no_further_inside_than_allowed() {
+    let (web, sender) = (Web::start(), Sender::new(Tls::with_default_roots()));
+    let client = Client::new(Arc::clone(&sender.network));
+    for name in ["inside.example", "localhost", "127.0.0.1"] {
+        let url = Url::parse(&format!("http://{name}:{}/echo", web.port())).unwrap();
+        let get = |zone| {
+            let headers = http::HeaderMap::new();
+            let outgoing = Outgoing { method: http::Method::GET, url: &url, headers, body: Bytes::new() };
+            client.send(outgoing, Route::Within(zone, None))
+        };
+        for zone in [Zone::Public, Zone::Private] {
+            assert!(matches!(get(zone).await, Err(NoAnswer::Private(_))), "{name} {zone:?}");
+        }
+        assert_eq!(get(Zone::Loopback).await.unwrap().zone(), Zone::Loopback);
+    }
+    assert_eq!(web.heads().len(), 3);
 }
 
 #[test]

@@ -8,7 +8,6 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Host;
 use wasmtime_wasi_http::Error;
@@ -31,7 +30,11 @@ impl Tls {
     }
 
     /// Encrypts a connection. Fails unless the server proves to be `host`.
-    pub(crate) async fn wrap(&self, stream: TcpStream, host: &Host<&str>) -> Result<Box<dyn Stream>, Error> {
+    pub(crate) async fn wrap<S: Stream + 'static>(
+        &self,
+        stream: S,
+        host: &Host<&str>,
+    ) -> Result<Box<dyn Stream>, Error> {
         let name = match host {
             Host::Domain(name) => {
                 ServerName::try_from((*name).to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?

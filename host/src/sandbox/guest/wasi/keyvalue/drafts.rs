@@ -9,7 +9,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 
 mod first {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "cascade:host/keyvalue",
         imports: { default: async | trappable },
         trappable_error_type: { "wasi:keyvalue/store@0.2.0-draft.error" => crate::sandbox::guest::wasi::keyvalue::error::KeyvalueError },
@@ -19,7 +19,7 @@ mod first {
 
 mod second {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "cascade:host/keyvalue-draft2",
         imports: { default: async | trappable },
         trappable_error_type: {

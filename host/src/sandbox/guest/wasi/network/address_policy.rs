@@ -4,6 +4,7 @@
 use crate::model::Endpoint;
 use crate::sandbox::guest::wasi::network::address::is_public;
 use crate::sandbox::guest::wasi::network::resolver::GuestNames;
+use crate::sandbox::guest::wasi::network::zone::Zone;
 use std::net::{IpAddr, SocketAddr};
 use url::Host;
 
@@ -31,8 +32,30 @@ pub(crate) async fn addresses(
         Host::Domain(name) => *name,
     };
     let found = names.addresses(name).await.map_err(|_| NoAddress::Unknown)?;
-    // A name with both kinds of addresses is reached at the public ones.
-    let usable: Vec<_> = found.iter().filter(|address| may_resolve_to(name, **address)).collect();
+    usable(&found, port, |address| may_resolve_to(name, address))
+}
+
+/// Returns the addresses up to a zone that a host may be reached at, whether the URL has a name or an address.
+pub(crate) async fn addresses_within(
+    names: &GuestNames,
+    (host, port): (&Host<&str>, u16),
+    zone: Zone,
+) -> Result<Vec<SocketAddr>, NoAddress> {
+    let found = match host {
+        Host::Ipv4(address) => vec![IpAddr::V4(*address)],
+        Host::Ipv6(address) => vec![IpAddr::V6(*address)],
+        Host::Domain(name) => names.addresses(name).await.map_err(|_| NoAddress::Unknown)?,
+    };
+    usable(&found, port, |address| Zone::of(address) <= zone)
+}
+
+/// Returns the usable ones of a host's addresses: a name with both kinds is reached at these.
+fn usable(
+    found: &[IpAddr],
+    port: u16,
+    is_usable: impl Fn(IpAddr) -> bool,
+) -> Result<Vec<SocketAddr>, NoAddress> {
+    let usable: Vec<_> = found.iter().filter(|address| is_usable(**address)).collect();
     match (usable.first(), found.first()) {
         (None, Some(private)) => Err(NoAddress::Private(*private)),
         _ => Ok(usable.into_iter().map(|address| (*address, port).into()).collect()),
@@ -120,6 +143,38 @@ mod tests {
             assert!(matches!(resolved(host).await, Err(NoAddress::Private(_))), "{host}");
         }
         assert!(matches!(resolved("nobody.example").await, Err(NoAddress::Unknown)));
+    }
+
+    #[tokio::test]
+    async fn servers_lead_no_further_inside_than_they_are() {
+        async fn within(host: &str, zone: Zone) -> Option<Vec<String>> {
+            let host = Host::parse(host).unwrap();
+            let host = match &host {
+                Host::Domain(name) => Host::Domain(name.as_str()),
+                Host::Ipv4(address) => Host::Ipv4(*address),
+                Host::Ipv6(address) => Host::Ipv6(*address),
+            };
+            let found = addresses_within(&names(), (&host, 443), zone).await;
+            found.ok().map(|found| found.iter().map(ToString::to_string).collect())
+        }
+        for (host, zone, expected) in [
+            ("public.example", Zone::Public, Some(&["93.184.216.34:443", "[2606:2800::1]:443"][..])),
+            ("mixed.example", Zone::Public, Some(&["93.184.216.34:443"])),
+            ("mixed.example", Zone::Private, Some(&["10.0.0.1:443", "93.184.216.34:443"])),
+            ("metadata.example", Zone::Public, None),
+            ("metadata.example", Zone::Private, Some(&["169.254.169.254:443"])),
+            ("169.254.169.254", Zone::Public, None),
+            ("10.0.0.1", Zone::Public, None),
+            ("inside.example", Zone::Private, None),
+            ("mapped.example", Zone::Private, None),
+            ("127.0.0.1", Zone::Private, None),
+            ("0.0.0.0", Zone::Private, None),
+            ("[::1]", Zone::Private, None),
+            ("inside.example", Zone::Loopback, Some(&["127.0.0.1:443", "[::1]:443"])),
+        ] {
+            let expected = expected.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(within(host, zone).await, expected, "{host} {zone:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
-//! The URL that notifications of a run are sent to.
-//! `sandbox` sends them; guests are bound by `prefix` instead.
+//! URLs that nobody on the way can read or answer for: of notifications, and of components.
+//! `sandbox` sends the requests; guests are bound by `prefix` instead.
 
 use crate::model::web::target::{Url, UrlFault};
 use std::fmt;
@@ -7,25 +7,25 @@ use std::net::IpAddr;
 use url::Host;
 
 /// An `https` URL, or an `http` URL that leads to this machine. Path and query may be secret, so `Debug` hides them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HookUrl(Url);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SecureUrl(Url);
 
-/// The error of parsing a [`HookUrl`].
+/// The error of parsing a [`SecureUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HookUrlFault {
+pub enum SecureUrlFault {
     /// The text is no URL that can be requested.
     #[error(transparent)]
     Url(#[from] UrlFault),
-    /// Anyone between the two machines could read the notification, and send others in its place.
+    /// Anyone between the two machines could read what is sent, and answer in place of the other.
     #[error("`http` is for this machine only")]
     Plain,
 }
 
-impl HookUrl {
+impl SecureUrl {
     /// Parses and normalises a URL.
-    pub fn parse(text: &str) -> Result<Self, HookUrlFault> {
+    pub fn parse(text: &str) -> Result<Self, SecureUrlFault> {
         let url = Url::parse(text)?;
-        if url.is_secure() || is_loopback(&url.host()) { Ok(Self(url)) } else { Err(HookUrlFault::Plain) }
+        if url.is_secure() || is_loopback(&url.host()) { Ok(Self(url)) } else { Err(SecureUrlFault::Plain) }
     }
 
     /// Returns the URL.
@@ -35,14 +35,14 @@ impl HookUrl {
     }
 }
 
-impl fmt::Debug for HookUrl {
+impl fmt::Debug for SecureUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HookUrl({}/…)", self.0.origin())
+        write!(f, "SecureUrl({}/…)", self.0.origin())
     }
 }
 
 /// Returns whether a host is this machine by its address, or by the one name that always is.
-fn is_loopback(host: &Host<&str>) -> bool {
+pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
@@ -65,7 +65,7 @@ mod tests {
             "http://localhost/x",
             "http://LOCALHOST./x",
         ] {
-            assert!(HookUrl::parse(text).is_ok(), "{text}");
+            assert!(SecureUrl::parse(text).is_ok(), "{text}");
         }
         for text in [
             "http://hooks.example.com/",
@@ -73,15 +73,15 @@ mod tests {
             "http://localhost.example.com/",
             "http://[::2]/",
         ] {
-            assert_eq!(HookUrl::parse(text), Err(HookUrlFault::Plain), "{text}");
+            assert_eq!(SecureUrl::parse(text), Err(SecureUrlFault::Plain), "{text}");
         }
-        assert_eq!(HookUrl::parse("https://u:p@h/"), Err(HookUrlFault::Url(UrlFault::User)));
-        assert_eq!(HookUrl::parse("h/x"), Err(HookUrlFault::Url(UrlFault::Malformed)));
+        assert_eq!(SecureUrl::parse("https://u:p@h/"), Err(SecureUrlFault::Url(UrlFault::User)));
+        assert_eq!(SecureUrl::parse("h/x"), Err(SecureUrlFault::Url(UrlFault::Malformed)));
     }
 
     #[test]
     fn debug_shows_no_path() {
-        let url = HookUrl::parse("https://h/services/T0/hunter2?token=hunter2").unwrap();
-        assert_eq!(format!("{url:?}"), "HookUrl(https://h/…)");
+        let url = SecureUrl::parse("https://h/services/T0/hunter2?token=hunter2").unwrap();
+        assert_eq!(format!("{url:?}"), "SecureUrl(https://h/…)");
     }
 }
