@@ -29,12 +29,12 @@ fn components() -> &'static [(&'static str, String)] {
             .run()
             .expect(0);
         let rust = ("rust", build_rust_guests().join("polyglot.wasm"));
-        let built =
+        let others =
             languages.iter().map(|language| (language.key, folder.join(language.key).join("task.wasm")));
         let table = |(name, path): (&'static str, std::path::PathBuf)| {
             (name, format!("[components.{name}]\npath = \"{}\"\n", path.display()))
         };
-        std::iter::once(rust).chain(built).map(table).collect()
+        std::iter::once(rust).chain(others).map(table).collect()
     })
 }
 
@@ -61,7 +61,7 @@ fn baggage() -> Value {
     json!({
         "text": "g\u{fc}r\u{f1}\u{0}\u{1F9F3}\u{4e2d}", "id": u64::MAX - 1, "depth": i64::MIN, "ratio": 0.1, "exact": 1e-310,
         "letter": "\u{1F9ED}", "is-open": true, "marks": ["bold", "odd"], "level": "high",
-        "shape": { "line": [-0.5, 3.4028235e38, 1e-45] },
+        "shape": { "line": [-0.5, 3.402_823_5e38, 1e-45] },
         "parts": [
             { "name": "\u{1D11E}", "note": "", "size": 9_007_199_254_740_993_u64 },
             { "name": "", "note": null, "size": 0 },
