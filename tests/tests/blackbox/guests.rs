@@ -48,6 +48,8 @@ impl Guest {
         // Built by other toolchains, and called in `languages`.
         ("python", None),
         ("javascript", None),
+        // One interface in every language: `polyglot`.
+        ("polyglot", None),
     ];
 
     /// Returns the guest's folder in `tests/guests`.
