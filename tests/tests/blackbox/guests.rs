@@ -24,7 +24,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    const ALL: [(&str, Option<Self>); 19] = [
+    const ALL: [(&str, Option<Self>); 20] = [
         ("attempt", Some(Self::Attempt)),
         ("basic", Some(Self::Basic)),
         ("flows", Some(Self::Flows)),
