@@ -123,10 +123,10 @@ pub fn polyglot_folder() -> &'static Path {
     })
 }
 
-/// Copies a file, or the files of a folder, with their dates.
+/// Copies a file, or the files of a folder, with their dates. Links are followed.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().expect("below the target folder")).expect("it can be made");
     let mut copy = Command::new("cp");
-    copy.args(["-rpT"]).arg(from).arg(to);
+    copy.args(["-rpLT"]).arg(from).arg(to);
     run(&mut copy, "cp of the GNU project");
 }

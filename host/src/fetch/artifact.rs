@@ -40,9 +40,9 @@ pub(crate) struct Layer {
 /// The reason why a document leads to no component.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Useless {
-    /// It is not a document of a registry.
+    /// The document is none of a registry.
     Malformed(String),
-    /// It describes something else.
+    /// The document describes something else than a component.
     NotComponent(String),
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Error {
     Silent {
         /// Scheme, host and port.
         origin: String,
-        /// What it does.
+        /// Its conduct, as a clause: `closes the connection`.
         what: String,
     },
     /// The server answers with an error.
@@ -37,7 +37,7 @@ pub(crate) enum Error {
         origin: String,
         /// The status.
         status: u16,
-        /// What the server says, on one line; may be empty.
+        /// The server's own text, on one line; may be empty.
         text: String,
     },
     /// The registry asks for a login.
@@ -45,7 +45,7 @@ pub(crate) enum Error {
     NoLogin {
         /// The registry.
         registry: String,
-        /// What the server says, on one line; may be empty.
+        /// The server's own text, on one line; may be empty.
         text: String,
     },
     /// The registry does not accept the login.
@@ -55,7 +55,7 @@ pub(crate) enum Error {
         registry: String,
         /// Where the login is from.
         place: String,
-        /// What the server says, on one line; may be empty.
+        /// The server's own text, on one line; may be empty.
         text: String,
     },
     /// The file with logins is unreadable.
@@ -74,7 +74,7 @@ pub(crate) enum Error {
         program: String,
         /// The registry.
         registry: String,
-        /// What happened.
+        /// The failure, as a clause.
         what: String,
     },
     /// A redirect leads somewhere that is not allowed.
@@ -87,25 +87,25 @@ pub(crate) enum Error {
         /// The reason, as a clause.
         why: &'static str,
     },
-    /// What the registry says is not what registries say.
+    /// The answer is not one of a registry.
     #[error("`{origin}` sends {what}")]
     Malformed {
         /// Scheme, host and port.
         origin: String,
-        /// What is wrong.
+        /// The mistake in it.
         what: String,
     },
     /// The artifact is no component.
     #[error("the artifact is no component: {0}")]
     NotComponent(String),
-    /// Bytes do not have the digest that they were asked for by.
+    /// The bytes that came have another digest than the requested ones.
     #[error("{what} has the SHA-256 {found}, not {expected}")]
     Digest {
-        /// What was asked for.
+        /// The requested thing: a manifest or a layer.
         what: &'static str,
-        /// The digest that was asked for.
+        /// The requested digest.
         expected: Digest,
-        /// The digest of what came.
+        /// The digest of the bytes that came.
         found: Digest,
     },
     /// The component is not the pinned one.
@@ -122,18 +122,18 @@ pub(crate) enum Error {
     Variable {
         /// The name.
         name: &'static str,
-        /// What is wrong.
+        /// The mistake in its value.
         what: String,
     },
-    /// It takes too long.
+    /// The fetch has reached its time limit.
     #[error("it takes longer than {}", show_duration(*.0))]
     Slow(Duration),
-    /// The system has no thread for it.
+    /// The system has no thread for the fetch.
     #[error("cannot start to fetch")]
     Start(#[source] io::Error),
 }
 
-/// Formats what a server says.
+/// Formats the text of a server.
 fn said(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }

@@ -57,7 +57,7 @@ fn url(reader: &mut Reader<'_>, slot: &Slot<'_>) -> Option<Spanned<ComponentSour
         Err(fault) => {
             let help = match fault {
                 SecureUrlFault::Plain => {
-                    "write `https://`: whoever is between could replace a component that comes over `http`"
+                    "write `https://`: over `http`, an attacker between could replace the component"
                 }
                 SecureUrlFault::Url(_) => "a URL is for example `https://example.com/words-1.2.wasm`",
             };

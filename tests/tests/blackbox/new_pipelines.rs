@@ -231,6 +231,8 @@ fn begins(language: &str, says: &str) {
 fn an_interface_becomes_a_pipeline_whose_functions_are_to_be_written() {
     begins("c", "core.wasm!abort");
     begins("zig", "panic: to be written");
+    begins("python", "to be written");
+    begins("typescript", "cheapest is to be written");
 }
 
 #[test]

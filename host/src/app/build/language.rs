@@ -57,6 +57,11 @@ impl Language {
         Self::Nim,
     ];
 
+    /// Returns whether a component imports all that its world does. Those of other languages import what they call.
+    pub(crate) const fn keeps_imports(self) -> bool {
+        matches!(self, Self::Python | Self::JavaScript | Self::TypeScript)
+    }
+
     /// Returns the word of a manifest and of `new --lang`.
     pub(crate) const fn key(self) -> &'static str {
         match self {

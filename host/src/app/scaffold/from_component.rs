@@ -2,7 +2,7 @@
 //! `example` writes the arguments; the imports' lines are those of errors and of `inspect`.
 
 use crate::app::scaffold::example::example;
-use crate::app::{ImportTable, import_toml, needed_grants};
+use crate::app::{ImportTable, Language, import_toml, needed_grants};
 use crate::manifest::KINDS;
 use crate::model::Name;
 use crate::plan::is_program;
@@ -19,7 +19,7 @@ pub(crate) struct Existing<'a> {
     /// The keys that say where it comes from, and which one it is.
     pub(crate) source: &'a [(&'static str, String)],
     /// The language that builds it, if that is known.
-    pub(crate) build: Option<&'a str>,
+    pub(crate) build: Option<Language>,
     /// The component itself.
     pub(crate) loaded: &'a Component,
 }
@@ -28,11 +28,10 @@ pub(crate) struct Existing<'a> {
 pub(crate) fn manifest_for(existing: &Existing<'_>) -> String {
     let Existing { name, component, source, build, loaded } = existing;
     let mut out = format!("cascade = 1\nname = {}\n\n[components.{component}]\n", quoted(name));
-    let build = build.iter().map(|build| ("build", *build));
+    let build = build.iter().map(|language| ("build", language.key()));
     let keys = source.iter().map(|(key, text)| (*key, text.as_str())).chain(build);
     keys.for_each(|(key, text)| out.push_str(&format!("{key} = {}\n", quoted(text))));
-    // A component that is to be built imports what its functions will call.
-    if existing.build.is_none() {
+    if existing.build.is_none_or(Language::keeps_imports) {
         imports(&mut out, existing);
     }
     grants(&mut out, existing);

@@ -62,7 +62,7 @@ pub(crate) fn files_from_wit(from: &FromWit<'_>) -> Vec<NewFile> {
         name,
         component: &Name::for_file(COMPONENT),
         source: &[("path", (*path).to_owned())],
-        build: Some(language.key()),
+        build: Some(*language),
         loaded,
     };
     files.push(NewFile::new("manifest.toml", manifest_for(&existing)));

@@ -292,7 +292,7 @@ pub async fn turns_of_a_rate_are_told_in_line(harness: &dyn Harness) {
     assert_eq!(a.wait(2, &["1 api 1/m+1"]).await.ahead, 0);
 }
 
-/// Once the lease of a session has passed, its resources are free, and it has left the line. Others are called, and it is told.
+/// A lease that passes frees the resources of its session, and ends its place in the line. The next in the line is called.
 pub async fn passed_lease_ends_what_a_session_holds(harness: &dyn Harness) {
     let shop = Shop::new(harness).await;
     let (lost, alive) = (shop.open_for("run-a", BRIEF).await, shop.open("run-bb").await);

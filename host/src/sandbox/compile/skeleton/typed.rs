@@ -45,7 +45,7 @@ fn rust_method(resolve: &Resolve, module: &str, function: &Function) -> String {
     let params: Vec<String> = function.params.iter().map(param).collect();
     let result = function.result.as_ref().map(|ty| format!(" -> {}", spell(ty))).unwrap_or_default();
     format!(
-        "    fn {}({}){result} {{\n        todo!(\"{}\")\n    }}\n",
+        "    fn {}({}){result} {{\n        panic!(\"{} is to be written\")\n    }}\n",
         escaped(snake(&function.name), RUST_WORDS),
         params.join(", "),
         function.name

@@ -15,7 +15,7 @@ pub(crate) struct Exports<'a> {
 pub(crate) struct Interface {
     /// Its own name.
     pub(crate) name: String,
-    /// Namespace and name of its package; none for one that stands in the world.
+    /// Namespace and name of its package. An interface inside of the world has none.
     pub(crate) package: Option<(String, String)>,
 }
 
