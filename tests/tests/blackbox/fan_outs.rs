@@ -1,6 +1,7 @@
 //! The lists of a `for-each`: ranges, products and their bounds, and built-in tasks as elements.
 //! One list is in `for_each`, what flows in `flows`.
 
+use crate::gates::{self, GRANTS, open};
 use cascade_host_tests::Project;
 use serde_json::json;
 
@@ -251,36 +252,37 @@ fn elements_of_elements_that_are_too_many_are_a_fault() {
 
 #[test]
 fn elements_of_built_in_tasks_flow_too() {
-    let project = Project::basic(
+    let project = gates::project(&format!(
         r#"
-        [tasks.numbers]
-        call = "g.numbers"
-        for-each.n = { range = 4 }
-        args.n = { item = "n" }
-        [tasks.lengths]
-        call = "std.length"
-        for-each.list = { task = "numbers" }
-        args.items = { item = "list" }
+        [tasks.texts]
+        call = "g.await-file"
+        for-each.text = ["a", "b"]
+        args.path = {{ item = "text" }}
+        {GRANTS}
         [tasks.last]
         call = "std.last"
-        for-each.list = { task = "numbers" }
-        args.items = { item = "list" }
+        for-each.text = {{ task = "texts" }}
+        args.items = [{{ item = "text" }}]
+        [tasks.joined]
+        call = "std.join"
+        for-each.text = {{ task = "texts" }}
+        args = {{ items = [{{ item = "text" }}], separator = ", " }}
         [tasks.known]
         call = "std.unwrap-or"
-        for-each.value = { task = "last" }
-        for-each.length = { task = "lengths" }
-        args = { value = { item = "value" }, default = { item = "length" } }
+        for-each.value = {{ task = "last" }}
+        for-each.other = {{ task = "joined" }}
+        args = {{ value = {{ item = "value" }}, default = {{ item = "other" }} }}
         [tasks.doubled]
-        call = "g.double"
-        for-each.x = { task = "known" }
-        args.x = { item = "x" }
+        call = "g.concat"
+        for-each.x = {{ task = "known" }}
+        args.parts = [{{ item = "x" }}, {{ item = "x" }}]
         [outputs]
-        doubled = { task = "doubled" }
-        "#,
-    );
-    let finished = project.host().args(["-j", "1"]).run().expect(0);
-    assert_eq!(finished.json(), json!({ "doubled": [0, 0, 2, 4] }));
-    let order = project.events().tasks("task.finished");
-    let place = |node: &str| order.iter().position(|other| other == node).expect("it ends");
-    assert!(place("doubled[0]") < place("numbers[3]"), "{order:?}");
+        doubled = {{ task = "doubled" }}
+        "#
+    ));
+    let mut running = project.host().args(["-j", "2", "--log-level", "debug"]).start();
+    open(&project, "a");
+    running.until("finished   doubled[0]");
+    open(&project, "b");
+    assert_eq!(running.wait().expect(0).json(), json!({ "doubled": ["aa", "bb"] }));
 }

@@ -128,13 +128,46 @@ fn three_levels_of_elements_give_nested_lists() {
 
 #[test]
 fn elements_flow_into_pipelines_and_out_of_them() {
-    let project = three_levels();
-    let finished = project.host().args(["-j", "1"]).run().expect(0);
-    assert_eq!(finished.json(), of_three_levels());
-    let order = project.events().tasks("task.finished");
-    let place = |node: &str| order.iter().position(|other| other == node).expect("it ends");
-    assert!(place("end[0]") < place("lists[3]"), "{order:?}");
-    assert!(place("mid[2]/leaf[0]/sum") < place("mid[2]/leaf[1]/sum"));
+    let project = gates::project(&format!(
+        r#"
+        [tasks.texts]
+        call = "g.await-file"
+        for-each.text = ["a", "b"]
+        args.path = {{ item = "text" }}
+        {GRANTS}
+        [tasks.inner]
+        manifest = "inner.toml"
+        for-each.text = {{ task = "texts" }}
+        args.text = {{ item = "text" }}
+        [tasks.end]
+        call = "g.concat"
+        for-each.inner = {{ task = "inner" }}
+        args.parts = [{{ item = "inner", path = "whole" }}]
+        [outputs]
+        end = {{ task = "end" }}
+        "#
+    ));
+    project.include(
+        "inner.toml",
+        r#"
+        [params.text]
+        type = "string"
+        [tasks.twice]
+        call = "g.concat"
+        for-each.n = { range = 2 }
+        args.parts = [{ param = "text" }, { param = "text" }]
+        [tasks.whole]
+        call = "g.concat"
+        args.parts = { task = "twice" }
+        [outputs]
+        whole = { task = "whole" }
+        "#,
+    );
+    let mut running = project.host().args(["-j", "2", "--log-level", "debug"]).start();
+    open(&project, "a");
+    running.until("finished   end[0]");
+    open(&project, "b");
+    assert_eq!(running.wait().expect(0).json(), json!({ "end": ["aaaa", "bbbb"] }));
 }
 
 #[test]
