@@ -231,6 +231,7 @@ fn begins(language: &str, says: &str) {
 fn an_interface_becomes_a_pipeline_whose_functions_are_to_be_written() {
     begins("c", "core.wasm!abort");
     begins("zig", "panic: to be written");
+    begins("nim", "cheapest is to be written");
     begins("python", "to be written");
     begins("typescript", "cheapest is to be written");
 }
@@ -264,7 +265,7 @@ fn an_interface_that_cannot_be_begun_says_why() {
     refused("package a:b; world w { export f: fun(); }", "rust", "x.wit:1:");
     refused("package a:b; world w {} world v {}", "rust", "the worlds `w`, `v`: choose one");
     refused("package a:b; world w {}", "python", "the world `w` exports no function");
-    refused(PRICES, "nim", "`--wit` cannot begin a task in Nim");
+    refused(PRICES, "assemblyscript", "`--wit` cannot begin a task in AssemblyScript");
     refused("package a:b; world w { export f: async func(); }", "go", "is async or belongs to a resource");
 }
 

@@ -41,7 +41,8 @@ pub(crate) const fn skeleton_language(language: Language) -> Option<SkeletonLang
         Language::Cpp => SkeletonLanguage::Cpp,
         Language::Zig => SkeletonLanguage::Zig,
         Language::Go => SkeletonLanguage::Go,
-        Language::AssemblyScript | Language::Nim => return None,
+        Language::Nim => SkeletonLanguage::Nim,
+        Language::AssemblyScript => return None,
     })
 }
 

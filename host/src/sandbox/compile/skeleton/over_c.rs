@@ -1,7 +1,8 @@
-//! Skeletons in languages for which bindings are generated, by what these declare: C, C++, Zig and Go.
+//! Skeletons in languages for which bindings are generated, by what these declare: C, C++, Zig, Nim and Go.
 //! `bindings` generates them.
 
 use crate::sandbox::compile::bindings::SourceFile;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Line of the header before the functions that a task has to have.
@@ -11,6 +12,32 @@ const EXPORTED: &str = "// Exported Functions from ";
 const ZIG_WORDS: &str = "addrspace align allowzero and anyframe anyopaque anytype async await callconv catch comptime defer \
     errdefer error export false fn inline linksection noalias noinline nosuspend null opaque or orelse packed pub resume \
     suspend test threadlocal true try type undefined unreachable usingnamespace var";
+
+/// Words of Nim that may be names in C.
+const NIM_WORDS: &str = "addr and as asm bind block cast concept converter defer discard distinct div elif end except export \
+    finally from func import in include interface is isnot iterator let macro method mixin mod nil not notin object of or \
+    out proc ptr raise ref shl shr template try tuple type using var when xor yield";
+
+/// Beginning of a task in Nim, up to the types of the header.
+const NIM_BEGIN: &str = "\
+## A task. `wit` has its interface, of which each build writes `bindings/task.h`.
+
+{.compile: \"bindings/task.c\", passL: \"bindings/task_component_type.o\".}
+{.emit: \"\"\"/*VARSECTION*/
+void NimMain(void);
+__attribute__((constructor)) static void start(void) { NimMain(); } // types and globals, before the first call
+\"\"\".}
+{.push header: \"bindings/task.h\".}
+";
+
+/// What each function of a task in Nim calls until it is written.
+const NIM_STUB: &str = "\
+proc abort() {.importc, header: \"<stdlib.h>\", noreturn.}
+
+proc unwritten(name: string) {.noreturn.} =
+  stderr.writeLine name & \" is to be written\"
+  abort()
+";
 
 /// Returns `task.c` or `task.cpp`.
 pub(crate) fn c(header: &str, path: &str) -> SourceFile {
@@ -29,6 +56,19 @@ pub(crate) fn zig(header: &str) -> SourceFile {
         "//! A task. `wit` has its interface, of which each build writes `bindings/task.zig`.\n\nconst wit = @import(\"bindings/task.zig\");\n{functions}"
     );
     SourceFile { path: "task.zig".to_owned(), content: text.into() }
+}
+
+/// Returns `task.nim`.
+pub(crate) fn nim(header: &str) -> SourceFile {
+    let functions: String = declarations(header).filter_map(nim_function).collect();
+    let used = declarations(header).filter_map(|declaration| declaration.split_once('('));
+    let used = used.flat_map(|(_, params)| params.split(", ").filter_map(|param| param.rsplit_once(' ')));
+    let types: BTreeSet<&str> = used.map(|(ty, _)| ty).filter(|ty| nim_scalar(ty).is_none()).collect();
+    let types: String = types.iter().map(|ty| format!("  {ty} {{.importc.}} = object\n")).collect();
+    let types =
+        if types.is_empty() { types } else { format!("type # add the fields that the task uses\n{types}") };
+    let text = format!("{NIM_BEGIN}{types}{{.pop.}}\n\n{NIM_STUB}{functions}");
+    SourceFile { path: "task.nim".to_owned(), content: text.into() }
 }
 
 /// Returns the sources of packages in Go, without the line that forbids to edit them.
@@ -127,6 +167,52 @@ fn zig_type(ty: &str) -> String {
     }
 }
 
+/// Returns a function of Nim for a declaration of C.
+fn nim_function(declaration: &str) -> Option<String> {
+    let (head, params) = declaration.trim_end_matches(')').split_once('(')?;
+    let (result, name) = head.rsplit_once(' ')?;
+    let params: Option<Vec<String>> =
+        params.split(", ").filter(|param| *param != "void").map(nim_param).collect();
+    let result = match result.trim() {
+        "void" => String::new(),
+        ty => format!(": {}", nim_scalar(ty).unwrap_or(ty)),
+    };
+    let params = params?.join(", ");
+    Some(format!("\nproc {name}({params}){result} {{.exportc.}} =\n  unwritten \"{name}\"\n"))
+}
+
+fn nim_param(param: &str) -> Option<String> {
+    let (ty, name) = param.rsplit_once(' ')?;
+    let ty = nim_scalar(ty).unwrap_or(ty);
+    let pointer = name.strip_prefix('*');
+    let name = pointer.unwrap_or(name);
+    // An argument of type `option` is a pointer that may be null.
+    let kind = match pointer {
+        Some(_) if name.starts_with("maybe_") => "ptr ",
+        Some(_) => "var ",
+        None => "",
+    };
+    Some(format!("{}: {kind}{ty}", nim_name(name)))
+}
+
+/// Returns a name, quoted if it is a word of Nim.
+fn nim_name(name: &str) -> String {
+    if NIM_WORDS.split(' ').any(|word| word == name) { format!("`{name}`") } else { name.to_owned() }
+}
+
+/// Returns the name of a scalar type of C; none for types of the header.
+fn nim_scalar(ty: &str) -> Option<&str> {
+    match ty {
+        "bool" => Some(ty),
+        "float" => Some("cfloat"),
+        "double" => Some("cdouble"),
+        "uint8_t" | "uint16_t" | "uint32_t" | "uint64_t" | "int8_t" | "int16_t" | "int32_t" | "int64_t" => {
+            ty.strip_suffix("_t")
+        }
+        _ => None,
+    }
+}
+
 fn digits(ty: &str) -> String {
     ty.chars().filter(char::is_ascii_digit).collect()
 }
@@ -158,6 +244,10 @@ mod tests {
         let head = "export fn exports_a_b_d_g(@\"type\": *wit.task_string_t, maybe_n: ?*u32, x: f32, ret: *wit.task_t) bool {\n";
         assert!(zig.contains(head) && zig.contains("    _ = @\"type\";\n"), "{zig}");
         assert!(zig.contains("export fn exports_a_b_d_h() void {\n    @panic"), "{zig}");
+        let nim = text(nim(HEADER));
+        let head = "proc exports_a_b_d_g(`type`: var task_string_t, maybe_n: ptr uint32, x: cfloat, ret: var task_t): bool {.exportc.} =\n";
+        assert!(nim.contains(head) && nim.contains("  task_t {.importc.} = object\n"), "{nim}");
+        assert!(nim.contains("proc exports_a_b_d_h() {.exportc.} =\n  unwritten"), "{nim}");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum SkeletonLanguage {
     Cpp,
     /// Zig, likewise.
     Zig,
+    /// Nim, likewise.
+    Nim,
     /// Go, by its bindings.
     Go,
 }
@@ -67,6 +69,7 @@ impl SkeletonRequest {
             SkeletonLanguage::C => vec![over_c::c(&header(wit)?, "task.c")],
             SkeletonLanguage::Cpp => vec![over_c::c(&header(wit)?, "task.cpp")],
             SkeletonLanguage::Zig => vec![over_c::zig(&header(wit)?)],
+            SkeletonLanguage::Nim => vec![over_c::nim(&header(wit)?)],
             SkeletonLanguage::Go => {
                 over_c::go(BindingsRequest { generator: Generator::GoStubs, wit }.generate()?)
             }
