@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A clock that moves only when set.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub(crate) struct ManualClock(AtomicI64);
 
 impl ManualClock {
     /// Sets the moment, in milliseconds since the epoch.
-    pub fn set(&self, millis: i64) {
+    pub(crate) fn set(&self, millis: i64) {
         self.0.store(millis, Ordering::SeqCst);
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn nim(header: &str) -> SourceFile {
     let used = declarations(header).filter_map(|declaration| declaration.split_once('('));
     let used = used.flat_map(|(_, params)| params.split(", ").filter_map(|param| param.rsplit_once(' ')));
     let types: BTreeSet<&str> = used.map(|(ty, _)| ty).filter(|ty| nim_scalar(ty).is_none()).collect();
-    let types: String = types.iter().map(|ty| format!("  {ty} {{.importc.}} = object\n")).collect();
+    let types = types.iter().fold(String::new(), |types, ty| types + "  " + ty + " {.importc.} = object\n");
     let types =
         if types.is_empty() { types } else { format!("type # add the fields that the task uses\n{types}") };
     let text = format!("{NIM_BEGIN}{types}{{.pop.}}\n\n{NIM_STUB}{functions}");
