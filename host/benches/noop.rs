@@ -10,14 +10,9 @@
 
 mod shared;
 
-use cascade_host::internals::invoke::{Grants, Invoker};
-use cascade_host::internals::plan::Interface;
-use cascade_host::internals::sandbox::{GuestKind, Sandbox, Settings};
-use cascade_host::internals::state::MemoryBackend;
-use shared::{Graph, Raw, RawWasi, compare_timed, component, run_chosen, timed};
-use std::sync::Arc;
+use shared::{Raw, RawWasi, TaskHost, compare_timed, component, run_chosen, timed};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 /// Tasks of a run.
 const TASKS: u32 = 20_000;
@@ -34,36 +29,6 @@ fn calls(sandbox: &shared::Host, count: u32) {
     (0..count).for_each(|_| drop(sandbox.call(noop, &[])));
 }
 
-/// A host with a graph of calls of `noop`.
-struct Host {
-    runtime: Runtime,
-    sandbox: Arc<dyn Invoker>,
-    graph: Graph,
-}
-
-impl Host {
-    fn new(runtime: Runtime, calls: u32) -> Self {
-        let settings = Settings { calls, code_cache: None };
-        let sandbox = Sandbox::new(settings).expect("the engine's settings are sound");
-        let component = sandbox.load(component()).expect("the guest is a component");
-        let export = component.exports().iter().find(|export| &*export.function == "noop");
-        let export = export.expect("the guest has a function `noop`");
-        sandbox
-            .prepare(&component, export, None, Grants::default(), &[GuestKind::PLAIN])
-            .expect("it can be a task");
-        let interface = Interface { digest: *component.digest(), exports: component.exports().to_vec() };
-        Self { runtime, sandbox: Arc::new(sandbox), graph: Graph::independent(TASKS, interface) }
-    }
-
-    /// Returns the time of one run with `slots` concurrent guests.
-    fn run(&self, slots: u32) -> Duration {
-        self.runtime.block_on(async {
-            let backend = MemoryBackend::new();
-            self.graph.open(&backend).await.run(Arc::clone(&self.sandbox), slots).await
-        })
-    }
-}
-
 /// Prints the time of `subject` against both bare engines: one with WASI, one with nothing linked.
 fn report(case: &str, threads: u32, calls: u32, mut subject: impl FnMut() -> Duration) {
     let wasi = RawWasi::new(&component(), calls);
@@ -76,7 +41,8 @@ fn report(case: &str, threads: u32, calls: u32, mut subject: impl FnMut() -> Dur
 }
 
 fn on_one_thread() {
-    let host = Host::new(Builder::new_current_thread().enable_all().build().expect("a runtime"), SLOTS);
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let host = TaskHost::new(runtime, component(), (SLOTS, TASKS));
     for slots in [1, SLOTS] {
         report(&format!("no-op task, one thread, {slots} at a time"), 1, SLOTS, || host.run(slots));
     }
@@ -86,7 +52,7 @@ fn on_all_cores() {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = u32::try_from(cores).expect("a machine has fewer cores");
     let runtime = Builder::new_multi_thread().worker_threads(cores).enable_all().build().expect("a runtime");
-    let host = Host::new(runtime, threads);
+    let host = TaskHost::new(runtime, component(), (threads, TASKS));
     report(&format!("no-op task, {cores} threads"), threads, threads, || host.run(threads));
 }
 

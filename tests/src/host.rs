@@ -41,7 +41,7 @@ pub struct Running {
 }
 
 /// Returns the binary under test, built by the same cargo in the same profile as the tests.
-fn binary() -> &'static PathBuf {
+pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let own = std::env::current_exe().expect("a test knows its own path");

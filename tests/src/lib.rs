@@ -23,7 +23,7 @@ pub use guests::{
     build_preview1_guests, build_python, build_python_later, build_python_shapes, build_rust_guests,
     build_sql, is_declined, python_client, repository,
 };
-pub use host::{Finished, Host, Running};
+pub use host::{Finished, Host, Running, binary};
 pub use modules::{with_section, without_interface};
 pub use packages::{Package, Published, Registry, fetch, install_program, package_cache};
 pub use project::{Events, Project};

@@ -7,6 +7,7 @@ mod guest;
 mod raw;
 mod host;
 mod graph;
+mod task_host;
 mod ratio;
 mod cases;
 
@@ -16,3 +17,4 @@ pub(crate) use guest::component;
 pub(crate) use host::Host;
 pub(crate) use ratio::{Medians, compare, compare_timed, timed};
 pub(crate) use raw::{Raw, RawWasi};
+pub(crate) use task_host::TaskHost;

@@ -4,7 +4,9 @@
 use crate::shared::Host;
 use cascade_host::internals::sandbox::engine_config;
 use wasmtime::component::ResourceTable;
-use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Linker, Lower, TypedFunc};
+use wasmtime::component::{
+    Component, ComponentNamedList, Instance, InstancePre, Lift, Linker, Lower, TypedFunc,
+};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -94,6 +96,8 @@ impl RawWasi {
         let component = Component::from_binary(&engine, component).expect("the guest is a component");
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI can be linked");
+        // Interpreters import wasi:http too, and a no-op does not call it.
+        linker.define_unknown_imports_as_traps(&component).expect("imports can be made to trap");
         let instance = linker.instantiate_pre(&component).expect("all imports are there");
         Self { engine, instance }
     }
@@ -101,13 +105,29 @@ impl RawWasi {
     /// Calls `noop` `count` times, each time in a fresh guest.
     pub(crate) async fn noops(&self, count: u32) {
         for _ in 0..count {
-            let state = WasiState { ctx: WasiCtx::builder().build(), table: ResourceTable::new() };
-            let mut store = Store::new(&self.engine, state);
-            store.set_epoch_deadline(u64::MAX / 2);
-            let instance = self.instance.instantiate_async(&mut store).await.expect("it can be instantiated");
+            let (mut store, instance) = self.start().await;
             let noop = instance.get_typed_func::<(), ()>(&mut store, "noop").expect("it has such a function");
             noop.call_async(&mut store, ()).await.expect("the guest returns");
         }
+    }
+
+    /// Returns a fresh guest.
+    async fn start(&self) -> (Store<WasiState>, Instance) {
+        let state = WasiState { ctx: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let mut store = Store::new(&self.engine, state);
+        store.set_epoch_deadline(u64::MAX / 2);
+        let instance = self.instance.instantiate_async(&mut store).await.expect("it can be instantiated");
+        (store, instance)
+    }
+
+    /// Starts `count` guests without a call.
+    pub(crate) fn starts(&self, count: u32) {
+        let start = async || {
+            for _ in 0..count {
+                drop(self.start().await);
+            }
+        };
+        Host::runtime().block_on(start());
     }
 
     /// Calls `noop` `count` times, divided among threads.

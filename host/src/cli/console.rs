@@ -6,6 +6,7 @@ use crate::cli::print::{JsonError, escape_control};
 use crate::cli::process::{Exit, exit, print_stderr, print_stderr_bytes};
 use crate::config::LogFormat;
 use crate::model::{Clock as _, RunId, SystemClock};
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,8 @@ struct ConsoleState {
     is_json: AtomicBool,
     // A mutex, because the signal thread prints too; each section is a copy.
     names: Mutex<Option<(RunId, String)>>,
+    /// Lines that stay in place at the bottom of a terminal.
+    bars: MultiProgress,
 }
 
 impl Console {
@@ -64,6 +67,11 @@ impl Console {
         if self.0.is_json.load(Ordering::Relaxed) { LogFormat::Json } else { LogFormat::Human }
     }
 
+    /// Returns the lines at the bottom of the terminal. Messages are printed above them.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.0.bars
+    }
+
     /// Adds the run and the host to all later lines for programs.
     pub(crate) fn set_names(&self, run: &RunId, host: &str) {
         *self.names() = Some((run.clone(), host.to_owned()));
@@ -71,7 +79,15 @@ impl Console {
 
     /// Prints a note: an action of the command, or unfinished work. `code` is for programs.
     pub(crate) fn note(&self, code: &'static str, message: &str) {
-        print_stderr_bytes(&self.format_note(code, message));
+        self.0.bars.suspend(|| print_stderr_bytes(&self.format_note(code, message)));
+    }
+
+    /// Prints a note after which the process ends, or begins to end: nothing stays below it.
+    pub(crate) fn last_note(&self, code: &'static str, message: &str) {
+        // A terminal that is gone cannot be cleared.
+        drop(self.0.bars.clear());
+        self.0.bars.set_draw_target(ProgressDrawTarget::hidden());
+        self.note(code, message);
     }
 
     /// Formats a note as whole lines.
@@ -85,12 +101,12 @@ impl Console {
 
     /// Prints a warning: a problem that is no failure.
     pub(crate) fn warn(&self, code: &'static str, message: &str) {
-        match self.format() {
+        self.0.bars.suspend(|| match self.format() {
             LogFormat::Human => print_stderr(&format!("warning: {}\n", escape_control(message))),
             LogFormat::Json => {
                 print_stderr_bytes(&self.line(&Message::Warning { code, message: message.to_owned() }));
             }
-        }
+        });
     }
 
     /// Prints the reason why a command failed.

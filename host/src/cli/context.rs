@@ -3,9 +3,10 @@
 
 use crate::app;
 use crate::app::Error;
+use crate::cli::compilations::Compilations;
 use crate::cli::console::Console;
 use crate::cli::log::show_bytes;
-use crate::cli::process::Signals;
+use crate::cli::process::{Signals, stderr_reader};
 use crate::config::{Environment, LogFormat, LogLevel, Settings};
 use crate::fetch::Fetcher;
 use crate::sandbox::Sandbox;
@@ -47,15 +48,13 @@ impl Context {
         self.console.format() == LogFormat::Json || self.settings.log_level < LogLevel::Info
     }
 
-    /// Returns the sandbox with a line on stderr, for people, for each component whose compilation takes long.
+    /// Returns the sandbox with lines on stderr, for people, about each component whose compilation takes long.
     pub(crate) fn reporting(&self, sandbox: Sandbox) -> Sandbox {
         if self.is_quiet() {
             return sandbox;
         }
-        let console = self.console.clone();
-        sandbox.with_slow_compile(move |name, size| {
-            console.note("compiling", &format!("compiling {name} ({})", show_bytes(size.as_bytes())));
-        })
+        let compilations = Compilations::new(self.console.clone(), stderr_reader());
+        sandbox.with_slow_compile(move |report| compilations.follow(report))
     }
 
     /// Prints the warnings of the sandbox, for a command without a log, or before its log is open.

@@ -3,6 +3,7 @@
 
 mod start;
 mod context;
+mod compilations;
 mod args;
 mod authoring;
 mod scope;

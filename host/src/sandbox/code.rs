@@ -2,7 +2,7 @@
 //! `load` reads what the code is of, `compile` compiles it and keeps it.
 
 use crate::model::{Digest, Size};
-use crate::sandbox::compile::{CachedCode, CodeCache, trusted};
+use crate::sandbox::compile::{CachedCode, CodeCache, Patience, SlowCompilation, Stage, Turn, trusted};
 use crate::sandbox::component::{Code, Shared, Source};
 use crate::sandbox::engine::Runtime;
 use crate::sandbox::error::{LoadError, compile_error, write_error};
@@ -12,6 +12,10 @@ use crate::sandbox::scratch;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Interval at which a host asks whether another one has compiled what it waits for.
+const TURN_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Sandbox {
     /// Returns the component's code for a kind of guest, and compiles it if need be. Engines that differ only in the
@@ -44,13 +48,23 @@ impl Sandbox {
         features: Features,
         source: Source<'_>,
     ) -> Result<Code, LoadError> {
-        // What a component needed when it was compiled decides under which kind its code was kept.
+        let kind = EngineKind::pooled(guest, features);
+        match self.cached_first_code(kind, source.digest)? {
+            Some(code) => Ok(code),
+            None => self.compile_code(kind, source),
+        }
+    }
+
+    /// Returns the code of this kind, or with more features, from the cache: what a component needed when it was compiled
+    /// decides under which kind its code was kept.
+    fn cached_first_code(&self, kind: EngineKind, digest: &Digest) -> Result<Option<Code>, LoadError> {
+        let features = kind.code.features;
         for features in [features, Features { gc: true, ..features }] {
-            if let Some(code) = self.cached_code(EngineKind::pooled(guest, features), source.digest)? {
-                return Ok(code);
+            if let Some(code) = self.cached_code(EngineKind::pooled(kind.guest(), features), digest)? {
+                return Ok(Some(code));
             }
         }
-        self.compile_code(EngineKind::pooled(guest, features), source)
+        Ok(None)
     }
 
     /// Returns code from the cache, or compiles it and adds it to the cache.
@@ -67,14 +81,66 @@ impl Sandbox {
         Ok(cached.and_then(|cached| self.map_code(kind, &cached)))
     }
 
+    /// Compiles a component, or waits for the code of a host that compiles it, and reports if that takes long.
     fn compile_code(&self, kind: EngineKind, source: Source<'_>) -> Result<Code, LoadError> {
+        let size = Size::bytes(u64::try_from(source.bytes.len()).unwrap_or(u64::MAX));
+        let report = |stage, elapsed| {
+            if let Some(follow) = &self.slow_compile {
+                follow(SlowCompilation { name: source.name, size, stage, elapsed });
+            }
+        };
+        let patience = Patience::new(&report);
+        let turn = self.turn(kind, source, &patience)?;
+        // Another host may have had the turn before, and stored the code.
+        if turn.is_some()
+            && let Some(code) = self.cached_first_code(kind, source.digest)?
+        {
+            patience.end(Stage::Received);
+            return Ok(code);
+        }
+        let compiled = self.compile_and_load(kind, source, &patience);
+        patience.end(if compiled.is_ok() { Stage::Compiled } else { Stage::Failed });
+        compiled
+    }
+
+    /// Waits for the turn to compile a component for the cache, at most for the time that compiling may take.
+    ///
+    /// None if there is no cache, no lock, or the other host is stopped: then both compile.
+    fn turn(
+        &self,
+        kind: EngineKind,
+        source: Source<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Option<Turn>, LoadError> {
+        let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) else {
+            return Ok(None);
+        };
+        let code_id = self.engines.code_id(kind.code)?;
+        loop {
+            match cache.turn(&code_id, source.digest) {
+                Ok(None) if patience.elapsed() < self.compiler.max_time() => {
+                    patience.report_if_due(Stage::Waiting);
+                    // A lock that blocks could neither report nor end.
+                    std::thread::sleep(TURN_INTERVAL);
+                }
+                taken => return Ok(taken.ok().flatten()),
+            }
+        }
+    }
+
+    fn compile_and_load(
+        &self,
+        kind: EngineKind,
+        source: Source<'_>,
+        patience: &Patience<'_>,
+    ) -> Result<Code, LoadError> {
         if let Some(cache) = self.code_cache.as_ref().filter(|_| self.is_caching.load(Ordering::Relaxed)) {
-            match self.compile_into_cache(cache, kind, source) {
+            match self.compile_into_cache(cache, kind, source, patience) {
                 Err(LoadError::Unwritten(error)) => self.stop_caching(cache, &error),
                 compiled => return compiled,
             }
         }
-        match self.compile_uncached(scratch::in_folder(&self.scratch), kind, source) {
+        match self.compile_uncached(scratch::in_folder(&self.scratch), kind, source, patience) {
             Err(LoadError::Unwritten(error)) => {
                 self.warn(format!(
                     "compiled code cannot be written to `{}` and stays in memory: {}; set `TMPDIR` to a writable folder \
@@ -82,7 +148,7 @@ impl Sandbox {
                     self.scratch.display(),
                     scratch::os_error_text(&error)
                 ));
-                self.compile_uncached(scratch::in_memory(), kind, source)
+                self.compile_uncached(scratch::in_memory(), kind, source, patience)
             }
             compiled => compiled,
         }
@@ -94,10 +160,11 @@ impl Sandbox {
         cache: &CodeCache,
         kind: EngineKind,
         source: Source<'_>,
+        patience: &Patience<'_>,
     ) -> Result<Code, LoadError> {
         let draft = cache.draft().map_err(write_error)?;
         let file = draft.as_file().try_clone().map_err(write_error)?;
-        let kind = self.compile(kind, source, &file)?;
+        let kind = self.compile(kind, (source.bytes, &file), patience)?;
         let cached = cache.store(&self.engines.code_id(kind.code)?, source.digest, draft);
         let cached = cached.map_err(|error| self.stop_caching(cache, &error)).ok();
         match cached.and_then(|cached| self.map_code(kind, &cached)) {
@@ -120,20 +187,21 @@ impl Sandbox {
         file: io::Result<File>,
         kind: EngineKind,
         source: Source<'_>,
+        patience: &Patience<'_>,
     ) -> Result<Code, LoadError> {
         let file = file.map_err(write_error)?;
-        let kind = self.compile(kind, source, &file)?;
+        let kind = self.compile(kind, (source.bytes, &file), patience)?;
         self.copy_code(kind, &file)
     }
 
     /// Compiles a component. Returns the kind of engine for its code.
-    fn compile(&self, kind: EngineKind, source: Source<'_>, file: &File) -> Result<EngineKind, LoadError> {
-        let slow = || {
-            if let Some(notice) = &self.slow_compile {
-                notice(source.name, Size::bytes(u64::try_from(source.bytes.len()).unwrap_or(u64::MAX)));
-            }
-        };
-        let code = self.compiler.compile(&self.engines, kind, (source.bytes, file), &slow)?;
+    fn compile(
+        &self,
+        kind: EngineKind,
+        (bytes, file): (&[u8], &File),
+        patience: &Patience<'_>,
+    ) -> Result<EngineKind, LoadError> {
+        let code = self.compiler.compile(&self.engines, kind, (bytes, file), patience)?;
         Ok(EngineKind { code, ..kind })
     }
 

@@ -6,7 +6,8 @@ use crate::model::{Size, to_usize};
 use crate::sandbox::codec::Codec;
 use crate::sandbox::compile::precheck::Shape;
 use crate::sandbox::compile::{
-    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, TextEncoding, Wit, module, precheck,
+    Bounds, CodeCache, CompilePool, Compiler, KeptComponents, SlowCompilation, TextEncoding, Wit, module,
+    precheck,
 };
 use crate::sandbox::component::{
     Codes, Component, Import, Interface, Offer, Shared, Source, Toolchain, is_later_wasi, reflect,
@@ -57,8 +58,8 @@ impl LoadRequest<'_> {
     pub const PLAIN: Self = Self { name: "component", wit: None, guest: GuestKind::PLAIN };
 }
 
-/// Receives the name and the size of a component whose compilation takes long.
-pub(crate) type SlowCompile = Arc<dyn Fn(&str, Size) + Send + Sync>;
+/// Receives reports of compilations that take long.
+pub(crate) type SlowCompile = Arc<dyn Fn(SlowCompilation<'_>) + Send + Sync>;
 
 /// Loads components and calls their functions, each call in a fresh guest.
 pub struct Sandbox {
@@ -72,7 +73,7 @@ pub struct Sandbox {
     pub(crate) is_caching: Arc<AtomicBool>,
     /// Folder for code that cannot be cached.
     pub(crate) scratch: PathBuf,
-    /// Function that is called once for each compilation that takes longer than a second.
+    /// Function that is called after each second of a compilation, and at the end of one that took longer than a second.
     pub(crate) slow_compile: Option<SlowCompile>,
     network: Arc<Network>,
     // A mutex because components are loaded concurrently. Each critical section accesses a few lines.
@@ -217,11 +218,10 @@ impl Sandbox {
         Self { scratch: folder, ..self }
     }
 
-    /// Sets a function that is called with the name and the size of a component whose compilation takes longer than a
-    /// second.
+    /// Sets a function that is called after each second of a compilation, and at the end of one that took longer.
     #[must_use]
-    pub fn with_slow_compile(self, notice: impl Fn(&str, Size) + Send + Sync + 'static) -> Self {
-        Self { slow_compile: Some(Arc::new(notice)), ..self }
+    pub fn with_slow_compile(self, follow: impl Fn(SlowCompilation<'_>) + Send + Sync + 'static) -> Self {
+        Self { slow_compile: Some(Arc::new(follow)), ..self }
     }
 
     /// Returns the maximum size of a component.

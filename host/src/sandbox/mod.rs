@@ -49,6 +49,7 @@ pub use compile::{Bounds, Exceeded, Link, Misfit};
 pub use compile::{Form, TextEncoding, Wit, WitFile};
 pub use compile::{KeptComponents, code_files};
 pub use compile::{Skeleton, SkeletonLanguage, SkeletonRequest};
+pub use compile::{SlowCompilation, Stage};
 pub use component::Component;
 pub use component::{Import, Offer, Toolchain};
 #[cfg(feature = "internals")]

@@ -115,7 +115,9 @@ fn slow_compiling_is_shown_to_people_only() {
     let shown = |host: Host| {
         let code = project.folder().join("code").display().to_string();
         let host = host.env("CASCADE_CODE_CACHE", &code).env("CASCADE_COMPILE_TIMEOUT", "2s");
-        host.run().expect(2).stderr.matches("compiling bomb").count()
+        let finished = host.run().expect(2);
+        assert!(!finished.stderr.contains("compiled bomb"), "{}", finished.stderr);
+        finished.stderr.matches("compiling bomb").count()
     };
     assert_eq!(shown(project.host()), 1);
     assert_eq!(shown(project.command("check")), 1);
@@ -198,6 +200,62 @@ fn killed_compiler_is_an_error_without_hanging() {
     let (host, compiler) = compiling(&project);
     signal(compiler, "KILL");
     host.wait().expect(2).says(["the compiler failed on this host", "signal: 9"]);
+}
+
+/// Starts a host that compiles a component, with its compiler stopped, and another host that waits for it.
+fn waiting(project: &Project) -> (Running, u32, Running) {
+    let component = bombs::long_functions(2, 40_000);
+    let host = inspecting(project, &component).start();
+    let compiler = compiler_of(host.id());
+    signal(compiler, "STOP");
+    let mut other = inspecting(project, &component).start();
+    other.until("waiting for another host to compile bomb");
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", other.id()));
+    assert_eq!(children.expect("it is alive"), "", "it does not compile");
+    (host, compiler, other)
+}
+
+/// Returns the number of locks in the folder of code.
+fn locks(project: &Project) -> usize {
+    let files = fs::read_dir(project.folder().join("code")).expect("it is there").flatten();
+    files.filter(|file| file.path().extension().is_some_and(|found| found == "lock")).count()
+}
+
+#[test]
+fn one_of_two_hosts_compiles_and_the_other_waits_for_the_code() {
+    let project = Project::new("");
+    let (host, compiler, other) = waiting(&project);
+    signal(compiler, "CONT");
+    let (host, other) =
+        (host.wait().expect(0), other.wait().expect(0).says(["another host compiled bomb.wasm ("]));
+    assert_eq!(host.stdout, other.stdout);
+    assert!(host.stderr.contains("compiled bomb.wasm ("), "{}", host.stderr);
+    assert!(!other.stderr.contains("compiling bomb.wasm"), "{}", other.stderr);
+    assert_eq!(locks(&project), 0);
+}
+
+#[test]
+fn host_that_waits_compiles_itself_once_the_other_is_killed() {
+    let project = Project::new("");
+    let (host, compiler, other) = waiting(&project);
+    host.signal("KILL");
+    signal(compiler, "CONT");
+    let other = other.wait().expect(0);
+    assert!(!other.stderr.contains("another host compiled"), "{}", other.stderr);
+    assert_eq!(locks(&project), 0);
+    wait_until("the compiler stays", || !is_alive(compiler));
+}
+
+#[test]
+fn stopped_host_delays_another_by_the_time_of_a_compilation_at_most() {
+    let project = Project::new("");
+    let component = slow();
+    let host = inspecting(&project, &component).start();
+    signal(compiler_of(host.id()), "STOP");
+    let other = inspecting(&project, &component).env("CASCADE_COMPILE_TIMEOUT", "1s");
+    // It has a second for the wait, and a second of its own, in which it cannot be done.
+    let other = other.run().expect(2).says(["`compile-timeout` = 1s"]);
+    assert!(other.took >= Duration::from_secs(2), "{:?}", other.took);
 }
 
 #[test]

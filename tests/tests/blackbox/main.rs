@@ -54,6 +54,7 @@ mod notifications;
 mod outages;
 mod output_files;
 mod outputs;
+mod packaging;
 mod partial_failure;
 mod paths;
 mod pipelines;

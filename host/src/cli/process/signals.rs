@@ -278,7 +278,7 @@ fn print_with_timeout(console: &Console, code: &'static str, text: String) {
     let console = console.clone();
     let (sender, printed) = mpsc::channel();
     let printing = std::thread::Builder::new().spawn(move || {
-        console.note(code, &text);
+        console.last_note(code, &text);
         sender.send(()).ok(); // fails after the timeout
     });
     let waits = if printing.is_ok() { MAX_WAITS } else { 0 };

@@ -2,6 +2,7 @@
 //! `eviction` bounds the folder; `load` decides when to look a component up; `cache` keeps results of tasks.
 
 use crate::model::{Digest, Digester, SystemClock, secret};
+use crate::sandbox::compile::turn::Turn;
 use crate::sandbox::compile::{eviction, trusted};
 use crate::sandbox::scratch;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
@@ -136,6 +137,11 @@ impl CodeCache {
             None => NamedTempFile::new_in(&self.folder),
             Some(error) => Err(io::Error::new(error.kind(), scratch::os_error_text(error))),
         }
+    }
+
+    /// Takes the turn to compile a component for this folder, unless another host has it. Without it, both would compile.
+    pub(crate) fn turn(&self, code_id: &str, digest: &Digest) -> io::Result<Option<Turn>> {
+        Turn::take(&self.path(code_id, digest).with_extension("lock"))
     }
 
     /// Returns the warning that compiled code is not cached.

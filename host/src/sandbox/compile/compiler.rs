@@ -3,9 +3,10 @@
 
 use crate::sandbox::compile::adapt::component_of;
 use crate::sandbox::compile::bindings::{BindingsRequest, SourceFile};
-use crate::sandbox::compile::bounds::Exceeded;
+use crate::sandbox::compile::bounds::{Bounds, Exceeded};
 use crate::sandbox::compile::composition::Composition;
 use crate::sandbox::compile::features::{Refused, precompile};
+use crate::sandbox::compile::patience::Patience;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::skeleton::{Skeleton, SkeletonRequest};
 use crate::sandbox::compile::worker::Job;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
+use std::time::Duration;
 
 /// Process in which components are compiled.
 #[derive(Clone)]
@@ -30,17 +32,25 @@ pub(crate) enum Compiler {
 }
 
 impl Compiler {
+    /// Returns the maximum time of one compilation.
+    pub(crate) fn max_time(&self) -> Duration {
+        match self {
+            Self::InProcess => Bounds::default().time,
+            Self::Child(pool) => pool.bounds.time,
+        }
+    }
+
     /// Compiles a component, or adapts a module before, and writes its code to `output`, a file that nobody else can reach.
-    /// Returns the kind of the code: it has the features that the component needs. Calls `slow` once if that takes long.
+    /// Returns the kind of the code: it has the features that the component needs.
     pub(crate) fn compile(
         &self,
         engines: &Engines,
         kind: EngineKind,
         (bytes, output): (&[u8], &File),
-        slow: &dyn Fn(),
+        patience: &Patience<'_>,
     ) -> Result<CodeKind, LoadError> {
         if let Self::Child(pool) = self {
-            return worker_process::compile(pool, kind.code, (bytes, output), slow);
+            return worker_process::compile(pool, kind.code, (bytes, output), patience);
         }
         let component = component_of(bytes).map_err(|text| LoadError::Adapt(text.into()))?;
         let engine = |code| Ok(engines.runtime(EngineKind { code, ..kind })?.engine.clone());

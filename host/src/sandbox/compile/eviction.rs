@@ -24,7 +24,7 @@ struct CachedFile {
 /// The extensions of what is evicted. A seal goes with its code.
 const EVICTED: [&str; 3] = ["code", "wasm", "note"];
 
-/// Removes abandoned drafts, then the least recently used files until the rest fits the bound.
+/// Removes abandoned drafts and locks, then the least recently used files until the rest fits the bound.
 pub(crate) fn prune(folder: &Path, clock: &dyn Clock) -> io::Result<()> {
     prune_to(folder, clock, MAX_CACHE_BYTES)
 }
@@ -37,7 +37,7 @@ fn prune_to(folder: &Path, clock: &dyn Clock, max_bytes: u64) -> io::Result<()> 
         // Another process may evict at the same time.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let found = CachedFile { used: metadata.mtime(), bytes: metadata.len(), path };
-        if is_draft(&found.path) {
+        if is_unfinished(&found.path) {
             if found.used.saturating_add(ABANDONED) < now {
                 remove(&found.path)?;
             }
@@ -63,9 +63,10 @@ fn is_evicted(path: &Path) -> bool {
     path.extension().is_some_and(|extension| EVICTED.iter().any(|evicted| extension == *evicted))
 }
 
-/// Returns whether the name is one that `tempfile` generates.
-fn is_draft(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp"))
+/// Returns whether the name is one that `tempfile` generates, or that of a turn at compiling.
+fn is_unfinished(path: &Path) -> bool {
+    let is_draft = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp"));
+    is_draft || path.extension().is_some_and(|extension| extension == "lock")
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -112,19 +113,21 @@ mod tests {
             ("e.note", 5),
             ("secret", 0),
             (".tmpOld", 900_000),
-            (".tmpNew", 999_999),
+            (".tmpNew", 999_999_999),
+            ("old.lock", 900_000),
+            ("new.lock", 999_999_999),
         ] {
             file(folder.path(), name, used);
         }
         prune_to(folder.path(), &clock, 400).unwrap();
         assert_eq!(
             names(folder.path()),
-            [".tmpNew", "a.code", "a.seal", "b.code", "b.seal", "c.code", "d.wasm", "secret"]
+            [".tmpNew", "a.code", "a.seal", "b.code", "b.seal", "c.code", "d.wasm", "new.lock", "secret"]
         );
         prune_to(folder.path(), &clock, 200).unwrap();
-        assert_eq!(names(folder.path()), [".tmpNew", "a.code", "a.seal", "c.code", "secret"]);
+        assert_eq!(names(folder.path()), [".tmpNew", "a.code", "a.seal", "c.code", "new.lock", "secret"]);
         prune_to(folder.path(), &clock, 0).unwrap();
-        assert_eq!(names(folder.path()), [".tmpNew", "secret"]);
+        assert_eq!(names(folder.path()), [".tmpNew", "new.lock", "secret"]);
     }
 
     #[test]

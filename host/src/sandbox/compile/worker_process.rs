@@ -5,6 +5,7 @@ use crate::model::{Shortage, Size};
 use crate::sandbox::compile::bounds::{Bounds, Exceeded, MAX_CODE_SIZE};
 use crate::sandbox::compile::features::Proposal;
 use crate::sandbox::compile::misfit::Misfit;
+use crate::sandbox::compile::patience::Patience;
 use crate::sandbox::compile::pool::CompilePool;
 use crate::sandbox::compile::worker::{
     CompileRequest, FAILED, Job, NO_MEMORY, OTHER_KIND, PROPOSAL, REFUSED, UNADAPTED, UNWRITTEN,
@@ -14,14 +15,13 @@ use crate::sandbox::error::{LoadError, compile_error, write_error};
 use crate::sandbox::kind::CodeKind;
 use rustix::io::Errno;
 use rustix::process::{Resource, Signal, getrlimit};
-use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::io::{Read, Seek as _, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::Builder;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,40 +32,12 @@ const MAX_STDERR: u64 = 64 << 10;
 /// Memory that compiling an empty component takes on most machines.
 const MIN_COMPILE_MEMORY: Size = Size::bytes(16 << 20);
 
-/// Time after which compiling is slow, and reported: a person would wonder.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// Work for a worker process.
 struct Work {
     job: Job,
     threads: Threads,
     /// Maximum time by the clock.
     time: Duration,
-}
-
-/// Reports once that compiling is slow, over all attempts.
-struct Patience<'a> {
-    start: Instant,
-    is_over: Cell<bool>,
-    slow: &'a dyn Fn(),
-}
-
-impl Patience<'_> {
-    /// Receives the end of a worker, for at most `time`.
-    fn wait<T>(&self, end: &Receiver<T>, time: Duration) -> Result<T, RecvTimeoutError> {
-        let first = PATIENCE.saturating_sub(self.start.elapsed()).min(time);
-        if self.is_over.get() {
-            return end.recv_timeout(time);
-        }
-        match end.recv_timeout(first) {
-            Err(RecvTimeoutError::Timeout) if first < time => {
-                self.is_over.set(true);
-                (self.slow)();
-                end.recv_timeout(time.saturating_sub(first))
-            }
-            ended => ended,
-        }
-    }
 }
 
 /// Ways in which a worker process ends.
@@ -85,30 +57,28 @@ pub(crate) fn compile(
     pool: &CompilePool,
     kind: CodeKind,
     (bytes, output): (&[u8], &File),
-    slow: &dyn Fn(),
+    patience: &Patience<'_>,
 ) -> Result<CodeKind, LoadError> {
-    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow };
     let attempt = |threads, time| {
         let work = Work { job: Job::Compile(kind), threads, time };
-        run(pool, work, (bytes, output), &patience, compile_error)
+        run(pool, work, (bytes, output), patience, compile_error)
     };
-    let other = with_fewer_threads(pool, &patience, attempt, || rewind(output))?;
+    let other = with_fewer_threads(pool, attempt, || rewind(output))?;
     Ok(other.unwrap_or(kind))
 }
 
 /// Calls `attempt` with many threads, and if they had too little memory once more with one, in the time that is left.
 fn with_fewer_threads<T>(
     pool: &CompilePool,
-    patience: &Patience<'_>,
     attempt: impl Fn(Threads, Duration) -> Result<T, LoadError>,
     reset: impl FnOnce() -> io::Result<()>,
 ) -> Result<T, LoadError> {
-    let time = pool.bounds.time;
+    let (start, time) = (Instant::now(), pool.bounds.time);
     let error = match attempt(Threads::Many, time) {
         Err(error) if pool.cores > 1 && is_memory(&error) => error,
         ended => return ended,
     };
-    let Some(left) = time.checked_sub(patience.start.elapsed()).filter(|left| !left.is_zero()) else {
+    let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
         return Err(error);
     };
     reset().map_err(write_error)?;
@@ -141,7 +111,7 @@ pub(crate) fn make(
     (input, output): (&[u8], &File),
     refused: impl FnOnce(String) -> LoadError,
 ) -> Result<(), LoadError> {
-    let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+    let patience = Patience::new(&|_, _| ());
     let work = Work { job, threads: Threads::One, time: pool.bounds.time };
     run(pool, work, (input, output), &patience, refused).map(drop)
 }
@@ -302,6 +272,7 @@ fn crash_message(status: ExitStatus, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     fn run_script(program: &str, script: &str, time: Duration) -> Result<Option<CodeKind>, LoadError> {
         let child = Command::new(program)
@@ -311,7 +282,7 @@ mod tests {
             .spawn()
             .unwrap();
         let bounds = Bounds { time, ..Bounds::default() };
-        let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
+        let patience = Patience::new(&|_, _| ());
         check_end(watch(child, &vec![0; 1 << 20], (time, &patience)).unwrap(), &bounds, compile_error)
     }
 
@@ -356,14 +327,13 @@ mod tests {
         let foreign = || LoadError::Compile("no".into());
         let time = || LoadError::from(Exceeded::Time(Duration::from_secs(1)));
         let outcome = |cores, first: fn() -> LoadError, second: fn() -> Result<(), LoadError>| {
-            let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &|| () };
             let attempts = Cell::new(0);
             let attempt = |threads, left| {
                 attempts.set(attempts.get() + 1);
                 assert!(left <= Duration::from_secs(100));
                 if threads == Threads::Many { Err(first()) } else { second() }
             };
-            let ended = with_fewer_threads(&pool(cores), &patience, attempt, || Ok(()));
+            let ended = with_fewer_threads(&pool(cores), attempt, || Ok(()));
             (attempts.get(), ended.map_err(|error| error.to_string()))
         };
         assert_eq!(outcome(2, memory, || Ok(())), (2, Ok(())));
@@ -375,20 +345,6 @@ mod tests {
         let late = outcome(2, memory, || Err(Exceeded::Time(Duration::from_secs(1)).into()));
         assert_eq!(late, (2, Err(memory().to_string())));
         assert_eq!(outcome(2, time, || Ok(())), (1, Err(time().to_string())));
-    }
-
-    #[test]
-    fn slow_compiling_is_reported_once_for_all_attempts() {
-        let told = Cell::new(0);
-        let slow = || told.set(told.get() + 1);
-        let patience = Patience { start: Instant::now(), is_over: Cell::new(false), slow: &slow };
-        let (sender, receiver) = mpsc::channel::<()>();
-        assert!(patience.wait(&receiver, Duration::from_millis(1)).is_err());
-        assert_eq!(told.get(), 0);
-        assert!(patience.wait(&receiver, PATIENCE * 2).is_err());
-        assert!(patience.wait(&receiver, Duration::from_millis(1)).is_err());
-        assert_eq!(told.get(), 1);
-        drop(sender);
     }
 
     #[test]
