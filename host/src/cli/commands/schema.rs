@@ -36,6 +36,8 @@ fn in_page(page: &str, heading: &str, key: &str) -> Option<String> {
         [_, _, _, gives, without, _, _] => {
             Some(format!("{}. Without it: {}", without_links(gives), without_links(without)))
         }
+        // Value, type, meaning.
+        [_, _, _, meaning, _] => Some(without_links(meaning)),
         // Form and value.
         [_, _, value, _] => Some(without_links(value)),
         _ => None, // a table of another kind

@@ -136,3 +136,52 @@ fn fitted(mut boxes: Vec<Placed>, mut ways: Vec<Vec<Point>>) -> Layout {
     ways.iter_mut().flatten().for_each(moved);
     Layout { boxes, ways, size: Point { x: most.x - least.x, y: most.y - least.y } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::drawing::picture::{Form, Line, MAX_BOXES, MAX_LINES};
+    use crate::graph::LinkKind;
+    use crate::model::Random;
+
+    /// Draws a picture with random lines, some of them in circles, as between pipelines.
+    fn picture(boxes: usize, lines: usize, random: &mut Random) -> Picture {
+        let mut below =
+            |bound: usize| usize::try_from(random.next_u64() % u64::try_from(bound).unwrap()).unwrap();
+        let task_box = |width: usize| TaskBox {
+            name: "n".repeat(1 + width),
+            details: vec!["détail".to_owned()],
+            form: Form::One,
+            status: None,
+        };
+        let boxes: Vec<TaskBox> = (0..boxes).map(|_| task_box(below(40))).collect();
+        let lines = (0..lines).map(|_| (below(boxes.len()), below(boxes.len())));
+        let lines: std::collections::BTreeSet<(usize, usize)> =
+            lines.filter(|(from, to)| from != to).collect();
+        let lines = lines.into_iter().map(|(from, to)| Line { from, to, kind: LinkKind::Data }).collect();
+        Picture { title: String::new(), caption: None, boxes, lines }
+    }
+
+    #[test]
+    fn boxes_never_overlap_and_every_line_has_a_way() {
+        let mut random = Random::from_system();
+        let bounds = [(1, 0), (2, 3), (8, 12), (40, 60), (40, 60), (MAX_BOXES, MAX_LINES)];
+        for (boxes, lines) in bounds {
+            let picture = picture(boxes, lines, &mut random);
+            let layout = lay_out(&picture);
+            assert!(layout.size.x.is_finite() && layout.size.y.is_finite());
+            assert_eq!((layout.boxes.len(), layout.ways.len()), (boxes, picture.lines.len()));
+            assert!(layout.ways.iter().all(|way| way.len() > 1));
+            for (position, one) in layout.boxes.iter().enumerate() {
+                for other in layout.boxes.iter().skip(position + 1) {
+                    let apart = |a: f64, b: f64, sizes: f64| (a - b).abs() >= sizes / 2.0;
+                    assert!(
+                        apart(one.middle.x, other.middle.x, one.size.x + other.size.x)
+                            || apart(one.middle.y, other.middle.y, one.size.y + other.size.y),
+                        "{picture:?}"
+                    );
+                }
+            }
+        }
+    }
+}
