@@ -1,4 +1,4 @@
-//! Writes the files of `bindings` and `wrap`: each as a whole, and only if it differs, so that a build sees no change.
+//! Writes the files of `bindings`, `wrap` and `graph`: each as a whole, and only if it differs, so that a build sees no change.
 //! `sandbox` makes their content.
 
 use crate::app::Refusal;
@@ -18,13 +18,13 @@ pub(crate) fn write_sources(folder: &Path, files: &[SourceFile], random: &mut Ra
     Ok(())
 }
 
-/// Writes a component to a file.
-pub(crate) fn write_component(path: &Path, component: &[u8], random: &mut Random) -> Result<(), Refusal> {
+/// Writes a file: a component, a picture.
+pub(crate) fn write_file(path: &Path, content: &[u8], random: &mut Random) -> Result<(), Refusal> {
     let no_name = || unwritten(path, io::ErrorKind::InvalidFilename.into());
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(no_name)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let file = SourceFile { path: name.to_owned(), content: component.to_vec() };
+    let file = SourceFile { path: name.to_owned(), content: content.to_vec() };
     write_sources(&folder, &[file], random)
 }
 

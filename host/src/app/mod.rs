@@ -59,7 +59,7 @@ pub(crate) use archive::{
     OutputsFailed, ReservedResource, RunDetails, TaskDetails, TaskState, list_runs, read_run, remove_run,
 };
 pub(crate) use backends::{Backends, StateBackend};
-pub(crate) use bindings::{write_component, write_sources};
+pub(crate) use bindings::{write_file, write_sources};
 pub(crate) use build::{
     BINDINGS, BuildHandle, BuildOutput, BuildProcess, BuildRequest, Language, build, build_steps, check_built,
 };

@@ -3,9 +3,12 @@
 
 use crate::app::Params;
 use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
+use crate::cli::candidates;
+use crate::cli::graph_format::GraphFormat;
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
 use crate::cli::scope::Scope;
+use crate::cli::shell_arguments::{CompletionsArguments, ManArguments};
 use crate::cli::source_arguments::{LockArguments, SourceArguments};
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +55,8 @@ pub(crate) enum Command {
     /// Show what a run would do with each task, and why
     #[command(override_usage = "cascade-host plan [OPTIONS] <MANIFEST>")]
     Plan(Box<PlanArguments>),
+    /// Draw the graph of a manifest, with the states of a stored run if one is named
+    Graph(GraphArguments),
     /// Run the tests of a manifest
     Test(TestArguments),
     /// Show the exports and imports of a component
@@ -87,6 +92,12 @@ pub(crate) enum Command {
     Rm(RmArguments),
     /// Test every limit on this machine with hostile guests, and the state backend
     Doctor(DoctorArguments),
+    /// Print the JSON Schema of manifests, for editors
+    Schema,
+    /// Print the lines that make a shell complete commands, flags, tasks and runs
+    Completions(CompletionsArguments),
+    /// Print a man page, or write all of them
+    Man(ManArguments),
     /// Print a page of the manual, or the flags of a command
     Help(HelpArguments),
 }
@@ -111,7 +122,7 @@ pub(crate) struct CacheArguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ParamArguments {
     /// Value of a param: plain text for string, char and enum, JSON otherwise; `@FILE` reads a file, `@@` is a `@`
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", add = candidates::params())]
     pub(crate) params: Vec<OsString>,
 
     /// File with values of params: a TOML table, or a JSON object if its name ends in .json
@@ -138,7 +149,7 @@ pub(crate) struct RunArguments {
     pub(crate) cache: CacheArguments,
 
     /// Id of the run; the same id again resumes it [default: generated]
-    #[arg(long, value_name = "ID", value_parser = RunId::new)]
+    #[arg(long, value_name = "ID", value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run_id: Option<RunId>,
 
     /// Start over: remove the stored results of this run
@@ -201,7 +212,7 @@ pub(crate) struct RunArguments {
     pub(crate) format: FormatArguments,
 
     /// Print only this output
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = candidates::outputs())]
     pub(crate) output: Option<String>,
 
     /// Write each output to a file in this folder too, once the run succeeds
@@ -271,7 +282,7 @@ pub(crate) struct PlanArguments {
     pub(crate) cache: CacheArguments,
 
     /// Run whose stored results to use [default: a new run]
-    #[arg(long, value_name = "ID", value_parser = RunId::new)]
+    #[arg(long, value_name = "ID", value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run_id: Option<RunId>,
 
     /// Print the plan as JSON
@@ -280,12 +291,37 @@ pub(crate) struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// The manifest
+    pub(crate) manifest: PathBuf,
+
+    /// Format: mermaid, dot, svg or json [default: by the name of the file, else mermaid]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<GraphFormat>,
+
+    /// File for the drawing [default: stdout]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Stored run whose states to show
+    #[arg(long, value_name = "ID", value_parser = RunId::new, add = candidates::runs())]
+    pub(crate) run: Option<RunId>,
+
+    /// Draw every task of a pipeline, instead of one box for all
+    #[arg(long)]
+    pub(crate) expand: bool,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TestArguments {
     /// The manifest
     pub(crate) manifest: PathBuf,
 
     /// Names of the tests to run [default: all]
-    #[arg(value_name = "TEST")]
+    #[arg(value_name = "TEST", add = candidates::tests())]
     pub(crate) tests: Vec<String>,
 
     #[command(flatten)]
@@ -323,10 +359,11 @@ pub(crate) struct BuildArguments {
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
     /// The run
-    #[arg(value_parser = RunId::new)]
+    #[arg(value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run: RunId,
 
     /// The task, or `task[i]` for an element of a for-each; without one, every stored result
+    #[arg(add = candidates::tasks_of_run())]
     pub(crate) task: Option<String>,
 
     #[command(flatten)]
@@ -366,7 +403,7 @@ pub(crate) struct ResourcesArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// The run
-    #[arg(value_parser = RunId::new)]
+    #[arg(value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run: RunId,
 
     #[command(flatten)]
@@ -380,10 +417,11 @@ pub(crate) struct ShowArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
     /// The run
-    #[arg(value_parser = RunId::new)]
+    #[arg(value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run: RunId,
 
     /// The task, or `task[i]` for an element of a for-each
+    #[arg(add = candidates::tasks_of_run())]
     pub(crate) task: String,
 
     #[command(flatten)]
@@ -397,7 +435,7 @@ pub(crate) struct LogsArguments {
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
     /// The run
-    #[arg(value_parser = RunId::new)]
+    #[arg(value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run: RunId,
 
     #[command(flatten)]
@@ -411,7 +449,7 @@ pub(crate) struct WatchArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CancelArguments {
     /// The run
-    #[arg(value_parser = RunId::new)]
+    #[arg(value_parser = RunId::new, add = candidates::runs())]
     pub(crate) run: RunId,
 
     #[command(flatten)]
@@ -421,7 +459,7 @@ pub(crate) struct CancelArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RmArguments {
     /// The runs
-    #[arg(value_name = "RUN", value_parser = RunId::new, required = true)]
+    #[arg(value_name = "RUN", value_parser = RunId::new, required = true, add = candidates::runs())]
     pub(crate) runs: Vec<RunId>,
 
     #[command(flatten)]

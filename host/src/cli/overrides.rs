@@ -36,6 +36,7 @@ impl Arguments {
             | Command::Doctor(DoctorArguments { backend, .. }) => {
                 Overrides { state: backend.state.clone(), ..log }
             }
+            Command::Graph(graph) => Overrides { state: graph.backend.state.clone(), ..log },
             Command::Test(test) => Overrides { jobs: test.jobs.clone(), ..log },
             Command::Check(_)
             | Command::Inspect(_)
@@ -44,6 +45,9 @@ impl Arguments {
             | Command::Bindings(_)
             | Command::Wrap(_)
             | Command::Build(_)
+            | Command::Schema
+            | Command::Completions(_)
+            | Command::Man(_)
             | Command::Help(_) => log,
         }
     }

@@ -1,6 +1,7 @@
 //! The scope of a command: a manifest, and its tasks that `--target` and `--rerun` name.
 //! `app` interprets the names.
 
+use crate::cli::candidates;
 use clap::Arg;
 use clap::ArgMatches;
 use clap::Command;
@@ -43,6 +44,7 @@ impl clap::Args for Scope {
                 .value_delimiter(',')
                 .value_parser(ValueParser::os_string())
                 .action(clap::ArgAction::Append)
+                .add(candidates::tasks())
         };
         let target = names(TARGET).help("Only these tasks and what they need");
         let rerun = names(RERUN).requires("run_id").help(

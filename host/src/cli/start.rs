@@ -27,6 +27,9 @@ pub fn start() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let environment = Environment::of_process();
+    if let Some(exit) = commands::completions::answer(&environment) {
+        return exit.into();
+    }
     let console = Console::default();
     console.report_panics();
     choose_format(&console, &environment, &SettingsFile::default());
@@ -62,6 +65,7 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Run(run) => commands::run::run(&context()?, run),
         Command::Check(check) => commands::check::check(&context()?, check),
         Command::Plan(plan) => commands::plan::plan(&context()?, plan),
+        Command::Graph(graph) => commands::graph::graph(&context()?, graph),
         Command::Test(test) => commands::test::test(&context()?, test),
         Command::Inspect(inspect) => commands::inspect::inspect(&context()?, inspect),
         Command::New(new) => commands::new::new(&context()?, new),
@@ -79,6 +83,9 @@ fn run_command(arguments: &Arguments, environment: Environment, console: &Consol
         Command::Rm(rm) => commands::rm::rm(&context()?, rm),
         Command::Doctor(doctor) => commands::doctor::doctor(&context()?, doctor),
         // The manual explains how to correct settings, so it is printed even if they are invalid.
+        Command::Completions(shell) => commands::completions::completions(shell),
+        Command::Man(man) => commands::man::man(&context()?, man),
+        Command::Schema => commands::schema::schema(),
         Command::Help(help) => commands::help::help(help),
     }
 }

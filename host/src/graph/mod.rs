@@ -22,6 +22,7 @@ mod scc;
 mod cycle;
 mod cut;
 mod uses;
+mod links;
 mod pruning;
 mod order;
 mod flows;
@@ -40,5 +41,6 @@ pub use expr::{
     Border, Condition, Crossing, Expr, Gate, Graph, NeededClause, NeededIf, Node, Origin, Pipeline, Resolved,
 };
 pub use fan_out::{FanOut, Flow};
+pub use links::{Link, LinkKind};
 pub use manifests::{Manifests, Place};
 pub use resolve::resolve;

@@ -48,6 +48,7 @@ mod texts;
 #[cfg(test)]
 mod tests;
 mod value;
+mod schema;
 
 pub use ast::{
     BackendSection, Backoff, CachePolicy, Component, Grants, Manifest, OnError, Param, Policy, Preopen,
@@ -65,6 +66,7 @@ pub use parsed::{LeftOut, Parsed};
 pub use program::{Action, BuiltinCall, Call, Collected, Command, CommandOutput, Feed};
 pub(crate) use repeat::MAX_ITERATIONS;
 pub use repetition::Repeat;
+pub(crate) use schema::schema;
 pub use test_case::{Expectation, Test};
 #[cfg(test)]
 pub(crate) use texts::Texts;

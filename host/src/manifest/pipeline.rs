@@ -15,7 +15,8 @@ use toml::de::DeValue;
 pub(crate) const NONE: &str = "none";
 
 /// Keys that say how one call runs: the tasks of the included manifest have them.
-const OF_CALLS: [&str; 7] = ["repeat", "retry", "max-lost-hosts", "timeout", "limits", "resources", "cache"];
+pub(crate) const OF_CALLS: [&str; 7] =
+    ["repeat", "retry", "max-lost-hosts", "timeout", "limits", "resources", "cache"];
 
 /// Returns whether the task in `table` includes a manifest.
 pub(crate) fn is_pipeline(table: &Table<'_>) -> bool {

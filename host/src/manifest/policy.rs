@@ -17,7 +17,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 /// Maximum of `max-lost-hosts`, beyond any realistic number; ledgers count further.
-const MAX_LOST_HOSTS: u32 = 1000;
+pub(crate) const MAX_LOST_HOSTS: u32 = 1000;
 
 /// The table that contains a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -92,6 +92,7 @@ const DOORS: &[(Name, &[&str], Tests)] = &[
     (Name::Crate("tokio_rustls"), &["sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("hyper"), &["sandbox/guest/wasi/http"], Tests::Bound),
     (Name::Crate("toml_edit"), &["app/lock"], Tests::Bound),
+    (Name::Crate("dagre"), &["cli/drawing/layout"], Tests::Bound),
     (Name::Crate("wac_graph"), &["sandbox/compile"], Tests::Bound),
     (Name::Words("std::env"), &["model", "config"], Tests::Free),
     (Name::Words("SystemTime"), &["model", "config"], Tests::Free),

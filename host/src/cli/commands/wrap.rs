@@ -20,7 +20,7 @@ pub(crate) fn wrap(ctx: &Context, arguments: &WrapArguments) -> Result<Exit, Err
     })?;
     let wit = wit.as_deref().map(|path| read_wit(path, world.as_deref())).transpose()?;
     let component = sandbox.wrap(&bytes, wit.as_ref(), TextEncoding::from(*encoding))?;
-    app::write_component(out, &component, &mut Random::from_system())?;
+    app::write_file(out, &component, &mut Random::from_system())?;
     let size = show_bytes(u64::try_from(component.len()).unwrap_or(u64::MAX));
     ctx.console.note("wrapped", &format!("wrote {} ({size})", out.display()));
     Ok(Exit::Success)

@@ -19,6 +19,7 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         Command::Run(run) => return interrupted_before_run(&run.scope.manifest),
         Command::Check(check) => during("checking", &check.manifest, again),
         Command::Plan(plan) => during("planning", &plan.scope.manifest, again),
+        Command::Graph(graph) => during("drawing", &graph.manifest, again),
         Command::Test(test) => during("testing", &test.manifest, "not all tests ran; run the command again"),
         Command::Inspect(inspect) => during("inspecting", &inspect.component, again),
         Command::New(new) => during("creating", &new.name, "remove what is there, and run the command again"),
@@ -37,6 +38,9 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         | Command::Resources(_)
         | Command::Show(_)
         | Command::Logs(_)
+        | Command::Schema
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Help(_) => " before all output was printed; run the command again".to_owned(),
         Command::Watch(watch) => {
             format!(
@@ -102,6 +106,7 @@ mod tests {
             "run m",
             "check m",
             "plan m",
+            "graph m",
             "test m",
             "inspect c",
             "bindings --lang c w",
@@ -114,8 +119,17 @@ mod tests {
             "show r",
         ]
         .into_iter()
-        .chain(["logs r t", "watch r", "cancel r", "rm r s", "doctor", "help"])
-        {
+        .chain([
+            "logs r t",
+            "watch r",
+            "cancel r",
+            "rm r s",
+            "doctor",
+            "schema",
+            "completions zsh",
+            "man",
+            "help",
+        ]) {
             let words = std::iter::once("cascade-host").chain(line.split(' '));
             let arguments = Arguments::try_parse_from(words).unwrap();
             let message = interrupt_message(&arguments.command);
