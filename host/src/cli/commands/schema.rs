@@ -31,13 +31,12 @@ fn in_page(page: &str, heading: &str, key: &str) -> Option<String> {
         [_, _, _, default, meaning, _] if !matches!(&**default, "none" | "required") => {
             Some(format!("{}. Default: {}", without_links(meaning), without_links(default)))
         }
-        [_, _, _, _, meaning, _] => Some(without_links(meaning)),
+        // The same without a default to tell; value, type, meaning.
+        [_, _, _, _, meaning, _] | [_, _, _, meaning, _] => Some(without_links(meaning)),
         // Grants: key, type, what it gives, without it, pure.
         [_, _, _, gives, without, _, _] => {
             Some(format!("{}. Without it: {}", without_links(gives), without_links(without)))
         }
-        // Value, type, meaning.
-        [_, _, _, meaning, _] => Some(without_links(meaning)),
         // Form and value.
         [_, _, value, _] => Some(without_links(value)),
         _ => None, // a table of another kind
