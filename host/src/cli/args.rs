@@ -1,7 +1,7 @@
 //! The command line as types: every command and flag with its help text.
 //! Commands run in `commands`; `config` decides which setting wins.
 
-use crate::app::Params;
+use crate::app::{Params, RunReference};
 use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
 use crate::cli::log::Progress;
 use crate::cli::print::Format;
@@ -322,9 +322,9 @@ pub(crate) struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// The run
-    #[arg(value_parser = RunId::new)]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new)]
+    pub(crate) run: RunReference,
 
     /// The task, or `task[i]` for an element of a for-each; without one, every stored result
     pub(crate) task: Option<String>,
@@ -365,9 +365,9 @@ pub(crate) struct ResourcesArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
-    /// The run
-    #[arg(value_parser = RunId::new)]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new)]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -379,9 +379,9 @@ pub(crate) struct ShowArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The run
-    #[arg(value_parser = RunId::new)]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new)]
+    pub(crate) run: RunReference,
 
     /// The task, or `task[i]` for an element of a for-each
     pub(crate) task: String,
@@ -396,9 +396,9 @@ pub(crate) struct LogsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
-    /// The run
-    #[arg(value_parser = RunId::new)]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new)]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -410,9 +410,9 @@ pub(crate) struct WatchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArguments {
-    /// The run
-    #[arg(value_parser = RunId::new)]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new)]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -420,9 +420,9 @@ pub(crate) struct CancelArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RmArguments {
-    /// The runs
-    #[arg(value_name = "RUN", value_parser = RunId::new, required = true)]
-    pub(crate) runs: Vec<RunId>,
+    /// The runs: ids, the beginnings of them, or `latest`
+    #[arg(value_name = "RUN", value_parser = RunReference::new, required = true)]
+    pub(crate) runs: Vec<RunReference>,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
