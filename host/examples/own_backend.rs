@@ -89,6 +89,10 @@ impl Archive for Audited {
         self.0.runs(most).await
     }
 
+    async fn runs_with_prefix(&self, prefix: &str, most: usize) -> Result<Vec<RunId>, StateError> {
+        self.0.runs_with_prefix(prefix, most).await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunSummary, StateError> {
         self.0.run(run).await
     }

@@ -76,6 +76,10 @@ impl Archive for Plain {
         Archive::runs(&self.0, most).await
     }
 
+    async fn runs_with_prefix(&self, prefix: &str, most: usize) -> Result<Vec<RunId>, Error> {
+        self.0.runs_with_prefix(prefix, most).await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
         self.0.run(run).await
     }

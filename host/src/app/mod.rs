@@ -44,6 +44,7 @@ mod node_name;
 mod rerun;
 mod reserved;
 mod node_log;
+mod run_reference;
 mod stored;
 mod archive;
 mod run_summary;
@@ -85,6 +86,7 @@ pub(crate) use output_files::{Place, files as output_files, places as output_pla
 pub(crate) use params::{Params, file_of, to_datum};
 pub(crate) use remote_components::unpinned;
 pub(crate) use run::{Report, RunRequest, run};
+pub(crate) use run_reference::{RunReference, find_run};
 pub(crate) use runtime::runtime_for_guests;
 pub(crate) use scaffold::{
     Existing, FromWit, NewFile, create, files_for, files_from_wit, manifest_for, skeleton_language,

@@ -1,7 +1,7 @@
 //! The command line as types: every command and flag with its help text.
 //! Commands run in `commands`; `config` decides which setting wins.
 
-use crate::app::Params;
+use crate::app::{Params, RunReference};
 use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
 use crate::cli::candidates;
 use crate::cli::graph_format::GraphFormat;
@@ -303,9 +303,9 @@ pub(crate) struct GraphArguments {
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Stored run whose states to show
-    #[arg(long, value_name = "ID", value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: Option<RunId>,
+    /// Stored run whose states to show: its id, the beginning of it, or `latest`
+    #[arg(long, value_name = "RUN", value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: Option<RunReference>,
 
     /// Draw every task of a pipeline, instead of one box for all
     #[arg(long)]
@@ -358,9 +358,9 @@ pub(crate) struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// The run
-    #[arg(value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: RunReference,
 
     /// The task, or `task[i]` for an element of a for-each; without one, every stored result
     #[arg(add = candidates::tasks_of_run())]
@@ -402,9 +402,9 @@ pub(crate) struct ResourcesArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
-    /// The run
-    #[arg(value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -416,9 +416,9 @@ pub(crate) struct ShowArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The run
-    #[arg(value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: RunReference,
 
     /// The task, or `task[i]` for an element of a for-each
     #[arg(add = candidates::tasks_of_run())]
@@ -434,9 +434,9 @@ pub(crate) struct LogsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
-    /// The run
-    #[arg(value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -448,9 +448,9 @@ pub(crate) struct WatchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CancelArguments {
-    /// The run
-    #[arg(value_parser = RunId::new, add = candidates::runs())]
-    pub(crate) run: RunId,
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(value_parser = RunReference::new, add = candidates::runs())]
+    pub(crate) run: RunReference,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,
@@ -458,9 +458,9 @@ pub(crate) struct CancelArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RmArguments {
-    /// The runs
-    #[arg(value_name = "RUN", value_parser = RunId::new, required = true, add = candidates::runs())]
-    pub(crate) runs: Vec<RunId>,
+    /// The runs: ids, the beginnings of them, or `latest`
+    #[arg(value_name = "RUN", value_parser = RunReference::new, required = true, add = candidates::runs())]
+    pub(crate) runs: Vec<RunReference>,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,

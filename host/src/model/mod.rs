@@ -74,7 +74,7 @@ pub use oci_reference::{OciFault, OciReference};
 pub use path::{Path, Step};
 pub use random::{Random, secret};
 pub use remote::Remote;
-pub use run_id::RunId;
+pub use run_id::{RunId, RunIdFault};
 pub use secrets::Secrets;
 pub use shortage::{Shortage, try_files, try_threads};
 pub use size::Size;

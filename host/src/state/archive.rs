@@ -18,6 +18,10 @@ pub trait Archive: Send + Sync {
     /// Returns the most recently active runs, newest first, at most `max`.
     async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error>;
 
+    /// Returns the ids of stored runs that begin with `prefix`, in order, at most `max`. If there are more, the choice is
+    /// unspecified.
+    async fn runs_with_prefix(&self, prefix: &str, max: usize) -> Result<Vec<RunId>, Error>;
+
     /// Returns the summary of one run.
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error>;
 

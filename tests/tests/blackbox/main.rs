@@ -73,6 +73,7 @@ mod reruns;
 mod resources;
 mod retries;
 mod growing_limits;
+mod run_references;
 mod run_watch;
 mod secret_forms;
 mod schedules;

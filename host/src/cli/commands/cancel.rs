@@ -5,15 +5,19 @@ use crate::app;
 use crate::app::{Backends, Cancelled, Error};
 use crate::cli::args::CancelArguments;
 use crate::cli::context::Context;
-use crate::cli::process::{Exit, wait_for};
+use crate::cli::process::{Exit, interrupted_cancel, wait_for};
 use crate::manifest::BackendSection;
 
 /// Cancels a run, and prints which hosts will stop.
 pub(crate) fn cancel(ctx: &Context, arguments: &CancelArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
-    let run = &arguments.run;
-    let cancelled =
-        wait_for(&ctx.console, state.backend.as_ref(), app::cancel_run(state.backend.as_ref(), run))?;
+    let backend = state.backend.as_ref();
+    let (run, cancelled) = wait_for(&ctx.console, backend, async {
+        let run = app::find_run(backend, &arguments.run).await?;
+        ctx.signals.say_if_interrupted(interrupted_cancel(&run, arguments.backend.state.as_deref()));
+        let cancelled = app::cancel_run(backend, &run).await?;
+        Ok((run, cancelled))
+    })?;
     ctx.console.note(
         "cancelled",
         &match cancelled {

@@ -2,7 +2,7 @@
 //! It needs no component: nothing is compiled. The drawing is in `drawing`.
 
 use crate::app;
-use crate::app::{Backends, Error, Refusal};
+use crate::app::{Backends, Error, Refusal, RunReference};
 use crate::cli::args::GraphArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
@@ -10,7 +10,7 @@ use crate::cli::drawing::{Detail, Drawn, GraphJson, RunStates, draw};
 use crate::cli::graph_format::GraphFormat;
 use crate::cli::process::{Exit, wait_for};
 use crate::graph::{Graph, Resolved};
-use crate::model::{Random, RunId};
+use crate::model::Random;
 
 /// Maximum number of tasks that a note names.
 const MAX_NAMED: usize = 5;
@@ -60,10 +60,15 @@ fn joined_note(tasks: usize, boxes: usize) -> String {
 }
 
 /// Reads the states of a run, and says which tasks only the run or only the manifest has.
-fn states(ctx: &Context, graph: &Graph, run: &RunId) -> Result<RunStates, Error> {
+fn states(ctx: &Context, graph: &Graph, run: &RunReference) -> Result<RunStates, Error> {
     let written = &graph.manifests().root().state;
     let state = Backends::default().state(&ctx.settings, written, &ctx.environment)?;
-    let details = wait_for(&ctx.console, state.backend.as_ref(), app::read_run(state.backend.as_ref(), run))?;
+    let backend = state.backend.as_ref();
+    let (run, details) = wait_for(&ctx.console, backend, async {
+        let run = app::find_run(backend, run).await?;
+        let details = app::read_run(backend, &run).await?;
+        Ok((run, details))
+    })?;
     let states = RunStates::new(&details);
     let nodes = graph.nodes().iter();
     let new: Vec<String> = nodes

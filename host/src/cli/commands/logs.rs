@@ -15,11 +15,10 @@ use serde::Serialize;
 /// Prints the stored log of a task.
 pub(crate) fn logs(ctx: &Context, arguments: &LogsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
-    let log = wait_for(
-        &ctx.console,
-        state.backend.as_ref(),
-        app::read_log(state.backend.as_ref(), &arguments.run, &arguments.task),
-    )?;
+    let backend = state.backend.as_ref();
+    let log = wait_for(&ctx.console, backend, async {
+        app::read_log(backend, &app::find_run(backend, &arguments.run).await?, &arguments.task).await
+    })?;
     if let Some(note) = &log.note {
         ctx.console.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
     }

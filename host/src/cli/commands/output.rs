@@ -15,11 +15,12 @@ use crate::state::ErrorKind;
 pub(crate) fn output(ctx: &Context, arguments: &OutputArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let task = arguments.task.as_deref();
-    let results = wait_for(
-        &ctx.console,
-        state.backend.as_ref(),
-        app::stored_results(state.backend.as_ref(), &arguments.run, task),
-    )?;
+    let backend = state.backend.as_ref();
+    let (run, results) = wait_for(&ctx.console, backend, async {
+        let run = app::find_run(backend, &arguments.run).await?;
+        let results = app::stored_results(backend, &run, task).await?;
+        Ok((run, results))
+    })?;
     let (format, layout) = (arguments.format.format, stdout_reader().into());
     let Stored { results, left_out } = results;
     left_out.iter().for_each(|reason| ctx.console.note("output-left-out", reason));
@@ -32,7 +33,7 @@ pub(crate) fn output(ctx: &Context, arguments: &OutputArguments) -> Result<Exit,
     };
     let bytes = bytes.map_err(|fault| match fault {
         OutputFault::Malformed { name, source } => {
-            Error::Backend(state::Error::unreadable(&arguments.run, &name, source))
+            Error::Backend(state::Error::unreadable(&run, &name, source))
         }
         fault => error(fault), // all others are about the request
     })?;

@@ -14,11 +14,10 @@ use crate::model::{Clock as _, SystemClock};
 /// Prints a stored run.
 pub(crate) fn show(ctx: &Context, arguments: &ShowArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
-    let details = wait_for(
-        &ctx.console,
-        state.backend.as_ref(),
-        app::read_run(state.backend.as_ref(), &arguments.run),
-    )?;
+    let backend = state.backend.as_ref();
+    let details = wait_for(&ctx.console, backend, async {
+        app::read_run(backend, &app::find_run(backend, &arguments.run).await?).await
+    })?;
     let table = ShowTable::new(&details);
     let text = if arguments.json {
         let json = table.to_json();

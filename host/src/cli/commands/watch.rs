@@ -8,7 +8,7 @@ use crate::cli::commands::output::{print, print_json};
 use crate::cli::console::Console;
 use crate::cli::context::Context;
 use crate::cli::log::MergedLog;
-use crate::cli::process::{Exit, stdout_style, wait_for, while_stdout_is_read};
+use crate::cli::process::{Exit, interrupted_watch, stdout_style, wait_for, while_stdout_is_read};
 use crate::manifest::BackendSection;
 use crate::model::RunStatus;
 use bytes::Bytes;
@@ -17,15 +17,18 @@ use bytes::Bytes;
 pub(crate) fn watch(ctx: &Context, arguments: &WatchArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let mut watcher = EventPrinter {
-        run: arguments.run.to_string(),
+        run: String::new(),
         console: ctx.console.clone(),
         merged_log: (!arguments.json).then(|| MergedLog::new(ctx.settings.log_level, stdout_style())),
     };
     let backend = state.backend.as_ref();
     let watching = async {
-        let status = app::watch_run(backend, &arguments.run, &mut watcher).await?;
+        let run = app::find_run(backend, &arguments.run).await?;
+        ctx.signals.say_if_interrupted(interrupted_watch(&run, arguments.backend.state.as_deref()));
+        watcher.run = run.to_string();
+        let status = app::watch_run(backend, &run, &mut watcher).await?;
         // Of a run that has succeeded, only tasks of `[finally]` can have failed.
-        let is_unwell = status == RunStatus::Succeeded && app::has_failed(backend, &arguments.run).await?;
+        let is_unwell = status == RunStatus::Succeeded && app::has_failed(backend, &run).await?;
         Ok::<_, Error>((status, is_unwell))
     };
     let watching = async { while_stdout_is_read(watching).await.transpose() };
@@ -45,6 +48,7 @@ pub(crate) fn watch(ctx: &Context, arguments: &WatchArguments) -> Result<Exit, E
 
 /// Prints the events of a followed run.
 struct EventPrinter {
+    /// The id of the run, once it is found.
     run: String,
     console: Console,
     /// The log for people; `None` for programs, which get the events unchanged.

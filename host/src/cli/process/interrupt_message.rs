@@ -6,6 +6,7 @@ use crate::cli::print::escape_control;
 use crate::cli::process::resume::state_flag;
 use crate::model::RunId;
 use crate::state::Backend;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Returns the message of a command that has not started a run.
@@ -41,30 +42,37 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         | Command::Schema
         | Command::Completions(_)
         | Command::Man(_)
+        | Command::Watch(_)
         | Command::Help(_) => " before all output was printed; run the command again".to_owned(),
-        Command::Watch(watch) => {
-            format!(
-                ": run {run} is no longer watched, and continues. To stop it: cascade-host cancel {run}{}",
-                state_flag(watch.backend.state.as_deref()),
-                run = watch.run
-            )
-        }
-        Command::Cancel(cancel) => {
-            format!(
-                ": run {run} may or may not be cancelled. To find out: cascade-host show {run}{}",
-                state_flag(cancel.backend.state.as_deref()),
-                run = cancel.run
-            )
-        }
-        Command::Rm(rm) => {
-            let runs: Vec<&str> = rm.runs.iter().map(RunId::as_str).collect();
-            format!(": some of {} may not be removed; run the command again", runs.join(", "))
-        }
+        Command::Cancel(_) => ": no run was cancelled; run the command again".to_owned(),
+        Command::Rm(_) => ": no run was removed; run the command again".to_owned(),
         Command::Doctor(_) => {
             ": the checks did not finish, and prove nothing; run the command again".to_owned()
         }
     };
     format!("interrupted{rest}\n")
+}
+
+/// Returns the message of `watch` once its run is found. It names the id: `latest` may mean another run by then.
+pub(crate) fn interrupted_watch(run: &RunId, typed: Option<&str>) -> String {
+    let state = state_flag(typed);
+    format!(
+        "interrupted: run {run} is no longer watched, and continues. To stop it: cascade-host cancel {run}{state}\n"
+    )
+}
+
+/// Returns the message of `cancel` once its run is found.
+pub(crate) fn interrupted_cancel(run: &RunId, typed: Option<&str>) -> String {
+    let state = state_flag(typed);
+    format!(
+        "interrupted: run {run} may or may not be cancelled. To find out: cascade-host show {run}{state}\n"
+    )
+}
+
+/// Returns the message of `rm` once its runs are found.
+pub(crate) fn interrupted_rm(runs: &BTreeSet<RunId>) -> String {
+    let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+    format!("interrupted: some of {} may not be removed; run the command again\n", runs.join(", "))
 }
 
 /// Returns the message of `run` before its run is opened.

@@ -10,7 +10,8 @@ mod resume;
 
 pub(crate) use exit::Exit;
 pub(crate) use interrupt_message::{
-    interrupt_message, interrupted_after_run, interrupted_before_run, outputs_not_printed, watching_ended,
+    interrupt_message, interrupted_after_run, interrupted_before_run, interrupted_cancel, interrupted_rm,
+    interrupted_watch, outputs_not_printed, watching_ended,
 };
 pub(crate) use resume::resume_hint;
 pub(crate) use runtime::{health_monitor, stdout_closed, wait_for, while_stdout_is_read};

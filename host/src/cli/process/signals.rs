@@ -123,6 +123,11 @@ impl Signals {
         }
     }
 
+    /// Replaces the message of a signal that ends the process now.
+    pub(crate) fn say_if_interrupted(&self, message: String) {
+        self.state().message = message;
+    }
+
     /// Runs `run`, which signals interrupt through `stop`; after it, a signal prints `after` and exits.
     pub(crate) fn while_running<T>(
         &self,

@@ -47,6 +47,31 @@ pub async fn runs_are_listed_by_their_last_activity(harness: &dyn Harness) {
     assert_eq!(must(bench.backend.runs(2).await).len(), 2);
 }
 
+/// Runs are found by the beginning of their ids, at most as many as requested. The whole id is a prefix too.
+pub async fn runs_are_found_by_prefix(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    for id in ["run-b", "run-a", "run-a.1", "other"] {
+        bench.id = id;
+        let host = bench.open().await;
+        host.done(&only(host.claim().await)).await;
+    }
+    let cases: [(&str, &[&str]); 6] = [
+        ("run-", &["run-a", "run-a.1", "run-b"]),
+        ("run-a", &["run-a", "run-a.1"]),
+        ("o", &["other"]),
+        ("other", &["other"]),
+        ("un-a", &[]),
+        ("run-a-", &[]),
+    ];
+    for (prefix, ids) in cases {
+        let found = must(bench.backend.runs_with_prefix(prefix, 9).await);
+        assert_eq!(found.iter().map(RunId::as_str).collect::<Vec<_>>(), ids, "{prefix}");
+    }
+    assert_eq!(must(bench.backend.runs_with_prefix("run", 2).await).len(), 2);
+    must(bench.backend.remove(&must(RunId::new("run-b")), Removal::Any).await);
+    assert_eq!(must(bench.backend.runs_with_prefix("run-b", 9).await), []);
+}
+
 /// Nodes are returned in the order of the names, without results; nodes with nothing stored are open.
 pub async fn node_views_omit_results(harness: &dyn Harness) {
     let mut bench = Fixture::new(harness, &[&[], &[], &[]]).await.with(2, |task| task.indexed = vec![1]);

@@ -210,6 +210,7 @@ macro_rules! state_conformance {
             cancellation_wakes
             run_summary_has_counts_and_hosts
             runs_are_listed_by_their_last_activity
+            runs_are_found_by_prefix
             node_views_omit_results
             failed_elements_are_listed
             claims_are_listed_with_their_holders

@@ -26,6 +26,14 @@ impl Archive for MemoryBackend {
         Ok(summaries)
     }
 
+    async fn runs_with_prefix(&self, prefix: &str, max: usize) -> Result<Vec<RunId>, Error> {
+        let mut found: Vec<RunId> =
+            self.runs().keys().filter(|run| run.as_str().starts_with(prefix)).cloned().collect();
+        found.sort_unstable();
+        found.truncate(max);
+        Ok(found)
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
         Ok(summary(run, &*self.find(run)?))
     }

@@ -151,6 +151,10 @@ impl Archive for RedisBackend {
         archive::runs(&self.link, Placement::Single, max).await
     }
 
+    async fn runs_with_prefix(&self, prefix: &str, max: usize) -> Result<Vec<RunId>, Error> {
+        archive::runs_with_prefix(&self.link, Placement::Single, prefix, max).await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
         archive::run(&self.link, run, &RunKeys::new(run, Placement::Single)).await
     }

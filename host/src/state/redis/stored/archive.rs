@@ -6,6 +6,7 @@
 //! | question | commands, pipelined |
 //! |---|---|
 //! | `runs` | `ZREVRANGE cascade:runs 0 n`, then `run` per id; ids without `meta` have expired and are removed |
+//! | `runs_with_prefix` | `ZSCAN cascade:runs MATCH prefix*`, a page at a time, then `EXISTS …:meta` per id |
 //! | `run` | `HMGET …:meta`, and the live hosts |
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
 //! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
@@ -50,6 +51,9 @@ const MAX_DEADLINES: usize = 1000;
 /// Maximum number of runs or nodes per request.
 const PAGE: usize = 500;
 
+/// Number of ids that the server compares with a prefix in one step: few round trips, and no other client waits long.
+const SCANNED_IDS: &str = "5000";
+
 /// Returns the most recently active runs. Expired runs are skipped and removed from the list.
 pub(crate) async fn runs(link: &Link, placement: Placement, max: usize) -> Result<Vec<RunSummary>, Error> {
     let (mut found, mut expired): (_, Vec<index::Entry>) = (Vec::new(), Vec::new());
@@ -84,6 +88,42 @@ pub(crate) async fn runs(link: &Link, placement: Placement, max: usize) -> Resul
     // The list is refreshed only now and then; the runs know their last activity.
     found.sort_by_key(|run: &RunSummary| std::cmp::Reverse(run.active));
     Ok(found)
+}
+
+/// Returns ids that begin with a prefix. The server compares them, so neither memory nor replies grow with the list.
+///
+/// Ids have no characters with a meaning in a pattern of `MATCH`.
+pub(crate) async fn runs_with_prefix(
+    link: &Link,
+    placement: Placement,
+    prefix: &str,
+    max: usize,
+) -> Result<Vec<RunId>, Error> {
+    let doing = "searching runs by prefix";
+    let pattern = format!("{prefix}*");
+    let mut found = BTreeSet::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let scan = Command::new("ZSCAN").arg(RUNS).arg(&cursor).args(["MATCH", &pattern]);
+        let answers = link.ask(doing, Request::read([scan.args(["COUNT", SCANNED_IDS])])).await?;
+        let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+        cursor = parts.next().and_then(text).unwrap_or_default();
+        let entries = index::entries(parts.collect());
+        for page in entries.chunks(PAGE) {
+            let checks = page
+                .iter()
+                .map(|entry| Command::new("EXISTS").arg(RunKeys::new(&entry.run, placement).key("meta")));
+            let answers = link.ask(doing, Request::read(checks)).await?;
+            let exists = page.iter().zip(answers).filter(|(_, exists)| exists.number() == Some(1));
+            found.extend(exists.map(|(entry, _)| entry.run.clone()));
+            if found.len() >= max {
+                return Ok(found.into_iter().take(max).collect());
+            }
+        }
+        if matches!(cursor.as_str(), "0" | "") {
+            return Ok(found.into_iter().collect());
+        }
+    }
 }
 
 /// Returns the summary of one run.

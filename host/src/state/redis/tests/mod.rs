@@ -70,6 +70,10 @@ impl Archive for Owned {
         self.backend.runs(max).await
     }
 
+    async fn runs_with_prefix(&self, prefix: &str, max: usize) -> Result<Vec<RunId>, Error> {
+        self.backend.runs_with_prefix(prefix, max).await
+    }
+
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
         self.backend.run(run).await
     }
