@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 /// Runs of each side; the medians count.
-const RUNS: usize = 7;
+const RUNS: usize = 21;
 
 /// Elements of each of the chained tasks.
 const ELEMENTS: u32 = 10_000;

@@ -27,7 +27,7 @@ pub(crate) fn python(exports: &[Exports<'_>]) -> SourceFile {
             let params = names.fold(String::new(), |params, name| params + ", " + &name);
             let name = escaped(snake(&function.name), PYTHON_WORDS);
             format!(
-                "    def {name}(self{params}):\n        raise NotImplementedError(\"{}\")\n",
+                "    def {name}(self{params}):\n        raise NotImplementedError(\"{} is to be written\")\n",
                 function.name
             )
         };

@@ -41,6 +41,7 @@ const PROBES: &[&str] = &[
     "zcount @3 0 1",
     "zscore @3 a",
     "zrange @3 0 0",
+    "zscan @3 0",
     "zrangebyscore @3 0 2",
     "zrevrange @3 0 1",
     "zrangebylex @3 - +",
