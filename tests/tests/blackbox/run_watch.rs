@@ -257,6 +257,7 @@ fn build_that_fails_is_repeated_by_a_change_only() {
     running.until("watching ");
     std::fs::remove_file(project.folder().join("source/wrong")).expect("a file can be removed");
     running.until("finished   t");
+    running.until("watching "); // the results are printed
     let builds = std::fs::read_to_string(project.folder().join("count")).expect("it was built");
     assert!(builds.lines().count() <= 6, "{builds}");
     assert_eq!(lines(&end(running)), [serde_json::json!({ "t": 4 })]);
