@@ -1,7 +1,7 @@
 //! The lists of a `for-each`: ranges, products and their bounds, and built-in tasks as elements.
 //! One list is in `for_each`, what flows in `flows`.
 
-use crate::gates::{self, GRANTS, open};
+use crate::gates::{open, two_texts};
 use cascade_host_tests::Project;
 use serde_json::json;
 
@@ -252,34 +252,29 @@ fn elements_of_elements_that_are_too_many_are_a_fault() {
 
 #[test]
 fn elements_of_built_in_tasks_flow_too() {
-    let project = gates::project(&format!(
+    let project = two_texts(
         r#"
-        [tasks.texts]
-        call = "g.await-file"
-        for-each.text = ["a", "b"]
-        args.path = {{ item = "text" }}
-        {GRANTS}
         [tasks.last]
         call = "std.last"
-        for-each.text = {{ task = "texts" }}
-        args.items = [{{ item = "text" }}]
+        for-each.text = { task = "texts" }
+        args.items = [{ item = "text" }]
         [tasks.joined]
         call = "std.join"
-        for-each.text = {{ task = "texts" }}
-        args = {{ items = [{{ item = "text" }}], separator = ", " }}
+        for-each.text = { task = "texts" }
+        args = { items = [{ item = "text" }], separator = ", " }
         [tasks.known]
         call = "std.unwrap-or"
-        for-each.value = {{ task = "last" }}
-        for-each.other = {{ task = "joined" }}
-        args = {{ value = {{ item = "value" }}, default = {{ item = "other" }} }}
+        for-each.value = { task = "last" }
+        for-each.other = { task = "joined" }
+        args = { value = { item = "value" }, default = { item = "other" } }
         [tasks.doubled]
         call = "g.concat"
-        for-each.x = {{ task = "known" }}
-        args.parts = [{{ item = "x" }}, {{ item = "x" }}]
+        for-each.x = { task = "known" }
+        args.parts = [{ item = "x" }, { item = "x" }]
         [outputs]
-        doubled = {{ task = "doubled" }}
-        "#
-    ));
+        doubled = { task = "doubled" }
+        "#,
+    );
     let mut running = project.host().args(["-j", "2", "--log-level", "debug"]).start();
     open(&project, "a");
     running.until("finished   doubled[0]");

@@ -6,6 +6,14 @@ use cascade_host_tests::Project;
 /// The grants of a task that waits at a gate. It calls `await-file` with the gate's name, and returns it.
 pub(crate) const GRANTS: &str = "grants = { read = [\"gates:.\"], clock = true }\n";
 
+/// Creates a project with the elements `texts[0]` and `texts[1]`, which wait at the gates `a` and `b`, and other tasks.
+pub(crate) fn two_texts(others: &str) -> Project {
+    project(&format!(
+        "[tasks.texts]\ncall = \"g.await-file\"\nfor-each.text = [\"a\", \"b\"]\nargs.path = {{ item = \"text\" }}\n\
+         {GRANTS}{others}"
+    ))
+}
+
 /// Creates a project with tasks that may wait at gates.
 pub(crate) fn project(body: &str) -> Project {
     let project = Project::basic(body);

@@ -1,7 +1,7 @@
 //! Pipelines that run once per element: values, order, conditions, caching, with fan-outs inside of fan-outs.
 //! Failures, bounds and borders are in `nested_runs`, pipelines that run once in `pipelines`.
 
-use crate::gates::{self, GRANTS, open};
+use crate::gates::{self, GRANTS, open, two_texts};
 use cascade_host_tests::{Events, Finished, Host, Project, Redis};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -128,25 +128,20 @@ fn three_levels_of_elements_give_nested_lists() {
 
 #[test]
 fn elements_flow_into_pipelines_and_out_of_them() {
-    let project = gates::project(&format!(
+    let project = two_texts(
         r#"
-        [tasks.texts]
-        call = "g.await-file"
-        for-each.text = ["a", "b"]
-        args.path = {{ item = "text" }}
-        {GRANTS}
         [tasks.inner]
         manifest = "inner.toml"
-        for-each.text = {{ task = "texts" }}
-        args.text = {{ item = "text" }}
+        for-each.text = { task = "texts" }
+        args.text = { item = "text" }
         [tasks.end]
         call = "g.concat"
-        for-each.inner = {{ task = "inner" }}
-        args.parts = [{{ item = "inner", path = "whole" }}]
+        for-each.inner = { task = "inner" }
+        args.parts = [{ item = "inner", path = "whole" }]
         [outputs]
-        end = {{ task = "end" }}
-        "#
-    ));
+        end = { task = "end" }
+        "#,
+    );
     project.include(
         "inner.toml",
         r#"

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell is told, and that real shells take it.
+//! `completions` and `man`: the words that a shell gets, and scripts that real shells accept.
 //! The splitting of lists is tested beside the code.
 
 use cascade_host_tests::{Host, Project, Redis};

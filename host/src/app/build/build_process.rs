@@ -85,7 +85,7 @@ pub(crate) fn build(step: &BuildStep, output: BuildOutput, program: &Path) -> Re
     let (Some(orders), Some(reports)) = (supervisor.stdin.take(), supervisor.stdout.take()) else {
         return Err(cannot(io::ErrorKind::BrokenPipe.into()));
     };
-    let note = format!("the command is `{}` in `{}`", step.written, step.folder.display());
+    let note = format!("`build` is `{}`, and ran in `{}`", step.written, step.folder.display());
     Ok(BuildProcess {
         output: supervisor.stderr.take(),
         supervisor,

@@ -72,12 +72,12 @@ pub(crate) fn files_from_wit(from: &FromWit<'_>) -> Vec<NewFile> {
     files
 }
 
-/// Returns the place of a file of WIT in the new folder.
+/// Returns the place of a file of WIT in the new folder. A file of another ending gets that of WIT, which tools look for.
 fn place(root: &Path, file: &str) -> String {
     let file = Path::new(file);
     let inside = file.strip_prefix(root).ok().filter(|path| !path.as_os_str().is_empty());
     let path = inside.or_else(|| file.file_name().map(Path::new)).unwrap_or(file);
-    format!("wit/{}", path.display())
+    format!("wit/{}", path.with_extension("wit").display())
 }
 
 /// Returns a world of the name that builds look for, with all that the world of the interface has.
@@ -96,5 +96,6 @@ mod tests {
     fn files_keep_their_places_below_the_folder() {
         assert_eq!(place(Path::new("a/wit"), "a/wit/deps/io/io.wit"), "wit/deps/io/io.wit");
         assert_eq!(place(Path::new("a/one.wit"), "a/one.wit"), "wit/one.wit");
+        assert_eq!(place(Path::new("a/one.txt"), "a/one.txt"), "wit/one.wit");
     }
 }

@@ -60,12 +60,12 @@ fn label_of_title(title: &str) -> String {
     title.split(' ').map(label).collect::<Vec<_>>().join(" ")
 }
 
-/// What would be a box each if there were no bounds: tasks, and pipelines.
+/// Tasks and pipelines, each of which is a box if the bounds allow it. The lists have an entry a unit.
 struct Units {
-    /// By task: its unit.
+    /// Unit of each task.
     of_task: Vec<usize>,
     names: Vec<String>,
-    /// By unit: what it does, in words.
+    /// Calls of the units, as text.
     acts: Vec<String>,
     details: Vec<Vec<String>>,
     forms: Vec<Form>,

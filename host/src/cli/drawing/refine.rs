@@ -9,9 +9,9 @@ const MAX_ROUNDS: usize = 32;
 /// The unjoined boxes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unjoined<'a> {
-    /// By box: how far it is from the beginning.
+    /// Distance of each box from the beginning.
     pub(crate) depths: &'a [usize],
-    /// By box: what it does. Boxes that do different things are not joined, unless by depth alone.
+    /// Call of each box. Boxes with different calls are joined by depth alone.
     pub(crate) acts: &'a [String],
     /// Lines between boxes: the earlier and the later one.
     pub(crate) lines: &'a [(usize, usize)],

@@ -57,7 +57,7 @@ impl Picture {
         svg + "</svg>\n"
     }
 
-    /// Returns the lines below the picture: what is joined, and what the lines mean if there is more than one kind.
+    /// Returns the notes below the picture: the number of joined tasks, and a legend if there are several kinds of lines.
     fn notes(&self) -> Vec<String> {
         let legend = self.legend();
         let kinds = legend.iter().map(|(kind, meaning)| {

@@ -17,7 +17,7 @@ pub struct SlowCompilation<'a> {
     pub name: &'a str,
     /// Size of the component.
     pub size: Size,
-    /// What is done now.
+    /// Current stage.
     pub stage: Stage,
     /// Time since its start.
     pub elapsed: Duration,
