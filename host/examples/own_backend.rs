@@ -15,9 +15,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use cascade_host::port::{
-    Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
-    MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
-    reservations::Reservations,
+    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error as StateError, Follow, Health, Journal,
+    LogPart, MemoryBackend, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, RunId,
+    RunSummary, TaskIdx, reservations::Reservations,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;
@@ -119,6 +119,18 @@ impl Archive for Audited {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, StateError> {
         self.0.log(run, name).await
+    }
+
+    async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, StateError> {
+        self.0.history(run, name).await
+    }
+
+    async fn notes(&self, run: &RunId, after: Option<&str>) -> Result<NotesPage, StateError> {
+        self.0.notes(run, after).await
+    }
+
+    async fn epochs(&self, run: &RunId) -> Result<Vec<EpochNote>, StateError> {
+        self.0.epochs(run).await
     }
 
     async fn claims(&self, run: &RunId, most: usize) -> Result<Vec<ClaimView>, StateError> {

@@ -11,12 +11,12 @@ pub use crate::cache::{Cache, Found, Insert, MakeRequest, MemoryCache, Stored};
 pub use crate::model::{Digest, IndexPath, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, CallDigest, Certainty, Claim, ClaimView,
-    Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, Error, ErrorKind, FailureRecord,
-    Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine, LogPart, Loss,
-    MemoryBackend, Milestone, Mode, NodeId, NodeView, Note, Notice, Offer, OpenKind, OpenRequest, Opened,
-    OutOfBounds, Outage, Outcome, Page, Phase, Piece, Progress, Removal, Reply, ResourceScope, ResourceShape,
-    RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Usage, Value, Verdict,
-    Version, Want, Writes,
+    Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, EpochNote, EpochStart, Error,
+    ErrorKind, FailureRecord, Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine,
+    LogPart, Loss, MemoryBackend, Milestone, Mode, NodeId, NodeView, Note, NotedCall, NotesPage, Notice,
+    Offer, OpenKind, OpenRequest, Opened, OutOfBounds, Outage, Outcome, Page, Phase, Piece, Progress,
+    Removal, Reply, ResourceScope, ResourceShape, RunShape, RunSummary, Settlement, Stage, Stop, Swap,
+    Swapped, TaskShape, Token, Usage, Value, Verdict, Version, Want, Writes,
 };
 
 /// Resources that all runs of a backend share. A backend without them is complete; runs that need them are refused.
@@ -31,7 +31,8 @@ pub mod reservations {
 /// The bounds that the contracts name.
 pub mod limits {
     pub use crate::state::{
-        MAX_BYTES, MAX_EVENTS, MAX_KEY, MAX_KEYS, MAX_LOG, MAX_LOGS, MAX_SLOTLESS_CLAIMS, MAX_VALUE,
+        MAX_BYTES, MAX_EVENTS, MAX_FAILED_ATTEMPTS, MAX_KEY, MAX_KEYS, MAX_LOG, MAX_LOGS,
+        MAX_SLOTLESS_CLAIMS, MAX_VALUE,
     };
 }
 

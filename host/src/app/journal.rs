@@ -3,9 +3,9 @@
 //! (backpressure).
 
 use crate::app::journal_buffer::JournalBuffer;
-use crate::events::{Event, Fact, Recorder, Sink};
+use crate::events::{CallFact, Event, Fact, Recorder, Sink, Subject};
 use crate::model::RunId;
-use crate::state::{Backend, Batch, ErrorKind, HostId};
+use crate::state::{Backend, Batch, EpochNote, ErrorKind, HostId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -51,6 +51,14 @@ impl Sink for JournalSink {
             self.0.has_events.notify_one();
         }
     }
+
+    fn stores_calls(&self) -> bool {
+        true
+    }
+
+    fn call(&self, subject: &Subject, call: &CallFact) {
+        self.0.pending().call(subject, call);
+    }
 }
 
 impl JournalWriter {
@@ -58,11 +66,11 @@ impl JournalWriter {
     /// alone.
     pub(crate) fn start(
         backend: &Arc<dyn Backend>,
-        run: &RunId,
-        host: &HostId,
+        (run, host): (&RunId, &HostId),
+        epoch: (u64, Option<EpochNote>),
         recorder: &Recorder,
     ) -> (Self, Recorder) {
-        let pending = Mutex::new(JournalBuffer::new(run.clone(), host.clone()));
+        let pending = Mutex::new(JournalBuffer::new(run.clone(), host.clone(), epoch));
         let shared = Arc::new(Shared { pending, has_events: Notify::new() });
         let writing = Writing {
             backend: Arc::clone(backend),
@@ -213,7 +221,7 @@ mod tests {
     async fn closed_journal_holds_all_events() {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let _opened = opened(backend.as_ref()).await;
-        let (writer, recorder) = JournalWriter::start(&backend, &run_id(), &host(), &recorder());
+        let (writer, recorder) = JournalWriter::start(&backend, (&run_id(), &host()), (1, None), &recorder());
         recorder.run(Fact::RunStarted { name: "words".into(), tasks: 1 });
         recorder.task(subject(), Fact::TaskStarted);
         recorder.task(subject(), Fact::TaskLog { stream: "stdout".into(), text: "hello".into() });
@@ -230,7 +238,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn removed_run_ends_its_journal() {
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        let (writer, recorder) = JournalWriter::start(&backend, &run_id(), &host(), &recorder());
+        let (writer, recorder) = JournalWriter::start(&backend, (&run_id(), &host()), (1, None), &recorder());
         recorder.task(subject(), Fact::TaskStarted);
         let start = Instant::now();
         writer.close().await;

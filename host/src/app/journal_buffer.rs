@@ -2,9 +2,9 @@
 //! Bounded regardless of guests: a full buffer drops the least important events first, and marks the gap. `journal`
 //! appends the batches.
 
-use crate::events::{Event, Fact, FailureFact, Subject, to_json_line};
+use crate::events::{CallFact, Event, Fact, FailureFact, Subject, to_json_line};
 use crate::model::{FailureClass, RunId, Timestamp, excerpt, own_words};
-use crate::state::{Batch, HostId, LogLine, LogPart, Note, Phase, Piece, Usage};
+use crate::state::{Batch, EpochNote, HostId, LogLine, LogPart, Note, NotedCall, Phase, Piece, Usage, keep};
 use std::collections::{HashMap, VecDeque};
 
 /// Maximum number of queued events. Only short elements produce more in a tenth of a second, and few of those matter.
@@ -15,7 +15,10 @@ const MAX_LINES: usize = 4 << 20;
 
 /// Elements from this index on get a note only if they fail: a list of a million must not fill the backend. Of elements of
 /// elements, those get one whose positions, counted from 1, have at most this product: about ten times as many.
-const MAX_NOTED: u32 = 10_000;
+const MAX_NOTED: u32 = 1_000_000;
+
+/// Maximum number of nodes with queued notes. A backend that accepts none for long must not fill the memory.
+const MAX_QUEUED: usize = 100_000;
 
 /// Maximum length of a failure in a note, in characters; the whole message is in the failure's record.
 const MAX_MESSAGE: usize = 500;
@@ -29,9 +32,15 @@ pub(crate) struct JournalBuffer {
     host: HostId,
     number: u64,
     name: Option<String>,
+    epoch: u64,
+    /// How the epoch began, until the first batch takes it.
+    epoch_note: Option<EpochNote>,
     events: VecDeque<Event>,
     left_out: u64,
-    notes: HashMap<String, Note>,
+    /// New notes of each node, oldest first.
+    notes: HashMap<String, Vec<Note>>,
+    /// Calls that have not begun, by node.
+    calls: HashMap<String, CallFact>,
     /// The last notes of nodes in progress on this host.
     live: HashMap<String, Note>,
     lines: HashMap<String, Vec<LogPart>>,
@@ -41,15 +50,18 @@ pub(crate) struct JournalBuffer {
 
 impl JournalBuffer {
     /// Creates an empty buffer for one host's events.
-    pub(crate) fn new(run: RunId, host: HostId) -> Self {
+    pub(crate) fn new(run: RunId, host: HostId, (epoch, epoch_note): (u64, Option<EpochNote>)) -> Self {
         Self {
             run,
             host,
             number: 0,
             name: None,
+            epoch,
+            epoch_note,
             events: VecDeque::new(),
             left_out: 0,
             notes: HashMap::new(),
+            calls: HashMap::new(),
             live: HashMap::new(),
             lines: HashMap::new(),
             line_bytes: 0,
@@ -89,6 +101,13 @@ impl JournalBuffer {
         was_empty && !self.is_empty()
     }
 
+    /// Adds what the next attempt or the cached result of a node depends on.
+    pub(crate) fn call(&mut self, subject: &Subject, call: &CallFact) {
+        if !self.is_closed {
+            self.calls.insert(subject.node_name(), call.clone());
+        }
+    }
+
     /// Takes everything queued as a batch; `None` if the buffer is empty.
     pub(crate) fn take(&mut self) -> Option<Batch> {
         if self.is_empty() {
@@ -97,12 +116,16 @@ impl JournalBuffer {
         self.number += 1;
         self.line_bytes = 0;
         let logs = std::mem::take(&mut self.lines).into_iter();
+        let notes = std::mem::take(&mut self.notes).into_iter();
         Some(Batch {
             host: self.host.clone(),
             number: self.number,
             name: self.name.take(),
             events: self.take_events(),
-            notes: std::mem::take(&mut self.notes).into_iter().collect(),
+            epoch: self.epoch_note.take(),
+            notes: notes
+                .flat_map(|(name, notes)| notes.into_iter().map(move |note| (name.clone(), note)))
+                .collect(),
             logs: logs.map(|(name, parts)| (name, Piece::new(&parts))).collect(),
         })
     }
@@ -125,7 +148,8 @@ impl JournalBuffer {
     }
 
     fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.notes.is_empty() && self.lines.is_empty()
+        let has_epoch = self.epoch_note.is_some();
+        self.events.is_empty() && self.notes.is_empty() && self.lines.is_empty() && !has_epoch
     }
 
     fn event(&mut self, event: &Event) {
@@ -169,36 +193,59 @@ impl JournalBuffer {
         let Some(note) = self.next_note(event, subject, live) else {
             return;
         };
-        // The next attempt of this host goes on with the limits that have grown.
-        let has_grown = note.memory_limit.is_some() || note.timeout_ms.is_some();
-        if matches!(note.phase, Phase::Ready | Phase::Running) || has_grown {
+        // Another host may make the next attempt, so what waits for one is bounded.
+        let is_live = match note.phase {
+            Phase::Ready | Phase::Running => true,
+            Phase::Retrying => self.live.len() < MAX_QUEUED,
+            Phase::Done | Phase::Cached | Phase::Failed | Phase::Skipped => false,
+        };
+        if is_live {
             self.live.insert(name.clone(), note.clone());
         }
-        if is_noted(subject) || note.phase == Phase::Failed {
-            self.notes.insert(name, note);
+        let is_kept = note.phase == Phase::Failed
+            || is_noted(subject) && (self.notes.len() < MAX_QUEUED || self.notes.contains_key(&name));
+        if is_kept {
+            keep(self.notes.entry(name).or_default(), note);
         }
     }
 
     /// Returns the new note of a node after an event; `None` if the event changes none.
     fn next_note(&mut self, event: &Event, subject: &Subject, live: Option<Note>) -> Option<Note> {
+        let name = subject.node_name();
+        let before = live.as_ref();
         let fresh = |phase| Note {
+            epoch: self.epoch,
             attempts: subject.attempt.unwrap_or(0),
-            started: live.as_ref().and_then(|note| note.started),
+            ready: before.and_then(|note| note.ready),
+            started: before.and_then(|note| note.started),
+            blocked: before.and_then(|note| note.blocked.clone()),
+            call: before.and_then(|note| note.call.clone()),
             ..Note::new(self.host.clone(), phase)
         };
         let ended = |phase| Note { ended: Some(event.at), ..fresh(phase) };
+        // The next attempt of this host goes on with the limits that have grown.
         let grown = |note: Note, (memory, timeout): (Option<u64>, Option<u64>)| Note {
-            memory_limit: memory.or(live.as_ref().and_then(|note| note.memory_limit)),
-            timeout_ms: timeout.or(live.as_ref().and_then(|note| note.timeout_ms)),
+            memory_limit: memory.or(before.and_then(|note| note.memory_limit)),
+            timeout_ms: timeout.or(before.and_then(|note| note.timeout_ms)),
             ..note
         };
+        let called = |note: Note, call: Option<CallFact>| match call {
+            Some(CallFact { callee, args, cached_from }) => {
+                Note { call: Some(NotedCall { callee, args }), cached_from, ..note }
+            }
+            None => note,
+        };
         match &event.fact {
-            Fact::TaskReady => Some(Note { started: Some(event.at), ..fresh(Phase::Ready) }),
+            Fact::TaskReady => {
+                Some(Note { ready: Some(event.at), started: Some(event.at), ..fresh(Phase::Ready) })
+            }
             // A task that repeats has begun with the first iteration on this host.
             Fact::TaskStarted => {
-                let begun = live.as_ref().and_then(|note| note.started);
+                let begun = before.and_then(|note| note.started);
                 let begun = begun.filter(|_| subject.iteration.is_some_and(|iteration| iteration > 0));
-                Some(Note { started: begun.or(Some(event.at)), ..grown(fresh(Phase::Running), (None, None)) })
+                let started =
+                    Note { started: begun.or(Some(event.at)), ..grown(fresh(Phase::Running), (None, None)) };
+                Some(called(started, self.calls.remove(&name)))
             }
             Fact::TaskFinished { duration_ms, memory_bytes, fuel, .. } => {
                 let usage = Usage { duration_ms: *duration_ms, memory_bytes: *memory_bytes, fuel: *fuel };
@@ -206,18 +253,27 @@ impl JournalBuffer {
                 let phase = if subject.iteration.is_some() { Phase::Ready } else { Phase::Done };
                 Some(Note { usage: Some(usage), ..ended(phase) })
             }
-            Fact::TaskCached { .. } if subject.iteration.is_some() => Some(ended(Phase::Ready)),
-            Fact::TaskCached { .. } => Some(ended(Phase::Cached)),
-            Fact::TaskRetrying { failure, memory_bytes, timeout_ms, .. } => {
+            Fact::TaskCached { .. } => {
+                let phase = if subject.iteration.is_some() { Phase::Ready } else { Phase::Cached };
+                Some(called(ended(phase), self.calls.remove(&name)))
+            }
+            Fact::TaskRetrying { delay_ms, failure, memory_bytes, timeout_ms } => {
                 let retrying = grown(ended(Phase::Retrying), (*memory_bytes, *timeout_ms));
-                Some(Note { failure: Some(summary(failure)), ..retrying })
+                Some(Note { failure: Some(summary(failure)), delay_ms: Some(*delay_ms), ..retrying })
             }
             Fact::TaskFailed(failure) | Fact::TaskSkipped { failure: Some(failure), .. } => {
+                self.calls.remove(&name);
                 Some(Note { failure: Some(summary(failure)), ..ended(Phase::Failed) })
+            }
+            Fact::TaskBlocked { resource, .. } => {
+                let mut note = live?;
+                note.blocked.get_or_insert_with(|| (resource.clone(), event.at));
+                Some(note)
             }
             // The new claim holder writes the note now; this host must not overwrite it.
             Fact::TaskLeaseLost => {
-                self.notes.remove(&subject.node_name());
+                self.notes.remove(&name);
+                self.calls.remove(&name);
                 None
             }
             // The ledger stores the reason. Of elements there may be millions.
@@ -230,14 +286,13 @@ impl JournalBuffer {
             | Fact::RunFinished { .. }
             | Fact::RunEnding { .. }
             | Fact::TaskStored
-            | Fact::TaskBlocked { .. }
             | Fact::TaskTakenOver { .. }
             | Fact::TaskProgress { .. }
             | Fact::TaskLog { .. }
             | Fact::OutputFailed { .. }
             | Fact::StateReconnected
             | Fact::Warning { .. } => {
-                self.live.extend(live.map(|live| (subject.node_name(), live)));
+                self.live.extend(live.map(|live| (name, live)));
                 None
             }
         }
@@ -262,7 +317,7 @@ mod tests {
     use crate::model::TaskName;
 
     fn pending() -> JournalBuffer {
-        JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()))
+        JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()), (1, None))
     }
 
     fn event(millis: i64, item: Option<u32>, attempt: u32, fact: Fact) -> Event {
@@ -389,14 +444,14 @@ mod tests {
             pending.note(&event);
         };
         note("clean[3]/count", None);
-        note("clean[99]/count", Some(99));
-        note("clean[100]/count", Some(99));
-        note("clean[10000]/count", None);
+        note("clean[999]/count", Some(999));
+        note("clean[1000]/count", Some(999));
+        note("clean[1000000]/count", None);
         note("clean[4294967295]/inner[4294967295]/count", Some(u32::MAX));
         let batch = pending.take().unwrap();
         let mut names: Vec<&str> = batch.notes.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["clean[3]/count", "clean[99]/count[99]"]);
+        assert_eq!(names, ["clean[3]/count", "clean[999]/count[999]"]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod invokers;
 mod input_files;
 mod output_files;
 mod output_dir;
+mod epoch_note;
 mod journal_buffer;
 mod journal;
 mod left_out;

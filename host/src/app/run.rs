@@ -1,6 +1,7 @@
 //! Executes one run: opens it at its backend, has the engine work on it, reads the outputs.
 //! The caller supplies the recorder of events and the interrupt.
 
+use crate::app::epoch_note::{changes, epoch_note};
 use crate::app::finally;
 use crate::app::invokers::invoker;
 use crate::app::journal::JournalWriter;
@@ -94,12 +95,13 @@ pub(crate) async fn run(
         let rerun = rerun(session, request.backend.as_ref(), &request.rerun).await?;
         let place = (&request.host, request.lease);
         let reserved = reserved(session, request.backend.as_ref(), place).await?;
+        let changes = changes(session, request.backend.as_ref(), request.mode).await?;
         let opened = open_for(session, &request, &rerun).await?;
         let left_out = left_out_before(session, request.backend.as_ref(), &opened).await?;
-        Ok::<_, Error>((notices, (opened, reserved), left_out))
+        Ok::<_, Error>((notices, (opened, reserved), (left_out, changes)))
     };
     let mut monitor = state_monitor(&request, &request.recorder);
-    let (notices, (opened, reserved), left_out) = tokio::select! {
+    let (notices, (opened, reserved), (left_out, changes)) = tokio::select! {
         opened = monitor.beside(opening) => opened?,
         // A run that is open by then looks as if this host had died; other hosts handle that.
         Ok(_) = interrupt.wait_for(|interrupt| *interrupt != Interrupt::None) => {
@@ -117,7 +119,8 @@ pub(crate) async fn run(
     let RunRequest { recorder, backend, host, .. } = &request;
     // A journal in this process would be lost with it, so only lasting backends get one.
     let (journal, recorder) = if backend.outlives_process() {
-        let (journal, recorder) = JournalWriter::start(backend, &session.run, host, recorder);
+        let epoch = (opened.epoch, epoch_note(&opened, changes, &request.rerun));
+        let (journal, recorder) = JournalWriter::start(backend, (&session.run, host), epoch, recorder);
         (Some(journal), recorder)
     } else {
         (None, recorder.clone())

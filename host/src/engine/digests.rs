@@ -33,6 +33,11 @@ struct Digested {
 }
 
 impl Digests {
+    /// Returns the digests of values, in order.
+    pub(crate) fn digests_of(&self, values: &[Bytes]) -> Vec<Digest> {
+        values.iter().map(|value| self.digest_of(value)).collect()
+    }
+
     /// Returns the digest of a value, from the cache if the same bytes were hashed before.
     pub(crate) fn digest_of(&self, value: &Bytes) -> Digest {
         if !(MIN_CACHED_LEN..=MAX_CACHED_BYTES).contains(&value.len()) {

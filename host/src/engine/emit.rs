@@ -2,8 +2,9 @@
 //! `run_state` and `job` decide when each event is due.
 
 use crate::engine::context::Context;
-use crate::events::{Fact, Subject};
-use crate::model::TaskIdx;
+use crate::events::{CallFact, Fact, Subject};
+use crate::model::{Digest, TaskIdx};
+use crate::plan::Task;
 use crate::state::{Blocked, Claim, NodeId, Notice, Stage};
 
 impl Context {
@@ -54,6 +55,19 @@ impl Context {
             (None, Fact::OutputFailed { .. }) => self.recorder.run(fact),
             (None, _) => {} // the node that closes the run has no other events
         }
+    }
+
+    /// Returns what a call with arguments of these digests depends on; none if no sink stores it.
+    pub(crate) fn call_fact(&self, node: NodeId, (task, args): (&Task, &[Digest])) -> Option<CallFact> {
+        if !self.recorder.stores_calls() {
+            return None;
+        }
+        let bound = &self.bound;
+        let is_secret = |position| bound.is_secret_arg(node.task, position);
+        let arg =
+            |(position, digest): (usize, &Digest)| if is_secret(position) { 0 } else { digest.prefix() };
+        let callee = bound.callees().get(task.function).map_or(0, Digest::prefix);
+        Some(CallFact { callee, args: args.iter().enumerate().map(arg).collect(), cached_from: None })
     }
 
     /// Returns whether a node is a call, rather than the task around its elements.

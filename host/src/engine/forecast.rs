@@ -304,7 +304,8 @@ impl Forecaster<'_> {
 
     /// Returns the cached value of one call, without what `on-error` makes of it.
     async fn look_up_value(&self, task: &Task, args: &[Bytes]) -> Result<Option<Bytes>, Error> {
-        let (Some(cache), Some(shared)) = (self.cache, keys::shared(self.bound, task, args, &self.digests))
+        let (Some(cache), Some(shared)) =
+            (self.cache, keys::shared(self.bound, task, &self.digests.digests_of(args)))
         else {
             return Ok(None);
         };
@@ -315,7 +316,7 @@ impl Forecaster<'_> {
     /// Returns the cached output of each call, if there is one.
     async fn look_up(&self, task: &Task, calls: &[Vec<Bytes>]) -> Result<Vec<Option<Bytes>>, Error> {
         let shared: Vec<Option<CacheTarget>> =
-            calls.iter().map(|args| keys::shared(self.bound, task, args, &self.digests)).collect();
+            calls.iter().map(|args| keys::shared(self.bound, task, &self.digests.digests_of(args))).collect();
         let keys: Vec<_> = shared.iter().flatten().map(|shared| shared.key).collect();
         let mut stored = Vec::with_capacity(keys.len());
         if let Some(cache) = self.cache {

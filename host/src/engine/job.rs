@@ -20,7 +20,7 @@ use crate::engine::turn::Turn;
 use crate::engine::unresolved::Unresolved;
 use crate::engine::verdicts::Job;
 use crate::engine::verify::{Verification, Verified, call_twice, compare, is_shareable};
-use crate::events::Fact;
+use crate::events::{CallFact, Fact, Subject};
 use crate::invoke;
 use crate::model::{Digest, FailureClass, SkipReason, TaskIdx};
 use crate::plan::FanOut;
@@ -89,9 +89,10 @@ impl Job<'_> {
                 Ok(_) if self.is_to_be_released() => return Ok((Outcome::Release, Vec::new())),
                 Ok(Decision::Expand(items)) => return Ok(self.expand(items)),
                 Ok(Decision::Call(args)) => {
-                    return match self.offer(&args) {
+                    let digests = self.ctx.digests.digests_of(&args);
+                    return match self.offer(&digests) {
                         Some(offer) => Ok(accepted(offer)),
-                        None => self.call_next(args).await,
+                        None => self.call_next(args, digests).await,
                     };
                 }
                 Err(Unresolved::Input(message)) => {
@@ -260,38 +261,38 @@ impl Job<'_> {
     }
 
     /// Determines the call of the node. Returns what the claim offers, if it is of the same call.
-    fn offer(&self, args: &[Bytes]) -> Option<Offer> {
-        let call = keys::call_digest(&self.ctx.bound, self.task, args, &self.ctx.digests)?;
+    fn offer(&self, args: &[Digest]) -> Option<Offer> {
+        let call = keys::call_digest(&self.ctx.bound, self.task, args)?;
         let call = *self.made.get_or_init(|| call);
         self.claim.offer.filter(|offer| offer.call == call)
     }
 
     /// Calls the function, or ends the node after its last iteration.
-    async fn call_next(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
+    async fn call_next(&self, args: Vec<Bytes>, digests: Vec<Digest>) -> Result<Verdict, Error> {
         let Some(repeat) = &self.task.repeat else {
             if self.claim.attempt == 1 {
                 self.ctx.emit_ready(self.claim.node, self.subject(None));
             }
-            return self.call(args).await;
+            return self.call(args, &digests).await;
         };
         // Iterations may have been made by other hosts, or before this run was resumed.
         if self.ctx.shared.begun.begin(self.claim.node) {
             self.ctx.emit_ready(self.claim.node, self.subject(None));
         }
         match next(self.ctx, (self.task, repeat), self.claim, args).await? {
-            Next::Call(args) => self.call(args).await,
+            Next::Call(args) => {
+                let digests = self.ctx.digests.digests_of(&args);
+                self.call(args, &digests).await
+            }
             Next::Done(value) => Ok(self.done(output(self.task, value), self.claim.iteration)),
             Next::Failed(class, message) => Ok(self.unresolved(class, &message)),
         }
     }
 
-    async fn call(&self, args: Vec<Bytes>) -> Result<Verdict, Error> {
+    async fn call(&self, args: Vec<Bytes>, digests: &[Digest]) -> Result<Verdict, Error> {
+        let fact = self.ctx.call_fact(self.claim.node, (self.task, digests));
         // The cache key depends on the arguments, so it is known only now.
-        let shared = self
-            .ctx
-            .cache
-            .as_ref()
-            .and_then(|_| keys::shared(&self.ctx.bound, self.task, &args, &self.ctx.digests));
+        let shared = self.ctx.cache.as_ref().and_then(|_| keys::shared(&self.ctx.bound, self.task, digests));
         // Single-flight: a cached result, a result that another job computes, or the duty to call.
         let Some(acquired) = self.until_due(acquire(self.ctx, self.claim, shared)).await else {
             return Ok(self.overdue());
@@ -300,13 +301,14 @@ impl Job<'_> {
             Acquired::Stored(key, stored) if self.is_verified() => {
                 return match self.turn().await? {
                     Turn::Starts(place) => {
-                        let verifying = async { Ok(self.verify_stored(key, stored, args).await) };
+                        let verifying = async { Ok(self.verify_stored((key, stored), args, fact).await) };
                         self.while_held(place, verifying).await
                     }
                     Turn::Ends(verdict) => Ok(verdict),
                 };
             }
             Acquired::Stored(key, stored) => {
+                self.record_call(fact);
                 let facts = vec![Fact::TaskCached { key: key.to_string() }];
                 return Ok(match &self.task.repeat {
                     Some(repeat) => {
@@ -325,8 +327,8 @@ impl Job<'_> {
             None => self.turn().await?,
         };
         match turn {
-            Turn::Starts(None) => self.make(flight, args).await,
-            Turn::Starts(place) => self.while_held(place, Box::pin(self.make(flight, args))).await,
+            Turn::Starts(None) => self.make(flight, args, fact).await,
+            Turn::Starts(place) => self.while_held(place, Box::pin(self.make(flight, args, fact))).await,
             Turn::Ends(verdict) => {
                 if let Some(flight) = flight {
                     flight.abandon().await?;
@@ -336,10 +338,28 @@ impl Job<'_> {
         }
     }
 
-    /// Makes the call.
-    async fn make(&self, flight: Option<InFlight<'_>>, args: Vec<Bytes>) -> Result<Verdict, Error> {
+    /// Records that the attempt starts. Returns its subject.
+    fn start(&self, fact: Option<CallFact>) -> Subject {
+        self.record_call(fact);
         let subject = self.subject(Some(self.claim.attempt));
         self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
+        subject
+    }
+
+    fn record_call(&self, fact: Option<CallFact>) {
+        if let Some(fact) = fact {
+            self.ctx.recorder.call(&self.subject(None), &fact);
+        }
+    }
+
+    /// Makes the call.
+    async fn make(
+        &self,
+        flight: Option<InFlight<'_>>,
+        args: Vec<Bytes>,
+        fact: Option<CallFact>,
+    ) -> Result<Verdict, Error> {
+        let subject = self.start(fact);
         let call = self.invocation(args, self.listener(subject));
         // Waiters of a shared key must hear of the end of the call, so a flight wraps the call in every case.
         match (flight, self.is_verified()) {
@@ -389,9 +409,13 @@ impl Job<'_> {
     }
 
     /// Calls the guest for a result that the cache has, and compares the two.
-    async fn verify_stored(&self, key: Digest, stored: Stored, args: Vec<Bytes>) -> Verdict {
-        let subject = self.subject(Some(self.claim.attempt));
-        self.ctx.recorder.task(subject.clone(), Fact::TaskStarted);
+    async fn verify_stored(
+        &self,
+        (key, stored): (Digest, Stored),
+        args: Vec<Bytes>,
+        fact: Option<CallFact>,
+    ) -> Verdict {
+        let subject = self.start(fact);
         let call = self.invocation(args, self.listener(subject));
         let usage = invoke::Usage::default();
         let (outcome, last) = (invoke::Outcome::Value(stored.value), invoke::LastOutput::default());

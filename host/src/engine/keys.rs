@@ -2,12 +2,10 @@
 //! The `cache` module stores results, and the ledger which call each is of.
 
 use crate::cache::{KeyParts, key};
-use crate::engine::digests::Digests;
 use crate::model::{Digest, Digester, Name};
 use crate::plan::{Bound, CacheRule, OnError, Task, repeat_digest};
 use crate::state::CallDigest;
 use crate::value::Type;
-use bytes::Bytes;
 use std::time::Duration;
 
 /// Cache target of a call's result: key, expected type, and time to live.
@@ -20,20 +18,19 @@ pub(crate) struct CacheTarget {
     pub(crate) ttl: Option<Duration>,
 }
 
-/// Returns the cache target of one call of `task` with `args`; none if its results are not shared.
-pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Digests) -> Option<CacheTarget> {
+/// Returns the cache target of one call of `task` with arguments of these digests; none if its results are not shared.
+pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Digest]) -> Option<CacheTarget> {
     let CacheRule::Shared(ttl) = task.cache else {
         return None;
     };
     let function = bound.plan().function_of(task)?.component()?;
-    let digests: Vec<Digest> = args.iter().map(|arg| digests.digest_of(arg)).collect();
     let grants = with_program(bound.grants().get(task.function)?, function.program());
     let key = key(&KeyParts {
         component: &function.digest,
         interface: function.export.interface.as_deref(),
         function: &function.export.function,
         command: function.command_identity().as_ref(),
-        args: &digests,
+        args,
         grants: &grants,
     });
     let type_fingerprint =
@@ -41,14 +38,9 @@ pub(crate) fn shared(bound: &Bound, task: &Task, args: &[Bytes], digests: &Diges
     Some(CacheTarget { key, type_fingerprint, ttl })
 }
 
-/// Returns the digest of one call of `task`: a result of the same call is a result of this one. `args` are those of the
-/// first iteration of a task that repeats.
-pub(crate) fn call_digest(
-    bound: &Bound,
-    task: &Task,
-    args: &[Bytes],
-    digests: &Digests,
-) -> Option<CallDigest> {
+/// Returns the digest of one call of `task`: a result of the same call is a result of this one. `args` are the digests of
+/// its arguments, in the first iteration of a task that repeats.
+pub(crate) fn call_digest(bound: &Bound, task: &Task, args: &[Digest]) -> Option<CallDigest> {
     let mut digester = Digester::new("cascade call of run 1");
     digester.digest(bound.callees().get(task.function)?);
     // What failed has no result, or one that says so, or is left out of a list.
@@ -62,7 +54,7 @@ pub(crate) fn call_digest(
         digester.field(b"repeat").digest(&repeat_digest(repeat));
     });
     args.iter().for_each(|arg| {
-        digester.digest(&digests.digest_of(arg));
+        digester.digest(arg);
     });
     digester.finish().as_bytes().first_chunk().copied().map(CallDigest)
 }

@@ -210,6 +210,18 @@ pub enum Fact {
     },
 }
 
+/// What a call depends on, as numbers that can only be compared. Goes before the fact that the call has started or that its
+/// result was cached, to sinks that store it; no line of events has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallFact {
+    /// Eight bytes of the digest of the function with its grants, keyed by the run.
+    pub callee: u64,
+    /// Eight bytes of the digest of each argument, in order; zero for one that is secret.
+    pub args: Vec<u64>,
+    /// The run that stored the cached result, if that is known.
+    pub cached_from: Option<String>,
+}
+
 /// A reserved resource that is short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShortageFact {

@@ -11,7 +11,7 @@ mod recorder;
 mod manual;
 
 pub use batch_queue::{BatchQueue, Taken};
-pub use event::{Event, Fact, FailureFact, HolderFact, ShortageFact, Subject};
+pub use event::{CallFact, Event, Fact, FailureFact, HolderFact, ShortageFact, Subject};
 pub use jsonl::{JsonLines, to_json_line};
 pub use parse::{ReceivedEvent, from_json_line};
 pub use recorder::{Recorder, Sink};

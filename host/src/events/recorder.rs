@@ -1,7 +1,7 @@
 //! Recorder: stamps facts with their time, removes secrets, and hands events to every sink.
 //! Sinks decide what to do with an event; they must not wait.
 
-use crate::events::{Event, Fact, FailureFact, Subject};
+use crate::events::{CallFact, Event, Fact, FailureFact, Subject};
 use crate::model::{Clock, Secrets};
 use std::sync::Arc;
 
@@ -9,6 +9,16 @@ use std::sync::Arc;
 pub trait Sink: Send + Sync {
     /// Records one event; must return at once.
     fn record(&self, event: &Event);
+
+    /// Returns whether the sink stores what calls depend on.
+    fn stores_calls(&self) -> bool {
+        false
+    }
+
+    /// Records what the next attempt or the cached result of a node depends on; must return at once.
+    fn call(&self, subject: &Subject, call: &CallFact) {
+        let _ = (subject, call);
+    }
 }
 
 /// The only way to emit events.
@@ -50,6 +60,17 @@ impl Recorder {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.sinks.is_empty()
+    }
+
+    /// Returns whether any sink stores what calls depend on, so that it must be computed.
+    #[must_use]
+    pub fn stores_calls(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.stores_calls())
+    }
+
+    /// Records what a call depends on.
+    pub fn call(&self, subject: &Subject, call: &CallFact) {
+        self.sinks.iter().filter(|sink| sink.stores_calls()).for_each(|sink| sink.call(subject, call));
     }
 
     /// Records a fact about the run.

@@ -55,6 +55,12 @@ impl Digest {
         Ok(Self(bytes))
     }
 
+    /// Returns its first eight bytes as a number: enough to name a difference, not to prove an equality.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+
     /// Returns the 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -5,7 +5,9 @@ use crate::model::{Digest, Digester, Faults, Name, RunId, Sources, TaskIdx};
 use crate::plan::callee_digests::{Keys, callee_digest, callee_keys};
 use crate::plan::counting::all_excesses;
 use crate::plan::known::{Inputs, Known};
+use crate::plan::lineage::Lineage;
 use crate::plan::recipe::Recipes;
+use crate::plan::secrecy::SecretArgs;
 use crate::plan::sources::Read;
 use crate::plan::{
     Binding, ComponentFunction, Difference, Input, OnError, Output, Pipeline, PipelineRecord, Plan,
@@ -48,6 +50,8 @@ pub struct Bound {
     digest: Digest,
     fingerprints: Vec<Digest>,
     callees: Vec<Digest>,
+    /// Per task, which arguments may be secret.
+    secret_args: Vec<SecretArgs>,
     /// The names of the inputs, by position in the plan.
     names: Vec<String>,
     record: Bytes,
@@ -88,6 +92,12 @@ impl Bound {
     #[must_use]
     pub fn callees(&self) -> &[Digest] {
         &self.callees
+    }
+
+    /// Returns whether an argument of a task is made of a secret input.
+    #[must_use]
+    pub fn is_secret_arg(&self, task: TaskIdx, position: usize) -> bool {
+        self.secret_args.get(task.index()).is_none_or(|args| args.contains(position))
     }
 
     /// Returns the stored form of the plan's [`PlanRecord`]: digests of its parts, which locate a later difference.
@@ -180,7 +190,8 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let record = PlanRecord::new(tasks, sources::digests(&read, &names));
     let indexed = plan.tasks().iter().map(|task| plan.indexed(task)).collect();
     let record = record.with_pipelines(parts.pipelines(&inputs)).with_repeats(repeats(plan));
-    let record = record.with_indexed(indexed).with_finally(plan.first_finally()).encode().into();
+    let record = record.with_indexed(indexed).with_finally(plan.first_finally());
+    let record = record.with_lineage(Lineage::of(plan)).encode().into();
     Ok(Bound {
         plan: Arc::clone(plan),
         inputs,
@@ -188,6 +199,7 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
         digest,
         fingerprints,
         callees,
+        secret_args: plan.tasks().iter().map(|task| SecretArgs::of(plan, task)).collect(),
         names,
         record,
     })

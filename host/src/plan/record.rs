@@ -3,6 +3,7 @@
 //! The state backend and the user decide whether a difference is accepted.
 
 use crate::model::{Digest, IndexPath, TaskIdx, TaskName};
+use crate::plan::lineage::Lineage;
 use crate::plan::nesting::ElementsRecord;
 use crate::plan::recipe::Recipe;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use std::fmt;
 
 /// The version of the stored form. Version 1 had no `read`, version 2 neither `pipelines` nor `repeats`, version 3 no
 /// `indexed` and no pipelines that run over lists, version 4 no values that are converted, version 5 did not tell whether
-/// elements flow, version 6 had no tasks of `[finally]`.
-const VERSION: u32 = 7;
+/// elements flow, version 6 had no tasks of `[finally]`, version 7 no lineage.
+const VERSION: u32 = 8;
 
 /// Digests of the parts of a plan, by task and key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct PlanRecord {
     /// Position of the first task of `[finally]`; none if there is none.
     #[serde(default)]
     finally: Option<u32>,
+    /// What the tasks call and read.
+    #[serde(default)]
+    lineage: Lineage,
 }
 
 /// A pipeline, whose including task is no task of the plan.
@@ -58,7 +62,7 @@ impl PipelineRecord {
         outputs: Vec<(String, Recipe)>,
         elements: Option<ElementsRecord>,
     ) -> Self {
-        let args = args.into_iter().map(|(param, digest)| (param, fold(&digest))).collect();
+        let args = args.into_iter().map(|(param, digest)| (param, digest.prefix())).collect();
         Self { name, args, outputs, elements }
     }
 
@@ -95,11 +99,13 @@ impl PlanRecord {
         read: BTreeMap<String, Digest>,
     ) -> Self {
         let tasks = tasks
-            .map(|(name, keys)| (name, keys.into_iter().map(|(key, digest)| (key, fold(&digest))).collect()))
+            .map(|(name, keys)| {
+                (name, keys.into_iter().map(|(key, digest)| (key, digest.prefix())).collect())
+            })
             .collect();
-        let read = read.into_iter().map(|(name, digest)| (name, fold(&digest))).collect();
-        let (pipelines, repeats, indexed, finally) = Default::default();
-        Self { v: VERSION, tasks, read, pipelines, repeats, indexed, finally }
+        let read = read.into_iter().map(|(name, digest)| (name, digest.prefix())).collect();
+        let (pipelines, repeats, indexed, finally, lineage) = Default::default();
+        Self { v: VERSION, tasks, read, pipelines, repeats, indexed, finally, lineage }
     }
 
     /// Adds the places of the indexes in names of nodes, per task.
@@ -112,6 +118,34 @@ impl PlanRecord {
     #[must_use]
     pub(crate) fn with_finally(self, first: Option<TaskIdx>) -> Self {
         Self { finally: first.map(TaskIdx::get), ..self }
+    }
+
+    /// Adds what the tasks call and read.
+    #[must_use]
+    pub(crate) fn with_lineage(self, lineage: Lineage) -> Self {
+        Self { lineage, ..self }
+    }
+
+    /// Returns what the tasks call and read; empty if an earlier version stored the plan.
+    #[must_use]
+    pub const fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// Returns the name of a task.
+    #[must_use]
+    pub fn task_name(&self, task: TaskIdx) -> Option<&str> {
+        self.tasks.get(task.index()).map(|(name, _)| name.as_str())
+    }
+
+    /// Returns the keys of a task whose digests differ between two plans, or that only one of them has.
+    #[must_use]
+    pub fn changed_keys(&self, before: &Self, name: &str) -> Option<Vec<&str>> {
+        let keys = |record: &'_ Self| record.tasks.iter().position(|(task, _)| task == name);
+        let (_, now) = self.tasks.get(keys(self)?)?;
+        let (_, stored) = before.tasks.get(keys(before)?)?;
+        let altered = now.iter().filter(|(key, digest)| stored.get(*key) != Some(digest));
+        Some(altered.map(|(key, _)| key.as_str()).collect())
     }
 
     /// Returns whether a task is one of `[finally]`.
@@ -302,11 +336,6 @@ fn changed_keys<'a>(
     let changed =
         |key: &String| Difference::Changed { task: task.to_owned(), key: key.clone(), inputs: Vec::new() };
     altered.chain(gone).map(move |(key, _)| changed(key))
-}
-
-/// Returns eight bytes of a digest: enough to name a difference; the digest of the run proves it.
-fn fold(digest: &Digest) -> u64 {
-    digest.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 impl fmt::Display for Difference {

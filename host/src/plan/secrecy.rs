@@ -2,8 +2,8 @@
 //! The application masks the values of secret inputs, and `bound` keys their digests.
 
 use crate::model::{Fault, Name, Path, Span};
-use crate::plan::Binding;
 use crate::plan::scope::Scope;
+use crate::plan::{Binding, Plan, Task};
 use crate::value::{Field, Type};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -17,6 +17,35 @@ pub(crate) fn hide_fault(fault: &mut Fault, name: &Name) {
         location.label.clear();
     }
     fault.helps.clear();
+}
+
+/// The arguments of a task that are made of secret inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SecretArgs(u64);
+
+impl SecretArgs {
+    /// Finds them. If a list that the task runs over is secret, all its arguments count as secret.
+    pub(crate) fn of(plan: &Plan, task: &Task) -> Self {
+        let is_secret = |binding: &Binding| {
+            let mut is_secret = false;
+            binding.each_input(&mut |input| {
+                is_secret = is_secret || plan.inputs().get(input).is_some_and(|input| input.is_secret);
+            });
+            is_secret
+        };
+        let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
+        let mut lists = around.flat_map(|pipeline| &pipeline.for_each).chain(&task.for_each);
+        if lists.any(|list| is_secret(&list.list)) {
+            return Self(u64::MAX);
+        }
+        let args = task.args.iter().take(64).enumerate();
+        Self(args.filter(|(_, arg)| is_secret(arg)).fold(0, |bits, (position, _)| bits | 1 << position))
+    }
+
+    /// Returns whether an argument is one. Those beyond the 64th count as secret.
+    pub(crate) fn contains(self, position: usize) -> bool {
+        position >= 64 || self.0 >> position & 1 == 1
+    }
 }
 
 /// A secret param, and the place of a value that is passed into it.

@@ -2,7 +2,7 @@
 //! Events, notes and logs are appended through `journal.rs`; the app decides how to show them.
 
 use crate::model::{RunId, RunStatus, SkipReason, TaskIdx, Timestamp};
-use crate::state::{Error, HostId, LogPart, NodeId, Note};
+use crate::state::{EpochNote, Error, HostId, LogPart, NodeId, Note, NotesPage};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
@@ -50,6 +50,17 @@ pub trait Archive: Send + Sync {
 
     /// Returns the output of a node's guest, oldest first; empty if there is none.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
+
+    /// Returns the kept notes of a node, oldest first: see [`crate::state::Journal::append`].
+    async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error>;
+
+    /// Returns some nodes with their kept notes, in no order, from `after`: none for the first page.
+    ///
+    /// Following [`NotesPage::next`] returns each node whose notes do not change meanwhile, some of them more than once.
+    async fn notes(&self, run: &RunId, after: Option<&str>) -> Result<NotesPage, Error>;
+
+    /// Returns how the epochs of the run began, in order, as far as that is stored.
+    async fn epochs(&self, run: &RunId) -> Result<Vec<EpochNote>, Error>;
 
     /// Returns the current claims, at most `max`. Claims with an expired lease are left out.
     async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error>;

@@ -3,7 +3,7 @@
 //! `ledger.rs`.
 
 use crate::model::{RunId, RunStatus};
-use crate::state::{Error, HostId, Note, Piece};
+use crate::state::{EpochNote, Error, HostId, Note, Piece};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -30,7 +30,8 @@ pub trait Journal: Send + Sync {
 
     /// Appends a batch atomically. It is ignored if its number is not above the last one of this host.
     ///
-    /// About the last [`MAX_EVENTS`] events are kept, and the latest note of each node. A node's log is kept by
+    /// About the last [`MAX_EVENTS`] events are kept. Of each node, the latest note is kept, with the last
+    /// [`crate::state::MAX_FAILED_ATTEMPTS`] failed attempts of its epoch and the last note of the epoch before. A node's log is kept by
     /// [`Piece::append_to`], with [`MAX_LOG`] as the bound. Once all logs of the run hold [`MAX_LOGS`], pieces are dropped,
     /// and their log is ended by [`Piece::end`].
     ///
@@ -73,7 +74,9 @@ pub struct Batch {
     pub name: Option<String>,
     /// New events in order: lines of `--events` without newlines.
     pub events: Vec<Bytes>,
-    /// The latest note of each node.
+    /// How the epoch began, if that is to be stored. The first one stored is kept.
+    pub epoch: Option<EpochNote>,
+    /// New notes of nodes, in order. Their host is the batch's.
     pub notes: Vec<(String, Note)>,
     /// Guest output, at most one piece per node.
     pub logs: Vec<(String, Piece)>,

@@ -60,7 +60,9 @@ pub use log::{LogLine, LogPart, Piece};
 pub use memory::MemoryBackend;
 pub(crate) use memory::MemoryReservations;
 pub(crate) use node_map::NodeMap;
-pub use note::{Note, Phase, Usage};
+pub use note::MAX_FAILED_ATTEMPTS;
+pub(crate) use note::keep;
+pub use note::{EpochNote, EpochStart, Note, NotedCall, NotesPage, Phase, Usage};
 pub use notice::Notice;
 pub(crate) use registry::Registry;
 #[cfg(feature = "redis")]

@@ -19,7 +19,15 @@ const TRIALS: u32 = 5;
 /// A batch with one event.
 fn batch(number: u64) -> Batch {
     let events = vec![b"{\"event\":\"task.ready\"}"[..].into()];
-    Batch { host: HostId("host-1".into()), number, name: None, events, notes: vec![], logs: vec![] }
+    Batch {
+        host: HostId("host-1".into()),
+        number,
+        name: None,
+        events,
+        epoch: None,
+        notes: vec![],
+        logs: vec![],
+    }
 }
 
 fn note(phase: Phase) -> Note {

@@ -14,6 +14,7 @@ mod iterations;
 mod journal;
 mod leases;
 mod left_out;
+mod notes;
 mod order;
 mod policies;
 mod reruns;
@@ -36,6 +37,7 @@ pub use iterations::*;
 pub use journal::*;
 pub use leases::*;
 pub use left_out::*;
+pub use notes::*;
 pub use order::*;
 pub use policies::*;
 pub use reruns::*;
@@ -220,6 +222,9 @@ macro_rules! state_conformance {
             run_with_live_hosts_is_removed_only_by_force
             missing_run_is_an_error_for_every_query
             latest_note_of_a_node_is_kept
+            kept_notes_follow_the_rule
+            notes_of_all_nodes_are_read_in_pages
+            note_of_an_epoch_is_stored_once
             logs_are_stored_by_node
             repeated_batch_is_appended_once
             full_log_keeps_its_newest_part

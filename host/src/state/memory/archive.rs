@@ -7,8 +7,8 @@ use crate::state::memory::ledger::Run;
 use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Phase;
 use crate::state::{
-    Archive, Batch, ClaimView, Counts, End, Entry, Error, ErrorKind, Follow, Journal, LogPart, MemoryBackend,
-    NodeView, Removal, RunSummary,
+    Archive, Batch, ClaimView, Counts, End, Entry, EpochNote, Error, ErrorKind, Follow, Journal, LogPart,
+    MemoryBackend, NodeView, Note, NotesPage, Removal, RunSummary,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Archive for MemoryBackend {
         let (life, journal) = (run.life(), run.journal());
         let view = |name: &String| NodeView {
             end: life.entry(name).as_ref().map_or(End::Open, end_of),
-            note: journal.notes.get(name).cloned(),
+            note: journal.notes.get(name).and_then(|notes| notes.last().cloned()),
         };
         Ok(names.iter().map(view).collect())
     }
@@ -88,6 +88,18 @@ impl Archive for MemoryBackend {
         let run = self.find(run)?;
         let journal = run.journal();
         Ok(journal.logs.get(name).map(|log| LogPart::read(log)).unwrap_or_default())
+    }
+
+    async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {
+        Ok(self.find(run)?.journal().notes.get(name).cloned().unwrap_or_default())
+    }
+
+    async fn notes(&self, run: &RunId, after: Option<&str>) -> Result<NotesPage, Error> {
+        Ok(self.find(run)?.journal().page(after))
+    }
+
+    async fn epochs(&self, run: &RunId) -> Result<Vec<EpochNote>, Error> {
+        Ok(self.find(run)?.journal().epochs.values().cloned().collect())
     }
 
     async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {

@@ -2,10 +2,14 @@
 //! Access by run id is left to `archive.rs`.
 
 use crate::model::Timestamp;
-use crate::state::{Batch, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, Piece};
+use crate::state::{Batch, EpochNote, HostId, MAX_EVENTS, MAX_LOG, MAX_LOGS, Note, NotesPage, Piece, keep};
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use tokio::sync::watch;
+
+/// Number of nodes in a page of notes.
+const PAGE: usize = 1000;
 
 /// The journal of a run.
 #[derive(Debug)]
@@ -14,8 +18,10 @@ pub(crate) struct RunJournal {
     pub(crate) created: Timestamp,
     /// The manifest's name.
     pub(crate) name: Option<String>,
-    /// The latest note of each node.
-    pub(crate) notes: HashMap<String, Note>,
+    /// The kept notes of each node, oldest first.
+    pub(crate) notes: BTreeMap<String, Vec<Note>>,
+    /// How the epochs began.
+    pub(crate) epochs: BTreeMap<u64, EpochNote>,
     /// The log of each node, in its stored form.
     pub(crate) logs: HashMap<String, Vec<u8>>,
     events: VecDeque<Bytes>,
@@ -31,7 +37,8 @@ impl RunJournal {
         Self {
             created,
             name: None,
-            notes: HashMap::new(),
+            notes: BTreeMap::new(),
+            epochs: BTreeMap::new(),
             logs: HashMap::new(),
             events: VecDeque::new(),
             appended: watch::Sender::new(0),
@@ -46,6 +53,16 @@ impl RunJournal {
         let new = usize::try_from(appended.saturating_sub(seen)).unwrap_or(usize::MAX);
         let old = self.events.len().saturating_sub(new);
         (self.events.iter().skip(old).cloned().collect(), appended)
+    }
+
+    /// Returns the nodes after a name with their notes, and the last name of the page if there are more.
+    pub(crate) fn page(&self, after: Option<&str>) -> NotesPage {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.notes.range::<str, _>((from, Bound::Unbounded));
+        let nodes: Vec<_> =
+            rest.by_ref().take(PAGE).map(|(name, notes)| (name.clone(), notes.clone())).collect();
+        let next = rest.next().and(nodes.last()).map(|(name, _)| name.clone());
+        NotesPage { nodes, next }
     }
 
     /// Appends a batch, unless it was appended before.
@@ -66,7 +83,13 @@ impl RunJournal {
             *appended += count;
             count > 0
         });
-        self.notes.extend(batch.notes.iter().cloned());
+        for (name, note) in &batch.notes {
+            let host = batch.host.clone();
+            keep(self.notes.entry(name.clone()).or_default(), Note { host, ..note.clone() });
+        }
+        if let Some(epoch) = &batch.epoch {
+            self.epochs.entry(epoch.epoch).or_insert_with(|| epoch.clone());
+        }
         for (name, piece) in &batch.logs {
             let log = self.logs.entry(name.clone()).or_default();
             let before = log.len();
@@ -90,7 +113,15 @@ mod tests {
         for number in 1..=3 {
             let events = (0..MAX_EVENTS / 2).map(|_| Bytes::from(number.to_string())).collect();
             let host = HostId("h".into());
-            journal.append(&Batch { host, number, name: None, events, notes: vec![], logs: vec![] });
+            journal.append(&Batch {
+                host,
+                number,
+                name: None,
+                events,
+                epoch: None,
+                notes: vec![],
+                logs: vec![],
+            });
         }
         assert_eq!(journal.events.len(), MAX_EVENTS);
         assert_eq!(journal.events[0], "2");

@@ -11,11 +11,11 @@ use crate::state::redis::run::{
 };
 use crate::state::redis::server::describe;
 use crate::state::redis::server::preflight::preflight;
-use crate::state::redis::stored::{FollowRun, RedisBuckets, archive, control, journal};
+use crate::state::redis::stored::{self, FollowRun, RedisBuckets, archive, control, journal};
 use crate::state::{
-    Archive, Backend, Batch, Buckets, ClaimView, Error, ErrorKind, Follow, Health, Journal, LogPart,
-    NodeView, Notice, OpenRequest, Opened, RedisUri, Removal, Reservations, RunSummary, StateUri,
-    not_built_in,
+    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, ErrorKind, Follow, Health, Journal,
+    LogPart, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, RedisUri, Removal, Reservations,
+    RunSummary, StateUri, not_built_in,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -59,7 +59,11 @@ impl RedisBackend {
     }
 
     fn keys(&self, run: &RunId) -> RunKeys {
-        RunKeys::new(run, Placement::for_topology(self.link.topology()))
+        RunKeys::new(run, self.placement())
+    }
+
+    fn placement(&self) -> Placement {
+        Placement::for_topology(self.link.topology())
     }
 
     /// Reads from a run, and fails if the run does not exist.
@@ -148,27 +152,27 @@ impl Backend for RedisBackend {
 #[async_trait]
 impl Archive for RedisBackend {
     async fn runs(&self, max: usize) -> Result<Vec<RunSummary>, Error> {
-        archive::runs(&self.link, Placement::Single, max).await
+        archive::runs(&self.link, self.placement(), max).await
     }
 
     async fn runs_with_prefix(&self, prefix: &str, max: usize) -> Result<Vec<RunId>, Error> {
-        archive::runs_with_prefix(&self.link, Placement::Single, prefix, max).await
+        archive::runs_with_prefix(&self.link, self.placement(), prefix, max).await
     }
 
     async fn run(&self, run: &RunId) -> Result<RunSummary, Error> {
-        archive::run(&self.link, run, &RunKeys::new(run, Placement::Single)).await
+        archive::run(&self.link, run, &self.keys(run)).await
     }
 
     async fn nodes(&self, run: &RunId, names: &[String]) -> Result<Vec<NodeView>, Error> {
-        archive::nodes(&self.link, run, &RunKeys::new(run, Placement::Single), names).await
+        archive::nodes(&self.link, run, &self.keys(run), names).await
     }
 
     async fn ended_well(&self, run: &RunId, tasks: &[TaskIdx]) -> Result<Vec<bool>, Error> {
-        archive::ended_well(&self.link, run, &RunKeys::new(run, Placement::Single), tasks).await
+        archive::ended_well(&self.link, run, &self.keys(run), tasks).await
     }
 
     async fn failed_elements(&self, run: &RunId, max: usize) -> Result<Vec<String>, Error> {
-        archive::failed_elements(&self.link, run, &RunKeys::new(run, Placement::Single), max).await
+        archive::failed_elements(&self.link, run, &self.keys(run), max).await
     }
 
     async fn rerun(&self, run: &RunId) -> Result<Vec<String>, Error> {
@@ -180,7 +184,19 @@ impl Archive for RedisBackend {
     }
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
-        archive::log(&self.link, run, &RunKeys::new(run, Placement::Single), name).await
+        archive::log(&self.link, run, &self.keys(run), name).await
+    }
+
+    async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {
+        stored::history(&self.link, run, &self.keys(run), name).await
+    }
+
+    async fn notes(&self, run: &RunId, after: Option<&str>) -> Result<NotesPage, Error> {
+        stored::notes(&self.link, run, &self.keys(run), after).await
+    }
+
+    async fn epochs(&self, run: &RunId) -> Result<Vec<EpochNote>, Error> {
+        stored::epochs(&self.link, run, &self.keys(run)).await
     }
 
     async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {
@@ -192,7 +208,7 @@ impl Archive for RedisBackend {
     }
 
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error> {
-        archive::remove(&self.link, run, &RunKeys::new(run, Placement::Single), removal).await
+        archive::remove(&self.link, run, &self.keys(run), removal).await
     }
 }
 
@@ -203,7 +219,7 @@ impl Journal for RedisBackend {
     }
 
     async fn append(&self, run: &RunId, batch: &Batch) -> Result<(), Error> {
-        journal::append(&self.link, run, &RunKeys::new(run, Placement::Single), batch).await
+        journal::append(&self.link, run, &self.keys(run), batch).await
     }
 
     fn follow(&self, run: &RunId) -> Box<dyn Follow> {

@@ -1,7 +1,8 @@
 -- Appends a batch to a run's journal, atomically.
 -- KEYS  1 meta  2 events  3 notes  4 logs
 -- ARGV  host, number, name or '', maximum number of events, maximum size of a log, maximum size of all logs,
---       count of events, events…, count of notes, (node, note)…, count of pieces, (node, piece)…
+--       maximum number of failed attempts, first bytes of a page, epoch or '', note of the epoch,
+--       count of events, events…, count of pages, (field, entries)…, count of pieces, (node, piece)…
 -- Returns 1 if it was appended, 0 if it was appended before, -1 if the run does not exist.
 local call = redis.call
 local NIL, BIN = 192, 198
@@ -33,6 +34,57 @@ local function cut(log, max)
   return string.char(NIL) .. string.sub(log, position)
 end
 
+-- An entry of a page: its position, kind, epoch, host and length, then the note.
+local HEAD, HEAD_FORM = 12, '>BBI4I4I2'
+local FAILED_ATTEMPT = 1
+
+-- Returns the entries to keep of one node, as `keep` of `note/history.rs` does: the last entry, the failed attempts of its
+-- epoch, and the last entry of the epoch before.
+local function kept(entries, max_attempts)
+  local last, before = entries[1], nil
+  for i = 2, #entries do
+    local entry = entries[i]
+    if entry.epoch > last.epoch then before = last end
+    if entry.epoch >= last.epoch then last = entry end
+  end
+  local found = {}
+  if before then found[1] = before end
+  local attempts = {}
+  for i = 1, #entries do
+    local entry = entries[i]
+    if entry ~= last and entry.epoch == last.epoch and entry.kind == FAILED_ATTEMPT then attempts[#attempts + 1] = entry end
+  end
+  for i = math.max(1, #attempts - max_attempts + 2), #attempts do found[#found + 1] = attempts[i] end
+  found[#found + 1] = last
+  return found
+end
+
+-- Returns a page with new entries merged into it.
+local function merge(page, added, prefix, max_attempts)
+  -- Pages of other versions are replaced.
+  if string.sub(page, 1, #prefix) == prefix then added = string.sub(page, #prefix + 1) .. added end
+  local nodes, order, position = {}, {}, 1
+  while position + HEAD - 1 <= #added do
+    local node, kind, epoch, _, length = struct.unpack(HEAD_FORM, added, position)
+    local stop = position + HEAD + length
+    local entries = nodes[node]
+    if not entries then
+      entries = {}
+      nodes[node] = entries
+      order[#order + 1] = node
+    end
+    entries[#entries + 1] = {kind = kind, epoch = epoch, text = string.sub(added, position, stop - 1)}
+    position = stop
+  end
+  local parts = {prefix}
+  for i = 1, #order do
+    local entries = nodes[order[i]]
+    if #entries > 1 then entries = kept(entries, max_attempts) end
+    for k = 1, #entries do parts[#parts + 1] = entries[k].text end
+  end
+  return table.concat(parts)
+end
+
 if call('EXISTS', KEYS[1]) == 0 then return -1 end
 -- A host numbers its batches: a repeated batch was appended before, and only its reply was lost.
 local mark = '#' .. ARGV[1]
@@ -41,15 +93,22 @@ if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
 
 -- The first write. A server that refuses writes refuses this one, so nothing is written partially.
 call('HSET', KEYS[3], mark, ARGV[2])
+if not last then call('HSET', KEYS[3], '#hosts', (call('HGET', KEYS[3], '#hosts') or '') .. ARGV[1] .. '\n') end
+if ARGV[9] ~= '' and not call('HGET', KEYS[3], '#epoch ' .. ARGV[9]) then
+  call('HSET', KEYS[3], '#epoch ' .. ARGV[9], ARGV[10])
+end
 if ARGV[3] ~= '' then call('HSET', KEYS[1], 'name', ARGV[3]) end
 
-local position = 7
+local position = 11
 for i = position + 1, position + tonumber(ARGV[position]) do
   call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'json', ARGV[i])
 end
 
 position = position + tonumber(ARGV[position]) + 1
-for i = position + 1, position + 2 * tonumber(ARGV[position]), 2 do call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = position + 1, position + 2 * tonumber(ARGV[position]), 2 do
+  local page = call('HGET', KEYS[3], ARGV[i]) or ''
+  call('HSET', KEYS[3], ARGV[i], merge(page, ARGV[i + 1], ARGV[8], tonumber(ARGV[7])))
+end
 
 -- Logs: beyond the run's limit, pieces are dropped and the log is marked with a gap once.
 position = position + 2 * tonumber(ARGV[position]) + 1

@@ -9,6 +9,7 @@
 //! | `runs_with_prefix` | `ZSCAN cascade:runs MATCH prefix*`, a page at a time, then `EXISTS …:meta` per id |
 //! | `run` | `HMGET …:meta`, and the live hosts |
 //! | `nodes` | per name `HSTRLEN …:results`; `HMGET` of `…:skipped`, `…:failed`, `…:notes`: sends no result |
+//! | `history`, `notes`, `epochs` | in `notes.rs` |
 //! | `ended_well` | `GETRANGE …:tasks` per task: the phase in its record |
 //! | `failed_elements` | `HSCAN …:failed` and `…:skipped`, bounded |
 //! | `rerun` | `HMGET …:meta` |
@@ -23,11 +24,11 @@ use crate::state::redis::keys::{Placement, RUNS, RunKeys};
 use crate::state::redis::link::{Answer, Command, Line, Link, Request, Script, digest};
 use crate::state::redis::run::{CLOCK_NAMES, DONE, RECORD_BYTES, clock_fields, clock_limit, open_reruns};
 use crate::state::redis::stored::journal::no_run;
-use crate::state::{
-    CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Note, Removal, RunSummary,
-};
+use crate::state::redis::stored::note_pages::{self, Hosts, Notes};
+use crate::state::redis::stored::notes::HOSTS;
+use crate::state::{CLOSING, Counts, End, Error, ErrorKind, HostId, LogPart, NodeView, Removal, RunSummary};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 static SUMMARY: Script =
@@ -190,22 +191,35 @@ async fn page_of_nodes(
     let sizes = names.iter().map(|name| Command::new("HSTRLEN").arg(&results).arg(name));
     // An empty field comes first, because HMGET needs at least one.
     let hash = |name| Command::new("HMGET").arg(keys.key(name)).arg("").args(names);
-    let hashes = ["skipped", "failed", "notes"].map(hash);
-    let request = Request::read([exists].into_iter().chain(sizes).chain(hashes));
+    let hashes = ["skipped", "failed"].map(hash);
+    let places: Vec<(String, u8)> = names.iter().map(|name| note_pages::place(name)).collect();
+    let pages = places.iter().map(|(field, _)| field.as_str()).collect::<BTreeSet<_>>();
+    let notes = Command::new("HMGET").arg(keys.key("notes")).arg(HOSTS).args(&pages);
+    let request = Request::read([exists].into_iter().chain(sizes).chain(hashes).chain([notes]));
     let mut answers = link.ask(&format!("reading the tasks of run `{run}`"), request).await?.into_iter();
     if answers.next().as_ref().and_then(Answer::number) != Some(1) {
         return Err(no_run(run));
     }
     let sizes: Vec<i64> = answers.by_ref().take(names.len()).filter_map(|answer| answer.number()).collect();
-    let mut columns = answers.map(|answer| answer.list().into_iter().skip(1).map(Answer::bytes));
-    let (Some(skipped), Some(failed), Some(notes)) = (columns.next(), columns.next(), columns.next()) else {
+    let mut columns = answers.map(|answer| answer.list().into_iter());
+    let (Some(skipped), Some(failed), Some(mut notes)) = (columns.next(), columns.next(), columns.next())
+    else {
         return Ok(Vec::new());
     };
-    let views = sizes.into_iter().zip(skipped).zip(failed).zip(notes);
+    let hosts = Hosts::read(&notes.next().and_then(text).unwrap_or_default());
+    // Each page is decoded once, whatever number of its nodes is asked for.
+    let decoded = notes.map(|page| page.bytes().map(|page| note_pages::decode(&page, &hosts)));
+    let pages: HashMap<&str, Option<Notes>> = pages.into_iter().zip(decoded).collect();
+    let latest = |(field, position): &(String, u8)| {
+        let notes = pages.get(field.as_str())?.as_ref()?;
+        notes.iter().rev().find(|(of, _)| of == position).map(|(_, note)| note.clone())
+    };
+    let [skipped, failed] = [skipped, failed].map(|column| column.skip(1).map(Answer::bytes));
+    let views = sizes.into_iter().zip(skipped).zip(failed).zip(&places);
     Ok(views
-        .map(|(((size, skipped), failed), note)| NodeView {
+        .map(|(((size, skipped), failed), place)| NodeView {
             end: end(size, skipped, failed),
-            note: note.and_then(|note| Note::decode(&note)),
+            note: latest(place),
         })
         .collect())
 }
@@ -384,6 +398,7 @@ pub(crate) async fn remove(link: &Link, run: &RunId, keys: &RunKeys, removal: Re
     if removed == Some(1) || was_listed == Some(1) { Ok(()) } else { Err(no_run(run)) }
 }
 
-fn text(answer: Answer) -> Option<String> {
+/// Returns the text of a reply.
+pub(super) fn text(answer: Answer) -> Option<String> {
     String::from_utf8(answer.bytes()?.into()).ok()
 }

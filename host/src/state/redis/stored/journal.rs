@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `cascade:run:<id>:meta` | hash | field `name`: the manifest's name |
 //! | `cascade:run:<id>:events` | stream | one entry per event, its line in field `json`; `MAXLEN ~` [`MAX_EVENTS`] |
-//! | `cascade:run:<id>:notes` | hash | node → [`crate::state::Note`], MessagePack; `#<host>` → the number of its last batch |
+//! | `cascade:run:<id>:notes` | hash | page → its notes, see `note_pages.rs`; `#<host>` → the number of its last batch; `#hosts` → ids of hosts, one a line; `#epoch <n>` → [`crate::state::EpochNote`] |
 //! | `cascade:run:<id>:logs` | hash | node → its log, as [`crate::state::Piece`]s; `#bytes` → their total size |
 //!
 //! A node's log keeps its newest [`MAX_LOG`] bytes: whole pieces are dropped at the front and replaced by one nil
@@ -20,7 +20,8 @@
 use crate::model::RunId;
 use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request, Script, digest};
-use crate::state::{Batch, Error, ErrorKind, MAX_EVENTS, MAX_LOG, MAX_LOGS};
+use crate::state::redis::stored::note_pages;
+use crate::state::{Batch, EpochNote, Error, ErrorKind, MAX_EVENTS, MAX_FAILED_ATTEMPTS, MAX_LOG, MAX_LOGS};
 
 static APPEND: Script =
     Script::new(include_str!("../scripts/append.lua"), || digest(include_str!("../scripts/append.lua")));
@@ -28,18 +29,22 @@ static APPEND: Script =
 /// Appends a batch.
 pub(crate) async fn append(link: &Link, run: &RunId, keys: &RunKeys, batch: &Batch) -> Result<(), Error> {
     let keys = ["meta", "events", "notes", "logs"].map(|name| keys.key(name));
-    let Batch { host, number, name, events, notes, logs } = batch;
+    let Batch { host, number, name, events, epoch, notes, logs } = batch;
+    let pages = note_pages::entries(host, notes);
     let count = |count: usize| count.to_string();
     let command = Command::script(&APPEND, &keys)
         .arg(host.0.as_bytes())
         .arg(number.to_string())
         .arg(name.as_deref().unwrap_or_default())
-        .args([MAX_EVENTS, MAX_LOG, MAX_LOGS].map(count))
+        .args([MAX_EVENTS, MAX_LOG, MAX_LOGS, MAX_FAILED_ATTEMPTS].map(count))
+        .arg(note_pages::prefix())
+        .arg(epoch.as_ref().map(|note| note.epoch.to_string()).unwrap_or_default())
+        .arg(epoch.as_ref().map(EpochNote::encode).unwrap_or_default())
         .arg(count(events.len()))
         .args(events);
-    let command = notes
-        .iter()
-        .fold(command.arg(count(notes.len())), |command, (name, note)| command.arg(name).arg(note.encode()));
+    let command = command.arg(count(pages.len()));
+    let command =
+        pages.into_iter().fold(command, |command, (field, entries)| command.arg(field).arg(entries));
     let command = logs.iter().fold(command.arg(count(logs.len())), |command, (name, piece)| {
         command.arg(name).arg(piece.as_bytes())
     });
@@ -97,6 +102,7 @@ mod tests {
             number,
             name: Some("words".into()),
             events: vec![b"{}"[..].into()],
+            epoch: None,
             notes: vec![("t0".into(), Note::new(HostId("h1".into()), Phase::Running))],
             logs: vec![("t0".into(), Piece::new(&[line(text)]))],
         }

@@ -3,9 +3,12 @@
 
 pub(crate) mod archive;
 pub(crate) mod journal;
+mod note_pages;
+mod notes;
 mod follow;
 pub(crate) mod control;
 mod buckets;
 
 pub(crate) use buckets::RedisBuckets;
 pub(crate) use follow::FollowRun;
+pub(crate) use notes::{epochs, history, notes};

@@ -14,8 +14,8 @@ use super::server::Server;
 use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::conformance::Harness;
 use crate::state::{
-    Archive, Backend, Batch, Buckets, ClaimView, Error, Follow, Health, Journal, LogPart, NodeView, Notice,
-    OpenRequest, Opened, Removal, Reservations, RunSummary, StateUri,
+    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, Follow, Health, Journal, LogPart,
+    NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, Reservations, RunSummary, StateUri,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -100,6 +100,18 @@ impl Archive for Owned {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         self.backend.log(run, name).await
+    }
+
+    async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {
+        self.backend.history(run, name).await
+    }
+
+    async fn notes(&self, run: &RunId, after: Option<&str>) -> Result<NotesPage, Error> {
+        self.backend.notes(run, after).await
+    }
+
+    async fn epochs(&self, run: &RunId) -> Result<Vec<EpochNote>, Error> {
+        self.backend.epochs(run).await
     }
 
     async fn claims(&self, run: &RunId, max: usize) -> Result<Vec<ClaimView>, Error> {
