@@ -14,10 +14,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cascade_host::port::notes::{EpochNote, Note, NotesPage};
 use cascade_host::port::{
-    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error as StateError, Follow, Health, Journal,
-    LogPart, MemoryBackend, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, RunId,
-    RunSummary, TaskIdx, reservations::Reservations,
+    Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
+    MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
+    reservations::Reservations,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
 use std::sync::Arc;

@@ -11,12 +11,12 @@ pub use crate::cache::{Cache, Found, Insert, MakeRequest, MemoryCache, Stored};
 pub use crate::model::{Digest, IndexPath, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, CallDigest, Certainty, Claim, ClaimView,
-    Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, EpochNote, EpochStart, Error,
-    ErrorKind, FailureRecord, Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine,
-    LogPart, Loss, MemoryBackend, Milestone, Mode, NodeId, NodeView, Note, NotedCall, NotesPage, Notice,
-    Offer, OpenKind, OpenRequest, Opened, OutOfBounds, Outage, Outcome, Page, Phase, Piece, Progress,
-    Removal, Reply, ResourceScope, ResourceShape, RunShape, RunSummary, Settlement, Stage, Stop, Swap,
-    Swapped, TaskShape, Token, Usage, Value, Verdict, Version, Want, Writes,
+    Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, Error, ErrorKind, FailureRecord,
+    Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine, LogPart, Loss,
+    MemoryBackend, Milestone, Mode, NodeId, NodeView, Notice, Offer, OpenKind, OpenRequest, Opened,
+    OutOfBounds, Outage, Outcome, Page, Piece, Progress, Removal, Reply, ResourceScope, ResourceShape,
+    RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Value, Verdict, Version,
+    Want, Writes,
 };
 
 /// Resources that all runs of a backend share. A backend without them is complete; runs that need them are refused.
@@ -26,6 +26,11 @@ pub mod reservations {
         GiveBack, Holder, Need, Reservation, ReservationSession, ReservationView, Reservations, ReserveReply,
         Reserved, ResourceView, SessionRequest, Wait,
     };
+}
+
+/// What hosts note about the nodes of a run, and about its epochs.
+pub mod notes {
+    pub use crate::state::{EpochNote, EpochStart, Note, NotedCall, NotesPage, Phase, Usage};
 }
 
 /// The bounds that the contracts name.

@@ -259,8 +259,28 @@ pub(crate) async fn remove_run(backend: &dyn Backend, run: &RunId, removal: Remo
 }
 
 impl TaskDetails {
+    /// Returns whether the node has failed, or is left out for a failure of its own.
+    pub(crate) const fn has_failed(&self) -> bool {
+        matches!(self.state, TaskState::Failed(_)) || self.left_out.is_some()
+    }
+
+    /// Returns the failure record; none if the node has not failed, or the record cannot be read.
+    pub(crate) const fn failure(&self) -> Option<&FailureRecord> {
+        match &self.state {
+            TaskState::Failed(record) => record.as_ref(),
+            TaskState::Done(_)
+            | TaskState::Passed
+            | TaskState::Cached(_)
+            | TaskState::Skipped(_)
+            | TaskState::Running
+            | TaskState::Retrying
+            | TaskState::Stopped
+            | TaskState::Open => self.left_out.as_ref(),
+        }
+    }
+
     /// Adds the claim. A claimed node counts as running: notes may lag, the ledger never does.
-    fn with_claim(mut self, claim: Option<ClaimView>) -> Self {
+    pub(crate) fn with_claim(mut self, claim: Option<ClaimView>) -> Self {
         if claim.is_some() {
             self.state = match self.state {
                 TaskState::Running | TaskState::Retrying | TaskState::Stopped | TaskState::Open => {

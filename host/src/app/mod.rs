@@ -48,6 +48,8 @@ mod node_log;
 mod run_reference;
 mod stored;
 mod archive;
+mod figures;
+mod why;
 mod run_summary;
 mod notification;
 mod control;
@@ -70,6 +72,7 @@ pub(crate) use component_file::read_component;
 pub(crate) use control::{Cancelled, HostPresence, Watcher, cancel_run, has_failed, watch_run};
 pub(crate) use doctor::{Finding, Verdict, diagnose};
 pub(crate) use error::{Error, Refusal};
+pub(crate) use figures::{Figures, Histogram, Slow, Span, Step, TaskFigures, figures};
 pub(crate) use forecast::{Forecast, Parts, Planned, forecast};
 pub(crate) use grant_check::{Missing, NeededGrant, Needs, Toml, needed_grants};
 pub(crate) use health_monitor::{HealthChange, HealthMonitor};
@@ -79,7 +82,7 @@ pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
 pub(crate) use input_files::{InputFiles, InputFilesRequest};
 pub(crate) use lock::{LockedFile, Locking, lock, missing_pins};
-pub(crate) use node_log::{NodeLog, read_log};
+pub(crate) use node_log::{NodeLog, log_of_node, read_log};
 pub(crate) use notification::Delivery;
 pub(crate) use occupied::{Others, live_hosts, until_idle};
 pub(crate) use output_dir::{Change, OutputDir, is_writable, obstacle};
@@ -98,5 +101,8 @@ pub(crate) use stored::{Stored, StoredResult, stored_results};
 pub(crate) use test_run::{TestHost, TestResult, run_test};
 pub(crate) use watching::{
     BuiltFiles, FilesChanged, Pause, Snapshot, WatchList, WatchRequest, wait_for_change,
+};
+pub(crate) use why::{
+    Before, CallChange, ChangeKind, Reason, SourceChange, SourceOutcome, Unshared, Wait, WaitedFor, Why, why,
 };
 pub(crate) use wit_files::read_wit;

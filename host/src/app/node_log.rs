@@ -35,6 +35,15 @@ pub(crate) struct NodeLog {
     pub parts: Vec<LogPart>,
 }
 
+/// Reads the guest output of one node; empty if there is none.
+pub(crate) async fn log_of_node(
+    backend: &dyn Backend,
+    run: &RunId,
+    name: &str,
+) -> Result<Vec<LogPart>, Error> {
+    backend.log(run, name).await.map_err(|error| no_run(run, error))
+}
+
 /// Reads the guest output of a task or element; of a task with elements, that of all of them. Fails if there is no such
 /// node, or if it has not run.
 pub(crate) async fn read_log(backend: &dyn Backend, run: &RunId, name: &str) -> Result<TaskLog, Error> {

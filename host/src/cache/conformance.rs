@@ -2,7 +2,7 @@
 //! A [`Harness`] makes the caches; `cache_conformance!` turns the cases into tests.
 
 use crate::cache::{Cache, Found, Insert, MakeRequest, Stored};
-use crate::model::Digest;
+use crate::model::{Digest, RunId};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,11 @@ macro_rules! cache_conformance {
 }
 
 fn stored(value: &[u8]) -> Stored {
-    Stored { type_fingerprint: Digest::of_bytes(b"type"), value: value.to_vec().into() }
+    Stored {
+        type_fingerprint: Digest::of_bytes(b"type"),
+        value: value.to_vec().into(),
+        run: RunId::new("r1").ok(),
+    }
 }
 
 async fn put(cache: &dyn Cache, key: &str, value: &[u8], ttl: Option<Duration>) {

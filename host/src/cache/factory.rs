@@ -82,7 +82,7 @@ mod tests {
         let uri = CacheUri::parse("memory:").unwrap();
         let without_ttl = factory.cache(&uri, None).unwrap().unwrap();
         let with_ttl = factory.cache(&uri, Some(Duration::from_secs(1))).unwrap().unwrap();
-        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into(), run: None };
         let key = Digest::of_bytes(b"k");
         without_ttl.put(vec![Insert { key, stored: stored.clone(), ttl: None }]).await.unwrap();
         assert_eq!(with_ttl.get(&[key]).await.unwrap(), [Some(stored)]);

@@ -206,7 +206,11 @@ mod tests {
         let now = Instant::now();
         let insert = |name: &[u8], len: usize| Insert {
             key: Digest::of_bytes(name),
-            stored: Stored { type_fingerprint: Digest::of_bytes(b"t"), value: vec![0; len].into() },
+            stored: Stored {
+                type_fingerprint: Digest::of_bytes(b"t"),
+                value: vec![0; len].into(),
+                run: None,
+            },
             ttl: None,
         };
         for name in [b"a", b"a", b"b"] {

@@ -1,7 +1,7 @@
 //! The cache port: get, put, and single-flight computation across hosts.
 //! Deciding what to cache is left to the engine. The conformance suite checks every sentence of this contract.
 
-use crate::model::Digest;
+use crate::model::{Digest, RunId};
 use crate::state::{Error, Health, Notice};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +15,8 @@ pub struct Stored {
     pub type_fingerprint: Digest,
     /// The value, as MessagePack of that type.
     pub value: Bytes,
+    /// The run that computed it, if that is known.
+    pub run: Option<RunId>,
 }
 
 /// A result to be stored.

@@ -3,13 +3,17 @@
 
 use crate::app::{Params, RunReference};
 use crate::cli::authoring::{BindingsArguments, NewArguments, WrapArguments};
+use crate::cli::backend_arguments::{BackendArguments, CacheArguments, FormatArguments};
 use crate::cli::candidates;
 use crate::cli::graph_format::GraphFormat;
 use crate::cli::log::Progress;
-use crate::cli::print::Format;
 use crate::cli::scope::Scope;
 use crate::cli::shell_arguments::{CompletionsArguments, ManArguments};
 use crate::cli::source_arguments::{LockArguments, SourceArguments};
+use crate::cli::stored_arguments::{
+    CancelArguments, LogsArguments, OutputArguments, ReportArguments, ResourcesArguments, RmArguments,
+    RunsArguments, ShowArguments, TraceArguments, WatchArguments, WhyArguments,
+};
 use crate::model::RunId;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -84,6 +88,12 @@ pub(crate) enum Command {
     Show(ShowArguments),
     /// Print the output of a task's guest
     Logs(LogsArguments),
+    /// Explain why a task ran, was cached, was skipped or failed, and what has changed since the run before
+    Why(WhyArguments),
+    /// Write a page about a run: summary, graph, timeline, tasks, failures with logs
+    Report(ReportArguments),
+    /// Write a trace of a run, for Perfetto and Chrome
+    Trace(TraceArguments),
     /// Follow a run of any host to its end, and exit with its code
     Watch(WatchArguments),
     /// Cancel a run on all its hosts; it can be resumed
@@ -100,22 +110,6 @@ pub(crate) enum Command {
     Man(ManArguments),
     /// Print a page of the manual, or the flags of a command
     Help(HelpArguments),
-}
-
-/// The state backend.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct BackendArguments {
-    /// State backend, which stores results [default: `CASCADE_STATE`, then the manifest's, then memory:]
-    #[arg(long, value_name = "URI")]
-    pub(crate) state: Option<String>,
-}
-
-/// The cache.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CacheArguments {
-    /// Cache that shares pure results between runs, or `off` [default: `CASCADE_CACHE`, then the manifest's, then off]
-    #[arg(long, value_name = "URI|off")]
-    pub(crate) cache: Option<String>,
 }
 
 /// The values of the run's params.
@@ -247,14 +241,6 @@ impl RunArguments {
     }
 }
 
-/// The format of printed results.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct FormatArguments {
-    /// Format of the results; raw prints the bytes of one string or list<u8>
-    #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value_t)]
-    pub(crate) format: Format,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// The manifest
@@ -354,120 +340,6 @@ pub(crate) struct InspectArguments {
 pub(crate) struct BuildArguments {
     /// The manifest
     pub(crate) manifest: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OutputArguments {
-    /// The run: its id, the beginning of it, or `latest`
-    #[arg(value_parser = RunReference::new, add = candidates::runs())]
-    pub(crate) run: RunReference,
-
-    /// The task, or `task[i]` for an element of a for-each; without one, every stored result
-    #[arg(add = candidates::tasks_of_run())]
-    pub(crate) task: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    #[command(flatten)]
-    pub(crate) format: FormatArguments,
-}
-
-/// Default limit of `runs`.
-const DEFAULT_RUNS: usize = 100;
-
-#[derive(Debug, Args)]
-pub(crate) struct RunsArguments {
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Maximum number of runs to list
-    #[arg(short = 'n', long = "most", value_name = "N", default_value_t = DEFAULT_RUNS)]
-    pub(crate) max: usize,
-
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ResourcesArguments {
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowArguments {
-    /// The run: its id, the beginning of it, or `latest`
-    #[arg(value_parser = RunReference::new, add = candidates::runs())]
-    pub(crate) run: RunReference,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogsArguments {
-    /// The run: its id, the beginning of it, or `latest`
-    #[arg(value_parser = RunReference::new, add = candidates::runs())]
-    pub(crate) run: RunReference,
-
-    /// The task, or `task[i]` for an element of a for-each
-    #[arg(add = candidates::tasks_of_run())]
-    pub(crate) task: String,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Print JSON lines with time, attempt and stream
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WatchArguments {
-    /// The run: its id, the beginning of it, or `latest`
-    #[arg(value_parser = RunReference::new, add = candidates::runs())]
-    pub(crate) run: RunReference,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Print the events as JSON lines, as `run --events` does
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CancelArguments {
-    /// The run: its id, the beginning of it, or `latest`
-    #[arg(value_parser = RunReference::new, add = candidates::runs())]
-    pub(crate) run: RunReference,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RmArguments {
-    /// The runs: ids, the beginnings of them, or `latest`
-    #[arg(value_name = "RUN", value_parser = RunReference::new, required = true, add = candidates::runs())]
-    pub(crate) runs: Vec<RunReference>,
-
-    #[command(flatten)]
-    pub(crate) backend: BackendArguments,
-
-    /// Remove a run even if a host is working on it
-    #[arg(long)]
-    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,12 @@
 //! The settings of the host that the flags of a command override.
 //! `config` decides which setting wins.
 
-use crate::cli::args::{
-    Arguments, CancelArguments, Command, DoctorArguments, LogArguments, LogsArguments, OutputArguments,
-    ResourcesArguments, RmArguments, RunsArguments, ShowArguments, WatchArguments,
-};
+use crate::cli::args::{Arguments, Command, DoctorArguments, LogArguments};
 use crate::cli::source_arguments::SourceArguments;
+use crate::cli::stored_arguments::{
+    CancelArguments, LogsArguments, OutputArguments, ReportArguments, ResourcesArguments, RmArguments,
+    RunsArguments, ShowArguments, TraceArguments, WatchArguments, WhyArguments,
+};
 use crate::config::Overrides;
 
 impl Arguments {
@@ -30,6 +31,9 @@ impl Arguments {
             | Command::Resources(ResourcesArguments { backend, .. })
             | Command::Show(ShowArguments { backend, .. })
             | Command::Logs(LogsArguments { backend, .. })
+            | Command::Why(WhyArguments { backend, .. })
+            | Command::Report(ReportArguments { backend, .. })
+            | Command::Trace(TraceArguments { backend, .. })
             | Command::Watch(WatchArguments { backend, .. })
             | Command::Cancel(CancelArguments { backend, .. })
             | Command::Rm(RmArguments { backend, .. })

@@ -144,7 +144,8 @@ impl InFlight<'_> {
 
     async fn publish(&self, value: &Bytes) -> Result<(), Error> {
         let CacheTarget { key, type_fingerprint, ttl } = &self.shared;
-        let stored = Stored { type_fingerprint: *type_fingerprint, value: value.clone() };
+        let run = Some(self.ctx.run.clone());
+        let stored = Stored { type_fingerprint: *type_fingerprint, value: value.clone(), run };
         self.cache.put_made(&self.request, Insert { key: *key, stored, ttl: *ttl }).await
     }
 

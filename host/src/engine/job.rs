@@ -308,7 +308,8 @@ impl Job<'_> {
                 };
             }
             Acquired::Stored(key, stored) => {
-                self.record_call(fact);
+                let from = stored.run.as_ref().map(ToString::to_string);
+                self.record_call(fact.map(|fact| CallFact { cached_from: from, ..fact }));
                 let facts = vec![Fact::TaskCached { key: key.to_string() }];
                 return Ok(match &self.task.repeat {
                     Some(repeat) => {

@@ -1,12 +1,14 @@
 //! Positions: of tasks in a plan, and of elements under the tasks around them; and the widening of `u32` to `usize`.
 //! `plan` defines the order of tasks, and the lists that elements come from.
 
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// The position of a task in its plan. Equal plans give equal positions on every host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct TaskIdx(u32);
 
 impl TaskIdx {

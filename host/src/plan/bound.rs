@@ -191,7 +191,7 @@ pub fn bind(plan: &Arc<Plan>, request: BindRequest<'_>, sources: &Sources) -> Re
     let indexed = plan.tasks().iter().map(|task| plan.indexed(task)).collect();
     let record = record.with_pipelines(parts.pipelines(&inputs)).with_repeats(repeats(plan));
     let record = record.with_indexed(indexed).with_finally(plan.first_finally());
-    let record = record.with_lineage(Lineage::of(plan)).encode().into();
+    let record = record.with_lineage(Lineage::of(plan, &names)).encode().into();
     Ok(Bound {
         plan: Arc::clone(plan),
         inputs,

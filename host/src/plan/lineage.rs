@@ -4,12 +4,16 @@
 
 use crate::manifest::{CachePolicy, Grants, Policy, Preopen, Retry, RetryClass};
 use crate::model::{Limits, Spanned, TaskIdx, excerpt, show_duration};
+use crate::plan::sources::inputs_of;
 use crate::plan::{Binding, Code, Function, Plan, Task};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Maximum length of one text, in characters: a manifest may grant a thousand folders.
 const MAX_TEXT: usize = 300;
+
+/// Maximum number of inputs that are named for one argument. A record may have a thousand fields.
+const MAX_INPUTS: usize = 10;
 
 /// What the tasks of a plan call and read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,14 +44,25 @@ pub struct Callee {
 struct TaskLineage {
     function: u32,
     settings: u32,
-    /// The parameters, each with the tasks that its argument comes from.
-    params: Vec<(String, Vec<u32>)>,
+    params: Vec<Param>,
     /// The tasks that it waits for.
-    waits_for: Vec<u32>,
+    waits_for: Vec<TaskIdx>,
+}
+
+/// A parameter, and what its argument is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Param {
+    /// The name.
+    pub name: String,
+    /// The tasks whose results are read.
+    pub tasks: Vec<TaskIdx>,
+    /// The inputs that are read: ``param `p` ``, ``the file `f` ``, ….
+    pub inputs: Vec<String>,
 }
 
 impl Lineage {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    /// Finds what the tasks of a plan call and read. `names` are those of its inputs.
+    pub(crate) fn of(plan: &Plan, names: &[String]) -> Self {
         let mut settings = Vec::new();
         let mut known: HashMap<BTreeMap<String, String>, u32> = HashMap::new();
         let tasks = plan.tasks().iter().map(|task| {
@@ -59,8 +74,8 @@ impl Lineage {
             TaskLineage {
                 function: u32::try_from(task.function).unwrap_or(u32::MAX),
                 settings: position,
-                params: params_of(plan, task),
-                waits_for: task.waits_for.iter().map(|task| task.get()).collect(),
+                params: params_of(plan, task, names),
+                waits_for: task.waits_for.clone(),
             }
         });
         let tasks = tasks.collect();
@@ -81,40 +96,47 @@ impl Lineage {
         self.settings.get(usize::try_from(position).ok()?)
     }
 
-    /// Returns the parameters of a task, in order, each with the tasks that its argument comes from.
-    pub fn params(&self, task: TaskIdx) -> impl Iterator<Item = (&str, Vec<TaskIdx>)> {
-        let params = self.tasks.get(task.index()).into_iter().flat_map(|task| &task.params);
-        params.map(|(name, tasks)| (name.as_str(), tasks.iter().copied().map(TaskIdx::new).collect()))
+    /// Returns the parameters of a task, in order.
+    #[must_use]
+    pub fn params(&self, task: TaskIdx) -> &[Param] {
+        self.tasks.get(task.index()).map(|task| task.params.as_slice()).unwrap_or_default()
+    }
+
+    /// Returns the tasks that a task reads or waits for.
+    #[must_use]
+    pub fn inputs(&self, task: TaskIdx) -> BTreeSet<TaskIdx> {
+        let read = self.params(task).iter().flat_map(|param| param.tasks.iter().copied());
+        self.waits_for(task).chain(read).collect()
     }
 
     /// Returns the tasks that a task waits for, whole.
     pub fn waits_for(&self, task: TaskIdx) -> impl Iterator<Item = TaskIdx> {
         let task = self.tasks.get(task.index());
-        task.into_iter().flat_map(|task| task.waits_for.iter().copied().map(TaskIdx::new))
+        task.into_iter().flat_map(|task| task.waits_for.iter().copied())
     }
 }
 
 /// Returns the parameters of a task with the tasks that their arguments come from. An argument made of an element comes from
 /// the lists.
-fn params_of(plan: &Plan, task: &Task) -> Vec<(String, Vec<u32>)> {
+fn params_of(plan: &Plan, task: &Task, names: &[String]) -> Vec<Param> {
     let around = task.around.iter().filter_map(|pipeline| plan.pipelines().get(*pipeline));
     let lists: Vec<&Binding> =
         around.flat_map(|pipeline| &pipeline.for_each).chain(&task.for_each).map(|list| &list.list).collect();
-    let names =
+    let params =
         plan.function_of(task).map(|function| function.signature.params.as_slice()).unwrap_or_default();
-    let params = names.iter().zip(&task.args).map(|((name, _), arg)| {
+    let params = params.iter().zip(&task.args).map(|((name, _), arg)| {
         let lists = lists.iter().copied().filter(|_| arg.uses_items(0));
-        (name.to_string(), sources_of(std::iter::once(arg).chain(lists)))
+        let sources: Vec<&Binding> = std::iter::once(arg).chain(lists).collect();
+        let mut tasks = BTreeSet::new();
+        for source in &sources {
+            source.each_task(&mut |task| {
+                tasks.insert(task);
+            });
+        }
+        let inputs = inputs_of(sources.into_iter(), names).into_iter().take(MAX_INPUTS).collect();
+        Param { name: name.to_string(), tasks: tasks.into_iter().collect(), inputs }
     });
     params.collect()
-}
-
-fn sources_of<'b>(bindings: impl Iterator<Item = &'b Binding>) -> Vec<u32> {
-    let mut found = Vec::new();
-    bindings.for_each(|binding| binding.each_task(&mut |task| found.push(task.get())));
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 fn callee(function: &Function) -> Callee {

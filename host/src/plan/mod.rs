@@ -69,7 +69,7 @@ pub use elements::ListsRef;
 pub use files::{FileList, NotUtf8};
 pub use finally::{FAILURE, type_of};
 pub use fit::{Supplied, fit};
-pub use lineage::{Callee, Lineage};
+pub use lineage::Lineage;
 pub use not_put::NotPut;
 pub use record::{Difference, PipelineRecord, PlanRecord};
 pub use types::{

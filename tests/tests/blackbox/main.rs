@@ -69,6 +69,7 @@ mod unreachable;
 mod references;
 mod registries;
 mod repeat;
+mod reports;
 mod reruns;
 mod resources;
 mod retries;
@@ -91,6 +92,7 @@ mod streams;
 mod isolation;
 mod values;
 mod verify;
+mod why;
 
 use guests::Guest;
 

@@ -1,12 +1,15 @@
-//! The stored form of a cached result: version, checksum, fingerprint of its type, and value.
+//! The stored form of a cached result: version, checksum, fingerprint of its type, the run that computed it, and value.
 //! Reading and writing Redis is left to `mod.rs`.
 
 use crate::cache::Stored;
-use crate::model::{Digest, Digester};
+use crate::model::{Digest, Digester, RunId};
 use bytes::Bytes;
 
-/// Version of the stored form. Entries of other versions are misses.
-const VERSION: u8 = 1;
+/// Version of the stored form. Entries of later versions are misses.
+const VERSION: u8 = 2;
+
+/// Version without the run.
+const WITHOUT_RUN: u8 = 1;
 
 /// Length of the checksum, a truncated digest of the entry. Detects damage, not forgery: every client that may write
 /// to the Redis can forge results.
@@ -28,11 +31,19 @@ pub(super) enum Entry {
 
 /// Encodes the stored form.
 pub(super) fn encode(stored: &Stored) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + CHECK + FINGERPRINT + stored.value.len());
+    let Stored { type_fingerprint, value, run } = stored;
+    let run = run.as_ref().map(RunId::as_str).unwrap_or_default();
+    // An id is shorter.
+    let (run, length) = u8::try_from(run.len()).map_or(("", 0), |length| (run, length));
+    let mut rest = Vec::with_capacity(1 + run.len() + value.len());
+    rest.push(length);
+    rest.extend(run.as_bytes());
+    rest.extend(value);
+    let mut bytes = Vec::with_capacity(1 + CHECK + FINGERPRINT + rest.len());
     bytes.push(VERSION);
-    bytes.extend(check(stored.type_fingerprint.as_bytes(), &stored.value));
-    bytes.extend(stored.type_fingerprint.as_bytes());
-    bytes.extend(&stored.value);
+    bytes.extend(check(type_fingerprint.as_bytes(), &rest));
+    bytes.extend(type_fingerprint.as_bytes());
+    bytes.extend(rest);
     bytes
 }
 
@@ -48,8 +59,20 @@ fn parsed(mut bytes: Bytes) -> Option<Stored> {
     let head = bytes.split_to(1 + CHECK);
     let fingerprint: [u8; FINGERPRINT] = bytes.split_to(FINGERPRINT).as_ref().try_into().ok()?;
     let (version, sum) = head.split_first()?;
-    let is_valid = *version == VERSION && *sum == check(&fingerprint, &bytes);
-    is_valid.then(|| Stored { type_fingerprint: Digest::from_bytes(fingerprint), value: bytes })
+    if *sum != check(&fingerprint, &bytes) {
+        return None;
+    }
+    let type_fingerprint = Digest::from_bytes(fingerprint);
+    match *version {
+        WITHOUT_RUN => Some(Stored { type_fingerprint, value: bytes, run: None }),
+        VERSION => {
+            let length = usize::from(*bytes.first()?);
+            let value = bytes.split_off((1 + length).min(bytes.len()));
+            let run = RunId::new(std::str::from_utf8(bytes.get(1..)?).ok()?).ok();
+            Some(Stored { type_fingerprint, value, run })
+        }
+        _ => None, // of a later version
+    }
 }
 
 fn check(fingerprint: &[u8], value: &[u8]) -> [u8; CHECK] {
@@ -64,7 +87,8 @@ mod tests {
 
     #[test]
     fn encoded_entry_round_trips_and_damage_is_detected() {
-        let stored = Stored { type_fingerprint: Digest::of_bytes(b"type"), value: b"value"[..].into() };
+        let run = Some(RunId::new("r1").unwrap());
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"type"), value: b"value"[..].into(), run };
         let bytes = encode(&stored);
         assert_eq!(decode(bytes.clone().into()), Entry::Stored(stored));
         for index in 0..bytes.len() {
@@ -73,5 +97,21 @@ mod tests {
             assert_eq!(decode(damaged.into()), Entry::Foreign, "byte {index}");
             assert_eq!(decode(bytes[..index].to_vec().into()), Entry::Foreign, "cut at {index}");
         }
+    }
+
+    #[test]
+    fn entry_of_the_version_without_a_run_is_read() {
+        let fingerprint = Digest::of_bytes(b"type");
+        let sum = check(fingerprint.as_bytes(), b"value");
+        let bytes = [&[WITHOUT_RUN][..], &sum, fingerprint.as_bytes(), b"value"].concat();
+        let stored = Stored { type_fingerprint: fingerprint, value: b"value"[..].into(), run: None };
+        assert_eq!(decode(bytes.into()), Entry::Stored(stored));
+        let unknown = stored_of(b"");
+        assert_eq!(decode(encode(&unknown).into()), Entry::Stored(unknown));
+    }
+
+    fn stored_of(value: &[u8]) -> Stored {
+        let value = value.to_vec().into();
+        Stored { type_fingerprint: Digest::of_bytes(b"type"), value, run: None }
     }
 }

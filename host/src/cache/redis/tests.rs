@@ -64,7 +64,7 @@ async fn damaged_and_foreign_entries_are_misses_reported_once() {
     let keys = [Digest::of_bytes(b"a"), Digest::of_bytes(b"b"), Digest::of_bytes(b"c")];
     owned.server.cli(&["SET", &name(&keys[0]), "something else"]);
     owned.server.cli(&["HSET", &name(&keys[1]), "a", "hash"]);
-    let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
+    let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into(), run: None };
     owned.put(vec![Insert { key: keys[2], stored: stored.clone(), ttl: None }]).await.unwrap();
     assert_eq!(owned.get(&keys).await.unwrap(), [None, None, Some(stored.clone())]);
     assert_eq!(owned.cache.notices().len(), 1);
@@ -116,7 +116,7 @@ async fn waiters_on_other_hosts_are_woken_each_time() {
     let key = Digest::of_bytes(b"k");
     let brief = async {
         other.wait_made(&key, Duration::from_millis(50)).await;
-        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into() };
+        let stored = Stored { type_fingerprint: Digest::of_bytes(b"t"), value: b"v"[..].into(), run: None };
         let request = MakeRequest { key, maker: 3, hold: Duration::from_mins(1) };
         assert_eq!(one.find(&request).await.unwrap(), Found::Mine);
         assert_eq!(other.find(&MakeRequest { maker: 4, ..request }).await.unwrap(), Found::Theirs);

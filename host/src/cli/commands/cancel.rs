@@ -3,9 +3,9 @@
 
 use crate::app;
 use crate::app::{Backends, Cancelled, Error};
-use crate::cli::args::CancelArguments;
 use crate::cli::context::Context;
 use crate::cli::process::{Exit, interrupted_cancel, wait_for};
+use crate::cli::stored_arguments::CancelArguments;
 use crate::manifest::BackendSection;
 
 /// Cancels a run, and prints which hosts will stop.

@@ -3,11 +3,11 @@
 
 use crate::app;
 use crate::app::{Backends, Error, NodeLog, Refusal};
-use crate::cli::args::LogsArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::escape_control;
 use crate::cli::process::{Exit, Reader, stdout_reader, wait_for};
+use crate::cli::stored_arguments::LogsArguments;
 use crate::manifest::BackendSection;
 use crate::state::LogPart;
 use serde::Serialize;

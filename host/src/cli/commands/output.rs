@@ -3,10 +3,10 @@
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal, Stored, StoredResult};
-use crate::cli::args::OutputArguments;
 use crate::cli::context::Context;
 use crate::cli::print::{Format, OutputFault, escape_control_json, outputs};
 use crate::cli::process::{Exit, Reader, stdout_reader, wait_for, write_stdout};
+use crate::cli::stored_arguments::OutputArguments;
 use crate::manifest::BackendSection;
 use crate::state;
 use crate::state::ErrorKind;

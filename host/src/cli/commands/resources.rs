@@ -2,11 +2,11 @@
 //! The layout is in `print/resources_table`.
 
 use crate::app::{Backends, Error, Refusal};
-use crate::cli::args::ResourcesArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::ResourcesTable;
 use crate::cli::process::{Exit, stdout_style, wait_for};
+use crate::cli::stored_arguments::ResourcesArguments;
 use crate::manifest::BackendSection;
 use crate::state::StateUri;
 

@@ -3,10 +3,10 @@
 
 use crate::app;
 use crate::app::{Backends, Error};
-use crate::cli::args::RmArguments;
 use crate::cli::console::report;
 use crate::cli::context::Context;
 use crate::cli::process::{Exit, interrupted_rm, wait_for};
+use crate::cli::stored_arguments::RmArguments;
 use crate::manifest::BackendSection;
 use crate::state::Removal;
 use std::collections::BTreeSet;

@@ -3,11 +3,11 @@
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal};
-use crate::cli::args::RunsArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
 use crate::cli::print::RunsTable;
 use crate::cli::process::{Exit, stdout_style, wait_for};
+use crate::cli::stored_arguments::RunsArguments;
 use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 use crate::state::StateUri;

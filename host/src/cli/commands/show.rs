@@ -3,11 +3,11 @@
 
 use crate::app;
 use crate::app::{Backends, Error, Refusal};
-use crate::cli::args::ShowArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::context::Context;
-use crate::cli::print::ShowTable;
+use crate::cli::print::{ShowTable, StatsTable};
 use crate::cli::process::{Exit, stdout_style, wait_for};
+use crate::cli::stored_arguments::ShowArguments;
 use crate::manifest::BackendSection;
 use crate::model::{Clock as _, SystemClock};
 
@@ -15,6 +15,19 @@ use crate::model::{Clock as _, SystemClock};
 pub(crate) fn show(ctx: &Context, arguments: &ShowArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let backend = state.backend.as_ref();
+    if arguments.stats {
+        let figures = wait_for(&ctx.console, backend, async {
+            app::figures(backend, &app::find_run(backend, &arguments.run).await?).await
+        })?;
+        let table = StatsTable::new(&figures);
+        if arguments.json {
+            let json = table.to_json();
+            let json =
+                json.map_err(|error| Refusal::new("cannot write the figures as JSON").caused_by(error))?;
+            return print_json(json.as_bytes());
+        }
+        return print(table.render(stdout_style()).as_bytes());
+    }
     let details = wait_for(&ctx.console, backend, async {
         app::read_run(backend, &app::find_run(backend, &arguments.run).await?).await
     })?;

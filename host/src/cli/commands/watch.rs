@@ -3,12 +3,12 @@
 
 use crate::app;
 use crate::app::{Backends, Error, HostPresence, Watcher};
-use crate::cli::args::WatchArguments;
 use crate::cli::commands::output::{print, print_json};
 use crate::cli::console::Console;
 use crate::cli::context::Context;
 use crate::cli::log::MergedLog;
 use crate::cli::process::{Exit, interrupted_watch, stdout_style, wait_for, while_stdout_is_read};
+use crate::cli::stored_arguments::WatchArguments;
 use crate::manifest::BackendSection;
 use crate::model::RunStatus;
 use bytes::Bytes;

@@ -159,7 +159,7 @@ impl Units {
 }
 
 /// Returns each pair of boxes once, with the strongest kind. Lines within a box are left out.
-fn distinct(lines: impl Iterator<Item = Line>) -> Vec<Line> {
+pub(crate) fn distinct(lines: impl Iterator<Item = Line>) -> Vec<Line> {
     let mut known: BTreeMap<(usize, usize), LinkKind> = BTreeMap::new();
     for line in lines.filter(|line| line.from != line.to) {
         let kind = known.entry((line.from, line.to)).or_insert(line.kind);

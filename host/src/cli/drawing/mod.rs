@@ -11,8 +11,10 @@ mod dot;
 mod layout;
 mod svg;
 mod json;
+mod stored;
 
 pub(crate) use build::{Detail, Drawn, draw};
 pub(crate) use json::GraphJson;
 pub(crate) use picture::Picture;
 pub(crate) use state::RunStates;
+pub(crate) use stored::draw_stored;

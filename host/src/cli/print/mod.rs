@@ -22,8 +22,10 @@ mod resources_table;
 mod samples;
 mod show_table;
 pub(crate) mod signature;
+mod stats_table;
 mod style;
 mod untyped;
+mod why_report;
 
 pub(crate) use columns::{column, pad, put_line};
 pub(crate) use json_error::JsonError;
@@ -36,4 +38,6 @@ pub(crate) use runs_table::RunsTable;
 pub(crate) use samples::{element, finished, iteration, run, task};
 pub(crate) use show_table::ShowTable;
 pub(crate) use signature::{ImportRow, Inspection};
+pub(crate) use stats_table::{Spread, StatsTable};
 pub(crate) use style::{Ink, Style, escape_control, escape_control_json, escape_control_line};
+pub(crate) use why_report::WhyReport;

@@ -211,7 +211,8 @@ fn named_in<'a>(resources: impl Iterator<Item = &'a ReservedResource>) -> Vec<St
     resources.map(|resource| resource.name.clone()).collect()
 }
 
-const fn word(state: &TaskState) -> &'static str {
+/// Returns the word of a state.
+pub(crate) const fn word(state: &TaskState) -> &'static str {
     match state {
         TaskState::Done(_) | TaskState::Passed => "done",
         TaskState::Cached(_) => "cached",

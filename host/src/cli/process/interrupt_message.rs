@@ -39,6 +39,9 @@ pub(crate) fn interrupt_message(command: &Command) -> String {
         | Command::Resources(_)
         | Command::Show(_)
         | Command::Logs(_)
+        | Command::Why(_)
+        | Command::Report(_)
+        | Command::Trace(_)
         | Command::Schema
         | Command::Completions(_)
         | Command::Man(_)

@@ -38,7 +38,7 @@ end
 local HEAD, HEAD_FORM = 12, '>BBI4I4I2'
 local FAILED_ATTEMPT = 1
 
--- Returns the entries to keep of one node, as `keep` of `note/history.rs` does: the last entry, the failed attempts of its
+-- Returns the entries to keep of one node, as `keep` of `notes/history.rs` does: the last entry, the failed attempts of its
 -- epoch, and the last entry of the epoch before.
 local function kept(entries, max_attempts)
   local last, before = entries[1], nil

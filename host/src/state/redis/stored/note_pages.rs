@@ -1,5 +1,5 @@
 //! Pages of notes in Redis: the notes of up to [`PER_PAGE`] elements share one field of a hash.
-//! The script `append.lua` merges new entries into pages; the form of a note is in `state/note/form.rs`.
+//! The script `append.lua` merges new entries into pages; the form of a note is in `state/notes/form.rs`.
 //!
 //! # The form
 //!
@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Elements in a page.
 pub(crate) const PER_PAGE: u32 = 128;
+
+/// Field of the ids of hosts.
+pub(crate) const HOSTS: &str = "#hosts";
 
 /// First byte of a page: no MessagePack begins so, and earlier versions stored each note as MessagePack.
 const MARK: u8 = 0xc1;

@@ -14,11 +14,8 @@ use crate::state::redis::keys::RunKeys;
 use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::stored::archive::text;
 use crate::state::redis::stored::journal::no_run;
-use crate::state::redis::stored::note_pages::{self, Hosts};
+use crate::state::redis::stored::note_pages::{self, HOSTS, Hosts};
 use crate::state::{EpochNote, Error, Note, NotesPage};
-
-/// Field of the ids of hosts.
-pub(crate) const HOSTS: &str = "#hosts";
 
 /// Number of pages in one step of a scan: few round trips, and no other client waits long.
 const SCANNED: &str = "100";
@@ -56,17 +53,17 @@ pub(crate) async fn notes(
     let mut parts = answers.next().map(Answer::list).unwrap_or_default().into_iter();
     let cursor = parts.next().and_then(text).unwrap_or_default();
     let mut fields = parts.next().map(Answer::list).unwrap_or_default().into_iter();
-    let mut nodes: Vec<(String, Vec<Note>)> = Vec::new();
+    let mut found: Vec<(String, Vec<Note>)> = Vec::new();
     while let (Some(field), Some(page)) = (fields.next().and_then(text), fields.next()) {
         let mut notes = note_pages::decode(&page.bytes().unwrap_or_default(), &hosts);
         notes.sort_by_key(|(position, _)| *position); // stable: the notes of a node stay in order
         for of_node in notes.chunk_by(|(left, _), (right, _)| left == right) {
             let name = of_node.first().and_then(|(position, _)| note_pages::name(&field, *position));
             let notes = of_node.iter().map(|(_, note)| note.clone()).collect();
-            nodes.extend(name.map(|name| (name, notes)));
+            found.extend(name.map(|name| (name, notes)));
         }
     }
-    Ok(NotesPage { nodes, next: Some(cursor).filter(|cursor| !matches!(cursor.as_str(), "0" | "")) })
+    Ok(NotesPage { nodes: found, next: Some(cursor).filter(|cursor| !matches!(cursor.as_str(), "0" | "")) })
 }
 
 /// Returns how the epochs of a run began.
