@@ -17,7 +17,7 @@ use bytes::Bytes;
 use cascade_host::port::notes::{EpochNote, Note, NotesPage};
 use cascade_host::port::{
     Archive, Backend, Batch, Buckets, ClaimView, Error as StateError, Follow, Health, Journal, LogPart,
-    MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
+    LogsPage, MemoryBackend, NodeView, Notice, OpenRequest, Opened, Removal, RunId, RunSummary, TaskIdx,
     reservations::Reservations,
 };
 use cascade_host::{Error, Pipeline, RunStatus};
@@ -120,6 +120,10 @@ impl Archive for Audited {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, StateError> {
         self.0.log(run, name).await
+    }
+
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, StateError> {
+        self.0.logs(run, after).await
     }
 
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, StateError> {

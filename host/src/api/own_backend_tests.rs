@@ -5,8 +5,8 @@ use crate::api::tests::{folder, host};
 use crate::api::{ErrorKind, Pipeline};
 use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::{
-    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, Follow, Journal, LogPart, MemoryBackend,
-    NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, RunSummary,
+    Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, Follow, Journal, LogPart, LogsPage,
+    MemoryBackend, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, RunSummary,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -106,6 +106,10 @@ impl Archive for Plain {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         self.0.log(run, name).await
+    }
+
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, Error> {
+        self.0.logs(run, after).await
     }
 
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {

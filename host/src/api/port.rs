@@ -12,7 +12,7 @@ pub use crate::model::{Digest, IndexPath, RunId, TaskIdx};
 pub use crate::state::{
     Archive, Backend, Batch, Blocked, BucketName, Buckets, CLOSING, CallDigest, Certainty, Claim, ClaimView,
     Counts, Deadline, DeadlineScope, DeadlineShape, Dependent, End, Entry, Error, ErrorKind, FailureRecord,
-    Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine, LogPart, Loss,
+    Follow, Health, Hole, HostId, Journal, JournalPage, Key, Keys, Ledger, LogLine, LogPart, LogsPage, Loss,
     MemoryBackend, Milestone, Mode, NodeId, NodeView, Notice, Offer, OpenKind, OpenRequest, Opened,
     OutOfBounds, Outage, Outcome, Page, Piece, Progress, Removal, Reply, ResourceScope, ResourceShape,
     RunShape, RunSummary, Settlement, Stage, Stop, Swap, Swapped, TaskShape, Token, Value, Verdict, Version,

@@ -148,8 +148,8 @@ impl JournalBuffer {
     }
 
     fn is_empty(&self) -> bool {
-        let has_epoch = self.epoch_note.is_some();
-        self.events.is_empty() && self.notes.is_empty() && self.lines.is_empty() && !has_epoch
+        // How the epoch began goes along with the first event.
+        self.events.is_empty() && self.notes.is_empty() && self.lines.is_empty()
     }
 
     fn event(&mut self, event: &Event) {
@@ -315,6 +315,7 @@ fn summary(failure: &FailureFact) -> (FailureClass, String) {
 mod tests {
     use super::*;
     use crate::model::TaskName;
+    use crate::state::EpochStart;
 
     fn pending() -> JournalBuffer {
         JournalBuffer::new(RunId::new("r1").unwrap(), HostId("h1".into()), (1, None))
@@ -466,6 +467,25 @@ mod tests {
         assert_eq!(kept.len(), 4);
         assert_eq!(kept.last(), Some(&LogPart::Gap));
         assert!(batch.events.is_empty());
+    }
+
+    #[test]
+    fn how_the_epoch_began_goes_with_the_first_event() {
+        let note = EpochNote {
+            epoch: 3,
+            at: Timestamp::from_millis(0),
+            start: EpochStart::Created,
+            changes: Vec::new(),
+            rerun: Vec::new(),
+        };
+        let host = HostId("h1".into());
+        let mut pending = JournalBuffer::new(RunId::new("r1").unwrap(), host, (3, Some(note.clone())));
+        assert_eq!(pending.take(), None);
+        assert!(pending.note(&event(10, None, 1, Fact::TaskStarted)), "the writer is woken");
+        let batch = pending.take().unwrap();
+        assert_eq!((batch.epoch, batch.notes[0].1.epoch), (Some(note), 3));
+        pending.note(&event(20, None, 1, finished()));
+        assert_eq!(pending.take().unwrap().epoch, None);
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(crate) use imports::Table as ImportTable;
 pub(crate) use imports::toml as import_toml;
 pub(crate) use input_files::{InputFiles, InputFilesRequest};
 pub(crate) use lock::{LockedFile, Locking, lock, missing_pins};
-pub(crate) use node_log::{NodeLog, log_of_node, read_log};
+pub(crate) use node_log::{NodeLog, log_of_node, read_all_logs, read_log};
 pub(crate) use notification::Delivery;
 pub(crate) use occupied::{Others, live_hosts, until_idle};
 pub(crate) use output_dir::{Change, OutputDir, is_writable, obstacle};

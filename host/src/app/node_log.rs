@@ -7,8 +7,9 @@ use crate::app::assembled::Count;
 use crate::app::iterations;
 use crate::app::name_fault;
 use crate::app::node_name::{Named, Names, no_run};
-use crate::model::{RunId, SkipReason};
+use crate::model::{RunId, SkipReason, Timestamp};
 use crate::state::{Backend, LogPart, NodeId, NodeView, split_iteration_name};
+use std::collections::BTreeMap;
 
 /// Maximum number of nodes whose logs one request reads.
 const MAX_NODES: usize = 10_000;
@@ -33,6 +34,34 @@ pub(crate) struct NodeLog {
     pub name: String,
     /// The pieces, oldest first.
     pub parts: Vec<LogPart>,
+}
+
+/// Reads the output of all guests of a run: its lines by time, each as the log of its node. A run keeps at most 64 MiB.
+pub(crate) async fn read_all_logs(backend: &dyn Backend, run: &RunId) -> Result<Vec<NodeLog>, Error> {
+    let mut logs: BTreeMap<String, Vec<LogPart>> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = backend.logs(run, after.as_deref()).await.map_err(|error| no_run(run, error))?;
+        // A node that is returned again has the newer log.
+        logs.extend(page.nodes);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut lines: Vec<(Timestamp, NodeLog)> = Vec::new();
+    for (name, parts) in logs {
+        // What is missing is missing at the time of the line before.
+        let mut at = Timestamp::from_millis(0);
+        for part in parts {
+            if let LogPart::Line(line) = &part {
+                at = line.at;
+            }
+            lines.push((at, NodeLog { name: name.clone(), parts: vec![part] }));
+        }
+    }
+    lines.sort_by_key(|(at, _)| *at); // stable: lines of a node stay in order
+    Ok(lines.into_iter().map(|(_, line)| line).collect())
 }
 
 /// Reads the guest output of one node; empty if there is none.

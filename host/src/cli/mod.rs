@@ -22,6 +22,7 @@ mod process;
 mod console;
 mod usage;
 mod escaped_json;
+mod filters;
 mod trace;
 mod report;
 mod topics;

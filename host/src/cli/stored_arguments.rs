@@ -4,6 +4,7 @@
 use crate::app::RunReference;
 use crate::cli::backend_arguments::{BackendArguments, FormatArguments};
 use crate::cli::candidates;
+use crate::cli::filters::{RunFilters, TaskFilters};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -36,6 +37,9 @@ pub(crate) struct RunsArguments {
     #[arg(short = 'n', long = "most", value_name = "N", default_value_t = DEFAULT_RUNS)]
     pub(crate) max: usize,
 
+    #[command(flatten)]
+    pub(crate) filters: RunFilters,
+
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -62,6 +66,9 @@ pub(crate) struct ShowArguments {
     pub(crate) stats: bool,
 
     #[command(flatten)]
+    pub(crate) filters: TaskFilters,
+
+    #[command(flatten)]
     pub(crate) backend: BackendArguments,
 
     /// Print JSON
@@ -75,9 +82,9 @@ pub(crate) struct LogsArguments {
     #[arg(value_parser = RunReference::new, add = candidates::runs())]
     pub(crate) run: RunReference,
 
-    /// The task, or `task[i]` for an element of a for-each
+    /// The task, or `task[i]` for an element of a for-each; default: all tasks, by time
     #[arg(add = candidates::tasks_of_run())]
-    pub(crate) task: String,
+    pub(crate) task: Option<String>,
 
     #[command(flatten)]
     pub(crate) backend: BackendArguments,

@@ -51,6 +51,11 @@ pub trait Archive: Send + Sync {
     /// Returns the output of a node's guest, oldest first; empty if there is none.
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error>;
 
+    /// Returns the output of some nodes' guests, in no order, from `after`: none for the first page.
+    ///
+    /// Following [`LogsPage::next`] returns each log that does not change meanwhile, some of them more than once.
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, Error>;
+
     /// Returns the kept notes of a node, oldest first: see [`crate::state::Journal::append`].
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error>;
 
@@ -77,6 +82,15 @@ pub trait Archive: Send + Sync {
     /// Fails with [`crate::state::ErrorKind::Held`] if the run is busy, except with [`Removal::Any`]. In that case its
     /// hosts are woken, and their next commit fails with [`crate::state::ErrorKind::NoRun`].
     async fn remove(&self, run: &RunId, removal: Removal) -> Result<(), Error>;
+}
+
+/// The output of some nodes' guests, and where the next ones begin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogsPage {
+    /// Names of nodes, each with its output, oldest first.
+    pub nodes: Vec<(String, Vec<LogPart>)>,
+    /// What to pass for the next page; none if this is the last one.
+    pub next: Option<String>,
 }
 
 /// Summary of a stored run.

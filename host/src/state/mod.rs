@@ -30,7 +30,7 @@ pub(crate) mod redis;
 #[expect(clippy::indexing_slicing, clippy::missing_panics_doc, reason = "a failing case ends its test")]
 pub mod conformance;
 
-pub use archive::{Archive, ClaimView, Counts, End, NodeView, Removal, RunSummary};
+pub use archive::{Archive, ClaimView, Counts, End, LogsPage, NodeView, Removal, RunSummary};
 pub use backend::Backend;
 pub use backend::Mode;
 pub use backend::OpenKind;

@@ -5,6 +5,7 @@ use crate::guests::Guest;
 use crate::{component, named};
 use cascade_host_tests::{Host, Project, Redis};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Elements, a chain of two lists, retries, a failure and a skip.
 const TASKS: &str = r#"
@@ -128,31 +129,29 @@ fn page_has_everything_and_nothing_hostile() {
     balanced(&page);
     let printed = ask(&server, &["report", "r1", "-o", "-"]).expect(0).text();
     assert!(printed.starts_with("<!doctype html>") && printed.contains("report --manifest FILE"));
-    ask(&server, &["report", "r1", "-o", "/nowhere/page.html"]).expect(2).says(["cannot write"]);
+    let impossible = manifest.join("page.html");
+    ask(&server, &["report", "r1", "-o", impossible.to_str().unwrap()]).expect(2).says(["cannot write"]);
     ask(&server, &["report", "r1", "-o", out, "--manifest", "/nowhere.toml"])
         .expect(2)
         .says(["cannot read the manifest"]);
 }
 
-/// Asserts that elements are closed in order.
+/// Asserts that the elements of the body are closed in order.
 fn balanced(page: &str) {
+    let body = page
+        .split_once("<body>")
+        .and_then(|(_, rest)| rest.split_once("</body>"))
+        .expect("there is a body")
+        .0;
     let mut open: Vec<&str> = Vec::new();
-    let style = page.find("</style>").unwrap();
-    for part in page[style..].split('<').skip(1) {
-        let name = part.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next().unwrap_or_default();
-        match part.strip_prefix('/') {
-            Some(closed) => {
-                let closed = closed.split('>').next().unwrap_or_default();
-                if closed != "style" && closed != "head" {
-                    assert_eq!(open.pop(), Some(closed), "{closed}");
-                }
-            }
-            None if part.split('>').next().is_some_and(|tag| tag.ends_with('/')) || name == "meta" => {}
-            None if name == "style" => {}
-            None => open.push(name),
+    for part in body.split('<').skip(1) {
+        let (tag, _) = part.split_once('>').expect("each tag ends");
+        match tag.strip_prefix('/') {
+            Some(closed) => assert_eq!(open.pop(), Some(closed), "</{closed}>"),
+            None if tag.ends_with('/') => {}
+            None => open.push(tag.split_whitespace().next().unwrap_or_default()),
         }
     }
-    // The beginning was not looked at.
     assert_eq!(open, [""; 0]);
 }
 
@@ -177,7 +176,7 @@ fn trace_has_hosts_slots_attempts_arrows_and_counters() {
         assert!(of("C").iter().any(|event| event["name"] == counter), "{counter}");
     }
     // Attempts on one slot do not overlap.
-    let mut lanes: std::collections::BTreeMap<(u64, u64), Vec<(i64, i64)>> = Default::default();
+    let mut lanes: BTreeMap<(u64, u64), Vec<(i64, i64)>> = BTreeMap::new();
     for event in of("X") {
         let number = |key: &str| event[key].as_i64().unwrap();
         let lane = (event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap());
@@ -190,4 +189,83 @@ fn trace_has_hosts_slots_attempts_arrows_and_counters() {
     let out = project.folder().join("trace.json");
     ask(&server, &["trace", "r1", "-o", out.to_str().unwrap()]).expect(0).says(["ui.perfetto.dev"]);
     assert!(std::fs::metadata(&out).unwrap().len() > 1000);
+}
+
+#[test]
+fn logs_of_all_tasks_are_merged_by_time() {
+    let server = Redis::start("");
+    let tasks = "[tasks.first]\ncall = \"h.log-it\"\nargs.text = \"one\"\n\
+                 [tasks.each]\ncall = \"h.log-it\"\nfor-each.t = [\"two\", \"three\"]\nargs.text = { item = \"t\" }\n\
+                 after = [\"first\"]\nmax-parallel = 1\n\
+                 [tasks.last]\ncall = \"h.log-it\"\nargs.text = \"four\"\nafter = [\"each\"]\n";
+    let project = Project::new(&format!("{}{tasks}", named("h", Guest::HostCalls)));
+    project.host().args(["--state", &server.uri(), "--run-id", "r1"]).run().expect(0);
+    let text = ask(&server, &["logs", "r1"]).expect(0).text();
+    let nodes: Vec<&str> = text.lines().filter_map(|line| line.split(" | ").next()).collect();
+    let mut distinct = nodes.clone();
+    distinct.dedup();
+    assert_eq!(distinct, ["first", "each[0]", "each[1]", "last"], "{text}");
+    assert!(text.contains("first | ") && text.contains("one"), "{text}");
+    let lines = ask(&server, &["logs", "r1", "--json"]).expect(0).text();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["task"], "last");
+    let empty = Project::basic("[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n");
+    empty.host().args(["--state", &server.uri(), "--run-id", "r2"]).run().expect(0);
+    let nothing = ask(&server, &["logs", "r2"]).expect(0).says(["no guest of the run has written anything"]);
+    assert_eq!(nothing.text(), "");
+    ask(&server, &["logs", "nobody"]).expect(4);
+}
+
+#[test]
+fn lists_are_filtered_by_status_name_and_time() {
+    let server = Redis::start("");
+    let project = project();
+    run(&project, &server, "bad");
+    let good = Project::basic("[tasks.a]\ncall = \"g.double\"\nargs.x = 1\n");
+    good.host().args(["--state", &server.uri(), "--run-id", "good"]).run().expect(0);
+    let listed = |filters: &[&str]| {
+        let list = ask(&server, &[&["runs", "--json"], filters].concat()).expect(0).json();
+        let runs = list["runs"].as_array().unwrap().iter().filter_map(|run| run["run"].as_str());
+        let mut runs: Vec<String> = runs.map(str::to_owned).collect();
+        runs.sort();
+        runs
+    };
+    assert_eq!(listed(&[]), ["bad", "good"]);
+    assert_eq!(listed(&["--failed"]), ["bad"]);
+    assert_eq!(listed(&["--status", "succeeded,cancelled"]), ["good"]);
+    assert_eq!(listed(&["--since", "1h"]), ["bad", "good"]);
+    assert_eq!(listed(&["--since", "2999-01-01T00:00:00Z"]), [""; 0]);
+    assert_eq!(listed(&["--name", "no such name"]), [""; 0]);
+    ask(&server, &["runs", "--status", "fine"]).expect(2).says(["abandoned, succeeded"]);
+    ask(&server, &["runs", "--since", "yesterday"]).expect(2).says(["such as 90s or 2h"]);
+    let shown = |filters: &[&str]| {
+        let show = ask(&server, &[&["show", "bad", "--json"], filters].concat()).expect(0).json();
+        let tasks = show["tasks"].as_array().unwrap().iter().filter_map(|task| task["name"].as_str());
+        tasks.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["--failed"]), ["bad"]);
+    assert_eq!(shown(&["--status", "skipped"]), ["last"]);
+    assert_eq!(shown(&["--name", "la"]), ["flaky", "last"]);
+}
+
+#[test]
+fn failures_that_have_scrolled_away_are_shown_again_at_the_end() {
+    let server = Redis::start("");
+    let tasks = "[tasks.bad]\ncall = \"g.panic-with\"\nargs.message = \"first of all\"\n\
+                 [tasks.wait]\ncall = \"g.slow-echo\"\nargs = { text = \"x\", ms = 300 }\n\
+                 [tasks.each]\ncall = \"h.log-it\"\nfor-each.t = { range = 30 }\nargs.text = \"on and on\"\nafter = [\"wait\"]\n";
+    let project =
+        Project::new(&format!("{}{}\n{tasks}", named("h", Guest::HostCalls), component(Guest::Basic)));
+    let host = || project.host().args(["--run-id", "r1", "--keep-going", "-j", "2"]);
+    let stored = host().args(["--state", &server.uri()]).run().expect(1).stderr;
+    let (before, end) =
+        stored.split_once("\nfailures\nfailed     bad  trap: ").expect("they are shown again");
+    assert!(before.contains("on and on") && before.contains("failed     bad  trap: "), "{before}");
+    assert!(
+        end.contains("first of all") && end.contains("What led to one: cascade-host why r1 TASK\n"),
+        "{end}"
+    );
+    assert!(end.contains("1 failed in "), "{end}");
+    let in_memory = host().run().expect(1).stderr;
+    assert!(in_memory.contains("\nfailures\n") && !in_memory.contains("cascade-host why"), "{in_memory}");
 }

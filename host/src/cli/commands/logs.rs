@@ -1,4 +1,4 @@
-//! `logs`: prints the output of a task's guest, or of the guests of all its elements.
+//! `logs`: prints the output of a task's guest, of the guests of all its elements, or of all guests of a run by time.
 //! The state backend decides how much of it is kept.
 
 use crate::app;
@@ -12,29 +12,42 @@ use crate::manifest::BackendSection;
 use crate::state::LogPart;
 use serde::Serialize;
 
-/// Prints the stored log of a task.
+/// Prints the stored log of a task, or of all tasks.
 pub(crate) fn logs(ctx: &Context, arguments: &LogsArguments) -> Result<Exit, Error> {
     let state = Backends::default().state(&ctx.settings, &BackendSection::default(), &ctx.environment)?;
     let backend = state.backend.as_ref();
-    let log = wait_for(&ctx.console, backend, async {
-        app::read_log(backend, &app::find_run(backend, &arguments.run).await?, &arguments.task).await
-    })?;
-    if let Some(note) = &log.note {
-        ctx.console.note("no-log", &format!("`{}` has no log: {note}", arguments.task));
-    }
-    if let Some(left_out) = &log.left_out {
-        ctx.console.note("incomplete", left_out);
-    }
-    let naming = if log.is_of_elements { Naming::EachLine } else { Naming::None };
+    let (logs, naming) = match &arguments.task {
+        Some(task) => {
+            let log = wait_for(&ctx.console, backend, async {
+                app::read_log(backend, &app::find_run(backend, &arguments.run).await?, task).await
+            })?;
+            if let Some(note) = &log.note {
+                ctx.console.note("no-log", &format!("`{task}` has no log: {note}"));
+            }
+            if let Some(left_out) = &log.left_out {
+                ctx.console.note("incomplete", left_out);
+            }
+            (log.logs, if log.is_of_elements { Naming::EachLine } else { Naming::None })
+        }
+        None => {
+            let logs = wait_for(&ctx.console, backend, async {
+                app::read_all_logs(backend, &app::find_run(backend, &arguments.run).await?).await
+            })?;
+            if logs.is_empty() {
+                ctx.console.note("no-log", "no guest of the run has written anything");
+            }
+            (logs, Naming::EachLine)
+        }
+    };
     if arguments.json {
-        let text = json(&log.logs, naming);
+        let text = json(&logs, naming);
         let text = text.map_err(|error| Refusal::new("cannot write the log as JSON").caused_by(error))?;
         return print_json(&text);
     }
-    if log.logs.iter().any(|log| log.parts.contains(&LogPart::Gap)) {
+    if logs.iter().any(|log| log.parts.contains(&LogPart::Gap)) {
         ctx.console.note("incomplete", "parts of the log are missing: `--json` shows where");
     }
-    print(text(&log.logs, naming, stdout_reader()).as_bytes())
+    print(text(&logs, naming, stdout_reader()).as_bytes())
 }
 
 /// Whether lines name the nodes that wrote them.

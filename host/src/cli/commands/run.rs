@@ -88,7 +88,7 @@ pub(crate) fn run_once(
     let runtime = runtime_for_guests(threads)?;
     let name = host_id(random.next_u64());
     ctx.console.set_names(&session.run, &name);
-    let listeners = Listeners::open(ctx, arguments, &session, &name)?;
+    let listeners = Listeners::open(ctx, arguments, (&session, state.backend.as_ref()), &name)?;
     let recorder = Recorder::new(Arc::new(SystemClock), listeners.sinks()).hiding(session.secrets());
     record_warnings(ctx, &sandbox, &recorder);
     let (stop, interrupt) = watch::channel(Interrupt::None);

@@ -28,9 +28,10 @@ pub(crate) fn show(ctx: &Context, arguments: &ShowArguments) -> Result<Exit, Err
         }
         return print(table.render(stdout_style()).as_bytes());
     }
-    let details = wait_for(&ctx.console, backend, async {
+    let mut details = wait_for(&ctx.console, backend, async {
         app::read_run(backend, &app::find_run(backend, &arguments.run).await?).await
     })?;
+    arguments.filters.apply(&mut details);
     let table = ShowTable::new(&details);
     let text = if arguments.json {
         let json = table.to_json();

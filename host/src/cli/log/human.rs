@@ -1,6 +1,7 @@
 //! The log for people: one line per fact, with the verb first, then the task, then details.
 //! `level` decides which facts are logged; `screen` writes the lines.
 
+use crate::cli::log::failures::Failures;
 use crate::cli::log::level::level_of;
 use crate::cli::log::run_counts::RunCounts;
 use crate::cli::log::screen::{LineKind, Screen};
@@ -21,26 +22,45 @@ pub(crate) struct Human {
     level: LogLevel,
     style: Style,
     screen: Arc<Screen>,
-    // A mutex because facts come from many threads; the critical section is one addition.
-    counts: Mutex<RunCounts>,
+    /// The run's id, if it is stored.
+    run: Option<String>,
+    // A mutex because facts come from many threads; the critical section is one line.
+    told: Mutex<Told>,
+}
+
+/// What the log has told.
+#[derive(Debug, Default)]
+struct Told {
+    counts: RunCounts,
+    failures: Failures,
 }
 
 impl Human {
-    /// Creates a log of all facts up to `level`.
-    pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>) -> Self {
-        Self { level, style, screen, counts: Mutex::default() }
+    /// Creates a log of all facts up to `level`. `run` is the run's id, if it is stored.
+    pub(crate) fn new(level: LogLevel, style: Style, screen: Arc<Screen>, run: Option<String>) -> Self {
+        Self { level, style, screen, run, told: Mutex::default() }
     }
 }
 
 impl Sink for Human {
     fn record(&self, event: &Event) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Told { counts, failures } = &mut *told;
         counts.record(event);
         if level_of(event) > self.level {
             return;
         }
-        let text = line(event, &counts, self.style);
-        drop(counts);
+        let mut text = line(event, counts, self.style);
+        match &event.fact {
+            Fact::TaskFailed(_) | Fact::OutputFailed { .. } => failures.keep(&text),
+            Fact::RunFinished { status: RunStatus::Failed | RunStatus::TimedOut, .. } => {
+                let again = failures.again(self.run.as_deref(), self.style).unwrap_or_default();
+                text.insert_str(0, &again);
+            }
+            _ => {} // is no failure
+        }
+        failures.count_lines(&text);
+        drop(told);
         self.screen.print(text.into_bytes(), LineKind::of(event));
     }
 }
@@ -401,7 +421,7 @@ failed     2 done, 1 stored, 1 cached, 1 skipped, 1 failed in 1.2s
     fn sink_filters_by_level() {
         let stderr = CapturedStderr::default();
         let screen = Arc::new(Screen::new(Shown::None, Console::default(), stderr.clone()));
-        let human = Human::new(LogLevel::Warn, Style::Plain, screen);
+        let human = Human::new(LogLevel::Warn, Style::Plain, screen, None);
         for event in &sample_run() {
             human.record(event);
         }

@@ -12,6 +12,7 @@ use crate::cli::log::screen::{Follower, Screen};
 use crate::cli::process::{Stderr, stderr_reader, stderr_style};
 use crate::config::{LogFormat, Stream};
 use crate::events::{JsonLines, Sink};
+use crate::state::Backend;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd as _;
@@ -40,9 +41,10 @@ impl Listeners {
     pub(crate) fn open(
         ctx: &Context,
         arguments: &RunArguments,
-        session: &Session,
+        (session, backend): (&Session, &dyn Backend),
         name: &str,
     ) -> Result<Self, Error> {
+        let is_stored = backend.outlives_process();
         let run = &session.run;
         let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
         let failure = Arc::<OnceLock<io::Error>>::default();
@@ -78,7 +80,10 @@ impl Listeners {
         }
         let level = ctx.settings.log_level;
         sinks.push(match ctx.settings.log_format {
-            LogFormat::Human => Arc::new(Human::new(level, stderr_style(), Arc::clone(&screen))),
+            LogFormat::Human => {
+                let stored = is_stored.then(|| run.to_string());
+                Arc::new(Human::new(level, stderr_style(), Arc::clone(&screen), stored))
+            }
             LogFormat::Json => Arc::new(JsonLog::new(run.clone(), name, level, Arc::clone(&screen))),
         });
         let events = arguments.events.clone();

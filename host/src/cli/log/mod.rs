@@ -1,6 +1,7 @@
 //! The output during a run: the log for people and for programs, the progress, and the view of `watch`.
 //! The facts come from `events`.
 
+mod failures;
 mod human;
 mod json;
 mod level;

@@ -33,10 +33,10 @@ pub(crate) use notify_row::NotifyRow;
 pub(crate) use outputs::{Format, OutputFault};
 pub(crate) use plan_table::PlanTable;
 pub(crate) use resources_table::ResourcesTable;
-pub(crate) use runs_table::RunsTable;
+pub(crate) use runs_table::{RunsTable, word as run_word};
 #[cfg(test)]
 pub(crate) use samples::{element, finished, iteration, run, task};
-pub(crate) use show_table::ShowTable;
+pub(crate) use show_table::{ShowTable, word as task_word};
 pub(crate) use signature::{ImportRow, Inspection};
 pub(crate) use stats_table::{Spread, StatsTable};
 pub(crate) use style::{Ink, Style, escape_control, escape_control_json, escape_control_line};

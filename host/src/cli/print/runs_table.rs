@@ -101,6 +101,14 @@ pub(crate) fn painted((line, offset): (&str, usize), word: &str, ink: Ink, style
     format!("{before}{}", after.replacen(word, &style.paint(ink, word), 1))
 }
 
+/// Returns the word for the status. A running run without hosts is not shown as running.
+pub(crate) const fn word(run: &RunSummary) -> &'static str {
+    match run.status {
+        RunStatus::Running if run.hosts.is_empty() => "abandoned",
+        status => status.as_str(),
+    }
+}
+
 impl RunRow {
     /// Returns the run's id.
     pub(crate) fn id(&self) -> &str {

@@ -225,6 +225,7 @@ macro_rules! state_conformance {
             kept_notes_follow_the_rule
             notes_of_all_nodes_are_read_in_pages
             note_of_an_epoch_is_stored_once
+            logs_of_all_nodes_are_read_in_pages
             logs_are_stored_by_node
             repeated_batch_is_appended_once
             full_log_keeps_its_newest_part

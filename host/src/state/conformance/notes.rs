@@ -3,7 +3,9 @@
 
 use crate::model::{Random, Timestamp};
 use crate::state::conformance::fixture::{Fixture, Harness, must};
-use crate::state::{Batch, EpochNote, EpochStart, HostId, Note, NotedCall, Phase, Usage, keep};
+use crate::state::{
+    Batch, EpochNote, EpochStart, HostId, LogLine, LogPart, Note, NotedCall, Phase, Piece, Usage, keep,
+};
 use std::collections::{BTreeMap, HashMap};
 
 fn batch(host: &str, number: u64, notes: Vec<(String, Note)>) -> Batch {
@@ -82,6 +84,29 @@ pub async fn notes_of_all_nodes_are_read_in_pages(harness: &dyn Harness) {
     let expected: BTreeMap<String, Vec<Note>> =
         (0..30_000).map(|number| (name(number), vec![note(number)])).collect();
     assert_eq!(found.len(), expected.len());
+    assert!(found == expected && pages > 1);
+}
+
+/// The output of all guests is read in pages.
+pub async fn logs_of_all_nodes_are_read_in_pages(harness: &dyn Harness) {
+    let mut bench = Fixture::new(harness, &[&[]]).await;
+    let _host = bench.open().await;
+    let at = Timestamp::from_millis(7);
+    let line = |text: String| LogPart::Line(LogLine { at, attempt: 1, stream: "stdout".into(), text });
+    let expected: BTreeMap<String, Vec<LogPart>> =
+        (0..700).map(|number| (format!("t0[{number}]"), vec![line(number.to_string())])).collect();
+    let logs = expected.iter().map(|(name, parts)| (name.clone(), Piece::new(parts))).collect();
+    must(bench.backend.append(&bench.run(), &Batch { logs, ..batch("host-1", 1, vec![]) }).await);
+    let (mut found, mut after, mut pages) = (BTreeMap::new(), None, 0);
+    loop {
+        let page = must(bench.backend.logs(&bench.run(), after.as_deref()).await);
+        pages += 1;
+        found.extend(page.nodes);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
     assert!(found == expected && pages > 1);
 }
 

@@ -8,11 +8,14 @@ use crate::state::memory::machine::Machine;
 use crate::state::memory::task::Phase;
 use crate::state::{
     Archive, Batch, ClaimView, Counts, End, Entry, EpochNote, Error, ErrorKind, Follow, Journal, LogPart,
-    MemoryBackend, NodeView, Note, NotesPage, Removal, RunSummary,
+    LogsPage, MemoryBackend, NodeView, Note, NotesPage, Removal, RunSummary,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Number of logs in a page.
+const LOGS: usize = 100;
 
 #[async_trait]
 impl Archive for MemoryBackend {
@@ -88,6 +91,23 @@ impl Archive for MemoryBackend {
         let run = self.find(run)?;
         let journal = run.journal();
         Ok(journal.logs.get(name).map(|log| LogPart::read(log)).unwrap_or_default())
+    }
+
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, Error> {
+        let run = self.find(run)?;
+        let journal = run.journal();
+        let mut names: Vec<&String> = journal.logs.keys().collect();
+        names.sort_unstable();
+        let rest = names.into_iter().filter(|name| after.is_none_or(|after| name.as_str() > after));
+        let read = |name: &String| {
+            let log = journal.logs.get(name).map(|log| LogPart::read(log)).unwrap_or_default();
+            (name.clone(), log)
+        };
+        let mut nodes: Vec<_> = rest.take(LOGS + 1).map(read).collect();
+        let has_more = nodes.len() > LOGS;
+        nodes.truncate(LOGS);
+        let next = nodes.last().filter(|_| has_more).map(|(name, _)| name.clone());
+        Ok(LogsPage { nodes, next })
     }
 
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {

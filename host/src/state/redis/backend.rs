@@ -14,8 +14,8 @@ use crate::state::redis::server::preflight::preflight;
 use crate::state::redis::stored::{self, FollowRun, RedisBuckets, archive, control, journal};
 use crate::state::{
     Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, ErrorKind, Follow, Health, Journal,
-    LogPart, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, RedisUri, Removal, Reservations,
-    RunSummary, StateUri, not_built_in,
+    LogPart, LogsPage, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, RedisUri, Removal,
+    Reservations, RunSummary, StateUri, not_built_in,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -185,6 +185,10 @@ impl Archive for RedisBackend {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         archive::log(&self.link, run, &self.keys(run), name).await
+    }
+
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, Error> {
+        stored::logs(&self.link, run, &self.keys(run), after).await
     }
 
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {

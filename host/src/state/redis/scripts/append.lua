@@ -1,7 +1,8 @@
 -- Appends a batch to a run's journal, atomically.
 -- KEYS  1 meta  2 events  3 notes  4 logs
 -- ARGV  host, number, name or '', maximum number of events, maximum size of a log, maximum size of all logs,
---       maximum number of failed attempts, first bytes of a page, epoch or '', note of the epoch,
+--       maximum number of failed attempts, first bytes of a page, size at which a page is compacted,
+--       epoch or '', note of the epoch,
 --       count of events, events…, count of pages, (field, entries)…, count of pieces, (node, piece)…
 -- Returns 1 if it was appended, 0 if it was appended before, -1 if the run does not exist.
 local call = redis.call
@@ -59,10 +60,13 @@ local function kept(entries, max_attempts)
   return found
 end
 
--- Returns a page with new entries merged into it.
-local function merge(page, added, prefix, max_attempts)
+-- Returns a page with new entries behind it. Entries that others have replaced stay until the page is large: looking at
+-- each entry takes far longer than copying the page.
+local function extended(page, added, prefix, max_size, max_attempts)
   -- Pages of other versions are replaced.
-  if string.sub(page, 1, #prefix) == prefix then added = string.sub(page, #prefix + 1) .. added end
+  if string.sub(page, 1, #prefix) ~= prefix then page = prefix end
+  if #page + #added <= max_size then return page .. added end
+  added = string.sub(page, #prefix + 1) .. added
   local nodes, order, position = {}, {}, 1
   while position + HEAD - 1 <= #added do
     local node, kind, epoch, _, length = struct.unpack(HEAD_FORM, added, position)
@@ -94,12 +98,12 @@ if last and tonumber(last) >= tonumber(ARGV[2]) then return 0 end
 -- The first write. A server that refuses writes refuses this one, so nothing is written partially.
 call('HSET', KEYS[3], mark, ARGV[2])
 if not last then call('HSET', KEYS[3], '#hosts', (call('HGET', KEYS[3], '#hosts') or '') .. ARGV[1] .. '\n') end
-if ARGV[9] ~= '' and not call('HGET', KEYS[3], '#epoch ' .. ARGV[9]) then
-  call('HSET', KEYS[3], '#epoch ' .. ARGV[9], ARGV[10])
+if ARGV[10] ~= '' and not call('HGET', KEYS[3], '#epoch ' .. ARGV[10]) then
+  call('HSET', KEYS[3], '#epoch ' .. ARGV[10], ARGV[11])
 end
 if ARGV[3] ~= '' then call('HSET', KEYS[1], 'name', ARGV[3]) end
 
-local position = 11
+local position = 12
 for i = position + 1, position + tonumber(ARGV[position]) do
   call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'json', ARGV[i])
 end
@@ -107,7 +111,7 @@ end
 position = position + tonumber(ARGV[position]) + 1
 for i = position + 1, position + 2 * tonumber(ARGV[position]), 2 do
   local page = call('HGET', KEYS[3], ARGV[i]) or ''
-  call('HSET', KEYS[3], ARGV[i], merge(page, ARGV[i + 1], ARGV[8], tonumber(ARGV[7])))
+  call('HSET', KEYS[3], ARGV[i], extended(page, ARGV[i + 1], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[7])))
 end
 
 -- Logs: beyond the run's limit, pieces are dropped and the log is marked with a gap once.

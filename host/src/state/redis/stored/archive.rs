@@ -210,8 +210,7 @@ async fn page_of_nodes(
     let decoded = notes.map(|page| page.bytes().map(|page| note_pages::decode(&page, &hosts)));
     let pages: HashMap<&str, Option<Notes>> = pages.into_iter().zip(decoded).collect();
     let latest = |(field, position): &(String, u8)| {
-        let notes = pages.get(field.as_str())?.as_ref()?;
-        notes.iter().rev().find(|(of, _)| of == position).map(|(_, note)| note.clone())
+        pages.get(field.as_str())?.as_ref()?.get(position)?.last().cloned()
     };
     let [skipped, failed] = [skipped, failed].map(|column| column.skip(1).map(Answer::bytes));
     let views = sizes.into_iter().zip(skipped).zip(failed).zip(&places);

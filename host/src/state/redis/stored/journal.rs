@@ -38,6 +38,7 @@ pub(crate) async fn append(link: &Link, run: &RunId, keys: &RunKeys, batch: &Bat
         .arg(name.as_deref().unwrap_or_default())
         .args([MAX_EVENTS, MAX_LOG, MAX_LOGS, MAX_FAILED_ATTEMPTS].map(count))
         .arg(note_pages::prefix())
+        .arg(count(note_pages::COMPACTED))
         .arg(epoch.as_ref().map(|note| note.epoch.to_string()).unwrap_or_default())
         .arg(epoch.as_ref().map(EpochNote::encode).unwrap_or_default())
         .arg(count(events.len()))

@@ -11,4 +11,4 @@ mod buckets;
 
 pub(crate) use buckets::RedisBuckets;
 pub(crate) use follow::FollowRun;
-pub(crate) use notes::{epochs, history, notes};
+pub(crate) use notes::{epochs, history, logs, notes};

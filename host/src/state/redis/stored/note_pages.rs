@@ -4,7 +4,7 @@
 //! # The form
 //!
 //! A hash field of its own takes some 100 bytes of Redis beside its content, so elements share fields. A page begins with
-//! [`MARK`] and [`VERSION`], and has entries:
+//! [`MARK`] and [`VERSION`], and has entries, which may include some that later ones have replaced:
 //!
 //! | bytes | content |
 //! |---|---|
@@ -18,11 +18,15 @@
 //! The field is named like its first node, with `~` behind the index: `count[128~]` has `count[128]` to `count[255]`.
 
 use crate::model::Digest;
-use crate::state::{HostId, Note, Phase};
+use crate::state::{HostId, Note, Phase, keep};
 use std::collections::{BTreeMap, HashMap};
 
 /// Elements in a page.
 pub(crate) const PER_PAGE: u32 = 128;
+
+/// Size at which a page is compacted, in bytes: that of its elements' notes, and as much again of those that others have
+/// replaced.
+pub(crate) const COMPACTED: usize = 12 << 10;
 
 /// Field of the ids of hosts.
 pub(crate) const HOSTS: &str = "#hosts";
@@ -42,8 +46,8 @@ const OTHER: u8 = 0;
 /// Length of an entry without its note.
 const HEAD: usize = 12;
 
-/// Notes of one page, by position.
-pub(crate) type Notes = Vec<(u8, Note)>;
+/// Notes of one page by position, those of each node oldest first.
+pub(crate) type Notes = BTreeMap<u8, Vec<Note>>;
 
 /// Returns the first bytes of every page.
 pub(crate) const fn prefix() -> [u8; 2] {
@@ -97,9 +101,9 @@ pub(crate) fn entries(host: &HostId, notes: &[(String, Note)]) -> BTreeMap<Strin
     pages
 }
 
-/// Decodes a page. Damaged notes are left out.
+/// Decodes a page to the notes that are kept of each node, by position. Damaged notes are left out.
 pub(crate) fn decode(page: &[u8], hosts: &Hosts) -> Notes {
-    let mut notes = Vec::new();
+    let mut notes = Notes::new();
     let mut rest = page.strip_prefix(&prefix()).unwrap_or_default();
     while let Some((head, after)) = rest.split_first_chunk::<HEAD>() {
         let [position, _kind, e0, e1, e2, e3, h0, h1, h2, h3, l0, l1] = *head;
@@ -108,7 +112,9 @@ pub(crate) fn decode(page: &[u8], hosts: &Hosts) -> Notes {
         };
         let epoch = u64::from(u32::from_be_bytes([e0, e1, e2, e3]));
         let host = hosts.get(u32::from_be_bytes([h0, h1, h2, h3]));
-        notes.extend(Note::decode(note, host, epoch).map(|note| (position, note)));
+        if let Some(note) = Note::decode(note, host, epoch) {
+            keep(notes.entry(position).or_default(), note);
+        }
         rest = after;
     }
     notes
@@ -167,10 +173,10 @@ mod tests {
         ];
         let pages = entries(&host, &notes);
         let page = [&prefix()[..], &pages["count[0~]"]].concat();
-        let expected = vec![(1, notes[0].1.clone()), (127, notes[1].1.clone())];
+        let expected = Notes::from([(1, vec![notes[0].1.clone()]), (127, vec![notes[1].1.clone()])]);
         assert_eq!(decode(&page, &Hosts::read("box-0\nbox-1\n")), expected);
-        assert_eq!(decode(&page, &Hosts::default())[0].1.host.0.as_ref(), "?");
+        assert_eq!(decode(&page, &Hosts::default())[&1][0].host.0.as_ref(), "?");
         assert_eq!(decode(&page[..page.len() - 1], &Hosts::default()).len(), 1);
-        assert_eq!(decode(&Note::new(host, Phase::Done).encode(), &Hosts::default()), []);
+        assert_eq!(decode(&Note::new(host, Phase::Done).encode(), &Hosts::default()), Notes::new());
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the notes of a run in Redis: of one node, of all, and those of its epochs.
+//! Reads the notes of a run in Redis: of one node, of all, and those of its epochs; and all logs.
 //! The form of pages is in `note_pages.rs`; `journal.rs` writes them.
 //!
 //! # Commands
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `history` | `HMGET …:notes` of the hosts and the node's page |
 //! | `notes` | `HGET` of the hosts, and one step of `HSCAN …:notes` |
+//! | `logs` | one step of `HSCAN …:logs` |
 //! | `epochs` | `HGET …:meta epoch`, then `HMGET …:notes` of the newest [`MAX_EPOCHS`] |
 
 use crate::model::RunId;
@@ -15,10 +16,13 @@ use crate::state::redis::link::{Answer, Command, Link, Request};
 use crate::state::redis::stored::archive::text;
 use crate::state::redis::stored::journal::no_run;
 use crate::state::redis::stored::note_pages::{self, HOSTS, Hosts};
-use crate::state::{EpochNote, Error, Note, NotesPage};
+use crate::state::{EpochNote, Error, LogPart, LogsPage, Note, NotesPage};
 
 /// Number of pages in one step of a scan: few round trips, and no other client waits long.
 const SCANNED: &str = "100";
+
+/// Number of logs in one step of a scan. Each may have two megabytes.
+const SCANNED_LOGS: &str = "10";
 
 /// Number of epochs whose notes are read, the newest ones.
 const MAX_EPOCHS: u64 = 1000;
@@ -35,8 +39,7 @@ pub(crate) async fn history(
     let mut found = ask(link, run, keys, [read]).await?.into_iter().flat_map(Answer::list);
     let hosts = Hosts::read(&found.next().and_then(text).unwrap_or_default());
     let page = found.next().and_then(Answer::bytes).unwrap_or_default();
-    let notes = note_pages::decode(&page, &hosts).into_iter();
-    Ok(notes.filter(|(of, _)| *of == position).map(|(_, note)| note).collect())
+    Ok(note_pages::decode(&page, &hosts).remove(&position).unwrap_or_default())
 }
 
 /// Returns some nodes with their notes.
@@ -55,15 +58,36 @@ pub(crate) async fn notes(
     let mut fields = parts.next().map(Answer::list).unwrap_or_default().into_iter();
     let mut found: Vec<(String, Vec<Note>)> = Vec::new();
     while let (Some(field), Some(page)) = (fields.next().and_then(text), fields.next()) {
-        let mut notes = note_pages::decode(&page.bytes().unwrap_or_default(), &hosts);
-        notes.sort_by_key(|(position, _)| *position); // stable: the notes of a node stay in order
-        for of_node in notes.chunk_by(|(left, _), (right, _)| left == right) {
-            let name = of_node.first().and_then(|(position, _)| note_pages::name(&field, *position));
-            let notes = of_node.iter().map(|(_, note)| note.clone()).collect();
-            found.extend(name.map(|name| (name, notes)));
-        }
+        let notes = note_pages::decode(&page.bytes().unwrap_or_default(), &hosts);
+        found.extend(
+            notes
+                .into_iter()
+                .filter_map(|(position, notes)| Some((note_pages::name(&field, position)?, notes))),
+        );
     }
     Ok(NotesPage { nodes: found, next: Some(cursor).filter(|cursor| !matches!(cursor.as_str(), "0" | "")) })
+}
+
+/// Returns the output of some nodes' guests.
+pub(crate) async fn logs(
+    link: &Link,
+    run: &RunId,
+    keys: &RunKeys,
+    after: Option<&str>,
+) -> Result<LogsPage, Error> {
+    let scan = Command::new("HSCAN").arg(keys.key("logs")).arg(after.unwrap_or("0"));
+    let answers = ask(link, run, keys, [scan.args(["COUNT", SCANNED_LOGS])]).await?;
+    let mut parts = answers.into_iter().next().map(Answer::list).unwrap_or_default().into_iter();
+    let cursor = parts.next().and_then(text).unwrap_or_default();
+    let mut fields = parts.next().map(Answer::list).unwrap_or_default().into_iter();
+    let mut nodes = Vec::new();
+    while let (Some(name), Some(log)) = (fields.next().and_then(text), fields.next()) {
+        // Fields that begin with `#` belong to the journal; no node has such a name.
+        if !name.starts_with('#') {
+            nodes.push((name, LogPart::read(&log.bytes().unwrap_or_default())));
+        }
+    }
+    Ok(LogsPage { nodes, next: Some(cursor).filter(|cursor| !matches!(cursor.as_str(), "0" | "")) })
 }
 
 /// Returns how the epochs of a run began.

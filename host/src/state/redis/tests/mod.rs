@@ -15,7 +15,8 @@ use crate::model::{RunId, RunStatus, TaskIdx};
 use crate::state::conformance::Harness;
 use crate::state::{
     Archive, Backend, Batch, Buckets, ClaimView, EpochNote, Error, Follow, Health, Journal, LogPart,
-    NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, Reservations, RunSummary, StateUri,
+    LogsPage, NodeView, Note, NotesPage, Notice, OpenRequest, Opened, Removal, Reservations, RunSummary,
+    StateUri,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -100,6 +101,10 @@ impl Archive for Owned {
 
     async fn log(&self, run: &RunId, name: &str) -> Result<Vec<LogPart>, Error> {
         self.backend.log(run, name).await
+    }
+
+    async fn logs(&self, run: &RunId, after: Option<&str>) -> Result<LogsPage, Error> {
+        self.backend.logs(run, after).await
     }
 
     async fn history(&self, run: &RunId, name: &str) -> Result<Vec<Note>, Error> {
