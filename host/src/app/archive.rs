@@ -298,7 +298,7 @@ impl TaskDetails {
 
     /// Returns the details of a node that has ended well without a result, according to the ledger: a note of that may have
     /// been lost with its host.
-    fn passed(mut self) -> Self {
+    pub(crate) fn passed(mut self) -> Self {
         self.state = match self.state {
             TaskState::Open | TaskState::Running | TaskState::Retrying | TaskState::Stopped => {
                 TaskState::Passed

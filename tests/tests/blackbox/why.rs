@@ -190,3 +190,53 @@ fn notes_of_elements_are_packed() {
     assert!(bytes / 4000 < 100, "{} bytes a note", bytes / 4000);
     assert_eq!(why(&server, "r1", "t[3999]")["attempts"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn elements_of_pipelines_are_compared_one_by_one() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[params.xs]\ntype = \"list<u32>\"\n[tasks.p]\nmanifest = \"inner.toml\"\nfor-each.x = { param = \"xs\" }\n\
+         args.x = { item = \"x\" }\n",
+    );
+    project.include(
+        "inner.toml",
+        "[params.x]\ntype = \"u32\"\n[tasks.d]\ncall = \"g.double\"\nargs.x = { param = \"x\" }\n\
+         [tasks.e]\ncall = \"g.double\"\nargs.x = { task = \"d\" }\n[outputs]\no = { task = \"e\" }\n",
+    );
+    run(&project, &server, "r1", &["-p", "xs=[1, 2, 3]"]).run().expect(0);
+    run(&project, &server, "r2", &["-p", "xs=[1, 5, 3]"]).run().expect(0);
+    let changed = why(&server, "r2", "p[1]/e");
+    let source = &changed["changes"][0]["sources"][0];
+    assert_eq!((keys(&changed["changes"]), &source["task"]), (vec!["args.x"], &json!("p[1]/d")));
+    assert_eq!(source["changes"], json!([{ "key": "args.x", "inputs": ["param `xs`"], "decides": true }]));
+    assert_eq!(why(&server, "r2", "p[2]/e")["changes"], json!([]));
+    assert!(why(&server, "r2", "p/e")["text"].as_str().unwrap().contains("`p[0]/e`"));
+    let pipeline = Host::new(["why", "r2", "p", "--state", &server.uri()]).run();
+    pipeline.expect(2).says(["`p` is a pipeline", "`p/d`"]);
+}
+
+#[test]
+fn what_a_task_waits_for_is_told_while_the_run_goes_on() {
+    let server = Redis::start("");
+    let project = Project::basic(
+        "[resources]\ngpu = { amount = 1, scope = \"backend\" }\n[tasks.first]\ncall = \"g.slow-echo\"\n\
+         args = { text = \"x\", ms = 60000 }\nresources = { gpu = 1 }\n[tasks.second]\ncall = \"g.double\"\nargs.x = 1\n\
+         resources = { gpu = 1 }\npriority = -1\n[tasks.third]\ncall = \"g.double\"\nargs.x = { task = \"second\" }\n",
+    );
+    let host = run(&project, &server, "r1", &[]).start();
+    let reason = |task: &str| {
+        let asked = Host::new(["why", "r1", task, "--json", "--state", &server.uri()]).run();
+        asked.json()["reason"].as_str().map(str::to_owned)
+    };
+    cascade_host_tests::wait_until("the second task is in line", || {
+        server.command(&["EXISTS", "cascade:run:r1:meta"]) == "1"
+            && reason("second").as_deref() == Some("held")
+    });
+    let held = why(&server, "r1", "second");
+    assert!(held["text"].as_str().unwrap().contains("resource `gpu`"), "{held}");
+    let third = why(&server, "r1", "third");
+    assert_eq!((&third["reason"], &third["state"]), (&json!("waits"), &json!("open")));
+    assert!(third["text"].as_str().unwrap().contains("`second` (running)"), "{third}");
+    host.signal("KILL");
+    host.wait();
+}

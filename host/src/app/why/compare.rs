@@ -130,15 +130,24 @@ impl<'a> Comparison<'a> {
                 if differs.is_none() {
                     sources.retain(|source| matches!(source.outcome, SourceOutcome::Changed(_)));
                 }
-                if differs == Some(true) || !sources.is_empty() {
-                    changes.push(CallChange { key, kind: ChangeKind::Sources(sources) });
+                match (differs, sources.is_empty()) {
+                    (_, false) => changes.push(CallChange { key, kind: ChangeKind::Sources(sources) }),
+                    // An element of a list that no task has made.
+                    (Some(true), true) => {
+                        let inputs = param.inputs.clone();
+                        changes.push(CallChange { key, kind: ChangeKind::Written { inputs } });
+                    }
+                    (Some(false) | None, true) => {}
                 }
             }
         }
+        // What elements there are decides no single one of them, whose arguments are known.
+        let is_known = now.is_some() && before.is_some() && node.at.level() > 0;
+        let is_of_list = |key: &str| key.contains("for-each.") || key.ends_with("product");
         let is_other = |key: &&String| {
             let is_arg =
                 changes.iter().any(|change| change.key == **key || change.key == format!("args.{key}"));
-            !is_arg && !CALLEE_KEYS.contains(&key.as_str())
+            !(is_arg || CALLEE_KEYS.contains(&key.as_str()) || is_known && is_of_list(key))
         };
         let others: Vec<CallChange> = written
             .iter()

@@ -72,8 +72,16 @@ pub(crate) enum Reason {
     WaitsFor(Vec<(String, TaskState)>),
     /// Everything that it waits for has ended, and no host has taken it.
     Queued,
-    /// It has no call: its elements or its pipeline have.
-    Elements,
+    /// A host has it, and it has not started: it waits for a resource of this name, or else for a slot.
+    Held {
+        /// The resource.
+        resource: Option<String>,
+    },
+    /// It has no call: its elements have.
+    Elements {
+        /// Name of the first one.
+        first: String,
+    },
 }
 
 /// Why no result of another run was used.
@@ -104,6 +112,7 @@ pub(crate) async fn why(backend: &dyn Backend, run: &RunId, name: &str) -> Resul
     let epochs = backend.epochs(run).await.map_err(missing)?;
     let claim = claim(&names, node).await?;
     let details = task_details(name, view, &run_summary).with_claim(claim);
+    let details = if has_passed(&names, node).await? { details.passed() } else { details };
     let last = history.last().filter(|note| note.phase != Phase::Skipped);
     let comparison = match last {
         Some(last) => {
@@ -125,6 +134,15 @@ pub(crate) async fn why(backend: &dyn Backend, run: &RunId, name: &str) -> Resul
     };
     let kept_since = last.map(|last| last.epoch).filter(|epoch| *epoch < run_summary.epoch);
     Ok(Why { run: run_summary, node: details, reason, before, kept_since, changes, attempts, waits })
+}
+
+/// Returns whether a node has ended well without a result of its own, since its elements are those of a pipeline.
+async fn has_passed(names: &Names<'_>, node: NodeId) -> Result<bool, Error> {
+    if node.at.level() > 0 || names.record.around(node.task).is_empty() {
+        return Ok(false);
+    }
+    let ended = names.backend.ended_well(names.run, &[node.task]).await;
+    Ok(ended.map_err(|error| no_run(names.run, error))?.contains(&true))
 }
 
 /// Returns the attempts of the epoch of the last note.
@@ -170,7 +188,11 @@ async fn reason(
         return Ok(Reason::Cached { from: last.cached_from.clone() });
     }
     if node.at.level() < names.record.indexed(node.task).len() {
-        return Ok(Reason::Elements);
+        let first = NodeId { at: node.at.child(0), ..node };
+        return Ok(Reason::Elements { first: names.node_name(first) });
+    }
+    if last.phase == Phase::Ready && last.call.is_none() {
+        return Ok(Reason::Held { resource: last.blocked.as_ref().map(|(resource, _)| resource.clone()) });
     }
     let rerun = rerun(names, (node, &details.name), (last, epochs));
     if !rerun.is_empty() {

@@ -183,7 +183,7 @@ impl ChangeRow {
                 format!("{} -> {}{note}", shown(before), shown(now))
             }
             _ if self.sources.is_empty() => match self.inputs.as_slice() {
-                [] => "has changed in the manifest".to_owned(),
+                [] => "another value in the manifest, or of an input".to_owned(),
                 inputs => format!("another value of {}, or another expression", inputs.join(", ")),
             },
             _ => {
@@ -353,12 +353,16 @@ fn reason(why: &Why) -> (&'static str, String) {
             ("waits", format!("It waits for {}{more}.", shown.join(", ")))
         }
         Reason::Queued => ("queued", queued(why)),
-        Reason::Elements => {
-            let element = format!("{}[0]", why.node.name);
-            (
-                "elements",
-                format!("Its elements run, not the task itself: ask about one, such as `{element}`."),
-            )
+        Reason::Held { resource } => {
+            let on = why.node.note.as_ref().map(|note| format!(" on {}", note.host.0)).unwrap_or_default();
+            let what = match resource {
+                Some(resource) => format!("resource `{resource}`"),
+                None => "a slot, memory, or the same call of another task".to_owned(),
+            };
+            ("held", format!("It waits{on} for {what}."))
+        }
+        Reason::Elements { first } => {
+            ("elements", format!("Its elements run, not the task itself: ask about one, such as `{first}`."))
         }
     }
 }
