@@ -39,8 +39,8 @@ end
 local HEAD, HEAD_FORM = 12, '>BBI4I4I2'
 local FAILED_ATTEMPT = 1
 
--- Returns the entries to keep of one node, as `keep` of `notes/history.rs` does: the last entry, the failed attempts of its
--- epoch, and the last entry of the epoch before.
+-- Returns the entries to keep of one node, as `keep` of `notes/history.rs` does: the last entry, the failed attempts of
+-- its epoch, and the last entry of the epoch before.
 local function kept(entries, max_attempts)
   local last, before = entries[1], nil
   for i = 2, #entries do
@@ -53,7 +53,8 @@ local function kept(entries, max_attempts)
   local attempts = {}
   for i = 1, #entries do
     local entry = entries[i]
-    if entry ~= last and entry.epoch == last.epoch and entry.kind == FAILED_ATTEMPT then attempts[#attempts + 1] = entry end
+    local is_of_epoch = entry ~= last and entry.epoch == last.epoch
+    if is_of_epoch and entry.kind == FAILED_ATTEMPT then attempts[#attempts + 1] = entry end
   end
   for i = math.max(1, #attempts - max_attempts + 2), #attempts do found[#found + 1] = attempts[i] end
   found[#found + 1] = last
